@@ -1,0 +1,118 @@
+/**
+ * In: what one cycle planned and what came of it. Out: what the loop is to remember and when to look again.
+ * Pure: it decides nothing about runtimes, only about attention.
+ */
+import type { ApplyResult, Outcome } from "../src/model/outcome.ts";
+import type { Change, Plan } from "../src/model/plan.ts";
+
+export type FollowUp =
+  /** Was started or made anew; too many of these stall the address. */
+  | { readonly kind: "started"; readonly address: string; readonly input: string }
+  /** Did not come to be: tried again after a back-off. */
+  | { readonly kind: "failed"; readonly address: string; readonly input: string; readonly why: string }
+  /** Needs nothing now. */
+  | { readonly kind: "healthy"; readonly address: string }
+  /** Worth a look at that time, milliseconds since the epoch. */
+  | { readonly kind: "again"; readonly address: string; readonly at: number }
+  /** Put off until it is idle, whenever that is. */
+  | { readonly kind: "soon"; readonly address: string }
+  /** Could not be seen: tried again after a back-off, while everything else goes on. */
+  | { readonly kind: "unobserved"; readonly engine: string; readonly why: string }
+  | { readonly kind: "observed"; readonly engine: string };
+
+export interface Cycle {
+  readonly plan: Plan;
+  readonly result: ApplyResult;
+  /** Addresses of which the executor told that it started or created them. */
+  readonly started: ReadonlySet<string>;
+  /** Addresses that something is remembered of and that this cycle was free to touch. */
+  readonly watched: readonly string[];
+}
+
+/** How each outcome is read; the first row that fits decides. */
+const OUTCOMES: readonly {
+  readonly fits: (outcome: Outcome, putOff: boolean) => boolean;
+  readonly why: ((outcome: Outcome) => string) | undefined;
+}[] = [
+  { fits: ({ status }) => status === "done", why: undefined },
+  // Busy, held and guarded changes have a time or a person of their own to wait for.
+  { fits: ({ status }, putOff) => status === "skipped" && putOff, why: undefined },
+  { fits: ({ status }) => status === "skipped", why: ({ reason }) => reason },
+  { fits: ({ status }) => status === "stale", why: ({ reason }) => reason },
+  { fits: () => true, why: ({ error, reason }) => error?.message ?? reason },
+];
+
+export function followUps(cycle: Cycle): FollowUp[] {
+  const { plan } = cycle;
+  const changes = new Map(plan.changes.map((change) => [change.address, change]));
+  const putOff = new Set([...plan.blocked, ...plan.held].map(({ address }) => address));
+  return [
+    ...[...cycle.started].map((address) => started(address, changes.get(address))),
+    ...failures(cycle.result.outcomes, changes, putOff),
+    ...health(cycle, changes, putOff),
+    ...times(plan),
+    ...engines(plan),
+  ];
+}
+
+/** What a change is to lead to; a removal has no spec of its own. */
+export function inputOf(change: Change | undefined): string {
+  return change?.hashes.after ?? `none ${change?.actions.join() ?? ""}`;
+}
+
+function started(address: string, change: Change | undefined): FollowUp {
+  return { kind: "started", address, input: inputOf(change) };
+}
+
+function failures(
+  outcomes: readonly Outcome[],
+  changes: ReadonlyMap<string, Change>,
+  putOff: ReadonlySet<string>,
+): FollowUp[] {
+  const failed = new Map<string, FollowUp>();
+  for (const outcome of outcomes) {
+    const { address } = outcome;
+    const why = OUTCOMES.find(({ fits }) => fits(outcome, putOff.has(address)))?.why?.(outcome);
+    const input = inputOf(changes.get(address));
+    if (why !== undefined && !failed.has(address))
+      failed.set(address, { kind: "failed", address, input, why });
+  }
+  return [...failed.values()];
+}
+
+function health(
+  { plan, watched }: Cycle,
+  changes: ReadonlyMap<string, Change>,
+  putOff: ReadonlySet<string>,
+): FollowUp[] {
+  // What could not be seen is not healthy, and an incomplete plan does not say what it left out.
+  if (!plan.complete) return [];
+  return watched
+    .filter((address) => isNoOp(changes.get(address)) && !putOff.has(address))
+    .map((address) => ({ kind: "healthy", address }));
+}
+
+export function isNoOp(change: Change | undefined): boolean {
+  return change === undefined || change.actions.every((action) => action === "no-op");
+}
+
+function times({ blocked, held }: Plan): FollowUp[] {
+  const until = [
+    ...blocked.map((each) => [each.address, each.until] as const),
+    ...held.map((each) => [each.address, each.until === null ? null : Date.parse(each.until)] as const),
+  ];
+  const known = until.flatMap(([address, at]): FollowUp[] =>
+    at === null || Number.isNaN(at) ? [] : [{ kind: "again", address, at }],
+  );
+  const deferred = blocked.filter((each) => each.deferred);
+  return [...known, ...deferred.map(({ address }): FollowUp => ({ kind: "soon", address }))];
+}
+
+function engines(plan: Plan): FollowUp[] {
+  return plan.observed.flatMap(({ backend, host, status, message }): FollowUp[] => {
+    const engine = `${backend}@${host}`;
+    if (status === "complete") return [{ kind: "observed", engine }];
+    // An engine that only the state directory remembers does not make a plan incomplete, and is not waited for.
+    return plan.complete ? [] : [{ kind: "unobserved", engine, why: message ?? "no answer" }];
+  });
+}

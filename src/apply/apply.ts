@@ -1,0 +1,186 @@
+/**
+ * In: a plan. Out: what became of each change. It carries out the plan's graph and decides nothing: a step that fails
+ * runs the compensations the plan names, skips what depends on it, and leaves every other change alone.
+ */
+import { SandkeepError } from "../errors.ts";
+import type { ApplyResult, Outcome } from "../model/outcome.ts";
+import type { Change, GraphNode, Plan } from "../model/plan.ts";
+import { engineKey } from "../observe/engines.ts";
+import { worstExitCode } from "../plan/exit-code.ts";
+import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
+import type { Executor, NodeEnd } from "./executor.ts";
+import { engineQueues, isStale, runChain, runFetch } from "./executor.ts";
+import { preconditionGuard } from "./precondition.ts";
+import { notOpen } from "./steps.ts";
+
+export interface ApplyInput extends ApplyContext {
+  /** Changes that no longer fit what is there, with why; they are reported and not begun. */
+  readonly stale: ReadonlyMap<Change, string>;
+}
+
+export async function apply(input: ApplyInput): Promise<ApplyResult> {
+  const { plan, sink } = input;
+  const executor = startExecutor(input);
+  const acting = plan.changes.filter((change) => change.actions[0] !== "no-op");
+  const steps = plan.graph.filter((node) => !node.compensates).length;
+  sink.notify({ type: "apply.started", plan_id: plan.plan_id, changes: acting.length, steps });
+  for (const node of plan.graph) {
+    if (node.op === "fetch" && needed(node, plan, input.stale))
+      executor.fetches.set(node.id, runFetch(node, executor));
+  }
+  const nodes = nodesByChange(plan);
+  // Creates come before removes in the graph, and queues keep that order.
+  const ordered = [...acting].toSorted((a, b) => Number(removes(a)) - Number(removes(b)));
+  const done = await Promise.all(
+    ordered.map((change) => runChange(change, nodes.get(keyOf(change)) ?? [], executor, input)),
+  );
+  const outcomes = [...done, ...blockedOutcomes(plan)].toSorted((a, b) => (a.address < b.address ? -1 : 1));
+  const result = summarise(plan, outcomes, { ...input.calls }, done);
+  sink.notify({ type: "apply.finished", plan_id: plan.plan_id, exit_code: result.exit_code });
+  return result;
+}
+
+function startExecutor(context: ApplyContext): Executor {
+  const fetched: Fetched = new Map();
+  return { context, queueOf: engineQueues(context), fetched, fetches: new Map() };
+}
+
+function keyOf(place: { address: string; backend: string; host: string }): string {
+  return `${engineKey(place)} ${place.address}`;
+}
+
+function nodesByChange(plan: Plan): Map<string, GraphNode[]> {
+  const groups = new Map<string, GraphNode[]>();
+  for (const node of plan.graph) {
+    const group = groups.get(keyOf(node));
+    if (group === undefined) groups.set(keyOf(node), [node]);
+    else group.push(node);
+  }
+  return groups;
+}
+
+function needed(node: GraphNode, plan: Plan, stale: ReadonlyMap<Change, string>): boolean {
+  const waiting = new Set(
+    plan.graph.filter((each) => each.depends_on.includes(node.id)).map((each) => keyOf(each)),
+  );
+  return plan.changes.some((change) => waiting.has(keyOf(change)) && !stale.has(change));
+}
+
+function removes(change: Change): boolean {
+  return change.actions.includes("remove");
+}
+
+interface Ended extends Outcome {
+  /** Exit code that this outcome alone would give. */
+  readonly code: number;
+}
+
+async function runChange(
+  change: Change,
+  nodes: readonly GraphNode[],
+  executor: Executor,
+  input: ApplyInput,
+): Promise<Ended> {
+  const started = performance.now();
+  const action = change.actions.join("+");
+  const end = (status: Outcome["status"], code: number, reason: string, error: Outcome["error"]): Ended => {
+    const duration_ms = Math.round(performance.now() - started);
+    const { address } = change;
+    const message = error?.message ?? null;
+    input.sink.notify({ type: "change.finished", address, action, status, duration_ms, error: message });
+    return { address, action, status, duration_ms, error, reason, code };
+  };
+  const why = input.stale.get(change);
+  if (why !== undefined) return end("stale", 4, why, null);
+  if (input.signal?.aborted === true) return end("skipped", 130, "interrupted before it was begun", null);
+  const driver = input.drivers.get(engineKey(change));
+  const module = input.modules[change.backend];
+  if (driver === undefined || module === undefined) {
+    const error = notOpen(engineKey(change));
+    return end("failed", error.exitCode, change.why, describe(error));
+  }
+  const run: ChangeRun = { change, driver, module, nodes, needsSeed: false };
+  try {
+    const ended = await runChain(run, executor, preconditionGuard(run, input));
+    return finish(ended, change, end);
+  } finally {
+    await run.lock?.[Symbol.asyncDispose]();
+  }
+}
+
+type End = (status: Outcome["status"], code: number, reason: string, error: Outcome["error"]) => Ended;
+
+/** Proving a new runtime is what these steps are for; their failure says that it is not healthy. */
+const PROOFS: ReadonlySet<GraphNode["op"]> = new Set(["start", "setup", "verify", "health"]);
+
+function finish(ended: NodeEnd, change: Change, end: End): Ended {
+  if (ended.status === "done") return end("done", 0, change.why, null);
+  const { node, error, undone } = ended;
+  if (isStale(error, node)) return end("stale", 4, error.message, null);
+  if (undone && PROOFS.has(node.op)) {
+    const kept = change.object_id === null ? "nothing is left behind" : "the old one runs on";
+    return end("rolled_back", 5, `${node.op} failed; ${kept}`, describe(error));
+  }
+  // A run began in between: it is put off, as if the plan had found it busy.
+  if (codeOf(error) === "ADDRESS_BUSY") return end("skipped", 0, error.message, null);
+  return end("failed", exitCodeOf(error), `${node.op} failed`, describe(error));
+}
+
+function codeOf(error: Error): string {
+  return error instanceof SandkeepError ? error.code : "INTERNAL";
+}
+
+/** Of an error's own exit codes, those that say something about an apply. */
+function exitCodeOf(error: Error): number {
+  const code = error instanceof SandkeepError ? error.exitCode : 70;
+  return [5, 69, 70, 75].includes(code) ? code : 1;
+}
+
+function describe(error: Error): NonNullable<Outcome["error"]> {
+  return error instanceof SandkeepError
+    ? { code: error.code, message: error.message, hint: error.hint ?? null }
+    : { code: "INTERNAL", message: error.message, hint: null };
+}
+
+function blockedOutcomes(plan: Plan): Outcome[] {
+  return plan.blocked.map(({ address, rule, why }) => ({
+    address,
+    action: "none",
+    status: "skipped",
+    duration_ms: 0,
+    error: null,
+    reason: `${rule}: ${why}`,
+  }));
+}
+
+function summarise(
+  plan: Plan,
+  outcomes: readonly Outcome[],
+  calls: ApplyResult["calls"],
+  ended: readonly Ended[],
+): ApplyResult {
+  const count = (status: Outcome["status"]): number =>
+    outcomes.filter((each) => each.status === status).length;
+  // A plan's own code counts too (refusals, engines that could not be seen), but not "changes pending": they are made.
+  const planned = plan.exit_code === 2 ? 0 : plan.exit_code;
+  return {
+    plan_id: plan.plan_id,
+    outcomes: outcomes.map(({ address, action, status, duration_ms, error, reason }) => ({
+      address,
+      action,
+      status,
+      duration_ms,
+      error,
+      reason,
+    })),
+    calls,
+    summary: {
+      done: count("done"),
+      failed: count("failed"),
+      skipped: count("skipped"),
+      stale: count("stale"),
+      rolled_back: count("rolled_back"),
+    },
+    exit_code: worstExitCode([planned, ...ended.map((each) => each.code)]),
+  };
+}

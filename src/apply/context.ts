@@ -1,0 +1,48 @@
+import type { Driver, DriverModule, ObserveScope } from "../drivers/driver.ts";
+import type { EventSink } from "../model/event.ts";
+import type { JsonObject } from "../model/json.ts";
+import type { Change, GraphNode, Plan } from "../model/plan.ts";
+import type { ImageIdentity } from "../model/spec.ts";
+import type { Journal } from "../state/journal.ts";
+
+/** Everything the executor works with. It decides nothing: what to do, and what undoes it, is in the plan. */
+export interface ApplyContext {
+  readonly plan: Plan;
+  /** By engine key. */
+  readonly drivers: ReadonlyMap<string, Driver>;
+  readonly modules: Readonly<Record<string, DriverModule>>;
+  readonly scope: (engine: string) => ObserveScope;
+  readonly owner: string;
+  readonly now: () => number;
+  readonly sink: EventSink;
+  readonly journal: Journal;
+  /** Rejects when another process has taken over: the step must not happen. */
+  readonly assertHeld: () => Promise<void>;
+  /** Keeps `run` from starting in a runtime while it is being replaced or removed. */
+  readonly lockAddress: (address: string) => Promise<AsyncDisposable>;
+  /** True when a run is open in, or was made in, this address since the given time. */
+  readonly usedSince: (address: string, since: number) => Promise<boolean>;
+  /** Values of a spec's secrets for its setup; throws when one cannot be read. */
+  readonly secretsFor: (change: Change, values: JsonObject) => Promise<Record<string, string>>;
+  /** Driver calls made so far; steps add to it. */
+  readonly calls: { read: number; write: number };
+  readonly parallelism: number | undefined;
+  /** Once aborted, no change is begun; those under way are finished. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What the steps of one change share while they run. */
+export interface ChangeRun {
+  readonly change: Change;
+  readonly driver: Driver;
+  readonly module: DriverModule;
+  readonly nodes: readonly GraphNode[];
+  /** Id of the object that this change's `create` made. */
+  created?: string;
+  needsSeed: boolean;
+  /** Held from the first step that disturbs an existing runtime to the end of the change. */
+  lock?: AsyncDisposable;
+}
+
+/** Images that this apply fetched, by image key. */
+export type Fetched = Map<string, ImageIdentity>;

@@ -1,0 +1,84 @@
+import { SandkeepError } from "../errors.ts";
+import type { RuntimeLabels } from "../model/labels.ts";
+import type { ObservedRuntime } from "../model/observed.ts";
+import type { GraphNode } from "../model/plan.ts";
+import type { ImageIdentity, Spec } from "../model/spec.ts";
+import { engineKey } from "../observe/engines.ts";
+import { imageKey } from "../observe/images.ts";
+import { getPath } from "../util/json-path.ts";
+import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
+import { createdLabels, specOf } from "./labels.ts";
+
+type CreateNode = Extract<GraphNode, { op: "create" }>;
+
+/**
+ * Creating the name is the mutex. An answer that was lost is looked up: what stands there with this very attempt's
+ * labels is ours; anything else under the name means that somebody was faster, and the change is stale.
+ */
+export async function create(
+  node: CreateNode,
+  run: ChangeRun,
+  context: ApplyContext,
+  fetched: Fetched,
+): Promise<void> {
+  const spec = specOf(context.plan, node.spec_key);
+  const labels = createdLabels({
+    plan: context.plan,
+    change: run.change,
+    spec,
+    image: imageFor(spec, run, context, fetched),
+    owner: context.owner,
+    now: context.now(),
+  });
+  try {
+    const made = await run.driver.create({ name: node.name, labels, spec });
+    run.created = made.objectId;
+    run.needsSeed = made.needsSeed;
+  } catch (thrown) {
+    const kind = thrown instanceof SandkeepError ? thrown.kind : "terminal";
+    if (kind !== "transient" && kind !== "conflict") throw thrown;
+    const found = await findAttempt(node, labels, run, context);
+    if (found === undefined) throw thrown;
+    run.created = found.object_id;
+    run.needsSeed = getPath(spec.values, "workspace.provider") === "volume";
+  }
+}
+
+async function findAttempt(
+  node: CreateNode,
+  labels: RuntimeLabels,
+  run: ChangeRun,
+  context: ApplyContext,
+): Promise<ObservedRuntime | undefined> {
+  const scope = { ...context.scope(engineKey(node)), addresses: [node.address] };
+  const observation = await run.driver.observe(scope);
+  if (observation.status !== "complete") return undefined;
+  return observation.runtimes.find(
+    (each) =>
+      each.name === node.name &&
+      each.labels.owner === labels.owner &&
+      each.labels.created_at === labels.created_at &&
+      each.labels.spec_hash === labels.spec_hash,
+  );
+}
+
+function imageFor(
+  spec: Spec,
+  run: ChangeRun,
+  context: ApplyContext,
+  fetched: Fetched,
+): ImageIdentity | undefined {
+  if (!run.module.capabilities.images) return undefined;
+  const ref = getPath(spec.values, `${spec.backend}.image`);
+  const { backend, host } = run.change;
+  const planned = context.plan.images.find(
+    (each) => each.ref === ref && each.backend === backend && each.host === host,
+  );
+  if (planned === undefined) return undefined;
+  const now = fetched.get(imageKey(planned));
+  if (now !== undefined) return now;
+  const { kind, digest, platform } = planned;
+  return kind === null || digest === null || platform === null
+    ? undefined
+    : { ref: planned.ref, kind, digest, platform };
+}

@@ -1,0 +1,152 @@
+import PQueue from "p-queue";
+import { SandkeepError, toError } from "../errors.ts";
+import type { GraphNode } from "../model/plan.ts";
+import { engineKey } from "../observe/engines.ts";
+import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
+import { Stale } from "./precondition.ts";
+import { attempt } from "./retry.ts";
+import { fetchImage, runStep } from "./steps.ts";
+
+/** Steps whose effect cannot be taken back; their intent is on disk before they happen. */
+const IRREVERSIBLE: ReadonlySet<GraphNode["op"]> = new Set(["create", "stop", "rename", "update", "remove"]);
+
+/** Steps that only look. */
+const READING: ReadonlySet<GraphNode["op"]> = new Set(["verify", "health"]);
+
+/** Waiting for these loads no engine, so they do not take one of its places. */
+const UNQUEUED: ReadonlySet<GraphNode["op"]> = new Set(["health"]);
+
+export type NodeEnd =
+  | { readonly status: "done" }
+  | { readonly status: "failed"; readonly node: GraphNode; readonly error: Error; readonly undone: boolean };
+
+/** One bounded queue an engine. Later steps of a change go first, so that changes finish rather than pile up. */
+export function engineQueues(context: ApplyContext): (engine: string) => PQueue {
+  const queues = new Map<string, PQueue>();
+  return (engine) => {
+    const known = queues.get(engine);
+    if (known !== undefined) return known;
+    const backend = engine.slice(0, engine.indexOf("@"));
+    const own = context.modules[backend]?.capabilities.parallelism ?? 1;
+    const queue = new PQueue({ concurrency: Math.max(1, context.parallelism ?? own) });
+    queues.set(engine, queue);
+    return queue;
+  };
+}
+
+export interface Executor {
+  readonly context: ApplyContext;
+  readonly queueOf: (engine: string) => PQueue;
+  readonly fetched: Fetched;
+  /** How each fetch node ended, shared by the changes that need it. */
+  readonly fetches: Map<string, Promise<Error | undefined>>;
+}
+
+/** Images are fetched once; a failure fails only the changes that wait for it. */
+export async function runFetch(
+  node: Extract<GraphNode, { op: "fetch" }>,
+  executor: Executor,
+): Promise<Error | undefined> {
+  try {
+    await inQueue(executor, node, 0, () => fetchImage(node, executor.context, executor.fetched));
+    return undefined;
+  } catch (thrown) {
+    return toError(thrown);
+  }
+}
+
+/**
+ * Walks one change's chain. A failed step ends it, after the compensations that the plan hangs on that step.
+ * `guardStep` runs before each step and throws Stale when the change no longer fits what is there.
+ */
+export async function runChain(
+  run: ChangeRun,
+  executor: Executor,
+  guardStep: (node: GraphNode) => Promise<void>,
+): Promise<NodeEnd> {
+  const steps = run.nodes.filter((node) => !node.compensates);
+  for (const [index, node] of steps.entries()) {
+    if (node.op === "fetch") continue;
+    try {
+      for (const dependency of node.depends_on) {
+        const failure = await executor.fetches.get(dependency);
+        if (failure !== undefined) throw failure;
+      }
+      await inQueue(executor, node, index, async () => {
+        await guardStep(node);
+        await runStep(node, run, executor.context, executor.fetched);
+      });
+    } catch (thrown) {
+      const undone = await compensate(node, run, executor);
+      return { status: "failed", node, error: toError(thrown), undone };
+    }
+  }
+  return { status: "done" };
+}
+
+/** True when everything that the failed step calls for was undone; the next apply mends what was not. */
+async function compensate(failed: GraphNode, run: ChangeRun, executor: Executor): Promise<boolean> {
+  let undone = failed.on_failure.length > 0;
+  for (const id of failed.on_failure) {
+    const node = run.nodes.find((each) => each.id === id);
+    if (node === undefined || node.op === "fetch") continue;
+    try {
+      await inQueue(executor, node, Number.MAX_SAFE_INTEGER, () =>
+        runStep(node, run, executor.context, executor.fetched),
+      );
+    } catch {
+      // Told by the step's own event; recovery by observation finishes the work.
+      undone = false;
+    }
+  }
+  return undone;
+}
+
+async function inQueue(
+  executor: Executor,
+  node: GraphNode,
+  priority: number,
+  work: () => Promise<void>,
+): Promise<void> {
+  if (UNQUEUED.has(node.op)) return step(executor.context, node, work);
+  await executor.queueOf(engineKey(node)).add(() => step(executor.context, node, work), { priority });
+}
+
+async function step(context: ApplyContext, node: GraphNode, work: () => Promise<void>): Promise<void> {
+  const { sink, journal } = context;
+  const { id, op, address, cause } = node;
+  const entry = { node: id, op, address };
+  const irreversible = IRREVERSIBLE.has(op);
+  await context.assertHeld();
+  sink.notify({ type: "step.started", address, step: id, op, cause });
+  const started = performance.now();
+  const finished = (status: "done" | "failed", error: string | null): void =>
+    sink.notify({
+      type: "step.finished",
+      address,
+      step: id,
+      op,
+      status,
+      duration_ms: Math.round(performance.now() - started),
+      error,
+    });
+  try {
+    if (irreversible) await journal.intent(entry);
+    context.calls[READING.has(op) ? "read" : "write"] += 1;
+    await attempt(work, node);
+    finished("done", null);
+    if (irreversible) await journal.result({ ...entry, status: "done" });
+  } catch (thrown) {
+    const { message } = toError(thrown);
+    finished("failed", message);
+    const status = thrown instanceof Stale ? "stale" : "failed";
+    if (irreversible) await journal.result({ ...entry, status, error: message }).catch(() => undefined);
+    throw thrown;
+  }
+}
+
+/** Whether a failure means that somebody else changed things, rather than that something went wrong. */
+export function isStale(error: Error, node: GraphNode): boolean {
+  if (error instanceof Stale) return true;
+  return node.op === "create" && error instanceof SandkeepError && error.kind === "conflict";
+}

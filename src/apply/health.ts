@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Driver, HealthReport } from "../drivers/driver.ts";
+import { SandkeepError } from "../errors.ts";
+import type { Spec } from "../model/spec.ts";
+import { formatDuration } from "../util/duration.ts";
+import { isJsonObject } from "../util/json-path.ts";
+import { discard } from "./streams.ts";
+
+/** Without a health check or `ready`, having run this long is the proof. */
+const STEADY_MS = 2_000;
+const POLL_MS = 200;
+
+interface Ready {
+  readonly command: readonly string[];
+  readonly timeout: number;
+  readonly interval: number;
+}
+
+/** Returns when the runtime has proved itself; throws why it has not. */
+export async function awaitHealth(
+  objectId: string,
+  spec: Spec,
+  driver: Driver,
+  timeoutMs: number,
+): Promise<void> {
+  const ready = readyOf(spec);
+  const limit = Math.min(timeoutMs, ready?.timeout ?? timeoutMs);
+  const started = performance.now();
+  for (;;) {
+    const report = await driver.health(objectId);
+    fail(report);
+    if (await proved(report, ready, objectId, driver)) return;
+    const spent = performance.now() - started;
+    if (spent >= limit) {
+      throw unhealthy(`not ready after ${formatDuration(limit)}`, report);
+    }
+    const steady = ready === undefined && report.health === "none" ? STEADY_MS - report.running_ms : POLL_MS;
+    await sleep(Math.max(20, Math.min(ready?.interval ?? POLL_MS, steady, limit - spent)));
+  }
+}
+
+async function proved(
+  report: HealthReport,
+  ready: Ready | undefined,
+  objectId: string,
+  driver: Driver,
+): Promise<boolean> {
+  if (ready !== undefined) {
+    const io = { stdout: discard(), stderr: discard() };
+    const handle = await driver.exec({ objectId, argv: ready.command, env: {}, ...io });
+    return (await handle.result).exitCode === 0;
+  }
+  return report.health === "none" ? report.running_ms >= STEADY_MS : report.health === "healthy";
+}
+
+function fail(report: HealthReport): void {
+  if (report.state === "missing") throw unhealthy("it disappeared", report);
+  if (report.state === "exited")
+    throw unhealthy(`it exited with ${report.exit_code ?? "an unknown code"}`, report);
+  if (report.state === "restarting") throw unhealthy("the engine restarts it again and again", report);
+  if (report.health === "unhealthy") throw unhealthy("its health check fails", report);
+}
+
+function unhealthy(what: string, report: HealthReport): SandkeepError {
+  const detail = report.detail === undefined || report.detail === "" ? "" : `: ${report.detail}`;
+  return new SandkeepError(what + detail, {
+    code: "UNHEALTHY",
+    blame: "backend",
+    hint: "look at its command, image and ready settings",
+    exitCode: 5,
+  });
+}
+
+function readyOf(spec: Spec): Ready | undefined {
+  const ready = spec.values["ready"];
+  if (!isJsonObject(ready)) return undefined;
+  const { command, timeout, interval } = ready;
+  if (!Array.isArray(command) || typeof timeout !== "number" || typeof interval !== "number")
+    return undefined;
+  return { command: command.map(String), timeout, interval };
+}

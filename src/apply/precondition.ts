@@ -1,0 +1,81 @@
+import { standing } from "../diff/situation.ts";
+import type { Observation, ObservedRuntime } from "../model/observed.ts";
+import type { Change, GraphNode, Plan } from "../model/plan.ts";
+import { observedDigest } from "../plan/change.ts";
+import type { ApplyContext, ChangeRun } from "./context.ts";
+
+/** What is there is not what the plan was made for: nothing was done, and a new plan will tell. */
+export class Stale extends Error {
+  override readonly name = "Stale";
+}
+
+/** Steps that disturb something which exists. */
+const DISTURBING: ReadonlySet<GraphNode["op"]> = new Set(["stop", "remove", "update", "rename", "start"]);
+
+/**
+ * The check before a change first disturbs what it found: still the same object, still as planned, and not come
+ * into use since. Taken under the address lock, so that no run can start between the check and the step.
+ */
+export function preconditionGuard(run: ChangeRun, context: ApplyContext): (node: GraphNode) => Promise<void> {
+  let checked = false;
+  return async (node) => {
+    if (checked || node.compensates || !DISTURBING.has(node.op)) return;
+    if (!("object_id" in node) || node.object_id !== run.change.precondition.object_id) return;
+    run.lock ??= await context.lockAddress(run.change.address);
+    await recheck(run, context);
+    checked = true;
+  };
+}
+
+async function recheck(run: ChangeRun, context: ApplyContext): Promise<void> {
+  const { change } = run;
+  const { object_id } = change.precondition;
+  if (object_id === null) return;
+  const seen = await run.driver.inspect(object_id);
+  if (seen === undefined) throw new Stale("it was removed since the plan");
+  compare(change, seen);
+  if (changedByPerson(context.plan)) return;
+  const planned = change.impact.busy > 0;
+  const used = await context.usedSince(change.address, Date.parse(context.plan.created_at));
+  if (!planned && (used || seen.execs > 0)) throw new Stale("it came into use since the plan");
+}
+
+/** A person who named it wants it done, busy or not. */
+function changedByPerson(plan: Plan): boolean {
+  return plan.mode === "recreate" || plan.mode === "destroy";
+}
+
+function compare(change: Change, seen: ObservedRuntime): void {
+  const { spec_hash, observed_digest } = change.precondition;
+  if (spec_hash !== null && seen.labels.spec_hash !== spec_hash)
+    throw new Stale("it has another spec since the plan");
+  if (observed_digest !== null && observedDigest(seen) !== observed_digest) {
+    throw new Stale("it was changed since the plan");
+  }
+}
+
+/** For a saved plan: why a change no longer fits what is there now, or undefined when it does. */
+export function staleness(
+  change: Change,
+  observations: readonly Observation[],
+  owner: string,
+  now: number,
+): string | undefined {
+  const observation = observations.find(
+    (each) => each.backend === change.backend && each.host === change.host,
+  );
+  if (observation?.status !== "complete") return "its engine cannot be observed";
+  const objects = observation.runtimes.filter((each) => each.labels.address === change.address);
+  const { current, others } = standing(change.name, objects, owner, now);
+  if (others !== undefined) return "another sandkeep is creating it";
+  const { object_id } = change.precondition;
+  if (object_id === null) return current === undefined ? undefined : "it exists since the plan";
+  if (current?.object_id !== object_id) return "it was replaced or removed since the plan";
+  try {
+    compare(change, current);
+    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof Stale) return thrown.message;
+    throw thrown;
+  }
+}

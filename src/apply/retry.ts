@@ -1,0 +1,43 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { SandkeepError } from "../errors.ts";
+import type { GraphNode } from "../model/plan.ts";
+
+const ATTEMPTS = 3;
+const PAUSE_MS = 150;
+
+/**
+ * Every driver call is one idempotent effect, so a transient failure is simply tried again, a few times.
+ * What takes longer than the plan allows has an unknown outcome and is given up.
+ */
+export async function attempt(work: () => Promise<void>, node: GraphNode): Promise<void> {
+  for (let count = 1; ; count += 1) {
+    try {
+      return await within(work(), node);
+    } catch (thrown) {
+      const transient = thrown instanceof SandkeepError && thrown.kind === "transient";
+      if (!transient || thrown.code === "STEP_TIMEOUT" || count === ATTEMPTS) throw thrown;
+      await sleep(PAUSE_MS * count);
+    }
+  }
+}
+
+async function within(work: Promise<void>, node: GraphNode): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(
+        new SandkeepError(`${node.op} of ${node.address} did not end within ${node.timeout_s} s`, {
+          code: "STEP_TIMEOUT",
+          kind: "transient",
+          blame: "backend",
+          hint: "the next apply looks at what is there and goes on from it",
+        }),
+      );
+    }, node.timeout_s * 1000);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

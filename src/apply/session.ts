@@ -1,0 +1,184 @@
+import type { LoadedConfig } from "../config/index.ts";
+import type { Decision } from "../diff/diff.ts";
+import { deferralKey } from "../diff/diff.ts";
+import type { Driver } from "../drivers/driver.ts";
+import { SandkeepError } from "../errors.ts";
+import type { PlanRequest } from "../model/intent.ts";
+import type { JsonObject } from "../model/json.ts";
+import type { ApplyResult } from "../model/outcome.ts";
+import type { Change, Plan } from "../model/plan.ts";
+import type { SecretRef } from "../model/settings.ts";
+import type { EngineRef } from "../observe/engines.ts";
+import { engineKey } from "../observe/engines.ts";
+import { scopeOf } from "../observe/observe.ts";
+import { ensureFingerprintKey, secretIo } from "../plan/secrets.ts";
+import type { Engine, Survey } from "../plan/survey.ts";
+import { driverDeps, fleetOf } from "../plan/survey.ts";
+import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
+import { resolveSecret } from "../resolve/secrets.ts";
+import { readActivity } from "../state/activity.ts";
+import { lockAddress } from "../state/address-lock.ts";
+import { recordDeferred } from "../state/deferred.ts";
+import type { FleetState } from "../state/directory.ts";
+import { fleetState, ownerId } from "../state/directory.ts";
+import { cacheDormant } from "../state/dormant.ts";
+import { rememberEndpoints } from "../state/endpoints.ts";
+import { openJournal } from "../state/journal.ts";
+import type { Lease } from "../state/lease.ts";
+import { acquireLease } from "../state/lease.ts";
+import { readOpenRuns } from "../state/open-runs.ts";
+import { recordSightings } from "../state/sightings.ts";
+import { apply } from "./apply.ts";
+
+/** A run that is just starting holds the address for a moment only. */
+const ADDRESS_WAIT_MS = 5_000;
+
+export interface TakeOptions {
+  /** A config that is already loaded, such as the last good one. */
+  readonly loaded?: LoadedConfig;
+  /** Milliseconds to wait for another sandkeep that works on this fleet. */
+  readonly waitMs?: number;
+}
+
+/** Becomes the fleet's single writer in this state directory, until the lease is disposed. */
+export async function takeFleet(
+  engine: Engine,
+  request: PlanRequest,
+  options: TakeOptions,
+): Promise<{ readonly lease: Lease; readonly config: LoadedFleet | undefined } | Invalid> {
+  const config = await fleetOf(engine, request, options.loaded);
+  if (config?.status === "invalid") return config;
+  const state = fleetState(engine.stateDir, config?.fleet.fleet ?? request.fleet ?? "");
+  const lease = await acquireLease(state, { now: () => engine.now(), waitMs: options.waitMs ?? 0 });
+  await ownerId(engine.stateDir);
+  await ensureFingerprintKey(engine);
+  return { lease, config };
+}
+
+export interface SessionInput {
+  readonly engine: Engine;
+  readonly seen: Survey;
+  readonly lease: Lease;
+  readonly stale: ReadonlyMap<Change, string>;
+  readonly parallelism: number | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Opens what an apply needs, carries the plan out, and closes it all again whatever happens. */
+export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyResult> {
+  const { engine, seen, lease } = input;
+  const { state } = seen;
+  const used = new Set(plan.graph.map((node) => engineKey(node)));
+  const drivers = new Map<string, Driver>();
+  try {
+    // Remembered before anything is made there: a killed apply must be found again.
+    await rememberEndpoints(
+      state,
+      seen.engines.filter((ref) => used.has(engineKey(ref))).map((ref) => endpointOf(ref)),
+    );
+    for (const ref of seen.engines) {
+      if (used.has(engineKey(ref))) await openInto(drivers, ref, input);
+    }
+    await using journal = await openJournal(state, { planId: plan.plan_id, now: () => engine.now() });
+    return await apply({
+      plan,
+      drivers,
+      modules: seen.modules,
+      scope: (key) => scopeOf(seen.scope, key),
+      owner: await ownerId(engine.stateDir),
+      now: () => engine.now(),
+      sink: engine.sink,
+      journal,
+      assertHeld: () => lease.assertHeld(),
+      lockAddress: (address) => lockAddress(state, address, { waitMs: ADDRESS_WAIT_MS }),
+      usedSince: (address, since) => usedSince(state, address, since, engine.now()),
+      secretsFor: (change, values) => secretsFor(input, change, values),
+      calls: { read: seen.reads, write: 0 },
+      parallelism: input.parallelism,
+      signal: input.signal,
+      stale: input.stale,
+    });
+  } finally {
+    await Promise.allSettled([...drivers.values()].map((driver) => driver[Symbol.asyncDispose]()));
+  }
+}
+
+/** An engine that cannot be opened fails the changes on it, and no others. */
+async function openInto(drivers: Map<string, Driver>, ref: EngineRef, input: SessionInput): Promise<void> {
+  const { engine, seen } = input;
+  try {
+    const driver = await seen.modules[ref.backend]?.open(ref.config, driverDeps(engine));
+    if (driver !== undefined) drivers.set(engineKey(ref), driver);
+  } catch (thrown) {
+    const why = thrown instanceof SandkeepError ? thrown.message : String(thrown);
+    engine.sink.notify({
+      type: "note",
+      level: "error",
+      code: "ENGINE_NOT_OPEN",
+      message: `${engineKey(ref)}: ${why}`,
+    });
+  }
+}
+
+function endpointOf(ref: EngineRef): Parameters<typeof rememberEndpoints>[1][number] {
+  const { backend, host, config } = ref;
+  return {
+    backend,
+    host,
+    ...(config?.docker === undefined ? {} : { docker: config.docker }),
+    ...(config?.tls === undefined ? {} : { tls: config.tls }),
+  };
+}
+
+async function usedSince(state: FleetState, address: string, since: number, now: number): Promise<boolean> {
+  const [runs, activity] = await Promise.all([readOpenRuns(state, now), readActivity(state)]);
+  return runs.some((run) => run.address === address) || (activity[address] ?? 0) > since;
+}
+
+/** Read at the moment of use, from the references that the spec carries. */
+async function secretsFor(
+  input: SessionInput,
+  change: Change,
+  values: JsonObject,
+): Promise<Record<string, string>> {
+  const { engine, seen } = input;
+  const found: Record<string, string> = {};
+  const wanted = seen.desired.find((each) => each.address === change.address);
+  if (seen.config === undefined || wanted === undefined || values["secrets"] === undefined) return found;
+  const io = secretIo(engine, seen.config);
+  for (const [name, ref] of Object.entries<SecretRef>(wanted.settings.secrets)) {
+    const secret = await resolveSecret(ref, io);
+    if (secret.status === "unresolved") {
+      throw new SandkeepError(`secret ${name} of ${change.address}: ${secret.message}`, {
+        code: "SECRET_UNRESOLVED",
+        hint: "make it available to this process, or remove it from sandbox.secrets",
+      });
+    }
+    found[name] = secret.value;
+  }
+  return found;
+}
+
+/** What later plans need to know of this look: who was seen, and since when something has been put off. */
+export async function remember(seen: Survey, decisions: readonly Decision[], whole: boolean): Promise<void> {
+  const { state, now } = seen;
+  const runtimes = seen.observations.flatMap((each) => (each.status === "complete" ? each.runtimes : []));
+  const deferred = decisions.filter(({ verdict }) => verdict.action === "blocked" && verdict.rule === "busy");
+  const complete = seen.observations.every((each) => each.status === "complete");
+  // A partial look must not make forget what it did not look at.
+  if (!whole || !complete) return;
+  await recordSightings(
+    state,
+    runtimes.map((each) => each.object_id),
+    now,
+  );
+  await recordDeferred(
+    state,
+    deferred.map(({ situation }) => deferralKey(situation)),
+    now,
+  );
+  await cacheDormant(
+    state,
+    seen.observations.flatMap((each) => (each.status === "complete" ? each.dormant : [])),
+  );
+}

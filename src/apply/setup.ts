@@ -1,0 +1,44 @@
+import { SandkeepError } from "../errors.ts";
+import type { Spec } from "../model/spec.ts";
+import type { ApplyContext, ChangeRun } from "./context.ts";
+import { tail } from "./streams.ts";
+
+const TAIL_BYTES = 2_000;
+
+/** Runs `setup` in order with the runtime's secrets in the environment of each command, and nowhere else. */
+export async function runSetup(
+  objectId: string,
+  spec: Spec,
+  run: ChangeRun,
+  context: ApplyContext,
+): Promise<void> {
+  const setup = spec.values["setup"];
+  if (!Array.isArray(setup)) return;
+  const secrets = await context.secretsFor(run.change, spec.values);
+  for (const [index, command] of setup.entries()) {
+    const output = tail(TAIL_BYTES);
+    const handle = await run.driver.exec({
+      objectId,
+      argv: ["/bin/sh", "-c", String(command)],
+      env: secrets,
+      stdout: output,
+      stderr: output,
+    });
+    const { exitCode } = await handle.result;
+    if (exitCode === 0) continue;
+    const said = maskSecrets(output.text().trim(), Object.values(secrets));
+    throw new SandkeepError(
+      `setup command ${index + 1} of ${setup.length} exited with ${exitCode}${said === "" ? "" : `: ${said}`}`,
+      { code: "SETUP_FAILED", hint: "run it by hand in a shell of the sandbox to see why", exitCode: 5 },
+    );
+  }
+}
+
+/** Longest first, so that a secret which holds another is masked whole. */
+export function maskSecrets(text: string, secrets: readonly string[]): string {
+  let masked = text;
+  for (const secret of secrets.toSorted((a, b) => b.length - a.length)) {
+    if (secret !== "") masked = masked.replaceAll(secret, "***");
+  }
+  return masked;
+}

@@ -1,0 +1,135 @@
+/** How each graph op is carried out: one driver call each, with the checks that belong to it. */
+import { unenforced } from "../diff/fields.ts";
+import { assertNever, SandkeepError } from "../errors.ts";
+import type { ObservedRuntime } from "../model/observed.ts";
+import type { GraphNode } from "../model/plan.ts";
+import { imageKey } from "../observe/images.ts";
+import { engineKey } from "../observe/engines.ts";
+import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
+import { create } from "./create.ts";
+import { awaitHealth } from "./health.ts";
+import { specOf, updatedLabels } from "./labels.ts";
+import { seed } from "./seed.ts";
+import { runSetup } from "./setup.ts";
+
+type ChangeNode = Exclude<GraphNode, { op: "fetch" }>;
+
+export async function runStep(
+  node: ChangeNode,
+  run: ChangeRun,
+  context: ApplyContext,
+  fetched: Fetched,
+): Promise<void> {
+  const { driver } = run;
+  switch (node.op) {
+    case "create":
+      return create(node, run, context, fetched);
+    case "seed":
+      return run.needsSeed
+        ? seed(objectOf(node, run), specOf(context.plan, node.spec_key), driver)
+        : undefined;
+    case "start":
+      return driver.start(objectOf(node, run));
+    case "setup":
+      return runSetup(objectOf(node, run), specOf(context.plan, node.spec_key), run, context);
+    case "verify":
+      return verify(objectOf(node, run), node.spec_key, run, context);
+    case "health":
+      return awaitHealth(
+        objectOf(node, run),
+        specOf(context.plan, node.spec_key),
+        driver,
+        node.timeout_s * 1000,
+      );
+    case "rename":
+      return rename(objectOf(node, run), node.to, run);
+    case "stop":
+      return driver.stop(objectOf(node, run));
+    case "update":
+      return update(node, run, context);
+    case "remove": {
+      // A compensation for a creation that never got an object has nothing to take away.
+      const object = node.object_id ?? run.created;
+      return object === undefined ? undefined : driver.remove(object, node.workspace);
+    }
+    case "mark": {
+      const mark = node.dormant ? { since: context.now(), reason: node.reason } : undefined;
+      return driver.mark(context.scope(engineKey(node)), node.address, mark);
+    }
+    default:
+      return assertNever(node);
+  }
+}
+
+export async function fetchImage(
+  node: Extract<GraphNode, { op: "fetch" }>,
+  context: ApplyContext,
+  fetched: Fetched,
+): Promise<void> {
+  const driver = context.drivers.get(engineKey(node));
+  if (driver === undefined) throw notOpen(engineKey(node));
+  const image = await driver.fetch(node.ref, node.policy, (message, fraction) => {
+    const { address, id, op } = node;
+    context.sink.notify({ type: "step.progress", address, step: id, op, message, fraction });
+  });
+  fetched.set(imageKey(node), image);
+}
+
+export function notOpen(engine: string): SandkeepError {
+  return new SandkeepError(`${engine} is not connected`, { code: "ENGINE_NOT_OPEN", kind: "unreachable" });
+}
+
+function objectOf(node: ChangeNode & { object_id: string | null }, run: ChangeRun): string {
+  const object = node.object_id ?? run.created;
+  if (object !== undefined) return object;
+  throw new SandkeepError(`step ${node.id} has no object to work on`, { code: "INTERNAL", blame: "tool" });
+}
+
+/** A rename whose answer was lost finds its own work done. */
+async function rename(objectId: string, to: string, run: ChangeRun): Promise<void> {
+  try {
+    await run.driver.rename(objectId, to);
+  } catch (thrown) {
+    const seen = await run.driver.inspect(objectId).catch(() => undefined);
+    if (seen?.name !== to) throw thrown;
+  }
+}
+
+async function update(
+  node: Extract<GraphNode, { op: "update" }>,
+  run: ChangeRun,
+  context: ApplyContext,
+): Promise<void> {
+  const objectId = objectOf(node, run);
+  const seen = await mustInspect(objectId, run);
+  const spec = specOf(context.plan, node.spec_key);
+  const labels = updatedLabels(seen.labels, run.change, spec);
+  await run.driver.update({ objectId, spec, paths: node.paths, labels });
+}
+
+/** A 200 proves nothing: what the engine shows must be what was asked for. */
+async function verify(
+  objectId: string,
+  spec_key: string,
+  run: ChangeRun,
+  context: ApplyContext,
+): Promise<void> {
+  const seen = await mustInspect(objectId, run);
+  const paths = unenforced(specOf(context.plan, spec_key), seen, run.module.fields);
+  if (paths.length === 0) return;
+  throw new SandkeepError(`the engine does not enforce ${paths.join(", ")}`, {
+    code: "NOT_ENFORCED",
+    blame: "backend",
+    hint: "see sandkeep inspect for what it shows; remove the setting if this engine cannot enforce it",
+  });
+}
+
+async function mustInspect(objectId: string, run: ChangeRun): Promise<ObservedRuntime> {
+  const seen = await run.driver.inspect(objectId);
+  if (seen !== undefined) return seen;
+  throw new SandkeepError(`${run.change.name} disappeared`, {
+    code: "GONE",
+    kind: "not-found",
+    blame: "backend",
+  });
+}

@@ -1,0 +1,63 @@
+import type { PlanRequest } from "../../model/intent.ts";
+import type { ApplyResult } from "../../model/outcome.ts";
+import type { Plan } from "../../model/plan.ts";
+import { isNoOp } from "../../render/change.ts";
+import { renderPlan } from "../../render/plan.ts";
+import { planFleet } from "../../reconcile.ts";
+import { carryOut } from "../carry-out.ts";
+import { configFile, fleetName, makeEngine } from "../engine.ts";
+import { openHost } from "../hosts/host.ts";
+import type { Invocation } from "../invocation.ts";
+import { addresses, durationOption, switchOption } from "../options.ts";
+import { answer, answerInvalid } from "../print.ts";
+
+/** The apply-shaped answer of a dry run: every change with its reason, none of them carried out. */
+export function dryRunResult(plan: Plan): ApplyResult {
+  const outcomes = plan.changes
+    .filter((change) => !isNoOp(change))
+    .map((change) => ({
+      address: change.address,
+      action: change.actions.join(", "),
+      status: "skipped" as const,
+      duration_ms: 0,
+      error: null,
+      reason: change.why,
+    }));
+  return {
+    plan_id: plan.plan_id,
+    outcomes,
+    // One look per engine; a dry run has nothing that could write.
+    calls: { read: plan.observed.length, write: 0 },
+    summary: { done: 0, failed: 0, skipped: outcomes.length, stale: 0, rolled_back: 0 },
+    exit_code: plan.exit_code,
+  };
+}
+
+async function dryRun(invocation: Invocation, request: PlanRequest): Promise<number> {
+  await using host = await openHost(invocation);
+  const outcome = await planFleet(makeEngine(invocation, host), request);
+  if (outcome.status === "invalid") return await answerInvalid(invocation, outcome.diagnostics);
+  const { plan } = outcome;
+  await answer(invocation, dryRunResult(plan), (style) => renderPlan(plan, style, { verbose: false }));
+  return plan.exit_code;
+}
+
+export async function run(invocation: Invocation): Promise<number> {
+  const idle = durationOption(invocation, "idle");
+  const olderThan = durationOption(invocation, "olderThan");
+  const targets = addresses(invocation.globals.targets);
+  const request: PlanRequest = {
+    ...configFile(invocation),
+    ...fleetName(invocation),
+    intent: {
+      mode: "prune",
+      ...(targets.length === 0 ? {} : { targets }),
+      ...(idle === undefined ? {} : { idle }),
+      ...(olderThan === undefined ? {} : { older_than: olderThan }),
+      orphans: switchOption(invocation, "orphans"),
+    },
+  };
+  return switchOption(invocation, "dryRun")
+    ? await dryRun(invocation, request)
+    : await carryOut(invocation, request);
+}

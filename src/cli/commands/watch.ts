@@ -1,0 +1,30 @@
+import { watch } from "../../loop/watch.ts";
+import { configFile, makeEngine } from "../engine.ts";
+import { openHost } from "../hosts/host.ts";
+import { jsonLinesHost } from "../hosts/json-lines.ts";
+import { catchInterrupts } from "../interrupts.ts";
+import type { Invocation } from "../invocation.ts";
+import { durationOption, switchOption } from "../options.ts";
+import { usageError } from "../exit-codes.ts";
+
+export async function run(invocation: Invocation): Promise<number> {
+  const { globals, streams } = invocation;
+  const intervalMs = durationOption(invocation, "interval");
+  if (intervalMs === 0) throw usageError("--interval is 0", "Expected a duration such as 5m.");
+  await using host = globals.json ? jsonLinesHost(streams.stdout, Date.now) : await openHost(invocation);
+  using interrupts = catchInterrupts({
+    onFirst: (signal) => {
+      host.clear();
+      streams.stderr.write(`${signal}: finishing what is running; once more leaves at once\n`);
+    },
+  });
+  // Nobody reads the events any more: the same as being told to stop.
+  streams.stdout.once("error", () => interrupts.interrupt("SIGTERM"));
+  return await watch(makeEngine(invocation, host), {
+    ...configFile(invocation),
+    once: switchOption(invocation, "once"),
+    ...(intervalMs === undefined ? {} : { intervalMs }),
+    signal: interrupts.soft,
+    hardSignal: interrupts.hard,
+  });
+}

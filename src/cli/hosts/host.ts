@@ -1,0 +1,26 @@
+import type { EventSink } from "../../model/event.ts";
+import type { Invocation } from "../invocation.ts";
+import { styleFor } from "../invocation.ts";
+
+/** An event sink for one command; closing it leaves the terminal as it was. */
+export interface EventHost extends EventSink, AsyncDisposable {
+  /** Takes the progress line away, for a question or other text; the next event brings it back. */
+  clear(): void;
+}
+
+/** The sink that the flags ask for. It writes to stderr, so that stdout stays the answer's. */
+export async function openHost(invocation: Invocation): Promise<EventHost> {
+  const { globals, streams } = invocation;
+  const { logFormat, quiet } = globals;
+  const level = quiet ? "error" : globals.logLevel;
+  if (logFormat !== "pretty") {
+    const { logHost } = await import("./log.ts");
+    return await logHost(logFormat, level, streams.stderr);
+  }
+  if (quiet) {
+    const { silentHost } = await import("./silent.ts");
+    return silentHost(streams.stderr);
+  }
+  const { terminalHost } = await import("./terminal.ts");
+  return terminalHost(streams.stderr, styleFor(invocation, streams.stderr), level, () => performance.now());
+}

@@ -1,0 +1,86 @@
+import { Command, CommanderError, Option } from "commander";
+import { usageError } from "./exit-codes.ts";
+import { GLOBAL_FLAGS } from "./globals.ts";
+import type { Streams } from "./invocation.ts";
+import type { Verb } from "./verbs.ts";
+import { VERBS } from "./verbs.ts";
+
+/** What was understood of a command line. */
+export interface Parsed {
+  readonly verb: Verb;
+  readonly args: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}
+
+function option(flags: string, about: string, repeated: boolean): Option {
+  const made = new Option(flags, about);
+  return repeated ? made.argParser(collect) : made;
+}
+
+const EXIT_HELP = `
+Exit codes: 0 done, 1 failed, 2 changes pending, 3 blocked or not confirmed, 4 stale plan, 5 unhealthy or
+rolled back, 64 usage, 69 unreachable, 70 bug, 75 busy, 77 denied, 78 invalid config, 124 timed out.
+\`run\` exits with the command's own code.`;
+
+/** The command tree. `chosen` is told the verb; nothing runs here, so that errors have one way out. */
+export function makeProgram(
+  version: string,
+  output: { readonly out: (text: string) => void; readonly err: (text: string) => void },
+  chosen: (parsed: Parsed) => void,
+): Command {
+  const program = new Command("sandkeep")
+    .description("Keeps agent sandboxes the way a config file says they should be.")
+    .version(version, "-V, --version", "print the version")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: output.out, writeErr: output.err, outputError: () => undefined })
+    .addHelpText("after", EXIT_HELP)
+    .helpCommand(false)
+    .exitOverride();
+  for (const { flags, about, takes } of GLOBAL_FLAGS)
+    program.addOption(option(flags, about, takes === "list"));
+  for (const verb of VERBS) {
+    const command = program.command(verb.name).description(verb.about);
+    if (verb.alias !== undefined) command.alias(verb.alias);
+    for (const [notation, about] of verb.args) command.argument(notation, about);
+    for (const { flags, about, repeated } of verb.options)
+      command.addOption(option(flags, about, repeated === true));
+    command.action(() => chosen({ verb, args: command.args, options: command.optsWithGlobals() }));
+  }
+  return program;
+}
+
+/** A parser's complaint in our words; undefined when it only printed help or the version. */
+function asUsageError(error: CommanderError): Error | undefined {
+  if (error.exitCode === 0) return undefined;
+  if (error.code === "commander.help") return usageError("no verb given");
+  const [message = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
+  const suggestion = rest
+    .join(" ")
+    .trim()
+    .replace(/^\((.*)\)$/, "$1");
+  return usageError(message.trim(), suggestion === "" ? undefined : suggestion);
+}
+
+/** What a command line asks for; undefined when help or the version was the answer. Throws usage errors. */
+export function parseCommandLine(
+  argv: readonly string[],
+  version: string,
+  { stdout, stderr }: Pick<Streams, "stdout" | "stderr">,
+): Parsed | undefined {
+  let parsed: Parsed | undefined;
+  const output = { out: (text: string) => stdout.write(text), err: (text: string) => stderr.write(text) };
+  const program = makeProgram(version, output, (chosen) => {
+    parsed = chosen;
+  });
+  try {
+    program.parse(argv, { from: "user" });
+  } catch (error) {
+    const fault = error instanceof CommanderError ? asUsageError(error) : error;
+    if (fault !== undefined) throw fault;
+  }
+  return parsed;
+}

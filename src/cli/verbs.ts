@@ -1,0 +1,212 @@
+import type { CommandModule } from "./invocation.ts";
+
+export interface VerbOption {
+  readonly flags: string;
+  readonly about: string;
+  /** May be given several times. */
+  readonly repeated?: true;
+}
+
+/** One verb as data: help, completion and parsing read it; its module is imported only when it runs. */
+export interface Verb {
+  readonly name: string;
+  readonly alias?: string;
+  readonly about: string;
+  /** Commander's notation: `<needed>`, `[optional]`, `[many...]`. */
+  readonly args: readonly (readonly [notation: string, about: string])[];
+  readonly options: readonly VerbOption[];
+  readonly load: () => Promise<CommandModule>;
+}
+
+const YES: VerbOption = { flags: "-y, --yes", about: "do not ask" };
+const AGENT: VerbOption = { flags: "--agent <name>", about: "of this agent" };
+const SESSION: VerbOption = { flags: "--session <session>", about: "a session key or a session's name" };
+const PARALLELISM: VerbOption = { flags: "--parallelism <n>", about: "steps at once on one engine" };
+const REPLACE: VerbOption = {
+  flags: "--replace <address>",
+  about: "replace it although nothing drifted; may be repeated",
+  repeated: true,
+};
+const MAX_DESTROY: VerbOption = {
+  flags: "--max-destroy <n>",
+  about: "allow this many orphans to be removed",
+};
+const RUN_OPTIONS: readonly VerbOption[] = [
+  AGENT,
+  SESSION,
+  { flags: "--timeout <duration>", about: "end the command after this time; exit 124" },
+  {
+    flags: "--env <NAME[=VALUE]>",
+    about: "set a variable, or pass the one of this shell; may be repeated",
+    repeated: true,
+  },
+];
+
+export const VERBS: readonly Verb[] = [
+  {
+    name: "init",
+    about: "write a commented starter sandkeep.toml",
+    args: [],
+    options: [
+      { flags: "--backend <name>", about: "backend of the starter file (default local)" },
+      { flags: "--force", about: "overwrite an existing file" },
+    ],
+    load: () => import("./commands/init.ts"),
+  },
+  {
+    name: "schema",
+    about: "print a JSON Schema of a published format",
+    args: [["[name]", "config, plan, event, list, … (default config)"]],
+    options: [],
+    load: () => import("./commands/schema.ts"),
+  },
+  {
+    name: "completion",
+    about: "print a completion script",
+    args: [["<shell>", "bash, zsh or fish"]],
+    options: [],
+    load: () => import("./commands/completion.ts"),
+  },
+  {
+    name: "validate",
+    about: "report every problem of the config at once",
+    args: [],
+    options: [],
+    load: () => import("./commands/validate.ts"),
+  },
+  {
+    name: "explain",
+    about: "tell what is effective, who said so, and what would happen or why not",
+    args: [
+      ["[address]", "only this runtime"],
+      ["[path]", "only this setting, such as docker.image"],
+    ],
+    options: [
+      AGENT,
+      SESSION,
+      { flags: "--tool <name>", about: "whether this tool is allowed, by which rule" },
+    ],
+    load: () => import("./commands/explain.ts"),
+  },
+  {
+    name: "plan",
+    about: "show what would change and why",
+    args: [],
+    options: [
+      { flags: "--out <file>", about: "save the plan for apply" },
+      { flags: "--detailed-exitcode", about: "exit 2 when changes are pending" },
+      REPLACE,
+      { flags: "--at <time>", about: "what would happen then, such as +24h" },
+      { flags: "--verbose", about: "also why nothing happens" },
+      MAX_DESTROY,
+    ],
+    load: () => import("./commands/plan.ts"),
+  },
+  {
+    name: "apply",
+    about: "make it so",
+    args: [["[plan-file]", "carry out a saved plan"]],
+    options: [YES, MAX_DESTROY, PARALLELISM, REPLACE],
+    load: () => import("./commands/apply.ts"),
+  },
+  {
+    name: "watch",
+    about: "keep it so, until told to stop",
+    args: [],
+    options: [
+      { flags: "--once", about: "one cycle" },
+      { flags: "--interval <duration>", about: "look at everything again this often" },
+    ],
+    load: () => import("./commands/watch.ts"),
+  },
+  {
+    name: "list",
+    alias: "ps",
+    about: "show the runtimes of this fleet",
+    args: [],
+    options: [
+      { flags: "--browser", about: "only browser runtimes" },
+      { flags: "--backend <name>", about: "only of this backend" },
+      { flags: "--all", about: "also runtimes that do not exist now, and other roles" },
+    ],
+    load: () => import("./commands/list.ts"),
+  },
+  {
+    name: "inspect",
+    about: "show one runtime in full",
+    args: [["<address>", "its address"]],
+    options: [],
+    load: () => import("./commands/inspect.ts"),
+  },
+  {
+    name: "recreate",
+    about: "replace runtimes although nothing drifted",
+    args: [["[addresses...]", "their addresses"]],
+    options: [
+      { flags: "--all", about: "every runtime" },
+      AGENT,
+      SESSION,
+      { flags: "--browser", about: "browser runtimes" },
+      { flags: "--drifted", about: "those that differ from the config" },
+      YES,
+      { flags: "--force", about: "same as --yes" },
+      PARALLELISM,
+    ],
+    load: () => import("./commands/recreate.ts"),
+  },
+  {
+    name: "prune",
+    about: "remove what is idle or too old",
+    args: [],
+    options: [
+      { flags: "--dry-run", about: "only say what would be removed" },
+      { flags: "--idle <duration>", about: "idle for this long, whatever the config says" },
+      { flags: "--older-than <duration>", about: "older than this, whatever the config says" },
+      { flags: "--orphans", about: "also what is no longer declared" },
+      YES,
+    ],
+    load: () => import("./commands/prune.ts"),
+  },
+  {
+    name: "destroy",
+    about: "remove runtimes and their workspaces",
+    args: [["[addresses...]", "their addresses"]],
+    options: [
+      { flags: "--all", about: "everything of the fleet" },
+      { flags: "--unprotect", about: "also what is protected" },
+      YES,
+    ],
+    load: () => import("./commands/destroy.ts"),
+  },
+  {
+    name: "run",
+    about: "run a command in a sandbox",
+    args: [["<command...>", "after --"]],
+    options: RUN_OPTIONS,
+    load: () => import("./commands/run.ts"),
+  },
+  {
+    name: "shell",
+    about: "open a terminal in a sandbox",
+    args: [["[command...]", "after --; else a shell"]],
+    options: RUN_OPTIONS,
+    load: () => import("./commands/shell.ts"),
+  },
+  {
+    name: "hold",
+    about: "leave a runtime alone until released",
+    args: [["<address>", "its address, or fleet for all"]],
+    options: [
+      { flags: "--reason <text>", about: "why; shown wherever it matters" },
+      { flags: "--until <time>", about: "ISO 8601 time, or +2h" },
+    ],
+    load: () => import("./commands/hold.ts"),
+  },
+  {
+    name: "release",
+    about: "end a hold",
+    args: [["<address>", "its address, or fleet"]],
+    options: [],
+    load: () => import("./commands/release.ts"),
+  },
+];

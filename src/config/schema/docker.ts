@@ -1,0 +1,124 @@
+import { isIP } from "node:net";
+import { z } from "zod";
+import { bindsSchema } from "./bind.ts";
+import { commandSchema, nonEmptyText, sandboxPath, textOf, word } from "./text.ts";
+import { durationSchema, sizeOrUnlimitedSchema, sizeSchema } from "./units.ts";
+
+const ulimitValue = z.int().min(-1, { error: "expected a number, or -1 for no limit" });
+
+const ulimitSchema = z.union(
+  [
+    ulimitValue,
+    z.strictObject({
+      soft: ulimitValue.describe("Limit a process starts with."),
+      hard: ulimitValue.describe("Limit a process may raise itself to."),
+    }),
+  ],
+  { error: "expected a number, or { soft = N, hard = N }" },
+);
+
+const pidsExpected = { error: 'expected a whole number above 0, or "unlimited"' };
+
+const labelName = textOf(
+  /^(?!sandkeep\.)\S+$/,
+  'a label name without spaces that does not start with "sandkeep.", which is reserved',
+);
+
+const extraHost = z.string().refine(
+  (text) => {
+    const colon = text.indexOf(":");
+    const address = text.slice(colon + 1).replace(/^\[(.*)\]$/, "$1");
+    return colon > 0 && (isIP(address) !== 0 || address === "host-gateway");
+  },
+  { error: 'expected "name:ip", such as "db:10.0.0.5"' },
+);
+
+const ipAddress = z.string().refine((text) => isIP(text) !== 0, {
+  error: "expected an IP address",
+});
+
+/** `[sandbox.docker]`: how a container is made. Every key shapes the container. */
+export const dockerSchema = z.strictObject({
+  image: word("an image name")
+    .optional()
+    .describe('Image to run, such as "debian:12-slim". Required by this backend.'),
+  image_policy: z
+    .enum(["missing", "pin", "track", "never"])
+    .optional()
+    .describe(
+      "When to fetch the image: missing (only when the engine lacks it), pin (by sandkeep.lock), track (follow the registry), never.",
+    ),
+  command: commandSchema
+    .optional()
+    .describe("Main program of the container. Without it sandkeep keeps the container alive."),
+  user: textOf(/^[^\s:]+(?::[^\s:]+)?$/, '"user", "uid", or either with ":group"')
+    .optional()
+    .describe('User the container runs as, such as "1000:1000".'),
+  workdir: sandboxPath.optional().describe("Working directory of commands."),
+  binds: bindsSchema
+    .optional()
+    .describe(
+      'Paths of the engine\'s machine to mount: "source:target[:ro|rw]". Agents add to the defaults.',
+    ),
+  network: word("a network name")
+    .optional()
+    .describe('Network to join: "none", "bridge", "host", or a network\'s name.'),
+  memory: sizeSchema.optional().describe('Memory limit, such as "2GiB".'),
+  memory_swap: sizeOrUnlimitedSchema
+    .optional()
+    .describe('Memory and swap together, such as "4GiB", or "unlimited".'),
+  cpus: z
+    .number()
+    .positive({ error: "expected a number above 0, such as 1.5" })
+    .optional()
+    .describe("CPU limit in cores, such as 1.5."),
+  pids: z
+    .union([z.int().min(1, pidsExpected), z.literal("unlimited")], pidsExpected)
+    .optional()
+    .describe('Most processes at once, or "unlimited".'),
+  ulimits: z
+    .record(textOf(/^[a-z]+$/, "a limit's name in small letters, such as nofile"), ulimitSchema)
+    .optional()
+    .describe(
+      "Resource limits by name, such as { nofile = 4096 } or { nofile = { soft = 1024, hard = 4096 } }.",
+    ),
+  tmpfs: z
+    .array(textOf(/^\/[^:]+(?::[^:\s]+)?$/, '"/path" or "/path:options"'))
+    .optional()
+    .describe('Memory-backed folders, such as "/tmp:size=64m".'),
+  read_only_root: z.boolean().optional().describe("Whether the image's own files are read-only."),
+  cap_drop: z
+    .array(textOf(/^[A-Z][A-Z_]*$/, 'a capability in capitals, such as "NET_RAW", or "ALL"'))
+    .optional()
+    .describe('Linux capabilities to take away; "ALL" takes all.'),
+  seccomp: nonEmptyText
+    .optional()
+    .describe('System call filter: "default", "unconfined", or a profile file.'),
+  apparmor: nonEmptyText.optional().describe("AppArmor profile of the engine's machine."),
+  dns: z.array(ipAddress).optional().describe("Name servers."),
+  extra_hosts: z.array(extraHost).optional().describe('Lines of /etc/hosts: "name:ip".'),
+  gpus: textOf(
+    /^(?:all|[1-9]\d{0,3}|device=[\w.:-]+(?:,[\w.:-]+)*)$/,
+    '"all", a count such as "1", or "device=0,1"',
+  )
+    .optional()
+    .describe('GPUs to give: "all", a count such as "1", or "device=0,1".'),
+  init: z.boolean().optional().describe("Whether a small init reaps processes and forwards signals."),
+  no_new_privileges: z.boolean().optional().describe("Whether programs may gain no privileges."),
+  restart: z
+    .enum(["no", "on-failure", "unless-stopped", "always"])
+    .optional()
+    .describe("When the engine restarts the container by itself."),
+  labels: z
+    .record(labelName, z.string())
+    .optional()
+    .describe('Labels of your own; names must not start with "sandkeep.".'),
+  stop_timeout: durationSchema
+    .optional()
+    .describe('How long a stop may take before the container is killed, such as "10s".'),
+  allowed_roots: z
+    .array(nonEmptyText)
+    .optional()
+    .describe("Folders that bind sources must lie in, besides the workspace."),
+});
+export type DockerSettings = z.infer<typeof dockerSchema>;

@@ -1,0 +1,22 @@
+import { z } from "zod";
+import { bindsSchema } from "./bind.ts";
+
+/** `[sandbox.local]`: how a sandbox on this machine without a container is made. */
+export const localSchema = z.strictObject({
+  isolation: z
+    .enum(["none", "bubblewrap"])
+    .optional()
+    .describe("none is no security boundary; bubblewrap gives private mounts, processes and network."),
+  home: z
+    .enum(["own", "user"])
+    .optional()
+    .describe("Whether commands see a home of their own or the user's."),
+  network: z
+    .enum(["none", "host"])
+    .optional()
+    .describe("Whether commands reach the network. Takes isolation to enforce."),
+  binds: bindsSchema
+    .optional()
+    .describe('Paths to mount under isolation: "source:target[:ro|rw]". Agents add to the defaults.'),
+});
+export type LocalSettings = z.infer<typeof localSchema>;

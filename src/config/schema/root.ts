@@ -1,0 +1,79 @@
+import { z } from "zod";
+import { hostSchema } from "./host.ts";
+import { sandboxSchema } from "./sandbox.ts";
+import { secretsSectionSchema } from "./secret.ts";
+import { nameText, nonEmptyText, textOf } from "./text.ts";
+import { rootToolsSchema, toolsSchema } from "./tools.ts";
+import { durationSchema } from "./units.ts";
+
+/** The config versions this sandkeep reads. */
+export const CONFIG_VERSIONS: readonly number[] = [1];
+
+/** Keys that belong to the fleet as a whole: only the root file may set them. */
+export const ROOT_ONLY_KEYS: ReadonlySet<string> = new Set(["version", "fleet", "fleet_id"]);
+
+export const includeSchema = z.array(nonEmptyText);
+
+/** `[agents.NAME]`. */
+export const agentSchema = z.strictObject({
+  sessions: z
+    .array(nameText)
+    .min(1, { error: "expected at least one session" })
+    .optional()
+    .describe('Sessions that exist from the start; without it, "main".'),
+  sandbox: sandboxSchema.optional().describe("What differs from [sandbox] for this agent."),
+  tools: toolsSchema.optional().describe("What differs from [tools] for this agent."),
+});
+export type AgentSettings = z.infer<typeof agentSchema>;
+
+const maxDestroyExpected = { error: 'expected a whole number of at least 0, or "off"' };
+
+export const guardsSchema = z.strictObject({
+  max_destroy: z
+    .union([z.int().min(0, maxDestroyExpected), z.literal("off")], maxDestroyExpected)
+    .optional()
+    .describe('A plan that removes more orphans than this needs --max-destroy. "off" disables.'),
+  allow_empty: z.boolean().optional().describe("Whether a config without any agent may remove everything."),
+});
+
+export const watchSchema = z.strictObject({
+  resync: durationSchema.optional().describe('How often everything is looked at again, such as "5m".'),
+  workers: z
+    .int()
+    .min(1, { error: "expected a whole number from 1 to 64" })
+    .max(64, { error: "expected a whole number from 1 to 64" })
+    .optional()
+    .describe("How many things watch works on at once, 1 to 64."),
+  debounce: durationSchema
+    .optional()
+    .describe('How long files must be quiet before an edit counts, such as "500ms".'),
+});
+
+/** A whole fleet file, includes merged in. */
+export const configSchema = z.strictObject({
+  version: z.literal(1, { error: "expected 1, the config version" }).describe("Version of this format: 1."),
+  fleet: textOf(
+    /^[a-z0-9][a-z0-9_-]{0,31}$/,
+    "1 to 32 small letters, digits, dashes or underscores that start with a letter or digit",
+  ).describe("Name of the fleet; on the label of everything it owns."),
+  fleet_id: textOf(/^[a-z0-9]{4,32}$/, "4 to 32 small letters or digits")
+    .optional()
+    .describe("Random id that tells this fleet from others of the same name; written by init."),
+  include: includeSchema
+    .optional()
+    .describe("More config files, as globs relative to the root config's folder."),
+  name_prefix: textOf(
+    /^[a-z0-9][a-z0-9-]{0,15}$/,
+    "1 to 16 small letters, digits or dashes that start with a letter or digit",
+  )
+    .optional()
+    .describe("Start of the names of everything made."),
+  sandbox: sandboxSchema.optional().describe("Defaults for the sandboxes of every agent."),
+  agents: z.record(nameText, agentSchema).optional().describe("The agents of this fleet, by name."),
+  hosts: z.record(nameText, hostSchema).optional().describe("Places backends connect to, by name."),
+  guards: guardsSchema.optional().describe("Limits on what one apply may remove."),
+  watch: watchSchema.optional().describe("How watch works."),
+  tools: rootToolsSchema.optional().describe("Which tools may be used, for every agent."),
+  secrets: secretsSectionSchema.optional().describe("How this fleet handles secrets."),
+});
+export type Config = z.infer<typeof configSchema>;

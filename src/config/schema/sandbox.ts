@@ -1,0 +1,80 @@
+import { z } from "zod";
+import { dockerSchema } from "./docker.ts";
+import { localSchema } from "./local.ts";
+import { secretsSchema } from "./secret.ts";
+import { commandSchema, nonEmptyText, sandboxPath, variableName } from "./text.ts";
+import { durationOrOffSchema, durationSchema } from "./units.ts";
+
+export const workspaceSchema = z.strictObject({
+  source: nonEmptyText
+    .optional()
+    .describe("Folder the agent works on, relative to the root config's folder."),
+  access: z
+    .enum(["none", "ro", "rw"])
+    .optional()
+    .describe("Whether commands see the workspace, and may change it."),
+  target: sandboxPath.optional().describe("Where the workspace appears; also the working directory."),
+});
+
+export const readySchema = z.strictObject({
+  command: commandSchema.describe("Program that exits with 0 once the sandbox is ready. No shell."),
+  timeout: durationSchema.optional().describe('How long it may take, such as "30s".'),
+  interval: durationSchema.optional().describe('Pause between attempts, such as "1s".'),
+});
+
+export const pruneSchema = z.strictObject({
+  idle: durationOrOffSchema
+    .optional()
+    .describe('Unused for this long, a sandbox is removed until its next use. "off" keeps it.'),
+  max_age: durationOrOffSchema
+    .optional()
+    .describe('Older than this, a sandbox is made anew. "off" keeps it.'),
+});
+
+export const disruptionSchema = z.strictObject({
+  when: z
+    .enum(["now", "idle", "never"])
+    .optional()
+    .describe("When a sandbox in use may be replaced: at once, when idle, or only by hand."),
+  max_wait: durationOrOffSchema
+    .optional()
+    .describe('How long `when = "idle"` waits before it replaces anyway. "off" waits on.'),
+});
+
+/** `[sandbox]` and `[agents.NAME.sandbox]`. All keys are optional here; defaults are not the schema's business. */
+export const sandboxSchema = z.strictObject({
+  mode: z
+    .enum(["off", "non-main", "all"])
+    .optional()
+    .describe("Which sessions are sandboxed: none, all but main, or all."),
+  scope: z
+    .enum(["session", "agent", "shared"])
+    .optional()
+    .describe("How many sandboxes: one a session, one an agent, or one for all."),
+  backend: nonEmptyText.optional().describe('Where sandboxes live, such as "local" or "docker".'),
+  host: nonEmptyText.optional().describe("Which of [hosts] the backend connects to."),
+  writes: z
+    .enum(["direct", "staged"])
+    .optional()
+    .describe("Whether changes reach the workspace at once or after review."),
+  provision: z
+    .enum(["eager", "on-use"])
+    .optional()
+    .describe("Whether apply makes sandboxes, or their first use does."),
+  protect: z.boolean().optional().describe("Whether sandboxes are kept from being removed."),
+  setup: z
+    .array(nonEmptyText)
+    .optional()
+    .describe("Shell lines run once in a new sandbox, before it is used."),
+  env: z.record(variableName, z.string()).optional().describe("Variables of every command."),
+  secrets: secretsSchema
+    .optional()
+    .describe("Variables whose values are looked up when a command runs: { env }, { file } or { command }."),
+  workspace: workspaceSchema.optional().describe("The folder the agent works on."),
+  ready: readySchema.optional().describe("How to tell that a new sandbox is ready."),
+  prune: pruneSchema.optional().describe("When unused sandboxes are removed."),
+  disruption: disruptionSchema.optional().describe("When sandboxes in use may be replaced."),
+  docker: dockerSchema.optional().describe("Settings of the docker backend."),
+  local: localSchema.optional().describe("Settings of the local backend."),
+});
+export type SandboxSettings = z.infer<typeof sandboxSchema>;

@@ -1,0 +1,61 @@
+export interface TemplateValues {
+  readonly fleet: string;
+  readonly fleetId: string;
+  readonly backend: string;
+}
+
+/** The commented starter `sandkeep.toml`. Every line that is not commented out is valid as it stands. */
+export function initTemplate({ fleet, fleetId, backend }: TemplateValues): string {
+  return `# The sandboxes of this repository. \`sandkeep plan\` shows what would change, \`sandkeep apply\` does it.
+version  = 1
+fleet    = ${tomlText(fleet)}
+fleet_id = ${tomlText(fleetId)}   # tells this fleet from others of the same name; keep it
+
+# include = ["agents/*.toml"]   # more files like this one, below this repository
+
+# Defaults for every agent. [agents.NAME.sandbox] overrides them, key by key.
+[sandbox]
+backend = ${tomlText(backend)}   # where sandboxes live: local, docker
+mode    = "all"   # which sessions are sandboxed: off, non-main, all
+scope   = "agent"   # how many sandboxes: one a session, one an agent, or one that is shared
+# setup = ["git config --global safe.directory /workspace"]
+# env = { LANG = "C.UTF-8" }
+# secrets = { NPM_TOKEN = { env = "NPM_TOKEN" } }   # env, file or command; read when a command runs
+
+[sandbox.workspace]
+source = "."   # the folder agents work on
+access = "rw"   # none, ro, rw
+
+${BACKEND_SECTIONS[backend] ?? ""}[sandbox.prune]
+idle    = "24h"   # unused for this long, a sandbox is removed until its next use; "off" keeps it
+max_age = "7d"
+
+# One table an agent. Session "main" exists without being declared.
+[agents.main]
+# sessions = ["main", "review"]
+
+# [guards]
+# max_destroy = 5   # a plan that removes more than this needs --max-destroy
+`;
+}
+
+const BACKEND_SECTIONS: Readonly<Record<string, string>> = {
+  local: `[sandbox.local]
+isolation = "none"   # no security boundary; "bubblewrap" is one
+home      = "own"   # own, user
+
+`,
+  docker: `[sandbox.docker]
+image   = "debian:12-slim"
+network = "none"   # "bridge" gives sandboxes the internet
+memory  = "2GiB"
+cpus    = 2
+pids    = 512
+
+`,
+};
+
+/** A JSON string is a TOML basic string too. */
+function tomlText(text: string): string {
+  return JSON.stringify(text);
+}

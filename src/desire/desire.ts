@@ -1,0 +1,139 @@
+/**
+ * In: a resolved fleet, the drivers' data, and the sessions that already have runtimes or are about to be used.
+ * Out: every runtime the fleet wants, with its name, spec and hash. No I/O; file facts are handed in.
+ */
+import type { DriverModule, PathFacts } from "../drivers/driver.ts";
+import { THIS_HOST } from "../drivers/driver.ts";
+import { SandkeepError } from "../errors.ts";
+import type { Address, RuntimeKind } from "../model/names.ts";
+import { parseAddress } from "../model/names.ts";
+import type { Provenance, ResolvedAgent, ResolvedFleet, Settings } from "../model/settings.ts";
+import type { Spec, SpecHash } from "../model/spec.ts";
+import { getPath } from "../util/json-path.ts";
+import { specHash } from "./hash.ts";
+import { runtimeName } from "./identity.ts";
+import { normaliseSpec } from "./normalise.ts";
+import { placeSession } from "./sessions.ts";
+
+export interface DesiredRuntime {
+  readonly address: Address;
+  readonly kind: RuntimeKind;
+  readonly backend: string;
+  readonly host: string;
+  /** Canonical engine name. */
+  readonly name: string;
+  /** The agent that owns it; the first one, by name, of a shared runtime. */
+  readonly agent: string;
+  /** Set for a runtime that serves one session. */
+  readonly session?: string;
+  readonly spec: Spec;
+  readonly spec_hash: SpecHash;
+  readonly settings: Settings;
+  /** `on-use` ones are created by their first use, not by apply. */
+  readonly provision: "eager" | "on-use";
+  readonly image?: { readonly ref: string; readonly policy: string };
+  provenance(path: string): Provenance;
+}
+
+export type Modules = Readonly<Record<string, DriverModule>>;
+
+export interface DesireInput {
+  readonly fleet: ResolvedFleet;
+  readonly modules: Modules;
+  readonly paths: PathFacts;
+  /** Addresses that exist, are dormant, or are about to be used: on-demand sessions are found through them. */
+  readonly known: Iterable<string>;
+}
+
+interface Shape {
+  readonly spec: Spec;
+  readonly hash: SpecHash;
+  readonly image: DesiredRuntime["image"];
+}
+
+export function desire(input: DesireInput): DesiredRuntime[] {
+  const shapeOf = memoShapes(input);
+  const wanted = new Map<Address, DesiredRuntime>();
+  const agents = new Map(input.fleet.agents.map((agent) => [agent.name, agent]));
+  const add = (agent: ResolvedAgent, session: string, declared: boolean): void => {
+    const placement = placeSession(agent.settings, agent.name, session);
+    if (!placement.sandboxed || wanted.has(placement.address)) return;
+    const shape = shapeOf(agent.settings);
+    const { settings } = agent;
+    wanted.set(placement.address, {
+      address: placement.address,
+      kind: "sandbox",
+      backend: settings.backend,
+      host: settings.host ?? THIS_HOST,
+      name: runtimeName(input.fleet.name_prefix, input.fleet.fleet, placement.address),
+      agent: agent.name,
+      ...(settings.scope === "session" ? { session } : {}),
+      spec: shape.spec,
+      spec_hash: shape.hash,
+      settings,
+      provision: declared ? settings.provision : "on-use",
+      ...(shape.image === undefined ? {} : { image: shape.image }),
+      provenance: (path) => agent.provenance(path),
+    });
+  };
+  for (const agent of [...agents.values()].toSorted((a, b) => compareText(a.name, b.name))) {
+    for (const session of agent.sessions) add(agent, session, true);
+  }
+  for (const address of input.known) {
+    for (const { agent, session } of candidates(address, agents)) {
+      const placement = placeSession(agent.settings, agent.name, session);
+      if (placement.sandboxed && placement.address === address) add(agent, session, false);
+    }
+  }
+  return [...wanted.values()].toSorted((a, b) => compareText(a.address, b.address));
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+/** Stands for "any session that is not main", which no declared name can be mistaken for. */
+const ANY_SESSION = "";
+
+/** Who could be meant by an address that no declared session yields: a declared agent with a session of its own making. */
+function candidates(
+  address: string,
+  agents: ReadonlyMap<string, ResolvedAgent>,
+): { agent: ResolvedAgent; session: string }[] {
+  const parts = parseAddress(address);
+  if (parts === undefined || parts.kind !== "sandbox") return [];
+  if (parts.scope === "shared") return [...agents.values()].map((agent) => ({ agent, session: ANY_SESSION }));
+  const agent = agents.get(parts.agent);
+  if (agent === undefined) return [];
+  return [{ agent, session: parts.scope === "session" ? parts.session : ANY_SESSION }];
+}
+
+/** Agents that resolve alike share one settings object; their spec and hash are computed once. */
+function memoShapes(input: DesireInput): (settings: Settings) => Shape {
+  const shapes = new Map<Settings, Shape>();
+  return (settings) => {
+    const known = shapes.get(settings);
+    if (known !== undefined) return known;
+    const module = input.modules[settings.backend];
+    if (module === undefined) {
+      throw new SandkeepError(`no driver is loaded for backend ${settings.backend}`, {
+        code: "INTERNAL",
+        blame: "tool",
+      });
+    }
+    const host = settings.host === undefined ? undefined : input.fleet.hosts[settings.host];
+    const spec = normaliseSpec("sandbox", settings, module, host, input.paths);
+    const shape = { spec, hash: specHash(spec, module.fields), image: imageOf(spec, module) };
+    shapes.set(settings, shape);
+    return shape;
+  };
+}
+
+function imageOf(spec: Spec, module: DriverModule): DesiredRuntime["image"] {
+  if (!module.capabilities.images) return undefined;
+  const ref = getPath(spec.values, `${spec.backend}.image`);
+  const policy = getPath(spec.values, `${spec.backend}.image_policy`);
+  return typeof ref === "string"
+    ? { ref, policy: typeof policy === "string" ? policy : "missing" }
+    : undefined;
+}

@@ -1,0 +1,49 @@
+import type { DriverModule, PathFacts } from "../drivers/driver.ts";
+import type { Json, JsonObject } from "../model/json.ts";
+import type { RuntimeKind } from "../model/names.ts";
+import type { Host, SecretRef, Settings } from "../model/settings.ts";
+import type { Spec } from "../model/spec.ts";
+
+/**
+ * An agent's settings as the spec of its runtime: only what shapes the runtime, in canonical form.
+ * Nothing here depends on the agent's or session's name, so settings that are alike give one spec.
+ */
+export function normaliseSpec(
+  kind: RuntimeKind,
+  settings: Settings,
+  module: DriverModule,
+  host: Host | undefined,
+  facts: PathFacts,
+): Spec {
+  const values: Record<string, Json> = {
+    workspace: workspace(settings, module, host, facts),
+    env: { ...settings.env },
+    secrets: Object.fromEntries(
+      Object.entries(settings.secrets).map(([name, ref]) => [name, referenceOf(ref)]),
+    ),
+    setup: [...settings.setup],
+    [settings.backend]: module.normalise(settings.options, facts),
+  };
+  if (settings.ready !== undefined) {
+    values["ready"] = { ...settings.ready, command: [...settings.ready.command] };
+  }
+  return { kind, backend: settings.backend, values };
+}
+
+/** Without access the source shapes nothing, so moving a checkout must not recreate such a runtime. */
+function workspace(
+  settings: Settings,
+  module: DriverModule,
+  host: Host | undefined,
+  facts: PathFacts,
+): JsonObject {
+  const { access, source, target } = settings.workspace;
+  const provider = module.provider(settings, host);
+  return access === "none"
+    ? { access, target, provider }
+    : { access, target, provider, source: facts.realPath(source) };
+}
+
+function referenceOf(ref: SecretRef): JsonObject {
+  return "command" in ref ? { command: [...ref.command] } : { ...ref };
+}

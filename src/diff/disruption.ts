@@ -1,0 +1,42 @@
+import { formatDuration } from "../util/duration.ts";
+import type { RuleContext } from "./rules.ts";
+import type { Situation } from "./situation.ts";
+import type { Verdict } from "./verdict.ts";
+
+const DEFAULT_MAX_WAIT_MS = 3_600_000;
+
+/**
+ * Whether a replacement or removal that nobody asked for by name may happen to a busy runtime now.
+ * A person's `recreate` and `destroy` do not come through here.
+ */
+export function gate(s: Situation, c: RuleContext, verdict: Verdict): Verdict {
+  const policy = s.desired?.settings.disruption ?? { when: "idle", max_wait: DEFAULT_MAX_WAIT_MS };
+  const busy = s.usage?.busy ?? 0;
+  if (policy.when === "now" || verdict.action === "none" || verdict.action === "blocked") return verdict;
+  const { reasons } = verdict;
+  if (policy.when === "never") {
+    return {
+      action: "blocked",
+      rule: "disruption",
+      why: `${verdict.why}, but disruption.when is never`,
+      fix: `sandkeep recreate ${s.address}`,
+      until: null,
+      deferred: false,
+      reasons,
+    };
+  }
+  if (busy === 0) return verdict;
+  const since = c.deferredSince(s) ?? c.now;
+  const until = policy.max_wait === "off" ? null : since + policy.max_wait;
+  if (until !== null && c.now >= until) return verdict;
+  const wait = until === null ? "until it is idle" : `at most ${formatDuration(until - c.now)} more`;
+  return {
+    action: "blocked",
+    rule: "busy",
+    why: `${verdict.why}, but it is busy (${busy} ${busy === 1 ? "run" : "runs"}); waits ${wait}`,
+    fix: `sandkeep recreate ${s.address} does it now`,
+    until,
+    deferred: true,
+    reasons,
+  };
+}

@@ -1,0 +1,153 @@
+import type { DesiredRuntime } from "../desire/desire.ts";
+import { compareFingerprints } from "../desire/fingerprint.ts";
+import { HASH_VERSION } from "../desire/hash.ts";
+import type { FieldRow } from "../model/fields.ts";
+import type { Json } from "../model/json.ts";
+import type { ObservedRuntime } from "../model/observed.ts";
+import type { DriftOrigin } from "../model/plan.ts";
+import { MASKED } from "../model/plan.ts";
+import type { ImageFact } from "../observe/images.ts";
+import type { Spec } from "../model/spec.ts";
+import { formatKeyPath } from "../model/source.ts";
+import { equalJson, getPath, isJsonObject } from "../util/json-path.ts";
+import type { Difference } from "./verdict.ts";
+
+/** Every field in which a runtime is not as its spec says, in the field table's order. */
+export function compareFields(
+  desired: DesiredRuntime,
+  current: ObservedRuntime,
+  rows: readonly FieldRow[],
+): Difference[] {
+  const differences: Difference[] = [];
+  const sameHash = current.labels.spec_hash === desired.spec_hash;
+  // A hash of another algorithm version says nothing either way; then only what can be observed counts.
+  const comparable = current.labels.spec_hash.startsWith(`v${HASH_VERSION}:`);
+  for (const row of rows) {
+    const after = getPath(desired.spec.values, row.path);
+    const seen = current.fields[row.path];
+    const seenDiffers = seen !== undefined && !equalJson(seen, after ?? absentAs(seen));
+    if (row.hashed && sameHash && !seenDiffers) continue;
+    const applied = getPath(current.labels.spec.values, row.path);
+    const appliedDiffers = !equalJson(applied, after);
+    const differs = row.hashed
+      ? seenDiffers || (comparable && appliedDiffers)
+      : seen === undefined
+        ? appliedDiffers
+        : seenDiffers;
+    if (!differs) continue;
+    const before = seenDiffers ? seen : applied;
+    const kind = row.classify(before, after);
+    if (kind === "ignored") continue;
+    const origin: DriftOrigin = appliedDiffers ? "config" : "live";
+    differences.push(...wordRow(desired, row, kind, origin, before, after));
+  }
+  return differences;
+}
+
+/** Paths that a runtime was asked to have and, as the engine shows it, does not. */
+export function unenforced(spec: Spec, current: ObservedRuntime, rows: readonly FieldRow[]): string[] {
+  return rows
+    .filter((row) => {
+      const seen = current.fields[row.path];
+      const asked = getPath(spec.values, row.path);
+      if (seen === undefined || equalJson(seen, asked ?? absentAs(seen))) return false;
+      return row.classify(seen, asked) !== "ignored";
+    })
+    .map((row) => row.path);
+}
+
+/** An engine tells "nothing" in its own ways: an empty list or table equals an absent one. */
+function absentAs(seen: Json): Json | undefined {
+  if (Array.isArray(seen)) return seen.length === 0 ? seen : undefined;
+  return isJsonObject(seen) && Object.keys(seen).length === 0 ? seen : undefined;
+}
+
+/** Tables are told entry by entry, so that a person sees the one key that changed. */
+function wordRow(
+  desired: DesiredRuntime,
+  row: FieldRow,
+  kind: "recreate" | "live",
+  origin: DriftOrigin,
+  before: Json | undefined,
+  after: Json | undefined,
+): Difference[] {
+  const word = (path: string, from: Json | undefined, to: Json | undefined): Difference => {
+    const { source, key, layer } = desired.provenance(path);
+    return {
+      path,
+      field: row.path,
+      class: kind,
+      before: mask(row, from),
+      after: mask(row, to),
+      source: source ?? null,
+      key: layer === "built-in" ? null : formatKeyPath(key),
+      why: row.why,
+      origin,
+    };
+  };
+  const entries = isJsonObject(before ?? null) || isJsonObject(after ?? null);
+  if (!entries) return [word(row.path, before, after)];
+  const from = isJsonObject(before) ? before : {};
+  const to = isJsonObject(after) ? after : {};
+  const keys = [...new Set([...Object.keys(from), ...Object.keys(to)])].toSorted();
+  return keys
+    .filter((key) => !equalJson(from[key], to[key]))
+    .map((key) => word(`${row.path}.${key}`, from[key], to[key]));
+}
+
+function mask(row: FieldRow, value: Json | undefined): Json {
+  if (value === undefined) return null;
+  return row.sensitive === true ? MASKED : value;
+}
+
+/** A digest that moved under an unchanged reference. Unlike kinds of digest are never compared. */
+export function compareImage(
+  desired: DesiredRuntime,
+  current: ObservedRuntime,
+  fact: ImageFact | undefined,
+): Difference[] {
+  const before = current.image ?? current.labels.image;
+  if (fact?.state.status !== "present" || before === undefined) return [];
+  const after = fact.state.image;
+  const refs = current.labels.image?.ref ?? before.ref;
+  if (refs !== fact.ref || before.kind !== after.kind || before.digest === after.digest) return [];
+  const { source, key, layer } = desired.provenance(`${desired.backend}.image`);
+  return [
+    {
+      path: "image",
+      field: "image",
+      class: "recreate",
+      before: before.digest,
+      after: after.digest,
+      source: source ?? null,
+      key: layer === "built-in" ? null : formatKeyPath(key),
+      why: `${fact.ref} is another image now`,
+      origin: "image",
+    },
+  ];
+}
+
+/** Secrets that setup consumed: a changed keyed fingerprint recreates; another key id is unknown. */
+export function compareSecrets(
+  desired: DesiredRuntime,
+  current: ObservedRuntime,
+  fingerprints: Readonly<Record<string, string>>,
+): Difference[] {
+  return Object.keys(fingerprints)
+    .toSorted()
+    .filter((name) => compareFingerprints(current.labels.secrets[name], fingerprints[name]) === "changed")
+    .map((name) => {
+      const { source, key } = desired.provenance(`secrets.${name}`);
+      return {
+        path: `secrets.${name}`,
+        field: "secrets",
+        class: "recreate",
+        before: MASKED,
+        after: MASKED,
+        source: source ?? null,
+        key: formatKeyPath(key),
+        why: "setup used the secret, and its value changed",
+        origin: "config",
+      };
+    });
+}

@@ -1,0 +1,244 @@
+/**
+ * What happens to an address: an ordered table, first row that applies wins, each with its reason.
+ * Pure; the clock is a value.
+ */
+import type { Intent } from "../model/intent.ts";
+import { formatDuration } from "../util/duration.ts";
+import { gate } from "./disruption.ts";
+import type { Situation } from "./situation.ts";
+import type { Difference, Rest, Verdict } from "./verdict.ts";
+
+export interface RuleContext {
+  readonly intent: Intent;
+  readonly now: number;
+  /** True when there is no config to say what is declared: then nothing is an orphan. */
+  readonly configless: boolean;
+  /** Addresses that watch leaves alone in this cycle. */
+  readonly skip: ReadonlySet<string>;
+  readonly selected: (address: string) => boolean;
+  readonly woken: (address: string) => boolean;
+  readonly replaced: (address: string) => boolean;
+  /** Since when a disruption of this address has been put off, milliseconds since the epoch. */
+  readonly deferredSince: (situation: Situation) => number | undefined;
+}
+
+interface Rule {
+  readonly name: string;
+  readonly decide: (situation: Situation, context: RuleContext) => Verdict | undefined;
+}
+
+const rest = (kind: Rest, why: string): Verdict => ({ action: "none", rest: kind, why });
+
+const RULES: readonly Rule[] = [
+  {
+    name: "not asked for",
+    decide: (s, c) => (c.selected(s.address) ? undefined : rest("unselected", "not among the targets")),
+  },
+  {
+    name: "a person's hold comes before everything",
+    decide: (s) => (s.hold === undefined ? undefined : rest("held", `held: ${s.hold.reason}`)),
+  },
+  {
+    name: "back-off of watch",
+    decide: (s, c) => (c.skip.has(s.address) ? rest("back-off", "waiting after a failure") : undefined),
+  },
+  {
+    name: "somebody else is creating it",
+    decide: (s) => (s.others === undefined ? undefined : waitForOthers(s.others.labels.candidate_until)),
+  },
+  {
+    name: "destroy asked for",
+    decide: (s, c) => (c.intent.mode === "destroy" ? destroyed(s, c.intent.unprotect) : undefined),
+  },
+  {
+    name: "no longer declared",
+    decide: (s, c) => {
+      if (s.desired !== undefined || c.configless) return undefined;
+      if (s.current === undefined) return rest("absent", "nothing is left of it");
+      if (c.intent.mode === "prune" && !c.intent.orphans)
+        return rest("unselected", "orphan; prune --orphans removes it");
+      return s.protected ? isProtected("it is no longer declared") : gate(s, c, orphan());
+    },
+  },
+  { name: "missing", decide: (s, c) => (s.current === undefined ? missing(s, c) : undefined) },
+  {
+    name: "replacement asked for",
+    decide: (s, c) => (c.replaced(s.address) ? requested(s) : undefined),
+  },
+  { name: "idle past prune.idle", decide: (s, c) => idle(s, c) },
+  { name: "older than prune.max_age", decide: (s, c) => aged(s, c) },
+  {
+    name: "prune changes nothing else",
+    decide: (s, c) => (c.intent.mode === "prune" ? rest("up-to-date", stillUsed(s)) : undefined),
+  },
+  { name: "must be replaced", decide: (s, c) => drifted(s, c) },
+  { name: "can be mended in place", decide: (s) => mendable(s) },
+];
+
+export function decide(situation: Situation, context: RuleContext): Verdict {
+  for (const rule of RULES) {
+    const verdict = rule.decide(situation, context);
+    if (verdict !== undefined) return verdict;
+  }
+  return rest("up-to-date", "as declared");
+}
+
+function waitForOthers(until: number): Verdict {
+  return {
+    action: "blocked",
+    rule: "candidate",
+    why: "another sandkeep is creating it right now",
+    fix: null,
+    until,
+    deferred: true,
+    reasons: [],
+  };
+}
+
+function isProtected(what: string): Verdict {
+  return {
+    action: "blocked",
+    rule: "protected",
+    why: `${what}, but it is protected`,
+    fix: "set protect = false, or destroy it by name with --unprotect",
+    until: null,
+    deferred: false,
+    reasons: [],
+  };
+}
+
+function destroyed(s: Situation, unprotect: boolean): Verdict {
+  if (s.current === undefined && s.mark === undefined && s.repairs.length === 0) {
+    return rest("absent", "nothing is there");
+  }
+  if (s.protected && !unprotect) return isProtected("destroy was asked for");
+  return {
+    action: "remove",
+    why: "destroy was asked for",
+    cause: "requested",
+    reasons: [],
+    dormant: false,
+    workspace: "delete",
+  };
+}
+
+function orphan(): Verdict {
+  return {
+    action: "remove",
+    why: "no longer declared",
+    cause: "orphan",
+    reasons: [],
+    dormant: false,
+    workspace: "keep",
+  };
+}
+
+function missing(s: Situation, c: RuleContext): Verdict {
+  if (s.foreign !== undefined) {
+    return {
+      action: "blocked",
+      rule: "foreign",
+      why: `its name ${s.foreign.name} is taken by something that is not of this fleet: ${s.foreign.why}`,
+      fix: "rename or remove that object, or give this fleet another name or name_prefix",
+      until: null,
+      deferred: false,
+      reasons: [],
+    };
+  }
+  const woken = c.woken(s.address);
+  if (s.mark !== undefined && !woken && c.intent.mode !== "recreate")
+    return rest("dormant", `dormant: ${s.mark.reason}; its next use wakes it`);
+  if (c.intent.mode === "prune") return rest("absent", "not there");
+  if (s.desired?.provision === "on-use" && !woken && !c.replaced(s.address)) {
+    return rest("on-use", "created at its first use");
+  }
+  const why = s.mark === undefined ? "it does not exist" : "it is dormant and about to be used";
+  return { action: "create", why, origin: "missing", reasons: [] };
+}
+
+function requested(s: Situation): Verdict {
+  if (s.protected) return isProtected("its replacement was asked for");
+  return { action: "recreate", why: "its replacement was asked for", origin: null, reasons: s.differences };
+}
+
+function stillUsed(s: Situation): string {
+  const idleMs = s.usage?.idle_ms;
+  return idleMs === undefined ? "its last use is not known here" : `last used ${formatDuration(idleMs)} ago`;
+}
+
+function idle(s: Situation, c: RuleContext): Verdict | undefined {
+  if (c.intent.mode === "recreate" || s.usage === undefined) return undefined;
+  const given = c.intent.mode === "prune" ? c.intent.idle : undefined;
+  const limit = given ?? s.desired?.settings.prune.idle ?? "off";
+  const { idle_ms, busy } = s.usage;
+  if (limit === "off" || idle_ms === undefined || busy > 0 || idle_ms < limit || c.woken(s.address))
+    return undefined;
+  if (s.protected) return rest("protected", `idle for ${formatDuration(idle_ms)}, but protected`);
+  const why = `idle for ${formatDuration(idle_ms)}, longer than ${formatDuration(limit)}`;
+  const reasons = [told(s, "idle", "prune.idle", idle_ms, limit, why)];
+  return { action: "remove", why, cause: "idle", reasons, dormant: true, workspace: "keep" };
+}
+
+/** In use means busy or used within `prune.idle`: then it is replaced, otherwise removed and dormant. */
+function aged(s: Situation, c: RuleContext): Verdict | undefined {
+  if (c.intent.mode === "recreate" || s.usage === undefined) return undefined;
+  const given = c.intent.mode === "prune" ? c.intent.older_than : undefined;
+  const limit = given ?? s.desired?.settings.prune.max_age ?? "off";
+  const { age_ms, idle_ms, busy } = s.usage;
+  if (limit === "off" || age_ms < limit) return undefined;
+  if (s.protected) return rest("protected", `${formatDuration(age_ms)} old, but protected`);
+  const why = `${formatDuration(age_ms)} old, older than ${formatDuration(limit)}`;
+  const reasons = [told(s, "age", "prune.max_age", age_ms, limit, why)];
+  const idleLimit = s.desired?.settings.prune.idle ?? "off";
+  // Unknown use counts as use: the gentler of the two outcomes.
+  const inUse =
+    busy > 0 || idle_ms === undefined || idleLimit === "off" || idle_ms < idleLimit || c.woken(s.address);
+  if (inUse && s.desired === undefined)
+    return rest("unselected", `${why}, but its last use is not known here`);
+  if (inUse)
+    return gate(s, c, { action: "recreate", why, origin: null, reasons: [...reasons, ...s.differences] });
+  return gate(s, c, { action: "remove", why, cause: "age", reasons, dormant: true, workspace: "keep" });
+}
+
+function told(
+  s: Situation,
+  path: string,
+  setting: string,
+  before: number,
+  limit: number,
+  why: string,
+): Difference {
+  const source = s.desired?.provenance(setting).source;
+  return {
+    path,
+    field: path,
+    class: "recreate",
+    before: formatDuration(before),
+    after: formatDuration(limit),
+    source: source ?? null,
+    key: null,
+    why,
+    origin: "config",
+  };
+}
+
+function drifted(s: Situation, c: RuleContext): Verdict | undefined {
+  const cause = s.differences.find((each) => each.class === "recreate");
+  if (cause === undefined) return undefined;
+  if (s.protected) return isProtected(`it must be replaced (${cause.path})`);
+  const paths = s.differences.filter((each) => each.class === "recreate").map((each) => each.path);
+  const why = `${paths.join(", ")} can only be changed by replacing it`;
+  return gate(s, c, { action: "recreate", why, origin: cause.origin, reasons: s.differences });
+}
+
+function mendable(s: Situation): Verdict | undefined {
+  const [first] = s.differences;
+  if (first === undefined) return undefined;
+  const stopped = s.differences.some((each) => each.field === "state");
+  const live = s.differences.filter((each) => each.field !== "state");
+  if (stopped && live.length === 0) {
+    return { action: "start", why: `it is ${String(first.before)}`, origin: "live", reasons: s.differences };
+  }
+  const why = `${live.map((each) => each.path).join(", ")} can be changed in place`;
+  return { action: "update", why, origin: live[0]?.origin ?? first.origin, reasons: s.differences };
+}

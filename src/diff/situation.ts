@@ -1,0 +1,115 @@
+import type { DesiredRuntime } from "../desire/desire.ts";
+import type { Hold } from "../model/facts.ts";
+import type { Address, Slot } from "../model/names.ts";
+import { SLOT_SUFFIX, slotOf } from "../model/names.ts";
+import type { DormancyMark, ForeignObject, ObservedRuntime } from "../model/observed.ts";
+import type { Difference } from "./verdict.ts";
+import type { Usage } from "./usage.ts";
+
+/** A leftover of an interrupted replacement, put right before anything else happens to the address. */
+export type Repair =
+  | { readonly kind: "remove"; readonly object: ObservedRuntime; readonly why: string }
+  | { readonly kind: "rename"; readonly object: ObservedRuntime; readonly to: string; readonly why: string }
+  | { readonly kind: "clear-mark"; readonly why: string };
+
+/** Everything that decides one address on one engine. */
+export interface Situation {
+  readonly address: Address;
+  readonly backend: string;
+  readonly host: string;
+  /** Canonical engine name. */
+  readonly name: string;
+  readonly desired?: DesiredRuntime;
+  /** The runtime that stands, or will stand after the repairs, under the canonical name. */
+  readonly current?: ObservedRuntime;
+  readonly usage?: Usage;
+  readonly repairs: readonly Repair[];
+  readonly mark?: DormancyMark;
+  readonly hold?: Hold;
+  readonly foreign?: ForeignObject;
+  /** Another state directory's unexpired `.new`: somebody is at work here. */
+  readonly others?: ObservedRuntime;
+  readonly differences: readonly Difference[];
+  readonly protected: boolean;
+}
+
+interface Slots {
+  readonly canonical?: ObservedRuntime;
+  readonly new?: ObservedRuntime;
+  readonly old?: ObservedRuntime;
+  /** Ours by their labels, under a name we did not give. */
+  readonly strays: readonly ObservedRuntime[];
+}
+
+export interface Standing {
+  readonly current?: ObservedRuntime;
+  readonly repairs: readonly Repair[];
+  readonly others?: ObservedRuntime;
+}
+
+/**
+ * Recovery by observation, for any machine. `.old` proves that the new one was healthy, so it is finished forward;
+ * a `.new` alone proves nothing, so it is dropped, unless another state directory may still be working on it.
+ */
+export function standing(
+  name: string,
+  objects: readonly ObservedRuntime[],
+  owner: string,
+  now: number,
+): Standing {
+  const { canonical, new: candidate, old, strays } = sortSlots(name, objects);
+  const repairs: Repair[] = [];
+  let current = canonical;
+  let others: ObservedRuntime | undefined;
+  if (old !== undefined && canonical === undefined && candidate !== undefined) {
+    repairs.push(rename(candidate, name, "its replacement was proved healthy, then interrupted"));
+    repairs.push(remove(old, "its replacement is finished"));
+    current = candidate;
+  } else {
+    if (candidate !== undefined) {
+      if (candidate.labels.owner !== owner && candidate.labels.candidate_until > now) others = candidate;
+      else repairs.push(remove(candidate, "left over from an interrupted creation"));
+    }
+    if (old !== undefined && canonical !== undefined)
+      repairs.push(remove(old, "its replacement is finished"));
+    if (old !== undefined && canonical === undefined) {
+      repairs.push(rename(old, name, "its replacement is gone"));
+      current = old;
+    }
+  }
+  for (const stray of strays) {
+    if (current === undefined && others === undefined) {
+      current = stray;
+      repairs.push(rename(stray, name, `it was renamed to ${stray.name}`));
+    } else repairs.push(remove(stray, `a second runtime of this address, named ${stray.name}`));
+  }
+  return {
+    repairs,
+    ...(current === undefined ? {} : { current }),
+    ...(others === undefined ? {} : { others }),
+  };
+}
+
+function rename(object: ObservedRuntime, to: string, why: string): Repair {
+  return { kind: "rename", object, to, why };
+}
+
+function remove(object: ObservedRuntime, why: string): Repair {
+  return { kind: "remove", object, why };
+}
+
+function sortSlots(name: string, objects: readonly ObservedRuntime[]): Slots {
+  const found: Partial<Record<Slot, ObservedRuntime>> = {};
+  const strays: ObservedRuntime[] = [];
+  for (const object of objects) {
+    const slot = slotOf(object.name, name);
+    if (slot === undefined) strays.push(object);
+    else found[slot] = object;
+  }
+  return { ...found, strays: strays.toSorted((a, b) => (a.object_id < b.object_id ? -1 : 1)) };
+}
+
+/** All names that must be free before an address counts as missing. */
+export function slotNames(name: string): string[] {
+  return Object.values(SLOT_SUFFIX).map((suffix) => name + suffix);
+}

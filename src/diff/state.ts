@@ -1,0 +1,35 @@
+import type { DesiredRuntime } from "../desire/desire.ts";
+import type { ObservedRuntime, RuntimeState } from "../model/observed.ts";
+import type { DriftOrigin } from "../model/plan.ts";
+import type { Difference } from "./verdict.ts";
+
+interface StateRow {
+  readonly class: "recreate" | "live";
+  readonly origin: DriftOrigin;
+  readonly why: string;
+}
+
+/** What each run state other than running means for a runtime that should run. */
+const STATES: Readonly<Record<Exclude<RuntimeState, "running">, StateRow>> = {
+  stopped: { class: "live", origin: "live", why: "it should run and was stopped" },
+  created: { class: "live", origin: "live", why: "it should run and was never started" },
+  paused: { class: "live", origin: "live", why: "it should run and was paused" },
+  restarting: { class: "recreate", origin: "unhealthy", why: "the engine restarts it again and again" },
+  broken: { class: "recreate", origin: "live", why: "what is left of it cannot be mended in place" },
+};
+
+export function compareState(desired: DesiredRuntime, current: ObservedRuntime): Difference[] {
+  const word = (path: string, before: string, after: string, row: StateRow): Difference => ({
+    path,
+    field: path,
+    before,
+    after,
+    source: null,
+    key: null,
+    ...row,
+  });
+  if (current.state !== "running") return [word("state", current.state, "running", STATES[current.state])];
+  if (current.health !== "unhealthy") return [];
+  const why = `${desired.name} fails its health check`;
+  return [word("health", "unhealthy", "healthy", { class: "recreate", origin: "unhealthy", why })];
+}

@@ -1,0 +1,167 @@
+/**
+ * In: an object id or a name, and what to bring about. Out: one effect on the engine, done once however often it is asked.
+ * What already is so, or already is gone, is success. Nothing here decides whether the effect is wanted.
+ */
+import { mkdir, realpath } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { SandkeepError } from "../../errors.ts";
+import { decodeLabels } from "../../model/labels.ts";
+import type { CreateRequest, Created, DriverDeps, UpdateRequest } from "../driver.ts";
+import type { Engine } from "./client.ts";
+import { containerOptions, ownerOf } from "./container.ts";
+import { isGone } from "./errors.ts";
+import { updateOptions } from "./limits.ts";
+import { maskedPath, STAMP_LABEL, workspaceVolume } from "./mounts.ts";
+import { findContainer, getContainer } from "./observe.ts";
+import { openWorkspace } from "./own-command.ts";
+import { readSection, readValues } from "./section.ts";
+import { removeVolume, volumeLabels } from "./volumes.ts";
+import type { Container } from "./wire.ts";
+import { createdSchema } from "./wire.ts";
+
+const WRITE_TIMEOUT_MS = 120_000;
+/** A stop takes as long as the container's own stop timeout. */
+const STOP_TIMEOUT_MS = 600_000;
+const REMOVAL_TRIES = 60;
+const REMOVAL_PAUSE_MS = 250;
+
+const containerPath = (id: string, rest = ""): string => `/containers/${encodeURIComponent(id)}${rest}`;
+const short = (id: string): string => id.slice(0, 12);
+
+export async function create(engine: Engine, deps: DriverDeps, request: CreateRequest): Promise<Created> {
+  const spec = readValues(request.spec.values);
+  await refuseForeignBind(engine, spec.workspace.provider === "bind" || spec.docker.binds.length > 0);
+  const stamp = deps.randomId();
+  const stateDir = await realpath(deps.stateDir).catch(() => deps.stateDir);
+  // The mask needs a folder to be mounted on, and in a read-only workspace the engine could not make one.
+  if (maskedPath(spec, stateDir) !== undefined) await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const user = await ownerOf(spec);
+  const { Id } = await engine.writes.add(() =>
+    engine.json(
+      {
+        what: `create container ${request.name}`,
+        method: "POST",
+        path: "/containers/create",
+        query: { name: request.name },
+        body: containerOptions({ spec, labels: request.labels, stateDir, stamp, user }),
+        timeout: WRITE_TIMEOUT_MS,
+      },
+      createdSchema,
+    ),
+  );
+  if (spec.workspace.provider !== "volume") return { objectId: Id, needsSeed: false };
+  const labels = await volumeLabels(engine, workspaceVolume(request.labels));
+  return { objectId: Id, needsSeed: labels?.[STAMP_LABEL] === stamp };
+}
+
+/** On another machine a bind's source would be some other folder, or none. */
+async function refuseForeignBind(engine: Engine, binds: boolean): Promise<void> {
+  const endpoint = await engine.endpoint();
+  if (!binds || endpoint.kind === "unix") return;
+  throw new SandkeepError("folders of this machine cannot be bound into a container of another one", {
+    code: "DOCKER_REMOTE_BIND",
+    hint: "the engine was named by DOCKER_HOST or a docker context; give it a [hosts.<name>] table instead",
+  });
+}
+
+export async function start(engine: Engine, objectId: string): Promise<void> {
+  await engine.writes.add(() =>
+    engine.send({
+      what: `start container ${short(objectId)}`,
+      method: "POST",
+      path: containerPath(objectId, "/start"),
+      timeout: WRITE_TIMEOUT_MS,
+    }),
+  );
+  await openWorkspace(engine, await getContainer(engine, objectId));
+}
+
+export async function stop(engine: Engine, objectId: string): Promise<void> {
+  await engine.writes.add(() =>
+    engine.send({
+      what: `stop container ${short(objectId)}`,
+      method: "POST",
+      path: containerPath(objectId, "/stop"),
+      timeout: STOP_TIMEOUT_MS,
+    }),
+  );
+}
+
+export async function update(engine: Engine, request: UpdateRequest): Promise<void> {
+  const body = updateOptions(readSection(request.spec.values["docker"]), request.paths);
+  if (Object.keys(body).length === 0) return;
+  await engine.writes.add(() =>
+    engine.send({
+      what: `update container ${short(request.objectId)}`,
+      method: "POST",
+      path: containerPath(request.objectId, "/update"),
+      body,
+      timeout: WRITE_TIMEOUT_MS,
+    }),
+  );
+}
+
+export async function rename(engine: Engine, objectId: string, to: string): Promise<void> {
+  const what = `rename container ${short(objectId)} to ${to}`;
+  try {
+    await engine.writes.add(() =>
+      engine.send({ what, method: "POST", path: containerPath(objectId, "/rename"), query: { name: to } }),
+    );
+  } catch (thrown) {
+    // Engines refuse to give a container the name it has; after a lost answer that is what we find.
+    const container = await findContainer(engine, objectId);
+    if (container?.Name !== `/${to}`) throw thrown;
+  }
+}
+
+/** Removes by id, with its anonymous volumes. The canonical workspace volume goes only on demand. */
+export async function remove(engine: Engine, objectId: string, workspace: "keep" | "delete"): Promise<void> {
+  const container = await findContainer(engine, objectId);
+  if (container === undefined) return;
+  const volume = await doomedVolume(engine, container, workspace);
+  await removeContainer(engine, objectId);
+  if (volume !== undefined) await removeVolume(engine, volume);
+}
+
+async function removeContainer(engine: Engine, objectId: string): Promise<void> {
+  const what = `remove container ${short(objectId)}`;
+  try {
+    await engine.writes.add(() =>
+      engine.send({
+        what,
+        method: "DELETE",
+        path: containerPath(objectId),
+        query: { force: true, v: true },
+        timeout: WRITE_TIMEOUT_MS,
+      }),
+    );
+  } catch (thrown) {
+    if (isGone(thrown)) return;
+    if (!(thrown instanceof SandkeepError) || !/removal .*in progress/i.test(thrown.message)) throw thrown;
+    for (let attempt = 0; attempt < REMOVAL_TRIES; attempt += 1) {
+      if ((await findContainer(engine, objectId)) === undefined) return;
+      await sleep(REMOVAL_PAUSE_MS);
+    }
+    throw thrown;
+  }
+}
+
+/**
+ * The workspace volume that goes with a container: when asked for, or when this container made it and never ran, since
+ * then it was never filled to the end and the next create must find it missing to fill it.
+ */
+async function doomedVolume(
+  engine: Engine,
+  container: Container,
+  workspace: "keep" | "delete",
+): Promise<string | undefined> {
+  const labels = decodeLabels(container.Config.Labels);
+  if (labels === undefined) return undefined;
+  const name = workspaceVolume(labels);
+  if (!container.Mounts.some((mount) => mount.Type === "volume" && mount.Name === name)) return undefined;
+  if (workspace === "delete") return name;
+  if (container.State.Status !== "created") return undefined;
+  const made = await volumeLabels(engine, name);
+  const stamp = container.Config.Labels[STAMP_LABEL];
+  return stamp !== undefined && made?.[STAMP_LABEL] === stamp ? name : undefined;
+}

@@ -1,0 +1,189 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { SandkeepError } from "../../errors.ts";
+import type { Host } from "../../model/settings.ts";
+
+/** PEM texts for a mutually authenticated connection. */
+export interface TlsMaterial {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly server_name?: string;
+  readonly verify: boolean;
+}
+
+export type Endpoint =
+  | { readonly kind: "unix"; readonly socket: string }
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly tls?: TlsMaterial }
+  | { readonly kind: "ssh"; readonly destination: string; readonly port?: number; readonly socket: string };
+
+export const DEFAULT_SOCKET = "/var/run/docker.sock";
+const TLS_PORT = 2376;
+const PLAIN_PORT = 2375;
+/** Nothing that ssh could read as an option, and nothing that a shell on the way could read as more than a word. */
+const SSH_WORD = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** An endpoint URL, without its certificates; undefined when it is not one we understand. */
+export function parseEndpoint(text: string): Endpoint | undefined {
+  if (text.startsWith("unix://")) {
+    const socket = text.slice("unix://".length);
+    return socket.startsWith("/") ? { kind: "unix", socket } : undefined;
+  }
+  if (!/^(?:tcp|ssh|https?):\/\//.test(text) || !URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  if (url.hostname === "" || url.password !== "") return undefined;
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  if (url.protocol !== "ssh:") {
+    return { kind: "tcp", host, port: url.port === "" ? PLAIN_PORT : Number(url.port) };
+  }
+  const user = decodeURIComponent(url.username);
+  if (!SSH_WORD.test(host) || (user !== "" && !SSH_WORD.test(user))) return undefined;
+  const socket = url.pathname.length > 1 ? decodeURIComponent(url.pathname) : DEFAULT_SOCKET;
+  if (socket.includes(":")) return undefined;
+  return {
+    kind: "ssh",
+    destination: user === "" ? host : `${user}@${host}`,
+    ...(url.port === "" ? {} : { port: Number(url.port) }),
+    socket,
+  };
+}
+
+/** True when the engine may see other files than this machine does. */
+export function isRemote(host: Host | undefined): boolean {
+  return host?.docker !== undefined && parseEndpoint(host.docker)?.kind !== "unix";
+}
+
+/**
+ * Where the engine is: the host's own URL, else `DOCKER_HOST`, else the current docker context, else the usual socket.
+ * Throws a terminal error for an endpoint or a certificate that cannot be read.
+ */
+export async function resolveEndpoint(host: Host | undefined, env: Env): Promise<Endpoint> {
+  if (host?.docker !== undefined)
+    return withTls(understood(host.docker, `hosts.${host.name}.docker`), await hostTls(host));
+  const fromEnv = env["DOCKER_HOST"];
+  if (fromEnv !== undefined && fromEnv !== "") {
+    return withTls(understood(fromEnv, "DOCKER_HOST"), await envTls(env));
+  }
+  return (await contextEndpoint(env)) ?? { kind: "unix", socket: DEFAULT_SOCKET };
+}
+
+function understood(text: string, where: string): Endpoint {
+  const endpoint = parseEndpoint(text);
+  if (endpoint !== undefined) return endpoint;
+  throw new SandkeepError(`${where} is not a docker endpoint that sandkeep understands`, {
+    code: "DOCKER_ENDPOINT_INVALID",
+    hint: 'use "unix:///path", "tcp://host:port" or "ssh://user@host"',
+  });
+}
+
+function withTls(endpoint: Endpoint, tls: TlsMaterial | undefined): Endpoint {
+  if (endpoint.kind !== "tcp" || tls === undefined) return endpoint;
+  return { ...endpoint, port: endpoint.port === PLAIN_PORT ? TLS_PORT : endpoint.port, tls };
+}
+
+async function hostTls(host: Host): Promise<TlsMaterial | undefined> {
+  if (host.tls === undefined) return undefined;
+  const { ca, cert, key, server_name } = host.tls;
+  const files = await readPems({ ca, cert, key });
+  return { ...files, ...(server_name === undefined ? {} : { server_name }), verify: true };
+}
+
+async function envTls(env: Env): Promise<TlsMaterial | undefined> {
+  const verify = env["DOCKER_TLS_VERIFY"];
+  if (verify === undefined || verify === "") return undefined;
+  const folder = env["DOCKER_CERT_PATH"] ?? configFolder(env);
+  return { ...(await readPems(pemsIn(folder))), verify: true };
+}
+
+const pemsIn = (folder: string) => ({
+  ca: join(folder, "ca.pem"),
+  cert: join(folder, "cert.pem"),
+  key: join(folder, "key.pem"),
+});
+
+async function readPems(
+  paths: Readonly<Record<"ca" | "cert" | "key", string | undefined>>,
+): Promise<Pick<TlsMaterial, "ca" | "cert" | "key">> {
+  const [ca, cert, key] = await Promise.all([paths.ca, paths.cert, paths.key].map((path) => readPem(path)));
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  };
+}
+
+async function readPem(path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    throw new SandkeepError(`cannot read the TLS file ${path}`, {
+      code: "DOCKER_TLS_FILE",
+      hint: "check the path and its permissions",
+      cause,
+    });
+  }
+}
+
+/** Where the docker CLI keeps its config. */
+export function configFolder(env: Env): string {
+  return env["DOCKER_CONFIG"] ?? join(env["HOME"] ?? homedir(), ".docker");
+}
+
+const configSchema = z.object({ currentContext: z.string().optional() });
+const metaSchema = z.object({
+  Endpoints: z.object({
+    docker: z.object({ Host: z.string().optional(), SkipTLSVerify: z.boolean().optional() }),
+  }),
+});
+
+async function contextEndpoint(env: Env): Promise<Endpoint | undefined> {
+  const folder = configFolder(env);
+  const chosen = env["DOCKER_CONTEXT"];
+  const name = chosen !== undefined && chosen !== "" ? chosen : await currentContext(folder);
+  if (name === undefined || name === "" || name === "default") return undefined;
+  const id = createHash("sha256").update(name).digest("hex");
+  const meta = metaSchema.safeParse(await readJson(join(folder, "contexts", "meta", id, "meta.json")));
+  const url = meta.success ? meta.data.Endpoints.docker.Host : undefined;
+  if (!meta.success || url === undefined) {
+    throw new SandkeepError(`docker context "${name}" does not exist or has no docker endpoint`, {
+      code: "DOCKER_CONTEXT_UNKNOWN",
+      hint: "see `docker context ls`, or name the engine in a [hosts.<name>] table",
+    });
+  }
+  const endpoint = understood(url, `docker context "${name}"`);
+  return withTls(endpoint, await contextTls(join(folder, "contexts", "tls", id, "docker"), meta.data));
+}
+
+async function contextTls(
+  folder: string,
+  meta: z.infer<typeof metaSchema>,
+): Promise<TlsMaterial | undefined> {
+  const verify = meta.Endpoints.docker.SkipTLSVerify !== true;
+  try {
+    return { ...(await readPems(pemsIn(folder))), verify };
+  } catch {
+    // A context without a TLS folder is a plain one.
+    return undefined;
+  }
+}
+
+async function currentContext(folder: string): Promise<string | undefined> {
+  const config = configSchema.safeParse(await readJson(join(folder, "config.json")));
+  return config.success ? config.data.currentContext : undefined;
+}
+
+/** A file of the docker CLI; undefined when it is absent or not JSON. */
+export async function readJson(path: string): Promise<unknown> {
+  try {
+    const value: unknown = JSON.parse(await readFile(path, "utf8"));
+    return value;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,173 @@
+import { SandkeepError, toError } from "../../errors.ts";
+import type { ErrorClass } from "../../model/failure.ts";
+
+/** What is known of a failed call: the engine's status and message, or the system's code. */
+interface Fault {
+  readonly status: number | undefined;
+  readonly code: string;
+  readonly message: string;
+}
+
+interface Row {
+  readonly test: (fault: Fault) => boolean;
+  readonly code: string;
+  readonly kind: ErrorClass;
+  readonly hint: string;
+}
+
+const says = (pattern: RegExp) => (fault: Fault) => pattern.test(fault.message);
+const has =
+  (...statuses: number[]) =>
+  (fault: Fault) =>
+    statuses.includes(fault.status ?? 0);
+const failed =
+  (...codes: string[]) =>
+  (fault: Fault) =>
+    codes.includes(fault.code);
+
+const DAEMON_HINT = "check that the engine runs and that the endpoint is right (`docker info`)";
+
+/** First match wins. The only place where a library's or the engine's error becomes one of our classes. */
+const ROWS: readonly Row[] = [
+  {
+    test: failed("EACCES", "EPERM"),
+    code: "DOCKER_DENIED",
+    kind: "denied",
+    hint: "give this user access to the engine's socket, for instance through the group `docker`",
+  },
+  {
+    test: failed("ABORT_ERR", "ETIMEDOUT"),
+    code: "DOCKER_TIMEOUT",
+    kind: "unreachable",
+    hint: "the engine did not answer in time; look at its load",
+  },
+  {
+    test: failed("ENOENT", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND", "EAI_AGAIN"),
+    code: "DOCKER_UNREACHABLE",
+    kind: "unreachable",
+    hint: DAEMON_HINT,
+  },
+  {
+    test: failed("ECONNRESET", "EPIPE", "ERR_STREAM_PREMATURE_CLOSE"),
+    code: "DOCKER_CONNECTION_LOST",
+    kind: "unreachable",
+    hint: DAEMON_HINT,
+  },
+  {
+    test: (fault) => /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(fault.code),
+    code: "DOCKER_TLS",
+    kind: "denied",
+    hint: "check the certificates in the host's tls table",
+  },
+  // Podman answers a taken name with 500.
+  {
+    test: says(/name .*already in use|is already in use by/i),
+    code: "DOCKER_CONFLICT",
+    kind: "conflict",
+    hint: "plan again",
+  },
+  {
+    test: says(
+      /no such image|image not known|pull access denied|manifest.* (?:not found|unknown)|repository does not exist/i,
+    ),
+    code: "DOCKER_IMAGE_NOT_FOUND",
+    kind: "terminal",
+    hint: "check the image's name, or log in to its registry with `docker login`",
+  },
+  {
+    test: says(/network .*not found|no such network/i),
+    code: "DOCKER_NETWORK_NOT_FOUND",
+    kind: "terminal",
+    hint: "create the network first (`docker network create`), or change docker.network",
+  },
+  {
+    test: says(/range of cpus|cpus available/i),
+    code: "DOCKER_CPUS",
+    kind: "terminal",
+    hint: "lower docker.cpus to what the engine's machine has",
+  },
+  {
+    test: says(/bind source path does not exist/i),
+    code: "DOCKER_BIND_SOURCE",
+    kind: "terminal",
+    hint: "create the folder on the engine's machine, or change the bind",
+  },
+  {
+    test: says(/marked read-only|read-only file system/i),
+    code: "DOCKER_READ_ONLY",
+    kind: "terminal",
+    hint: "write below the workspace, a tmpfs or a writable bind",
+  },
+  {
+    test: says(/no space left on device/i),
+    code: "DOCKER_DISK_FULL",
+    kind: "terminal",
+    hint: "free disk space on the engine's machine",
+  },
+  {
+    test: says(/oci runtime|executable file not found|starting container process/i),
+    code: "DOCKER_START_FAILED",
+    kind: "terminal",
+    hint: "check docker.command, docker.user and what the image holds",
+  },
+  {
+    test: says(/unauthorized|authentication required/i),
+    code: "DOCKER_REGISTRY_DENIED",
+    kind: "denied",
+    hint: "log in to the registry with `docker login`",
+  },
+  { test: has(401, 403), code: "DOCKER_DENIED", kind: "denied", hint: "the engine refuses this client" },
+  { test: has(404), code: "DOCKER_NOT_FOUND", kind: "not-found", hint: "plan again" },
+  { test: has(409), code: "DOCKER_CONFLICT", kind: "conflict", hint: "plan again" },
+  {
+    test: has(400, 405, 406, 413, 431, 501),
+    code: "DOCKER_REFUSED",
+    kind: "terminal",
+    hint: "the engine refuses this setting; see its message",
+  },
+  {
+    test: has(408, 429, 500, 502, 503, 504),
+    code: "DOCKER_BUSY",
+    kind: "transient",
+    hint: "try again; if it stays, see the engine's log",
+  },
+];
+
+/** Any thrown value of this driver as one classed error that says what was being done. */
+export function dockerError(thrown: unknown, what: string): SandkeepError {
+  if (thrown instanceof SandkeepError) return thrown;
+  const fault = faultOf(thrown);
+  const row = ROWS.find(({ test }) => test(fault));
+  return new SandkeepError(`${what}: ${fault.message}`, {
+    code: row?.code ?? "DOCKER_FAILED",
+    kind: row?.kind ?? "transient",
+    hint: row?.hint ?? DAEMON_HINT,
+    blame: "backend",
+    cause: thrown,
+  });
+}
+
+/** True for the engine's "there is no such object". */
+export function isGone(thrown: unknown): boolean {
+  return thrown instanceof SandkeepError && thrown.kind === "not-found";
+}
+
+/** True when the engine lacks an image: for a create a lasting fault, for a look-up an answer. */
+export function isImageMissing(thrown: unknown): boolean {
+  return isGone(thrown) || (thrown instanceof SandkeepError && thrown.code === "DOCKER_IMAGE_NOT_FOUND");
+}
+
+function faultOf(thrown: unknown): Fault {
+  const error = toError(thrown);
+  const status = "statusCode" in error && typeof error.statusCode === "number" ? error.statusCode : undefined;
+  const own = "code" in error && typeof error.code === "string" ? error.code : "";
+  const code = own === "" && error.name === "AbortError" ? "ABORT_ERR" : own;
+  const told = "json" in error ? toldMessage(error.json) : undefined;
+  return { status, code, message: (told ?? error.message).trim() };
+}
+
+/** The engine's own words, without the library's "(HTTP code 404) no such container - ". */
+function toldMessage(json: unknown): string | undefined {
+  if (typeof json !== "object" || json === null || !("message" in json)) return undefined;
+  return typeof json.message === "string" ? json.message : undefined;
+}

@@ -1,0 +1,68 @@
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { FLEET_LABEL } from "../../model/labels.ts";
+import type { DriverEvent, ObserveScope } from "../driver.ts";
+import type { Engine } from "./client.ts";
+import { isOwned } from "./volumes.ts";
+import { eventSchema } from "./wire.ts";
+
+/** What happens inside a container, or to its files, is use and not change. */
+const USE = /^(?:exec|top|attach|detach|resize|commit|copy|export|archive-path|extract-to-dir)/;
+
+/**
+ * The engine's events as hints of what to look at. Resolves once the engine has answered, that is, subscribed us.
+ * A stream that ends was cut off, so its last word is that events may be missing; reconnecting is the caller's.
+ */
+export async function events(
+  engine: Engine,
+  scope: ObserveScope,
+  signal: AbortSignal,
+): Promise<AsyncIterable<DriverEvent>> {
+  const stream = await engine.stream({
+    what: "subscribe to events",
+    method: "GET",
+    path: "/events",
+    query: { filters: { type: ["container"], label: [`${FLEET_LABEL}=${scope.fleet}`] } },
+    signal,
+  });
+  return read(stream, scope);
+}
+
+async function* read(stream: Readable, scope: ObserveScope): AsyncGenerator<DriverEvent, void, undefined> {
+  try {
+    for await (const line of createInterface({ input: stream, crlfDelay: Infinity })) {
+      const address = changedAddress(line, scope);
+      if (address !== undefined) yield { kind: "changed", address };
+    }
+  } catch {
+    // However it ended, what follows is a gap.
+  } finally {
+    stream.destroy();
+  }
+  yield { kind: "gap" };
+}
+
+/** The address an event is about; undefined for events of no interest. */
+export function changedAddress(
+  line: string,
+  scope: Pick<ObserveScope, "fleet" | "fleet_id">,
+): string | undefined {
+  const parsed = eventSchema.safeParse(parse(line));
+  if (!parsed.success || USE.test(parsed.data.Action)) return undefined;
+  const labels = parsed.data.Actor?.Attributes ?? {};
+  const fleet = labels[FLEET_LABEL];
+  const id = labels["sandkeep.fleet-id"];
+  const owned = isOwned(scope, {
+    ...(fleet === undefined ? {} : { fleet }),
+    ...(id === undefined ? {} : { fleet_id: id }),
+  });
+  return owned ? labels["sandkeep.address"] : undefined;
+}
+
+function parse(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

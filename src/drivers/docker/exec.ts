@@ -1,0 +1,169 @@
+import { once } from "node:events";
+import type { Duplex, Writable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { SandkeepError } from "../../errors.ts";
+import type { DriverDeps, ExecHandle, ExecRequest, ExecResult, TerminalSize } from "../driver.ts";
+import type { Engine } from "./client.ts";
+import { Demux } from "./demux.ts";
+import { dockerError } from "./errors.ts";
+import { findExec } from "./execs.ts";
+import { MARKER, signalExec } from "./signals.ts";
+import { createdSchema } from "./wire.ts";
+
+const FIRST_POLL_MS = 5;
+const SLOWEST_POLL_MS = 500;
+/** A busy engine records the end of a command a moment after it ended the streams. */
+const RECORDED_WITHIN_MS = 5000;
+const RESIZE_TRIES = 20;
+
+/** Starts a command. Its environment travels in the request's body and is seen by no argv and no inspect. */
+export async function exec(engine: Engine, deps: DriverDeps, request: ExecRequest): Promise<ExecHandle> {
+  const marker = deps.randomId();
+  const tty = request.tty !== undefined;
+  const { Id } = await engine.json(
+    {
+      what: `prepare a command in ${request.objectId.slice(0, 12)}`,
+      method: "POST",
+      path: `/containers/${encodeURIComponent(request.objectId)}/exec`,
+      body: {
+        Cmd: [...request.argv],
+        Env: [...Object.entries(request.env), [MARKER, marker]].map(([name, value]) => `${name}=${value}`),
+        AttachStdin: request.stdin !== undefined,
+        AttachStdout: true,
+        AttachStderr: true,
+        Tty: tty,
+        // Absent means the container's own, which is the workspace unless the config says otherwise.
+        ...(request.cwd === undefined ? {} : { WorkingDir: request.cwd }),
+      },
+    },
+    createdSchema,
+  );
+  const socket = await engine.hijack({
+    what: "run a command",
+    method: "POST",
+    path: `/exec/${Id}/start`,
+    body: { Detach: false, Tty: tty },
+  });
+  const result = follow(engine, Id, socket, request);
+  const resize = (size: TerminalSize): Promise<void> => resizeExec(engine, Id, size);
+  // The command runs whether or not its terminal has the right size yet.
+  if (request.tty !== undefined) void resize(request.tty).catch(() => undefined);
+  return {
+    result,
+    resize,
+    signal: (name) => signalExec(engine, { objectId: request.objectId, execId: Id, marker }, name),
+  };
+}
+
+async function follow(engine: Engine, id: string, socket: Duplex, request: ExecRequest): Promise<ExecResult> {
+  const releaseStdin = feedStdin(socket, request);
+  try {
+    await pump(socket, request);
+    return { exitCode: await exitCode(engine, id) };
+  } catch (thrown) {
+    throw dockerError(thrown, "the outcome of the command is not known");
+  } finally {
+    releaseStdin();
+    socket.destroy();
+  }
+}
+
+/** Copies input until the command ends; the end of input closes only our half of the connection. */
+function feedStdin(socket: Duplex, { stdin }: ExecRequest): () => void {
+  // A command that ends before it has read everything is no failure; the output side tells what happened.
+  socket.on("error", () => undefined);
+  if (stdin === undefined) return () => undefined;
+  const abandon = (): void => {
+    socket.end();
+  };
+  stdin.once("error", abandon);
+  stdin.pipe(socket);
+  return () => {
+    stdin.unpipe(socket);
+    stdin.off("error", abandon);
+  };
+}
+
+async function pump(socket: Duplex, request: ExecRequest): Promise<void> {
+  const demux = new Demux();
+  const tty = request.tty !== undefined;
+  for await (const chunk of socket) {
+    const data = Buffer.from(chunk);
+    if (tty) await write(request.stdout, data);
+    else for (const frame of demux.push(data)) await write(request[frame.stream], frame.data);
+  }
+  if (demux.torn) throw lost("DOCKER_CONNECTION_LOST", "its output ended in the middle");
+  await Promise.all([drained(request.stdout), drained(request.stderr)]);
+}
+
+/** One write, waiting for the reader of a full stream; a stream that closes instead is an error, never a hang. */
+async function write(target: Writable, data: Buffer): Promise<void> {
+  if (target.write(data)) return;
+  const give = new AbortController();
+  const wait = { signal: give.signal };
+  const closed = once(target, "close", wait).then(() => {
+    throw target.errored ?? new Error("an output stream was closed");
+  });
+  try {
+    if (!target.destroyed) await Promise.race([once(target, "drain", wait), closed]);
+  } finally {
+    give.abort();
+    closed.catch(() => undefined);
+  }
+}
+
+/** Everything written has been taken: the callback of an empty write comes after those before it. */
+function drained(target: Writable): Promise<void> {
+  if (target.destroyed || target.writableEnded || target.writableLength === 0) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    target.write("", (error) => {
+      if (error === null || error === undefined) resolve();
+      else reject(error);
+    });
+  });
+}
+
+/**
+ * The exit code as the engine recorded it. The engine keeps the streams open until the command ends, even when the
+ * command closed its own; streams that end before it were cut off, and then output is missing and nothing is known.
+ */
+async function exitCode(engine: Engine, id: string): Promise<number> {
+  const deadline = performance.now() + RECORDED_WITHIN_MS;
+  for (let pause = FIRST_POLL_MS; ; pause = Math.min(pause * 2, SLOWEST_POLL_MS)) {
+    const state = await findExec(engine, id);
+    if (state === undefined)
+      throw lost("DOCKER_EXEC_LOST", "the container was removed while the command ran");
+    if (!state.Running && typeof state.ExitCode === "number") return state.ExitCode;
+    if (performance.now() > deadline)
+      throw lost("DOCKER_CONNECTION_LOST", "the command may still be running");
+    await sleep(pause);
+  }
+}
+
+function lost(code: string, why: string): SandkeepError {
+  return new SandkeepError(`the connection to the command was lost: ${why}`, {
+    code,
+    kind: "unreachable",
+    blame: "backend",
+    hint: "look at the runtime before you run the command again",
+  });
+}
+
+/** The terminal exists only once the process does, a moment after the connection. */
+async function resizeExec(engine: Engine, id: string, size: TerminalSize): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await engine.send({
+        what: "resize a terminal",
+        method: "POST",
+        path: `/exec/${id}/resize`,
+        query: { h: size.rows, w: size.columns },
+      });
+    } catch (thrown) {
+      const state = await findExec(engine, id);
+      if (state === undefined || (!state.Running && typeof state.ExitCode === "number")) return;
+      if (attempt >= RESIZE_TRIES) throw thrown;
+      await sleep(FIRST_POLL_MS * attempt);
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import type { Engine } from "./client.ts";
+import { isImageMissing } from "./errors.ts";
+import type { Image, Info } from "./wire.ts";
+import { imageSchema, infoSchema } from "./wire.ts";
+
+/** What an engine says of itself and of its images, asked once: an image's id never means anything else. */
+export class EngineFacts {
+  readonly #engine: Engine;
+  readonly #now: () => number;
+  readonly #images = new Map<string, Promise<Image | undefined>>();
+  #info: Promise<Info> | undefined;
+  #skew = 0;
+
+  constructor(engine: Engine, now: () => number) {
+    this.#engine = engine;
+    this.#now = now;
+  }
+
+  async info(): Promise<Info> {
+    this.#info ??= this.#ask();
+    this.#info.catch(() => {
+      this.#info = undefined;
+    });
+    return this.#info;
+  }
+
+  /** The engine's clock now, milliseconds since the epoch, so that another machine's clock cannot mislead. */
+  async engineNow(): Promise<number> {
+    await this.info();
+    return this.#now() + this.#skew;
+  }
+
+  /** The image with this id; undefined when the engine no longer has it. */
+  async image(id: string): Promise<Image | undefined> {
+    const known = this.#images.get(id);
+    if (known !== undefined) return known;
+    const asked = findImage(this.#engine, id);
+    this.#images.set(id, asked);
+    // Only a found image is worth remembering.
+    asked
+      .then((image) => (image === undefined ? this.#images.delete(id) : true))
+      .catch(() => this.#images.delete(id));
+    return asked;
+  }
+
+  async #ask(): Promise<Info> {
+    const asked = this.#now();
+    const info = await this.#engine.json(
+      { what: "ask the engine", method: "GET", path: "/info" },
+      infoSchema,
+    );
+    const engineTime = Date.parse(info.SystemTime);
+    if (!Number.isNaN(engineTime)) this.#skew = engineTime - (asked + this.#now()) / 2;
+    return info;
+  }
+}
+
+/** An image by reference or id; undefined when the engine does not have it. */
+export async function findImage(engine: Engine, ref: string): Promise<Image | undefined> {
+  try {
+    return await engine.reads.add(() =>
+      engine.json(
+        { what: `inspect image ${ref}`, method: "GET", path: `/images/${encodeImage(ref)}/json` },
+        imageSchema,
+      ),
+    );
+  } catch (thrown) {
+    if (isImageMissing(thrown)) return undefined;
+    throw thrown;
+  }
+}
+
+/** Slashes are part of the path of an image's name. */
+function encodeImage(ref: string): string {
+  return ref.split("/").map(encodeURIComponent).join("/");
+}

@@ -1,0 +1,107 @@
+import type { Json, JsonObject } from "../../model/json.ts";
+import type { Section } from "./section.ts";
+import type { HostConfig, Info } from "./wire.ts";
+
+const NANO = 1e9;
+const DEFAULT_PERIOD = 100_000;
+const UNLIMITED = -1;
+
+/** `HostConfig` members for the limits of a section; used by create, and in parts by update. */
+export function limitOptions(section: Section): Record<string, Json> {
+  const options: Record<string, Json> = { PidsLimit: pidsLimit(section) };
+  if (section.memory !== undefined) Object.assign(options, memoryOptions(section));
+  if (section.cpus !== undefined) options["NanoCpus"] = nanoCpus(section.cpus);
+  const ulimits = Object.entries(section.ulimits).map(([Name, value]) =>
+    typeof value === "number"
+      ? { Name, Soft: value, Hard: value }
+      : { Name, Soft: value.soft, Hard: value.hard },
+  );
+  if (ulimits.length > 0) options["Ulimits"] = ulimits;
+  if (section.gpus !== undefined) options["DeviceRequests"] = [gpuRequest(section.gpus)];
+  return options;
+}
+
+/** Body of an update for the given field-table paths; members that are absent from the spec cannot be taken away. */
+export function updateOptions(section: Section, paths: readonly string[]): JsonObject {
+  const wants = new Set(paths);
+  const options: Record<string, Json> = {};
+  if (section.memory !== undefined && (wants.has("docker.memory") || wants.has("docker.memory_swap"))) {
+    Object.assign(options, memoryOptions(section));
+  }
+  if (section.cpus !== undefined && wants.has("docker.cpus")) options["NanoCpus"] = nanoCpus(section.cpus);
+  if (wants.has("docker.pids")) options["PidsLimit"] = pidsLimit(section);
+  if (wants.has("docker.restart")) options["RestartPolicy"] = { Name: section.restart };
+  return options;
+}
+
+/** Always together: the engine refuses memory above the old total of memory and swap. */
+function memoryOptions({ memory, memory_swap: swap }: Section): JsonObject {
+  if (memory === undefined) return {};
+  return { Memory: memory, MemorySwap: swap === "unlimited" ? UNLIMITED : (swap ?? memory * 2) };
+}
+
+function nanoCpus(cpus: number): number {
+  return Math.round(cpus * NANO);
+}
+
+function pidsLimit({ pids }: Section): number {
+  return pids === "unlimited" ? UNLIMITED : pids;
+}
+
+/** Limits as observed. One that the engine does not support is left out: it could not be set, so it cannot drift. */
+export function readLimits(config: HostConfig, info: Info): Record<string, Json> {
+  const fields: Record<string, Json> = { "docker.engine_limits": foreignLimits(config) };
+  if (info.MemoryLimit) {
+    fields["docker.memory"] = config.Memory === 0 ? null : config.Memory;
+    if (info.SwapLimit) fields["docker.memory_swap"] = readSwap(config);
+  }
+  if (info.CpuCfsQuota) fields["docker.cpus"] = readCpus(config);
+  if (info.PidsLimit) fields["docker.pids"] = config.PidsLimit > 0 ? config.PidsLimit : "unlimited";
+  return fields;
+}
+
+function readSwap({ Memory, MemorySwap }: HostConfig): Json {
+  if (Memory === 0) return null;
+  if (MemorySwap === UNLIMITED) return "unlimited";
+  return MemorySwap === 0 ? Memory * 2 : MemorySwap;
+}
+
+/**
+ * CPU is three numbers. A quota beside or instead of NanoCpus is told as a text: it equals no configured number, so it
+ * is drift, and one that only a recreate can undo. With both set, inspect's NanoCpus alone would lie.
+ */
+function readCpus({ NanoCpus, CpuQuota, CpuPeriod }: HostConfig): Json {
+  if (CpuQuota === 0) return NanoCpus === 0 ? null : NanoCpus / NANO;
+  const period = CpuPeriod === 0 ? DEFAULT_PERIOD : CpuPeriod;
+  return CpuQuota < 0 ? "unlimited (quota -1)" : `${CpuQuota / period} (quota ${CpuQuota}/${period})`;
+}
+
+/** Limits that no key of ours sets, as one text; null when there are none. */
+function foreignLimits(config: HostConfig): Json {
+  const found = Object.entries({
+    cpu_shares: config.CpuShares,
+    cpuset_cpus: config.CpusetCpus,
+    cpuset_mems: config.CpusetMems,
+    cpu_rt_period: config.CpuRealtimePeriod,
+    cpu_rt_runtime: config.CpuRealtimeRuntime,
+    memory_reservation: config.MemoryReservation,
+    blkio_weight: config.BlkioWeight,
+  }).filter(([, value]) => value !== 0 && value !== "");
+  return found.length === 0 ? null : found.map(([name, value]) => `${name}=${value}`).join(" ");
+}
+
+function gpuRequest(gpus: string): JsonObject {
+  const capabilities = [["gpu"]];
+  if (gpus === "all") return { Count: UNLIMITED, Capabilities: capabilities };
+  if (gpus.startsWith("device=")) {
+    return { DeviceIDs: gpus.slice("device=".length).split(","), Capabilities: capabilities };
+  }
+  return { Count: Number(gpus), Capabilities: capabilities };
+}
+
+export function readGpus(requests: HostConfig["DeviceRequests"]): Json {
+  const [request] = requests;
+  if (request === undefined) return null;
+  if (request.DeviceIDs.length > 0) return `device=${request.DeviceIDs.join(",")}`;
+  return request.Count === UNLIMITED ? "all" : String(request.Count);
+}

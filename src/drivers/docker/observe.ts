@@ -1,0 +1,186 @@
+/**
+ * In: an engine and a scope. Out: the fleet's runtimes, foreign holders of its names, and dormancy marks.
+ * One list of containers, one of volumes, and concurrent inspects. It changes nothing.
+ */
+import type { Host } from "../../model/settings.ts";
+import { SandkeepError } from "../../errors.ts";
+import type { Json } from "../../model/json.ts";
+import type { RuntimeLabels } from "../../model/labels.ts";
+import { decodeLabels, FLEET_LABEL } from "../../model/labels.ts";
+import { slotOf } from "../../model/names.ts";
+import type { ForeignObject, Observation, ObservedRuntime, RuntimeState } from "../../model/observed.ts";
+import type { ObserveScope } from "../driver.ts";
+import { THIS_HOST } from "../driver.ts";
+import type { Engine } from "./client.ts";
+import { dockerError, isGone } from "./errors.ts";
+import { countExecs } from "./execs.ts";
+import type { EngineFacts } from "./facts.ts";
+import { tryReadValues } from "./section.ts";
+import { readFields } from "./values.ts";
+import { isOwned, listMarks } from "./volumes.ts";
+import type { Container, Image, ListedContainer } from "./wire.ts";
+import { containerListSchema, containerSchema } from "./wire.ts";
+
+export async function observe(
+  engine: Engine,
+  facts: EngineFacts,
+  scope: ObserveScope,
+  host: Host | undefined,
+): Promise<Observation> {
+  const where = { backend: "docker", host: host?.name ?? THIS_HOST };
+  try {
+    const [listed, dormant] = await Promise.all([listContainers(engine), listMarks(engine, scope)]);
+    const { ours, foreign } = sortOut(listed, scope);
+    const seen = await Promise.all(ours.map((id) => inspectRuntime(engine, facts, id)));
+    const runtimes = seen.filter((runtime) => runtime !== undefined);
+    return { status: "complete", ...where, runtimes, foreign, dormant };
+  } catch (thrown) {
+    const { kind, message, hint } = dockerError(thrown, "observe containers");
+    return { status: "unobserved", ...where, kind, message, hint };
+  }
+}
+
+function listContainers(engine: Engine): Promise<ListedContainer[]> {
+  // All of them: a foreign holder of one of our names carries no label to filter by.
+  return engine.json(
+    { what: "list containers", method: "GET", path: "/containers/json", query: { all: true } },
+    containerListSchema,
+  );
+}
+
+/** Ids of the fleet's runtimes that matter to the scope, and what stands in their way. */
+function sortOut(
+  listed: readonly ListedContainer[],
+  scope: ObserveScope,
+): { ours: string[]; foreign: ForeignObject[] } {
+  const ours: string[] = [];
+  const foreign: ForeignObject[] = [];
+  for (const container of listed) {
+    const name = engineName(container.Names[0] ?? "");
+    const labels = decodeLabels(container.Labels);
+    if (labels !== undefined && isOwned(scope, labels)) {
+      if (scope.addresses === undefined || scope.addresses.includes(labels.address)) ours.push(container.Id);
+      continue;
+    }
+    const why = foreignReason(container, labels, scope, name);
+    if (why !== undefined) foreign.push({ name, object_id: container.Id, why });
+  }
+  return { ours, foreign };
+}
+
+function foreignReason(
+  container: ListedContainer,
+  labels: RuntimeLabels | undefined,
+  scope: ObserveScope,
+  name: string,
+): string | undefined {
+  if (container.Labels[FLEET_LABEL] === scope.fleet) {
+    if (labels === undefined)
+      return `has the label of fleet "${scope.fleet}", but not labels that this version reads`;
+    return labels.fleet_id === undefined
+      ? `belongs to a fleet "${scope.fleet}" without a fleet_id`
+      : `belongs to another fleet of the name "${scope.fleet}" (fleet_id ${labels.fleet_id})`;
+  }
+  const holds = scope.names.some((wanted) => slotOf(name, wanted) !== undefined);
+  return holds ? "holds a name that the fleet needs, and was not made by it" : undefined;
+}
+
+/** One runtime by id; undefined when it is gone, or when its labels are none of ours. */
+export async function inspectRuntime(
+  engine: Engine,
+  facts: EngineFacts,
+  objectId: string,
+): Promise<ObservedRuntime | undefined> {
+  const container = await findContainer(engine, objectId);
+  const labels = container === undefined ? undefined : decodeLabels(container.Config.Labels);
+  if (container === undefined || labels === undefined) return undefined;
+  const [image, info] = await Promise.all([facts.image(container.Image), facts.info()]);
+  const created = tryReadValues(labels.spec.values);
+  const ref = labels.image?.ref ?? container.Config.Image;
+  const execs = await countExecs(engine, container, created?.ready?.command);
+  const started = time(container.State.StartedAt);
+  const state = stateOf(container);
+  return {
+    object_id: container.Id,
+    name: engineName(container.Name),
+    labels,
+    state: created === undefined ? "broken" : state,
+    health: healthOf(container),
+    created_at: time(container.Created) ?? 0,
+    ...(started === undefined ? {} : { started_at: started }),
+    ...(state === "stopped" ? { exit_code: container.State.ExitCode } : {}),
+    fields: created === undefined ? noFields : readFields(container, { created, image, info, ref }),
+    image: {
+      ref,
+      kind: "config",
+      digest: container.Image,
+      platform: image === undefined ? (labels.image?.platform ?? "") : platformOf(image),
+    },
+    execs,
+  };
+}
+
+const noFields: Readonly<Record<string, Json>> = {};
+
+/** The engine's answer for one container, or undefined when there is none. */
+export async function findContainer(engine: Engine, objectId: string): Promise<Container | undefined> {
+  try {
+    return await engine.reads.add(() =>
+      engine.json(
+        {
+          what: `inspect container ${objectId.slice(0, 12)}`,
+          method: "GET",
+          path: `/containers/${encodeURIComponent(objectId)}/json`,
+        },
+        containerSchema,
+      ),
+    );
+  } catch (thrown) {
+    if (isGone(thrown)) return undefined;
+    throw thrown;
+  }
+}
+
+/** As `findContainer`, for those who cannot go on without it. */
+export async function getContainer(engine: Engine, objectId: string): Promise<Container> {
+  const container = await findContainer(engine, objectId);
+  if (container !== undefined) return container;
+  throw new SandkeepError(`container ${objectId.slice(0, 12)} is gone`, {
+    code: "DOCKER_NOT_FOUND",
+    kind: "not-found",
+    blame: "backend",
+    hint: "plan again",
+  });
+}
+
+const STATES: Readonly<Record<string, RuntimeState>> = {
+  created: "created",
+  running: "running",
+  paused: "paused",
+  restarting: "restarting",
+  exited: "stopped",
+};
+
+/** Dead and half-removed containers are broken: nothing but a removal helps them. */
+export function stateOf(container: Container): RuntimeState {
+  return STATES[container.State.Status] ?? "broken";
+}
+
+export function healthOf(container: Container): ObservedRuntime["health"] {
+  const status = container.State.Health?.Status;
+  return status === "healthy" || status === "unhealthy" || status === "starting" ? status : "none";
+}
+
+export function platformOf(image: Image): string {
+  return [image.Os, image.Architecture, image.Variant].filter((part) => part !== "").join("/");
+}
+
+/** Milliseconds since the epoch; the engine writes the year 1 for "never". */
+export function time(text: string): number | undefined {
+  const value = Date.parse(text);
+  return Number.isNaN(value) || value <= 0 ? undefined : value;
+}
+
+function engineName(name: string): string {
+  return name.replace(/^\//, "");
+}

@@ -1,0 +1,49 @@
+import type { Host } from "../../model/settings.ts";
+import type { Driver, DriverDeps, ReadDriver } from "../driver.ts";
+import { create, remove, rename, start, stop, update } from "./apply.ts";
+import { Engine } from "./client.ts";
+import { events } from "./events.ts";
+import { exec } from "./exec.ts";
+import { EngineFacts } from "./facts.ts";
+import { getFiles, putFiles } from "./files.ts";
+import { health } from "./health.ts";
+import { fetchImage, resolveImage } from "./images.ts";
+import { inspectRuntime, observe } from "./observe.ts";
+import { probe } from "./probe.ts";
+import { setMark } from "./volumes.ts";
+
+/** Connects with the first call, so that opening never fails. The object holds nothing that could change an engine. */
+export function openReader(host: Host | undefined, deps: DriverDeps): ReadDriver {
+  return readerOf(new Engine(host, deps.env), host, deps);
+}
+
+export function openDriver(host: Host | undefined, deps: DriverDeps): Driver {
+  const engine = new Engine(host, deps.env);
+  return {
+    ...readerOf(engine, host, deps),
+    fetch: (ref, policy, onProgress) => fetchImage(engine, deps.env, { ref, policy }, onProgress),
+    create: (request) => create(engine, deps, request),
+    start: (objectId) => start(engine, objectId),
+    stop: (objectId) => stop(engine, objectId),
+    update: (request) => update(engine, request),
+    rename: (objectId, to) => rename(engine, objectId, to),
+    remove: (objectId, workspace) => remove(engine, objectId, workspace),
+    mark: (scope, address, mark) => setMark(engine, scope, address, mark),
+    exec: (request) => exec(engine, deps, request),
+    putFiles: (objectId, directory, tar) => putFiles(engine, deps, objectId, directory, tar),
+    getFiles: (objectId, path) => getFiles(engine, deps, objectId, path),
+  };
+}
+
+function readerOf(engine: Engine, host: Host | undefined, deps: DriverDeps): ReadDriver {
+  const facts = new EngineFacts(engine, deps.now);
+  return {
+    probe: () => probe(engine, facts),
+    observe: (scope) => observe(engine, facts, scope, host),
+    inspect: (objectId) => inspectRuntime(engine, facts, objectId),
+    health: (objectId) => health(engine, facts, objectId),
+    resolveImage: (ref) => resolveImage(engine, ref),
+    events: (scope, signal) => events(engine, scope, signal),
+    [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
+  };
+}

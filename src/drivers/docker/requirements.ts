@@ -1,0 +1,148 @@
+import { LABEL_PREFIX } from "../../model/labels.ts";
+import type { Host, Settings } from "../../model/settings.ts";
+import type { Requirement } from "../driver.ts";
+import { isRemote, parseEndpoint } from "./endpoint.ts";
+import type { Section } from "./section.ts";
+import { readSection } from "./section.ts";
+import { tmpfsEntry } from "./spec.ts";
+
+/** Dockerd refuses less. */
+const MIN_MEMORY = 6 * 1024 * 1024;
+
+interface Facts {
+  readonly section: Section;
+  readonly settings: Settings;
+  readonly host: Host | undefined;
+}
+
+interface Rule {
+  readonly code: string;
+  readonly path: string;
+  /** What is wrong, or undefined. */
+  readonly check: (facts: Facts) => string | undefined;
+  readonly hint: string;
+}
+
+const when = (condition: boolean, message: string): string | undefined => (condition ? message : undefined);
+
+const RULES: readonly Rule[] = [
+  {
+    code: "image-required",
+    path: "docker.image",
+    check: ({ section }) => when(section.image === undefined, "the docker backend needs an image"),
+    hint: 'set sandbox.docker.image, such as "debian:12-slim"',
+  },
+  {
+    code: "image-policy-later",
+    path: "docker.image_policy",
+    check: ({ section }) =>
+      when(
+        section.image_policy === "pin" || section.image_policy === "track",
+        `image_policy "${section.image_policy}" is reserved for a later version`,
+      ),
+    hint: 'use "missing", or "never" with an image that the engine already has',
+  },
+  {
+    code: "memory-too-small",
+    path: "docker.memory",
+    check: ({ section }) =>
+      when(section.memory !== undefined && section.memory < MIN_MEMORY, "the engine refuses less than 6MiB"),
+    hint: "give it 6MiB or more",
+  },
+  {
+    code: "swap-without-memory",
+    path: "docker.memory_swap",
+    check: ({ section }) =>
+      when(
+        section.memory_swap !== undefined && section.memory === undefined,
+        "memory_swap needs a memory limit",
+      ),
+    hint: "set docker.memory as well",
+  },
+  {
+    code: "swap-below-memory",
+    path: "docker.memory_swap",
+    check: ({ section: { memory, memory_swap: swap } }) =>
+      when(
+        typeof swap === "number" && memory !== undefined && swap < memory,
+        "memory_swap counts memory and swap together, so it cannot be less than memory",
+      ),
+    hint: "set memory_swap equal to memory for no swap at all",
+  },
+  {
+    code: "cpus-too-small",
+    path: "docker.cpus",
+    check: ({ section }) =>
+      when(section.cpus !== undefined && section.cpus < 0.01, "the engine refuses less than 0.01 cores"),
+    hint: "give it 0.01 or more",
+  },
+  {
+    code: "mount-conflict",
+    path: "docker.binds",
+    check: (facts) => mountConflict(facts),
+    hint: "give every mount a target of its own",
+  },
+  {
+    code: "bind-on-remote",
+    path: "docker.binds",
+    check: ({ section, host }) =>
+      when(
+        section.binds.length > 0 && isRemote(host),
+        `a bind's source would be a path of host "${host?.name ?? ""}", not of this machine`,
+      ),
+    hint: "put what the sandbox needs into its workspace or its image",
+  },
+  {
+    code: "label-reserved",
+    path: "docker.labels",
+    check: ({ section }) => {
+      const taken = Object.keys(section.labels).find((key) => key.startsWith(LABEL_PREFIX));
+      return taken === undefined
+        ? undefined
+        : `label "${taken}" is reserved: names that start with "${LABEL_PREFIX}" are ours`;
+    },
+    hint: "use another prefix",
+  },
+  {
+    code: "host-without-docker",
+    path: "host",
+    check: ({ host }) =>
+      when(
+        host !== undefined && host.docker === undefined,
+        `host "${host?.name ?? ""}" has no docker endpoint`,
+      ),
+    hint: 'set docker = "ssh://user@host", "tcp://host:port" or "unix:///path" in its table',
+  },
+  {
+    code: "endpoint-invalid",
+    path: "host",
+    check: ({ host }) =>
+      when(
+        host?.docker !== undefined && parseEndpoint(host.docker) === undefined,
+        `host "${host?.name ?? ""}" has a docker endpoint that is not understood`,
+      ),
+    hint: 'use "ssh://user@host", "tcp://host:port" or "unix:///path"',
+  },
+];
+
+/** What is missing or contradictory, in the order of the table. */
+export function requirements(settings: Settings, host: Host | undefined): readonly Requirement[] {
+  const facts = { section: readSection(settings.options), settings, host };
+  return RULES.flatMap(({ check, ...rule }) => {
+    const message = check(facts);
+    return message === undefined ? [] : [{ path: rule.path, code: rule.code, message, hint: rule.hint }];
+  });
+}
+
+function mountConflict({ section, settings }: Facts): string | undefined {
+  const seen = new Set([settings.workspace.target]);
+  const targets = [
+    ...section.tmpfs.map((text) => tmpfsEntry(text)[0]),
+    ...section.binds.map(({ target }) => target),
+  ];
+  for (const target of targets) {
+    if (seen.has(target)) return `two mounts share the target ${target}`;
+    seen.add(target);
+  }
+  return undefined;
+}

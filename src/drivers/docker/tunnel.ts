@@ -1,0 +1,135 @@
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { SandkeepError } from "../../errors.ts";
+import type { Endpoint } from "./endpoint.ts";
+
+type SshEndpoint = Extract<Endpoint, { kind: "ssh" }>;
+type Env = Readonly<Record<string, string | undefined>>;
+
+const UP_TIMEOUT_MS = 30_000;
+
+/**
+ * One persistent `ssh -N -L` for an engine behind SSH: a connection per request would cost 190 ms each and fail under
+ * parallelism. The system's ssh brings the user's config, agent, certificates and known hosts; it asks nothing.
+ */
+export class Tunnel implements AsyncDisposable {
+  readonly #endpoint: SshEndpoint;
+  readonly #env: Env;
+  #folder: string | undefined;
+  #child: ChildProcess | undefined;
+  #opening: Promise<string> | undefined;
+
+  constructor(endpoint: SshEndpoint, env: Env) {
+    this.#endpoint = endpoint;
+    this.#env = env;
+  }
+
+  /** Path of the local socket, with a living ssh behind it; a tunnel that broke is opened again. */
+  async socket(): Promise<string> {
+    const alive =
+      this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+    if (!alive || this.#opening === undefined) {
+      this.#opening = this.#open();
+      this.#opening.catch(() => {
+        this.#opening = undefined;
+      });
+    }
+    return this.#opening;
+  }
+
+  async #open(): Promise<string> {
+    this.#folder ??= await mkdtemp(join(tmpdir(), "sandkeep-ssh-"));
+    const socket = join(this.#folder, "engine.sock");
+    await rm(socket, { force: true });
+    const child = spawn("ssh", sshArguments(this.#endpoint, socket), {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { ...this.#env },
+    });
+    this.#child = child;
+    let said = "";
+    let failure: Error | undefined;
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      said = (said + text).slice(-2000);
+    });
+    child.once("error", (error) => {
+      failure = error;
+    });
+    const deadline = performance.now() + UP_TIMEOUT_MS;
+    while (performance.now() < deadline) {
+      if (failure !== undefined || child.exitCode !== null || child.signalCode !== null) break;
+      if (await answers(socket)) return socket;
+      await sleep(25);
+    }
+    child.kill("SIGKILL");
+    throw sshFailure(this.#endpoint, failure?.message ?? said.trim());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    await this.#opening?.catch(() => undefined);
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGTERM");
+      await Promise.race([ended, sleep(2000, undefined, { ref: false })]);
+      child.kill("SIGKILL");
+    }
+    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function sshArguments(endpoint: SshEndpoint, socket: string): string[] {
+  const options = {
+    BatchMode: "yes",
+    ExitOnForwardFailure: "yes",
+    StreamLocalBindUnlink: "yes",
+    StreamLocalBindMask: "0177",
+    ConnectTimeout: "15",
+    ServerAliveInterval: "15",
+    ServerAliveCountMax: "3",
+    // A shared master would live on after us and ignore what is asked here.
+    ControlMaster: "no",
+    ControlPath: "none",
+    ForwardAgent: "no",
+    ForwardX11: "no",
+  };
+  return [
+    "-N",
+    "-T",
+    ...Object.entries(options).flatMap(([key, value]) => ["-o", `${key}=${value}`]),
+    ...(endpoint.port === undefined ? [] : ["-p", String(endpoint.port)]),
+    "-L",
+    `${socket}:${endpoint.socket}`,
+    "--",
+    endpoint.destination,
+  ];
+}
+
+async function answers(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(socket);
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once("error", () => resolve(false));
+  });
+}
+
+function sshFailure(endpoint: SshEndpoint, said: string): SandkeepError {
+  const denied = /permission denied|host key verification failed|identification has changed/i.test(said);
+  const why = said === "" ? "no answer" : said;
+  return new SandkeepError(`ssh to ${endpoint.destination} failed: ${why}`, {
+    code: denied ? "DOCKER_SSH_DENIED" : "DOCKER_UNREACHABLE",
+    kind: denied ? "denied" : "unreachable",
+    blame: "backend",
+    hint: denied
+      ? `check \`ssh ${endpoint.destination}\`: it must work without a question, with a known host key`
+      : "check that the host is up and that its name and port are right",
+  });
+}

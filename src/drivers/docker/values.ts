@@ -1,0 +1,155 @@
+import type { Json, JsonObject } from "../../model/json.ts";
+import { LABEL_PREFIX } from "../../model/labels.ts";
+import { readGpus, readLimits } from "./limits.ts";
+import { isMask } from "./mounts.ts";
+import type { DockerSpec } from "./section.ts";
+import { sorted } from "./spec.ts";
+import type { Container, Image, Info } from "./wire.ts";
+
+/** What keeps a container alive that has no main program of its own. */
+export const KEEP_ALIVE = { entrypoint: ["sleep"], cmd: ["infinity"] } as const;
+
+/** What is needed to read a container's fields in the form of its spec. */
+export interface ReadContext {
+  /** The spec it was created from; what that left to image and engine is not drift. */
+  readonly created: DockerSpec;
+  /** Undefined when the engine no longer has the image. */
+  readonly image: Image | undefined;
+  readonly info: Info;
+  /** The reference the container was made from. */
+  readonly ref: string;
+}
+
+/**
+ * A container as field-table values, in exactly the form `normalise` gives a spec. Null means "observed, and not set";
+ * a path is absent when the engine cannot tell.
+ */
+export function readFields(container: Container, context: ReadContext): Record<string, Json> {
+  const { created, image, info } = context;
+  return {
+    ...readWorkspace(container, created),
+    env: readEnv(container, created, image),
+    "docker.image": context.ref,
+    "docker.command": readCommand(container, created),
+    // Left unset, the user is the image's or the workspace owner's: either is as we made it.
+    "docker.user": created.docker.user === undefined ? null : container.Config.User,
+    "docker.workdir": readWorkdir(container, created),
+    "docker.binds": readBinds(container, created),
+    "docker.network": readNetwork(container),
+    "docker.ulimits": readUlimits(container, created),
+    "docker.tmpfs": readTmpfs(container),
+    ...readLimits(container.HostConfig, info),
+    ...readSecurity(container),
+    "docker.dns": [...container.HostConfig.Dns],
+    "docker.extra_hosts": sorted(container.HostConfig.ExtraHosts),
+    "docker.gpus": readGpus(container.HostConfig.DeviceRequests),
+    "docker.init": container.HostConfig.Init,
+    "docker.restart": readRestart(container),
+    "docker.labels": readLabels(container, created, image),
+  };
+}
+
+function readWorkspace(container: Container, created: DockerSpec): Record<string, Json> {
+  const mount = container.Mounts.find(({ Destination }) => Destination === created.workspace.target);
+  if (mount === undefined) return { "workspace.target": null };
+  const fields: Record<string, Json> = { "workspace.target": mount.Destination };
+  if (mount.Type === "bind") {
+    fields["workspace.provider"] = "bind";
+    fields["workspace.source"] = mount.Source;
+  }
+  // The name of a volume tells nothing of the folder it was once filled from, nor whether it is a runtime's own.
+  if (created.workspace.provider !== "own") fields["workspace.access"] = mount.RW ? "rw" : "ro";
+  return fields;
+}
+
+/** What the spec set, plus what neither spec nor image can explain. */
+function readEnv(container: Container, created: DockerSpec, image: Image | undefined): JsonObject {
+  const inherited = new Set(image?.Config?.Env);
+  const env: Record<string, string> = {};
+  for (const entry of container.Config.Env) {
+    const equals = entry.indexOf("=");
+    const name = equals < 0 ? entry : entry.slice(0, equals);
+    const ours = Object.hasOwn(created.env, name);
+    if (ours || (image !== undefined && !inherited.has(entry)))
+      env[name] = equals < 0 ? "" : entry.slice(equals + 1);
+  }
+  return env;
+}
+
+function readLabels(container: Container, created: DockerSpec, image: Image | undefined): JsonObject {
+  const inherited = image?.Config?.Labels ?? {};
+  const labels: Record<string, string> = {};
+  for (const [name, value] of Object.entries(container.Config.Labels)) {
+    if (name.startsWith(LABEL_PREFIX)) continue;
+    const ours = Object.hasOwn(created.docker.labels, name);
+    if (ours || (image !== undefined && inherited[name] !== value)) labels[name] = value;
+  }
+  return labels;
+}
+
+function readCommand(container: Container, created: DockerSpec): Json {
+  const argv = [...container.Config.Entrypoint, ...container.Config.Cmd];
+  const kept = [...KEEP_ALIVE.entrypoint, ...KEEP_ALIVE.cmd];
+  const keptAlive = argv.length === kept.length && argv.every((word, index) => word === kept[index]);
+  return created.docker.command === undefined && keptAlive ? null : argv;
+}
+
+function readWorkdir(container: Container, created: DockerSpec): Json {
+  const found = container.Config.WorkingDir;
+  return created.docker.workdir === undefined && found === created.workspace.target ? null : found;
+}
+
+function readBinds(container: Container, created: DockerSpec): Json {
+  return container.Mounts.filter(
+    ({ Type, Destination }) => Type === "bind" && Destination !== created.workspace.target,
+  )
+    .toSorted((a, b) => (a.Destination < b.Destination ? -1 : 1))
+    .map(({ Source, Destination, RW }) => ({ source: Source, target: Destination, mode: RW ? "rw" : "ro" }));
+}
+
+/** The networks it is really on: one that someone disconnected is seen as null, an added one beside the first. */
+function readNetwork(container: Container): Json {
+  const mode = container.HostConfig.NetworkMode;
+  if (mode.startsWith("container:")) return mode;
+  const networks = sorted(container.NetworkSettings);
+  return networks.length === 0 ? null : networks.join(",");
+}
+
+/** Engines add their own default limits, so only those we asked for are ours to compare. */
+function readUlimits(container: Container, created: DockerSpec): JsonObject {
+  return Object.fromEntries(
+    container.HostConfig.Ulimits.filter(({ Name }) => Object.hasOwn(created.docker.ulimits, Name)).map(
+      ({ Name, Soft, Hard }) => [Name, { soft: Soft, hard: Hard }],
+    ),
+  );
+}
+
+function readTmpfs(container: Container): Json {
+  const texts = Object.entries(container.HostConfig.Tmpfs)
+    .filter(([, options]) => !isMask(options))
+    .map(([path, options]) => (options === "" ? path : `${path}:${options}`));
+  return sorted(texts);
+}
+
+function readSecurity(container: Container): Record<string, Json> {
+  const options = container.HostConfig.SecurityOpt;
+  const valueOf = (name: string): string | null => {
+    const found = options.find((option) => option.startsWith(`${name}=`) || option.startsWith(`${name}:`));
+    return found === undefined ? null : found.slice(name.length + 1);
+  };
+  return {
+    "docker.read_only_root": container.HostConfig.ReadonlyRootfs,
+    "docker.cap_drop": sorted(new Set(container.HostConfig.CapDrop)),
+    "docker.seccomp": valueOf("seccomp"),
+    "docker.apparmor": valueOf("apparmor"),
+    "docker.no_new_privileges": options.some((option) => /^no-new-privileges(?:[:=]true)?$/.test(option)),
+  };
+}
+
+function readRestart(container: Container): Json {
+  const policy = container.HostConfig.RestartPolicy;
+  const name = policy?.Name ?? "";
+  if (name === "" || name === "no") return "no";
+  const retries = policy?.MaximumRetryCount ?? 0;
+  return retries > 0 ? `${name}:${retries}` : name;
+}

@@ -1,0 +1,132 @@
+import { createHash } from "node:crypto";
+import { FLEET_LABEL } from "../../model/labels.ts";
+import type { RuntimeLabels } from "../../model/labels.ts";
+import { isAddress } from "../../model/names.ts";
+import type { DormancyMark } from "../../model/observed.ts";
+import type { ObserveScope } from "../driver.ts";
+import type { Engine } from "./client.ts";
+import { isGone } from "./errors.ts";
+import { volumeListSchema, volumeSchema } from "./wire.ts";
+
+const LABEL = {
+  fleetId: "sandkeep.fleet-id",
+  address: "sandkeep.address",
+  since: "sandkeep.dormant-since",
+  reason: "sandkeep.dormant-reason",
+} as const;
+
+type Owner = Pick<ObserveScope, "fleet" | "fleet_id">;
+
+/** Says whose a volume is, for people and for a later clean-up. */
+export function ownershipLabels(
+  labels: Pick<RuntimeLabels, "fleet" | "fleet_id" | "address">,
+): Record<string, string> {
+  return {
+    [FLEET_LABEL]: labels.fleet,
+    [LABEL.address]: labels.address,
+    ...(labels.fleet_id === undefined ? {} : { [LABEL.fleetId]: labels.fleet_id }),
+  };
+}
+
+/** One fleet, one id: without an id in the config the name alone owns. */
+export function isOwned(
+  owner: Owner,
+  labels: { readonly fleet?: string; readonly fleet_id?: string },
+): boolean {
+  return labels.fleet === owner.fleet && (owner.fleet_id === undefined || labels.fleet_id === owner.fleet_id);
+}
+
+/** Dormancy marks are empty volumes: the one object of an engine that can carry labels and costs nothing. */
+function markName(owner: Owner, address: string): string {
+  const key = `${owner.fleet}\0${owner.fleet_id ?? ""}\0${address}`;
+  return `sandkeep-dormant-${createHash("sha256").update(key).digest("hex").slice(0, 24)}`;
+}
+
+export async function listMarks(engine: Engine, scope: ObserveScope): Promise<DormancyMark[]> {
+  const { Volumes } = await engine.json(
+    {
+      what: "list volumes",
+      method: "GET",
+      path: "/volumes",
+      query: { filters: { label: [`${FLEET_LABEL}=${scope.fleet}`, LABEL.since] } },
+    },
+    volumeListSchema,
+  );
+  return Volumes.flatMap(({ Labels }) => {
+    const mark = readMark(Labels);
+    const owned = isOwned(scope, {
+      ...(Labels[FLEET_LABEL] === undefined ? {} : { fleet: Labels[FLEET_LABEL] }),
+      ...(Labels[LABEL.fleetId] === undefined ? {} : { fleet_id: Labels[LABEL.fleetId] }),
+    });
+    return mark === undefined || !owned ? [] : [mark];
+  });
+}
+
+function readMark(labels: Readonly<Record<string, string>>): DormancyMark | undefined {
+  const address = labels[LABEL.address] ?? "";
+  const since = Number(labels[LABEL.since]);
+  if (!isAddress(address) || !Number.isSafeInteger(since) || since < 0) return undefined;
+  return { address, since, reason: labels[LABEL.reason] ?? "" };
+}
+
+export async function setMark(
+  engine: Engine,
+  scope: ObserveScope,
+  address: string,
+  mark: Omit<DormancyMark, "address"> | undefined,
+): Promise<void> {
+  const name = markName(scope, address);
+  if (mark === undefined) return removeVolume(engine, name);
+  const labels = {
+    [FLEET_LABEL]: scope.fleet,
+    ...(scope.fleet_id === undefined ? {} : { [LABEL.fleetId]: scope.fleet_id }),
+    [LABEL.address]: address,
+    [LABEL.since]: String(Math.trunc(mark.since)),
+    [LABEL.reason]: mark.reason,
+  };
+  const make = () =>
+    engine.json(
+      {
+        what: `mark ${address} as dormant`,
+        method: "POST",
+        path: "/volumes/create",
+        body: { Name: name, Labels: labels },
+      },
+      volumeSchema,
+    );
+  const made = await make();
+  // An older mark answers in its place, and labels cannot change.
+  if (Object.entries(labels).some(([key, value]) => made.Labels[key] !== value)) {
+    await removeVolume(engine, name);
+    await make();
+  }
+}
+
+export async function volumeLabels(
+  engine: Engine,
+  name: string,
+): Promise<Record<string, string> | undefined> {
+  try {
+    const found = await engine.json(
+      { what: `inspect volume ${name}`, method: "GET", path: `/volumes/${encodeURIComponent(name)}` },
+      volumeSchema,
+    );
+    return found.Labels;
+  } catch (thrown) {
+    if (isGone(thrown)) return undefined;
+    throw thrown;
+  }
+}
+
+/** Success when it is already gone; a conflict while a container still uses it. */
+export async function removeVolume(engine: Engine, name: string): Promise<void> {
+  try {
+    await engine.send({
+      what: `remove volume ${name}`,
+      method: "DELETE",
+      path: `/volumes/${encodeURIComponent(name)}`,
+    });
+  } catch (thrown) {
+    if (!isGone(thrown)) throw thrown;
+  }
+}

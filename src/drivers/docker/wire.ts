@@ -1,0 +1,176 @@
+import { z } from "zod";
+
+/**
+ * The parts of the Engine API's answers that we read. Everything is tolerant of null and absence: engines of other
+ * versions, and Podman, leave out what they do not know.
+ */
+const text = z
+  .string()
+  .nullish()
+  .transform((value) => value ?? "");
+const amount = z
+  .number()
+  .nullish()
+  .transform((value) => value ?? 0);
+const flag = z
+  .boolean()
+  .nullish()
+  .transform((value) => value ?? false);
+const texts = z
+  .array(z.string())
+  .nullish()
+  .transform((value) => value ?? []);
+const table = z
+  .record(z.string(), z.string())
+  .nullish()
+  .transform((value) => value ?? {});
+const argv = z
+  .union([z.array(z.string()), z.string()])
+  .nullish()
+  .transform((value) => (typeof value === "string" ? [value] : (value ?? [])));
+
+const mount = z.object({
+  Type: text,
+  Name: text,
+  Source: text,
+  Destination: text,
+  RW: flag,
+});
+
+const hostConfig = z.object({
+  NetworkMode: text,
+  RestartPolicy: z.object({ Name: text, MaximumRetryCount: amount }).nullish(),
+  CapDrop: texts,
+  SecurityOpt: texts,
+  Dns: texts,
+  ExtraHosts: texts,
+  ReadonlyRootfs: flag,
+  Init: flag,
+  Tmpfs: table,
+  Ulimits: z
+    .array(z.object({ Name: z.string(), Soft: amount, Hard: amount }))
+    .nullish()
+    .transform((value) => value ?? []),
+  DeviceRequests: z
+    .array(z.object({ Count: amount, DeviceIDs: texts }))
+    .nullish()
+    .transform((value) => value ?? []),
+  Memory: amount,
+  MemorySwap: amount,
+  NanoCpus: amount,
+  CpuQuota: amount,
+  CpuPeriod: amount,
+  PidsLimit: amount,
+  CpuShares: amount,
+  CpusetCpus: text,
+  CpusetMems: text,
+  CpuRealtimePeriod: amount,
+  CpuRealtimeRuntime: amount,
+  MemoryReservation: amount,
+  BlkioWeight: amount,
+});
+
+export const containerSchema = z.object({
+  Id: z.string(),
+  Name: z.string(),
+  Created: text,
+  Image: text,
+  ExecIDs: texts,
+  State: z.object({
+    Status: text,
+    ExitCode: amount,
+    StartedAt: text,
+    Error: text,
+    Health: z.object({ Status: text }).nullish(),
+  }),
+  Config: z.object({
+    User: text,
+    Env: texts,
+    Cmd: argv,
+    Entrypoint: argv,
+    Image: text,
+    Labels: table,
+    WorkingDir: text,
+    Healthcheck: z.object({ Test: texts }).nullish(),
+  }),
+  HostConfig: hostConfig,
+  Mounts: z
+    .array(mount)
+    .nullish()
+    .transform((value) => value ?? []),
+  NetworkSettings: z
+    .object({ Networks: z.record(z.string(), z.unknown()).nullish() })
+    .nullish()
+    .transform((value) => Object.keys(value?.Networks ?? {})),
+});
+export type Container = z.infer<typeof containerSchema>;
+export type HostConfig = z.infer<typeof hostConfig>;
+
+export const containerListSchema = z.array(z.object({ Id: z.string(), Names: texts, Labels: table }));
+export type ListedContainer = z.infer<typeof containerListSchema>[number];
+
+export const createdSchema = z.object({ Id: z.string() });
+
+export const execSchema = z.object({
+  Running: flag,
+  ExitCode: z.number().nullish(),
+  Pid: amount,
+  ProcessConfig: z
+    .object({ entrypoint: text, arguments: texts })
+    .nullish()
+    .transform((value) =>
+      value === null || value === undefined ? [] : [value.entrypoint, ...value.arguments],
+    ),
+});
+export type Exec = z.infer<typeof execSchema>;
+
+export const imageSchema = z.object({
+  Id: z.string(),
+  Os: text,
+  Architecture: text,
+  Variant: text,
+  Config: z.object({ Env: texts, Labels: table }).nullish(),
+});
+export type Image = z.infer<typeof imageSchema>;
+
+const volume = z.object({ Name: z.string(), Labels: table });
+export const volumeSchema = volume;
+export const volumeListSchema = z.object({
+  Volumes: z
+    .array(volume)
+    .nullish()
+    .transform((value) => value ?? []),
+});
+
+/** Absent flags count as support: only a clear "no" of the engine makes a limit unobservable. */
+const supported = z
+  .boolean()
+  .nullish()
+  .transform((value) => value ?? true);
+export const infoSchema = z.object({
+  OSType: z
+    .string()
+    .nullish()
+    .transform((value) => value ?? "linux"),
+  SystemTime: text,
+  CgroupVersion: text,
+  SecurityOptions: texts,
+  MemoryLimit: supported,
+  SwapLimit: supported,
+  CpuCfsQuota: supported,
+  PidsLimit: supported,
+});
+export type Info = z.infer<typeof infoSchema>;
+
+export const eventSchema = z.object({
+  Type: text,
+  Action: text,
+  Actor: z.object({ Attributes: table }).nullish(),
+});
+
+export const progressSchema = z.object({
+  status: text,
+  id: text,
+  error: text,
+  progressDetail: z.object({ current: amount, total: amount }).nullish(),
+});

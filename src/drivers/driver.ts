@@ -1,0 +1,179 @@
+/**
+ * The driver contract: what a backend must be able to do, and what it says of itself.
+ * Each method is one idempotent effect. NotFound on remove and NotModified on stop or start are success.
+ * Every failure is a SandkeepError whose `kind` says how to handle it.
+ */
+import type { Readable, Writable } from "node:stream";
+import type { Capabilities } from "../model/capabilities.ts";
+import type { FieldRow } from "../model/fields.ts";
+import type { JsonObject } from "../model/json.ts";
+import type { RuntimeLabels } from "../model/labels.ts";
+import type { DormancyMark, Observation, ObservedRuntime, Probe } from "../model/observed.ts";
+import type { Host, Settings } from "../model/settings.ts";
+import type { ImageIdentity, Spec, WorkspaceProvider } from "../model/spec.ts";
+import type { PathFacts } from "../util/path-facts.ts";
+
+/** Name under which this machine's own engine appears wherever a host is shown. */
+export const THIS_HOST = "local";
+
+/** Everything a driver needs from outside, so that tests can hand in their own. */
+export interface DriverDeps {
+  /** Base of sandkeep's state; directory runtimes live below it. */
+  readonly stateDir: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly now: () => number;
+  /** Random lowercase hex, 16 characters. */
+  readonly randomId: () => string;
+}
+
+export type { PathFacts } from "../util/path-facts.ts";
+
+/** One missing or impossible setting, told by `validate` with the position of `path`. */
+export interface Requirement {
+  /** Settings path, `docker.image`. */
+  readonly path: string;
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+export interface ObserveScope {
+  readonly fleet: string;
+  readonly fleet_id?: string;
+  /** Canonical names the fleet wants: a holder that is not ours is reported as foreign. */
+  readonly names: readonly string[];
+  /** When given, only these addresses are of interest and a driver may look at no others. */
+  readonly addresses?: readonly string[];
+}
+
+export type ImageState =
+  | { readonly status: "present"; readonly image: ImageIdentity }
+  | { readonly status: "absent" }
+  /** The engine or the registry could not say: never a reason for a change. */
+  | { readonly status: "unknown"; readonly message: string };
+
+export interface HealthReport {
+  readonly state: "running" | "exited" | "restarting" | "missing";
+  /** The engine's own health check; `none` when there is none. */
+  readonly health: "healthy" | "unhealthy" | "starting" | "none";
+  /** Milliseconds since the last start; 0 when not running. */
+  readonly running_ms: number;
+  readonly exit_code?: number;
+  /** Last lines a dying runtime wrote, for the error message. */
+  readonly detail?: string;
+}
+
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+export interface ExecRequest {
+  readonly objectId: string;
+  readonly argv: readonly string[];
+  /** Added to the spec's own environment; may hold secrets, so it never reaches an argv. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute path inside the runtime; absent means the workspace target. */
+  readonly cwd?: string;
+  /** Present when the command gets a terminal; stdout then carries both streams. */
+  readonly tty?: TerminalSize;
+  readonly stdin?: Readable;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+}
+
+export interface ExecResult {
+  /** The command's own code; 128 + n when signal n ended it, as shells tell it. */
+  readonly exitCode: number;
+}
+
+export interface ExecHandle {
+  /** Settles when the command has ended and its streams are drained. Rejects when the outcome is not known. */
+  readonly result: Promise<ExecResult>;
+  /** Signals the command and its children. */
+  signal(name: NodeJS.Signals): Promise<void>;
+  resize(size: TerminalSize): Promise<void>;
+}
+
+export interface CreateRequest {
+  /** Engine name; creating it is the mutex. A holder of the name is a `conflict` error. */
+  readonly name: string;
+  readonly labels: RuntimeLabels;
+  readonly spec: Spec;
+}
+
+export interface Created {
+  readonly objectId: string;
+  /** True when a new, empty workspace was made that must be seeded from the source. */
+  readonly needsSeed: boolean;
+}
+
+export interface UpdateRequest {
+  readonly objectId: string;
+  readonly spec: Spec;
+  /** Field-table paths to bring in line. */
+  readonly paths: readonly string[];
+  /** Written where the backend's labels can change. */
+  readonly labels: RuntimeLabels;
+}
+
+export type DriverEvent =
+  /** Something happened to a runtime of the fleet. */
+  | { readonly kind: "changed"; readonly address: string }
+  /** Events may have been lost: everything must be looked at again. */
+  | { readonly kind: "gap" };
+
+/** The half of a driver that cannot change anything. */
+export interface ReadDriver extends AsyncDisposable {
+  probe(): Promise<Probe>;
+  /** Never throws for a backend that is away: that is an `unobserved` observation. */
+  observe(scope: ObserveScope): Promise<Observation>;
+  /** One runtime by its immutable id; undefined when it is gone. */
+  inspect(objectId: string): Promise<ObservedRuntime | undefined>;
+  health(objectId: string): Promise<HealthReport>;
+  resolveImage(ref: string, policy: string): Promise<ImageState>;
+  /** Resolves once subscribed, so that a listing made afterwards misses nothing. */
+  events(scope: ObserveScope, signal: AbortSignal): Promise<AsyncIterable<DriverEvent>>;
+}
+
+export interface Driver extends ReadDriver {
+  fetch(
+    ref: string,
+    policy: string,
+    onProgress: (message: string, fraction: number | null) => void,
+  ): Promise<ImageIdentity>;
+  create(request: CreateRequest): Promise<Created>;
+  start(objectId: string): Promise<void>;
+  stop(objectId: string): Promise<void>;
+  update(request: UpdateRequest): Promise<void>;
+  rename(objectId: string, to: string): Promise<void>;
+  remove(objectId: string, workspace: "keep" | "delete"): Promise<void>;
+  /** Sets or (with undefined) clears an address's dormancy mark. */
+  mark(scope: ObserveScope, address: string, mark: Omit<DormancyMark, "address"> | undefined): Promise<void>;
+  exec(request: ExecRequest): Promise<ExecHandle>;
+  /** Unpacks a tar stream below an absolute directory of the runtime. */
+  putFiles(objectId: string, directory: string, tar: Readable): Promise<void>;
+  /** A tar stream of a path in the runtime. */
+  getFiles(objectId: string, path: string): Promise<Readable>;
+}
+
+/** What the registry imports: data and pure functions; connecting happens only in `open`. */
+export interface DriverModule {
+  readonly backend: string;
+  readonly capabilities: Capabilities;
+  /** One row for every path the backend's specs can hold. */
+  readonly fields: readonly FieldRow[];
+  /** How the workspace gets in, from settings and where the engine is. */
+  provider(settings: Settings, host: Host | undefined): WorkspaceProvider;
+  /** What is missing or contradictory for this backend. */
+  require(settings: Settings, host: Host | undefined): readonly Requirement[];
+  /** Sentences a person must not miss about these settings, such as that they are no security boundary. */
+  notes(settings: Settings): readonly string[];
+  /** Pure and frozen per hash version: units canonical, paths real, sets sorted, no nulls. Returns the backend's section. */
+  normalise(options: JsonObject, facts: PathFacts): JsonObject;
+  openReader(host: Host | undefined, deps: DriverDeps): Promise<ReadDriver>;
+  open(host: Host | undefined, deps: DriverDeps): Promise<Driver>;
+}
+
+/** How to find a backend's driver; each is imported only when a fleet uses it, and tests add their own. */
+export type DriverRegistry = Readonly<Record<string, () => Promise<DriverModule>>>;

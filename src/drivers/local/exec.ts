@@ -1,0 +1,198 @@
+/** Runs one command in a runtime: streams with backpressure, signals, a terminal, and the exact exit code. */
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { constants as os } from "node:os";
+import { Readable, Writable } from "node:stream";
+import { SandkeepError } from "../../errors.ts";
+import type { ExecHandle, ExecRequest, ExecResult } from "../driver.ts";
+import type { Command } from "./command.ts";
+import { ARGUMENTS_FD, prepareCommand, STATUS_FD } from "./command.ts";
+import type { LocalContext } from "./context.ts";
+import { errnoOf, toLocalError } from "./errors.ts";
+import { signalBelow, signalGroup } from "./process-tree.ts";
+import { resizeTerminal } from "./terminal.ts";
+
+/** What shells answer when a command could not be started. */
+const START_FAILURES: Readonly<Record<string, { readonly code: number; readonly why: string }>> = {
+  ENOENT: { code: 127, why: "command not found" },
+  ENOTDIR: { code: 127, why: "command not found" },
+  EACCES: { code: 126, why: "not executable" },
+  ENOEXEC: { code: 126, why: "not executable" },
+  EISDIR: { code: 126, why: "not executable" },
+};
+
+export async function execute(context: LocalContext, request: ExecRequest): Promise<ExecHandle> {
+  const command = await prepareCommand(context, request);
+  const sandboxed = command.sandboxInput !== undefined;
+  const child = spawn(command.program, command.args, {
+    cwd: command.cwd,
+    env: { ...command.env },
+    // A session of its own, so that one signal reaches the command and its children.
+    detached: true,
+    stdio: [
+      request.stdin === undefined ? "ignore" : "pipe",
+      "pipe",
+      "pipe",
+      ...(sandboxed ? (["pipe", "pipe"] as const) : []),
+    ],
+  });
+  const started = await Promise.race([
+    once(child, "spawn").then(() => undefined),
+    once(child, "error").then(([thrown]: unknown[]) => thrown),
+  ]).catch((thrown: unknown) => thrown);
+  if (started !== undefined) return notStarted(request, command, started);
+  return runningHandle(child, command, request);
+}
+
+function notStarted(request: ExecRequest, command: Command, thrown: unknown): ExecHandle {
+  const failure = command.depth === 0 ? START_FAILURES[errnoOf(thrown) ?? ""] : undefined;
+  if (failure === undefined) throw toLocalError(thrown, "start the command");
+  request.stderr.write(`sandkeep: ${command.program}: ${failure.why}\n`);
+  return {
+    result: Promise.resolve({ exitCode: failure.code }),
+    signal: async () => {},
+    resize: async () => {},
+  };
+}
+
+function runningHandle(child: ChildProcess, command: Command, request: ExecRequest): ExecHandle {
+  const { pid } = child;
+  if (pid === undefined) throw toLocalError(new Error("it has no process id"), "start the command");
+  let ended = false;
+  child.once("exit", () => {
+    ended = true;
+  });
+  const result = collect(child, command, request);
+  // A caller may look at the result late; until then a failure must not count as unhandled.
+  result.catch(() => undefined);
+  return {
+    result,
+    signal: async (name) => {
+      if (ended) return;
+      if (command.depth === 0) signalGroup(pid, name);
+      else await signalBelow({ root: pid, depth: command.depth, ended: () => ended }, name);
+    },
+    resize: async (size) => {
+      if (!ended && request.tty !== undefined) await resizeTerminal(pid, command.depth, size);
+    },
+  };
+}
+
+async function collect(child: ChildProcess, command: Command, request: ExecRequest): Promise<ExecResult> {
+  const exited = exitOf(child);
+  const status = statusOf(child, command);
+  const activity = { at: Date.now(), waiting: 0 };
+  const pumps = Promise.all([
+    pump(child.stdout, request.stdout, activity),
+    pump(child.stderr, request.stderr, activity),
+  ]);
+  if (child.stdin !== null && request.stdin !== undefined) {
+    // A command may end without reading its input; that is its right and no failure.
+    child.stdin.on("error", () => undefined);
+    // Input that breaks off is input that has ended; otherwise the command would wait for ever.
+    request.stdin.once("error", () => child.stdin?.end());
+    request.stdin.pipe(child.stdin);
+  }
+  const exitCode = await exited;
+  if (child.stdin !== null) request.stdin?.unpipe(child.stdin);
+  const stopWaiting = closeWhenQuiet(child, activity);
+  await pumps;
+  stopWaiting();
+  return { exitCode: await confirmed(exitCode, status) };
+}
+
+function exitOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve) => {
+    child.once("exit", (code, signal) => {
+      resolve(code ?? 128 + (signal === null ? 0 : os.signals[signal]));
+    });
+  });
+}
+
+/** Text of the sandbox's status pipe; undefined for a command without a sandbox. */
+async function statusOf(child: ChildProcess, command: Command): Promise<string | undefined> {
+  if (command.sandboxInput === undefined) return undefined;
+  const status = child.stdio[STATUS_FD];
+  const input = child.stdio[ARGUMENTS_FD];
+  if (input instanceof Writable) {
+    input.on("error", () => undefined);
+    input.end(command.sandboxInput);
+  }
+  let text = "";
+  if (status instanceof Readable) {
+    for await (const chunk of status) text += String(chunk);
+  }
+  return text;
+}
+
+/** A sandbox that could not be set up also exits with 1; only the status tells that the command itself ended. */
+async function confirmed(exitCode: number, status: Promise<string | undefined>): Promise<number> {
+  const text = await status;
+  if (text === undefined) return exitCode;
+  const told = /"exit-code"\s*:\s*(\d+)/.exec(text)?.[1];
+  if (told !== undefined) return Number(told);
+  throw new SandkeepError(
+    "the sandbox could not be set up, or was killed from outside before its command ended",
+    {
+      code: "LOCAL_SANDBOX_FAILED",
+      blame: "backend",
+      hint: "the lines on stderr that begin with `bwrap:` say why; `sandkeep doctor` checks what bubblewrap needs",
+    },
+  );
+}
+
+interface Activity {
+  at: number;
+  /** Destinations that are not taking more at the moment. */
+  waiting: number;
+}
+
+/** Copies with backpressure. A destination that has gone away closes the source, as a broken pipe does. */
+async function pump(from: Readable | null, to: Writable, activity: Activity): Promise<void> {
+  if (from === null) return;
+  const gone = () => from.destroy();
+  to.once("error", gone);
+  to.once("close", gone);
+  try {
+    for await (const chunk of from) {
+      activity.at = Date.now();
+      if (to.destroyed || to.write(chunk)) continue;
+      activity.waiting += 1;
+      await takesMore(to);
+      activity.waiting -= 1;
+      activity.at = Date.now();
+    }
+  } catch (thrown) {
+    // The only failure without a meaning of its own: the source was closed on purpose.
+    if (errnoOf(thrown) !== "ERR_STREAM_PREMATURE_CLOSE" && !to.destroyed) throw thrown;
+  } finally {
+    to.off("error", gone);
+    to.off("close", gone);
+  }
+}
+
+function takesMore(to: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      to.off("drain", done);
+      to.off("close", done);
+      resolve();
+    };
+    to.on("drain", done);
+    to.on("close", done);
+  });
+}
+
+const QUIET_MS = 300;
+
+/** A background process that kept the pipes open must not hold back the result of a command that has ended. */
+function closeWhenQuiet(child: ChildProcess, activity: Activity): () => void {
+  const since = Date.now();
+  const timer = setInterval(() => {
+    if (activity.waiting > 0 || Date.now() - Math.max(since, activity.at) < QUIET_MS) return;
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  }, 50);
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,49 @@
+/** What the local backend cannot do with these settings: each row says what to change. Pure. */
+import type { Settings } from "../../model/settings.ts";
+import type { Requirement } from "../driver.ts";
+
+interface RequirementRow {
+  readonly when: (settings: Settings) => boolean;
+  readonly requirement: Requirement;
+}
+
+const unisolated = (settings: Settings) => settings.options["isolation"] !== "bubblewrap";
+
+const ROWS: readonly RequirementRow[] = [
+  {
+    when: (settings) => unisolated(settings) && settings.workspace.access === "ro",
+    requirement: {
+      path: "workspace.access",
+      code: "local-access-not-enforced",
+      message: 'access = "ro" cannot be enforced without isolation: commands run with your own rights',
+      hint: 'set local.isolation = "bubblewrap", or access = "rw" or "none"',
+    },
+  },
+  {
+    when: (settings) => unisolated(settings) && settings.options["network"] === "none",
+    requirement: {
+      path: "local.network",
+      code: "local-network-not-enforced",
+      message: 'network = "none" cannot be enforced without isolation',
+      hint: 'set local.isolation = "bubblewrap", or remove local.network',
+    },
+  },
+  {
+    when: (settings) => unisolated(settings) && hasBinds(settings),
+    requirement: {
+      path: "local.binds",
+      code: "local-binds-need-isolation",
+      message: "binds need a sandbox with mounts of its own",
+      hint: 'set local.isolation = "bubblewrap", or remove local.binds',
+    },
+  },
+];
+
+function hasBinds(settings: Settings): boolean {
+  const { binds } = settings.options;
+  return Array.isArray(binds) && binds.length > 0;
+}
+
+export function requireSettings(settings: Settings): readonly Requirement[] {
+  return ROWS.filter((row) => row.when(settings)).map((row) => row.requirement);
+}

@@ -1,0 +1,178 @@
+import { posix } from "node:path";
+import { decodeLabels, encodeLabels } from "../../model/labels.ts";
+import { getPath } from "../../util/json-path.ts";
+import type { CreateRequest, Created, Driver, ExecRequest, ReadDriver, UpdateRequest } from "../driver.ts";
+import { memoryError } from "./errors.ts";
+import type { Place, Running } from "./exec.ts";
+import { mainOutcome, startCommand } from "./exec.ts";
+import { memoryFields } from "./fields.ts";
+import { FileTree } from "./file-tree.ts";
+import type { Machine, MemoryObject } from "./machine.ts";
+import { mainCommand, observableFields, strings, textAt } from "./spec.ts";
+import type { Connection, MemoryWorld } from "./world.ts";
+
+/** The half that changes the engine; each method is one idempotent effect. */
+export function memoryWriter(connection: Connection): Omit<Driver, keyof ReadDriver> {
+  const { world, machine } = connection;
+  const { call } = connection;
+  return {
+    fetch: async (ref, policy, onProgress) =>
+      call("fetch", ref, () => {
+        const held = machine.images.get(ref);
+        const digest =
+          policy === "never"
+            ? held
+            : policy === "missing"
+              ? (held ?? world.registry.get(ref))
+              : world.registry.get(ref);
+        if (digest === undefined) throw memoryError("not-found", `there is no image ${ref}`);
+        onProgress(`pulled ${ref}`, 1);
+        machine.images.set(ref, digest);
+        return world.identity(ref, digest);
+      }),
+    create: async (request) => call("create", request.name, () => createObject(world, machine, request)),
+    start: async (objectId) =>
+      call("start", objectId, () => startObject(world, machine, machine.object(objectId))),
+    stop: async (objectId) =>
+      call("stop", objectId, () => {
+        const object = machine.objects.get(objectId);
+        // What is gone or never ran is as stopped as it can be; a directory has no process to stop.
+        if (object?.state !== "running" || world.lifecycle === "directory") return;
+        machine.stop(object, 143);
+      }),
+    update: async (request) => call("update", request.objectId, () => updateObject(world, machine, request)),
+    rename: async (objectId, to) =>
+      call("rename", objectId, () => machine.rename(machine.object(objectId), to)),
+    remove: async (objectId, workspace) =>
+      call("remove", objectId, () => {
+        const object = machine.objects.get(objectId);
+        if (object === undefined) return;
+        machine.remove(object);
+        if (workspace === "delete") machine.volumes.delete(volumeKey(object));
+      }),
+    mark: async (scope, address, mark) => call("mark", address, () => machine.mark(scope, address, mark)),
+    exec: async (request) => call("exec", request.objectId, () => execIn(world, machine, request)),
+    putFiles: async (objectId, directory, tar) =>
+      call("putFiles", objectId, async () => {
+        const { tree, path } = locate(world, machine, machine.object(objectId), directory);
+        await tree.unpack(path, tar);
+      }),
+    getFiles: async (objectId, path) =>
+      call("getFiles", objectId, async () => {
+        const place = locate(world, machine, machine.object(objectId), path);
+        return place.tree.pack(place.path, posix.basename(path));
+      }),
+  };
+}
+
+function createObject(world: MemoryWorld, machine: Machine, request: CreateRequest): Created {
+  const { name, spec } = request;
+  if (machine.names.has(name)) throw memoryError("conflict", `the name ${name} is taken`);
+  const ref = textAt(spec, "memory.image");
+  const digest = ref === undefined ? undefined : machine.images.get(ref);
+  if (ref !== undefined && digest === undefined) throw memoryError("not-found", `there is no image ${ref}`);
+  const labels = encodeLabels(request.labels);
+  const directory = world.lifecycle === "directory";
+  const object: MemoryObject = {
+    id: world.nextId(),
+    name,
+    labels,
+    decoded: decodeLabels(labels),
+    spec,
+    state: directory ? "running" : "created",
+    createdAt: world.now(),
+    startedAt: directory ? world.now() : undefined,
+    exitCode: undefined,
+    fields: observableFields(spec),
+    image: ref === undefined || digest === undefined ? undefined : world.identity(ref, digest),
+    files: new FileTree(),
+    running: new Set(),
+    seen: undefined,
+  };
+  const isVolume = textAt(spec, "workspace.provider") === "volume";
+  const needsSeed = isVolume && !machine.volumes.has(volumeKey(object));
+  if (needsSeed) machine.volumes.set(volumeKey(object), new FileTree());
+  machine.add(object);
+  return { objectId: object.id, needsSeed };
+}
+
+function startObject(world: MemoryWorld, machine: Machine, object: MemoryObject): void {
+  if (object.state === "running") return;
+  object.state = "running";
+  object.startedAt = world.now();
+  object.exitCode = undefined;
+  const outcome = mainOutcome(mainCommand(object.fields["memory.command"]) ?? []);
+  if (outcome === undefined) machine.changed(object);
+  else machine.stop(object, outcome);
+}
+
+function updateObject(world: MemoryWorld, machine: Machine, request: UpdateRequest): void {
+  const object = machine.object(request.objectId);
+  const rows = memoryFields(world.lifecycle);
+  for (const path of request.paths) {
+    const after = getPath(request.spec.values, path);
+    const row = rows.find((each) => each.path === path);
+    if (row?.classify(object.fields[path], after) === "recreate") {
+      throw memoryError("terminal", `${path} cannot be changed on a runtime that exists`);
+    }
+  }
+  for (const path of request.paths) {
+    const after = getPath(request.spec.values, path);
+    if (after === undefined) delete object.fields[path];
+    else object.fields[path] = after;
+  }
+  // Labels of a process engine never change; a directory's manifest can.
+  if (world.lifecycle === "directory") machine.relabel(object, request.labels);
+  else machine.changed(object);
+}
+
+function execIn(
+  world: MemoryWorld,
+  machine: Machine,
+  request: ExecRequest,
+): ReturnType<typeof startCommand>["handle"] {
+  const object = machine.object(request.objectId);
+  if (object.state !== "running") throw memoryError("conflict", `${object.name} is not running`);
+  const place: Place = {
+    env: strings(object.fields["env"]),
+    cwd: targetOf(object),
+    commands: world.commands,
+    files: (path) => locate(world, machine, object, path),
+  };
+  const leave = (running: Running): void => {
+    object.running.delete(running);
+    // No event: who runs what in it changes nothing about a runtime.
+    object.seen = undefined;
+  };
+  const { handle, running } = startCommand(request, place, leave);
+  object.running.add(running);
+  object.seen = undefined;
+  return handle;
+}
+
+/** Which tree holds a path of the runtime: its workspace, wherever that lives, or its own files. */
+function locate(
+  world: MemoryWorld,
+  machine: Machine,
+  object: MemoryObject,
+  path: string,
+): { readonly tree: FileTree; readonly path: string } {
+  const below = posix.relative(targetOf(object), path);
+  if (below.startsWith("..") || object.spec === undefined) return { tree: object.files, path };
+  const provider = textAt(object.spec, "workspace.provider");
+  const source = textAt(object.spec, "workspace.source");
+  if ((provider === "bind" || provider === "link") && source !== undefined) {
+    return { tree: world.source(source), path: below };
+  }
+  const volume = provider === "volume" ? machine.volumes.get(volumeKey(object)) : undefined;
+  return volume === undefined ? { tree: object.files, path } : { tree: volume, path: below };
+}
+
+function targetOf(object: MemoryObject): string {
+  return (object.spec && textAt(object.spec, "workspace.target")) ?? "/workspace";
+}
+
+/** One workspace an address, so that a recreated runtime finds what its predecessor left. */
+function volumeKey(object: MemoryObject): string {
+  return `${object.decoded?.fleet} ${object.decoded?.fleet_id} ${object.decoded?.address}`;
+}

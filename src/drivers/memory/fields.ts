@@ -1,0 +1,46 @@
+import type { FieldRow } from "../../model/fields.ts";
+import { ignoredField, liveField, recreateField } from "../../model/fields.ts";
+
+const FIXED = "fixed when the runtime is created";
+const PER_EXEC = "applied to each command, so it holds from the next one on";
+
+/** The field table; a directory backend applies per command what an engine fixes at creation. */
+export function memoryFields(lifecycle: "process" | "directory"): readonly FieldRow[] {
+  const perExec = lifecycle === "directory" ? liveField : recreateField;
+  return [
+    recreateField("workspace.source", FIXED),
+    recreateField("workspace.access", FIXED),
+    recreateField("workspace.target", FIXED),
+    recreateField("workspace.provider", FIXED),
+    recreateField("setup", "setup commands run once, in a fresh runtime"),
+    perExec("env", lifecycle === "directory" ? PER_EXEC : FIXED),
+    ignoredField("secrets", "injected into each command and never stored"),
+    ignoredField("ready", "readiness is checked when a runtime is made, with the settings of that moment"),
+    recreateField(
+      "memory.image",
+      "a runtime is made from its image; not hashed, since digests are compared",
+      {
+        hashed: false,
+      },
+    ),
+    ignoredField("memory.image_policy", "says when to fetch, not what runs"),
+    {
+      path: "memory.memory",
+      hashed: false,
+      // As on a real engine: a limit can be changed while it runs, but not taken away.
+      classify: (before, after) => (isAbsent(after) && !isAbsent(before) ? "recreate" : "live"),
+      why: "the limit can be changed, but not removed, while it runs",
+    },
+    liveField("memory.cpus", "the limit can be changed while it runs"),
+    recreateField("memory.command", FIXED),
+    recreateField("memory.network", FIXED),
+    recreateField("memory.labels", FIXED),
+  ];
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null;
+}
+
+/** Paths whose value cannot be read back from a runtime. */
+export const UNOBSERVABLE: readonly string[] = ["setup", "secrets", "ready", "memory.image_policy"];

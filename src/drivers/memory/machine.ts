@@ -1,0 +1,212 @@
+import type { Json } from "../../model/json.ts";
+import type { RuntimeLabels } from "../../model/labels.ts";
+import { FLEET_LABEL, decodeLabels, encodeLabels } from "../../model/labels.ts";
+import { SLOT_SUFFIX, isAddress } from "../../model/names.ts";
+import type { DormancyMark, ForeignObject, ObservedRuntime, RuntimeState } from "../../model/observed.ts";
+import type { ImageIdentity, Spec } from "../../model/spec.ts";
+import type { DriverEvent, ObserveScope } from "../driver.ts";
+import { memoryError } from "./errors.ts";
+import type { FileTree } from "./file-tree.ts";
+import type { Running } from "./exec.ts";
+
+/** One object of an engine. Mutable: it is the world that tests change behind the driver's back. */
+export interface MemoryObject {
+  readonly id: string;
+  name: string;
+  labels: Readonly<Record<string, string>>;
+  /** Undefined for objects that are not ours. */
+  decoded: RuntimeLabels | undefined;
+  readonly spec: Spec | undefined;
+  state: RuntimeState;
+  readonly createdAt: number;
+  startedAt: number | undefined;
+  exitCode: number | undefined;
+  readonly fields: Record<string, Json>;
+  readonly image: ImageIdentity | undefined;
+  readonly files: FileTree;
+  readonly running: Set<Running>;
+  /** How it looks; undefined after every change, so that listing many unchanged ones costs nothing. */
+  seen: ObservedRuntime | undefined;
+}
+
+interface StoredMark extends DormancyMark {
+  readonly fleet: string;
+  readonly fleet_id: string | undefined;
+}
+
+interface Subscriber {
+  readonly scope: ObserveScope;
+  readonly notify: (event: DriverEvent) => void;
+}
+
+/** What an engine would list at one moment. */
+export interface MachineView {
+  readonly objects: readonly {
+    readonly name: string;
+    readonly id: string;
+    readonly seen: ObservedRuntime | undefined;
+  }[];
+  readonly labels: readonly Readonly<Record<string, string>>[];
+  readonly marks: readonly StoredMark[];
+}
+
+/** Same fleet name, and not another fleet's id. Without an id on either side the name alone owns. */
+export function owns(scope: ObserveScope, fleet: string | undefined, fleetId: string | undefined): boolean {
+  if (fleet !== scope.fleet) return false;
+  return scope.fleet_id === undefined || fleetId === undefined || fleetId === scope.fleet_id;
+}
+
+/** One host's engine: objects by id and by name, images, volumes, marks and subscribers. */
+export class Machine {
+  readonly host: string;
+  readonly objects = new Map<string, MemoryObject>();
+  readonly names = new Map<string, MemoryObject>();
+  /** Ref → digest, as this engine holds them. */
+  readonly images = new Map<string, string>();
+  readonly volumes = new Map<string, FileTree>();
+  reachable = true;
+  #marks: readonly StoredMark[] = [];
+  readonly #subscribers = new Set<Subscriber>();
+
+  constructor(host: string) {
+    this.host = host;
+  }
+
+  object(id: string): MemoryObject {
+    const found = this.objects.get(id);
+    if (found === undefined) throw memoryError("not-found", `there is no object ${id}`);
+    return found;
+  }
+
+  /** The name table is the mutex: one holder a name, decided in one turn of the event loop. */
+  add(object: MemoryObject): void {
+    if (this.names.has(object.name)) throw memoryError("conflict", `the name ${object.name} is taken`);
+    this.names.set(object.name, object);
+    this.objects.set(object.id, object);
+    this.changed(object);
+  }
+
+  rename(object: MemoryObject, to: string): void {
+    if (object.name === to) return;
+    if (this.names.has(to)) throw memoryError("conflict", `the name ${to} is taken`);
+    this.names.delete(object.name);
+    object.name = to;
+    this.names.set(to, object);
+    this.changed(object);
+  }
+
+  remove(object: MemoryObject): void {
+    for (const each of object.running) each.end(137);
+    this.names.delete(object.name);
+    this.objects.delete(object.id);
+    this.changed(object);
+  }
+
+  stop(object: MemoryObject, exitCode: number): void {
+    for (const each of object.running) each.end(137);
+    object.state = "stopped";
+    object.exitCode = exitCode;
+    object.startedAt = undefined;
+    this.changed(object);
+  }
+
+  relabel(object: MemoryObject, labels: RuntimeLabels): void {
+    object.labels = encodeLabels(labels);
+    object.decoded = decodeLabels(object.labels);
+    this.changed(object);
+  }
+
+  /** To be called after every change: drops the cached look and tells subscribers. */
+  changed(object: MemoryObject): void {
+    object.seen = undefined;
+    const { decoded } = object;
+    if (decoded === undefined) return;
+    for (const { scope, notify } of this.#subscribers) {
+      if (!owns(scope, decoded.fleet, decoded.fleet_id)) continue;
+      if (scope.addresses !== undefined && !scope.addresses.includes(decoded.address)) continue;
+      notify({ kind: "changed", address: decoded.address });
+    }
+  }
+
+  gap(): void {
+    for (const { notify } of this.#subscribers) notify({ kind: "gap" });
+  }
+
+  subscribe(subscriber: Subscriber): () => void {
+    this.#subscribers.add(subscriber);
+    return () => void this.#subscribers.delete(subscriber);
+  }
+
+  mark(scope: ObserveScope, address: string, mark: Omit<DormancyMark, "address"> | undefined): void {
+    const { fleet, fleet_id } = scope;
+    if (!isAddress(address)) throw memoryError("terminal", `${address} is no address`);
+    const others = this.#marks.filter(
+      (each) => each.address !== address || !owns(scope, each.fleet, each.fleet_id),
+    );
+    if (mark === undefined) this.#marks = others;
+    else this.#marks = [...others, { address, since: mark.since, reason: mark.reason, fleet, fleet_id }];
+  }
+
+  view(): MachineView {
+    const objects = [...this.objects.values()];
+    return {
+      objects: objects.map((object) => ({ name: object.name, id: object.id, seen: lookOf(object) })),
+      labels: objects.map((object) => object.labels),
+      marks: this.#marks,
+    };
+  }
+}
+
+export function lookOf(object: MemoryObject): ObservedRuntime | undefined {
+  const { decoded } = object;
+  if (decoded === undefined) return undefined;
+  object.seen ??= {
+    object_id: object.id,
+    name: object.name,
+    labels: decoded,
+    state: object.state,
+    health: "none",
+    created_at: object.createdAt,
+    ...(object.startedAt === undefined ? {} : { started_at: object.startedAt }),
+    ...(object.exitCode === undefined ? {} : { exit_code: object.exitCode }),
+    fields: { ...object.fields },
+    ...(object.image === undefined ? {} : { image: object.image }),
+    execs: object.running.size,
+  };
+  return object.seen;
+}
+
+export interface Listing {
+  readonly runtimes: readonly ObservedRuntime[];
+  readonly foreign: readonly ForeignObject[];
+  readonly dormant: readonly DormancyMark[];
+}
+
+/** Sorts a view into ours, foreign and of no interest. */
+export function listFleet(view: MachineView, scope: ObserveScope): Listing {
+  const runtimes: ObservedRuntime[] = [];
+  const foreign: ForeignObject[] = [];
+  const wanted = new Set(scope.names.flatMap((name) => Object.values(SLOT_SUFFIX).map((end) => name + end)));
+  const addresses = scope.addresses === undefined ? undefined : new Set<string>(scope.addresses);
+  view.objects.forEach(({ name, id, seen }, index) => {
+    const ours = seen !== undefined && owns(scope, seen.labels.fleet, seen.labels.fleet_id);
+    if (ours) {
+      if (addresses === undefined || addresses.has(seen.labels.address)) runtimes.push(seen);
+      return;
+    }
+    const sameFleet = view.labels[index]?.[FLEET_LABEL] === scope.fleet;
+    const why = foreignReason(sameFleet, seen !== undefined, wanted.has(name));
+    if (why !== undefined) foreign.push({ name, object_id: id, why });
+  });
+  const dormant = view.marks
+    .filter((mark) => owns(scope, mark.fleet, mark.fleet_id))
+    .filter((mark) => addresses === undefined || addresses.has(mark.address))
+    .map(({ address, since, reason }) => ({ address, since, reason }));
+  return { runtimes, foreign, dormant };
+}
+
+function foreignReason(sameFleet: boolean, readable: boolean, holdsName: boolean): string | undefined {
+  if (sameFleet && readable) return "belongs to a fleet of the same name with another id";
+  if (sameFleet) return "carries labels of this fleet that cannot be read";
+  return holdsName ? "holds a name of this fleet" : undefined;
+}

@@ -1,0 +1,10 @@
+/** The one place that names drivers. Each is imported only when a fleet uses it. */
+import type { DriverRegistry } from "./driver.ts";
+
+export const builtInDrivers: DriverRegistry = {
+  local: async () => (await import("./local/index.ts")).localDriver,
+  docker: async () => (await import("./docker/index.ts")).dockerDriver,
+};
+
+/** Names a config may give as `backend`. */
+export const BACKENDS: readonly string[] = Object.keys(builtInDrivers);

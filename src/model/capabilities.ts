@@ -1,0 +1,15 @@
+/** What a driver says of itself, as data; shared code reads this and never the backend's name. */
+export interface Capabilities {
+  /** `process` can be started and stopped; `directory` is ready when its manifest is valid; `ephemeral` is never created. */
+  readonly lifecycle: "process" | "directory" | "ephemeral";
+  readonly exec: boolean;
+  readonly tty: boolean;
+  /** True when the engine pushes changes; otherwise watch relies on its resync. */
+  readonly events: boolean;
+  /** True when runtimes are made from images that must be resolved and fetched. */
+  readonly images: boolean;
+  /** True when the engine can tell which execs run in a runtime. */
+  readonly reports_execs: boolean;
+  /** Mutating calls at once on one engine. */
+  readonly parallelism: number;
+}

@@ -1,0 +1,33 @@
+/** A run that is going on: it keeps its runtime busy. */
+export interface OpenRun {
+  readonly run_id: string;
+  readonly address: string;
+  readonly agent: string;
+  readonly session: string;
+  /** Milliseconds since the epoch. */
+  readonly started_at: number;
+}
+
+/** A person's "leave this alone until …". `fleet` holds every address. */
+export interface Hold {
+  readonly address: string;
+  readonly reason: string;
+  /** Milliseconds since the epoch; absent means until released. */
+  readonly until?: number;
+  readonly by: string;
+  readonly since: number;
+}
+
+/** What the state directory knows; losing it loses history, never safety. */
+export interface Facts {
+  /** Id of this state directory, written on what it creates. */
+  readonly owner: string;
+  readonly open_runs: readonly OpenRun[];
+  readonly holds: readonly Hold[];
+  /** Address → time of the last `run` or `shell`, milliseconds since the epoch. */
+  readonly activity: Readonly<Record<string, number>>;
+  /** Object id → when this state directory first saw it. */
+  readonly sightings: Readonly<Record<string, number>>;
+  /** `<address> <spec hash>` → since when a disruption has been put off. */
+  readonly deferred: Readonly<Record<string, number>>;
+}

@@ -1,0 +1,184 @@
+import type { Address, RuntimeKind, RuntimeRole } from "./names.ts";
+import { isAddress } from "./names.ts";
+import type { ImageIdentity, Spec, SpecHash } from "./spec.ts";
+
+/** Every key of ours starts with this; config may not set keys that do. */
+export const LABEL_PREFIX = "sandkeep.";
+
+/** What every runtime carries, written once at creation: labels cannot change on a running object. */
+export interface RuntimeLabels {
+  readonly fleet: string;
+  /** Absent when the config has no `fleet_id`: then the name alone owns. */
+  readonly fleet_id?: string;
+  readonly address: Address;
+  readonly kind: RuntimeKind;
+  readonly role: RuntimeRole;
+  /** The name without slot suffix, so that a renamed runtime still says who it is. */
+  readonly name: string;
+  readonly agent?: string;
+  readonly session?: string;
+  readonly spec_hash: SpecHash;
+  /** The creation spec, without secrets: gives `before` for every field, and tells config drift from live drift. */
+  readonly spec: Spec;
+  readonly image?: ImageIdentity;
+  /** Secret name → `<key id>:<keyed HMAC>`, for secrets that setup consumed. */
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly protect: boolean;
+  /** Id of the state directory that created it. */
+  readonly owner: string;
+  /** Milliseconds since the epoch. */
+  readonly created_at: number;
+  /** Until then a `.new` of another state directory is left alone. */
+  readonly candidate_until: number;
+  /** For roles other than primary. */
+  readonly expires_at?: number;
+}
+
+const KEY = {
+  fleet: "sandkeep.fleet",
+  fleetId: "sandkeep.fleet-id",
+  address: "sandkeep.address",
+  kind: "sandkeep.kind",
+  role: "sandkeep.role",
+  name: "sandkeep.name",
+  agent: "sandkeep.agent",
+  session: "sandkeep.session",
+  specHash: "sandkeep.spec-hash",
+  spec: "sandkeep.spec",
+  image: "sandkeep.image",
+  secrets: "sandkeep.secrets",
+  protect: "sandkeep.protect",
+  owner: "sandkeep.owner",
+  createdAt: "sandkeep.created-at",
+  candidateUntil: "sandkeep.candidate-until",
+  expiresAt: "sandkeep.expires-at",
+} as const;
+
+/** The key that names the fleet, for engines that can filter a list by label. */
+export const FLEET_LABEL = KEY.fleet;
+
+export function encodeLabels(labels: RuntimeLabels): Record<string, string> {
+  const text: Record<string, string> = {
+    [KEY.fleet]: labels.fleet,
+    [KEY.address]: labels.address,
+    [KEY.kind]: labels.kind,
+    [KEY.role]: labels.role,
+    [KEY.name]: labels.name,
+    [KEY.specHash]: labels.spec_hash,
+    [KEY.spec]: JSON.stringify(labels.spec),
+    [KEY.secrets]: JSON.stringify(labels.secrets),
+    [KEY.protect]: String(labels.protect),
+    [KEY.owner]: labels.owner,
+    [KEY.createdAt]: String(labels.created_at),
+    [KEY.candidateUntil]: String(labels.candidate_until),
+  };
+  if (labels.fleet_id !== undefined) text[KEY.fleetId] = labels.fleet_id;
+  if (labels.agent !== undefined) text[KEY.agent] = labels.agent;
+  if (labels.session !== undefined) text[KEY.session] = labels.session;
+  if (labels.image !== undefined) text[KEY.image] = JSON.stringify(labels.image);
+  if (labels.expires_at !== undefined) text[KEY.expiresAt] = String(labels.expires_at);
+  return text;
+}
+
+const ROLES: readonly RuntimeRole[] = ["primary", "ephemeral", "canary", "sidecar"];
+const HASH = /^v\d+:sha256:[0-9a-f]{64}$/;
+
+function isSpecHash(text: string): text is SpecHash {
+  return HASH.test(text);
+}
+
+/**
+ * Labels read back. Other tools can write labels too, so every value is checked;
+ * undefined means that these are not labels of ours in a form this version reads.
+ */
+export function decodeLabels(text: Readonly<Record<string, string>>): RuntimeLabels | undefined {
+  const fleet = text[KEY.fleet];
+  const address = text[KEY.address];
+  const name = text[KEY.name];
+  const hash = text[KEY.specHash];
+  const role = ROLES.find((each) => each === text[KEY.role]);
+  const spec = parseSpec(text[KEY.spec]);
+  if (!fleet || !address || !name || !hash || role === undefined || spec === undefined) return undefined;
+  if (!isAddress(address) || !isSpecHash(hash)) return undefined;
+  const image = parseImage(text[KEY.image]);
+  const expires = text[KEY.expiresAt] === undefined ? undefined : count(text[KEY.expiresAt]);
+  return {
+    fleet,
+    ...(text[KEY.fleetId] === undefined ? {} : { fleet_id: text[KEY.fleetId] }),
+    address,
+    kind: text[KEY.kind] === "browser" ? "browser" : "sandbox",
+    role,
+    name,
+    ...(text[KEY.agent] === undefined ? {} : { agent: text[KEY.agent] }),
+    ...(text[KEY.session] === undefined ? {} : { session: text[KEY.session] }),
+    spec_hash: hash,
+    spec,
+    ...(image === undefined ? {} : { image }),
+    secrets: parseStrings(text[KEY.secrets]),
+    protect: text[KEY.protect] === "true",
+    owner: text[KEY.owner] ?? "",
+    created_at: count(text[KEY.createdAt]),
+    candidate_until: count(text[KEY.candidateUntil]),
+    ...(expires === undefined ? {} : { expires_at: expires }),
+  };
+}
+
+function count(text: string | undefined): number {
+  const value = Number(text);
+  return Number.isSafeInteger(value) && value >= 0 ? value : 0;
+}
+
+function parseObject(text: string | undefined): Record<string, unknown> | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function parseSpec(text: string | undefined): Spec | undefined {
+  const value = parseObject(text);
+  if (value === undefined || typeof value["backend"] !== "string" || !isJsonObject(value["values"]))
+    return undefined;
+  return {
+    kind: value["kind"] === "browser" ? "browser" : "sandbox",
+    backend: value["backend"],
+    values: value["values"],
+  };
+}
+
+/** Everything JSON.parse returns is JSON, so an object from it needs no deeper look. */
+function isJsonObject(value: unknown): value is Spec["values"] {
+  return isRecord(value);
+}
+
+const IMAGE_KINDS: readonly ImageIdentity["kind"][] = ["index", "manifest", "config"];
+
+function parseImage(text: string | undefined): ImageIdentity | undefined {
+  const value = parseObject(text);
+  const kind = IMAGE_KINDS.find((each) => each === value?.["kind"]);
+  const { ref, digest, platform } = value ?? {};
+  if (
+    kind === undefined ||
+    typeof ref !== "string" ||
+    typeof digest !== "string" ||
+    typeof platform !== "string"
+  ) {
+    return undefined;
+  }
+  return { ref, kind, digest, platform };
+}
+
+function parseStrings(text: string | undefined): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const [key, value] of Object.entries(parseObject(text) ?? {})) {
+    if (typeof value === "string") found[key] = value;
+  }
+  return found;
+}

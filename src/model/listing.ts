@@ -1,0 +1,42 @@
+import { z } from "zod";
+
+export const listedRuntimeSchema = z.strictObject({
+  address: z.string(),
+  kind: z.enum(["sandbox", "browser"]),
+  backend: z.string(),
+  host: z.string(),
+  name: z.string(),
+  object_id: z.string().nullable(),
+  status: z.enum(["running", "stopped", "created", "missing", "unhealthy", "unreachable"]),
+  agent: z.string().nullable(),
+  session: z.string().nullable(),
+  spec_hash: z.string().nullable(),
+  /** Whether it is as the config says. */
+  config: z.enum(["match", "drift", "unknown"]),
+  image: z.string().nullable(),
+  /** ISO 8601. */
+  created_at: z.string().nullable(),
+  age_s: z.number().nullable(),
+  last_used_at: z.string().nullable(),
+  idle_s: z.number().nullable(),
+  busy: z.boolean(),
+  held: z.boolean(),
+});
+export type ListedRuntime = z.infer<typeof listedRuntimeSchema>;
+
+/** Answer of `list`. */
+export const listingSchema = z.strictObject({
+  runtimes: z.array(listedRuntimeSchema),
+  dormant: z.array(z.strictObject({ address: z.string(), since: z.string(), reason: z.string() })),
+  orphans: z.array(listedRuntimeSchema),
+  foreign: z.array(
+    z.strictObject({
+      backend: z.string(),
+      host: z.string(),
+      name: z.string(),
+      object_id: z.string(),
+      why: z.string(),
+    }),
+  ),
+});
+export type Listing = z.infer<typeof listingSchema>;

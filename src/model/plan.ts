@@ -1,0 +1,246 @@
+import { z } from "zod";
+import { diagnosticSchema } from "./diagnostic.ts";
+import type { Json, JsonObject } from "./json.ts";
+import { sourceSchema } from "./source.ts";
+
+/** Version of the plan document. Additive changes only within one major; readers must tolerate new enum members. */
+export const PLAN_FORMAT = "1.0";
+
+const json: z.ZodType<Json> = z.json();
+const jsonObject: z.ZodType<JsonObject> = z.record(z.string(), json);
+
+export const actionSchema = z.enum([
+  "create",
+  "start",
+  "update",
+  "recreate",
+  "remove",
+  "adopt",
+  "repair",
+  "no-op",
+]);
+export type Action = z.infer<typeof actionSchema>;
+
+/** Where a difference comes from. It informs and never changes the action. */
+export const originSchema = z.enum(["config", "live", "image", "missing", "unhealthy"]);
+export type DriftOrigin = z.infer<typeof originSchema>;
+
+export const reasonSchema = z.strictObject({
+  /** Field path (`docker.memory`), or what else differs: `state`, `image`, `secrets.NAME`, `age`, `idle`. */
+  path: z.string(),
+  class: z.enum(["recreate", "live", "ignored"]),
+  /** `(sensitive)` stands for masked values; null for absent ones. */
+  before: json,
+  after: json,
+  /** Where the config says so; null for built-in values and for what the config does not say. */
+  source: sourceSchema.nullable(),
+  /** The config key, `agents.work.sandbox.docker.memory`; null as for source. */
+  key: z.string().nullable(),
+  why: z.string(),
+});
+export type Reason = z.infer<typeof reasonSchema>;
+
+/** What must still be true when a change is carried out. Null object_id: neither the name nor its `.new` and `.old` exist. */
+export const preconditionSchema = z.strictObject({
+  object_id: z.string().nullable(),
+  spec_hash: z.string().nullable(),
+  /** sha256 over the observed field-table values and run state. */
+  observed_digest: z.string().nullable(),
+});
+export type Precondition = z.infer<typeof preconditionSchema>;
+
+export const impactSchema = z.strictObject({
+  /** True when a running runtime stops for a while or for good. */
+  downtime: z.boolean(),
+  /** Open runs, attached shells and execs that the engine reports. */
+  busy: z.int().nonnegative(),
+  /** Seconds since the last use; null when unknown. */
+  idle_s: z.number().nullable(),
+  /** Writable-layer bytes that a removal destroys; null when not measured. */
+  rw_bytes: z.number().nullable(),
+  workspace: z.enum(["kept", "reseeded", "lost"]),
+});
+export type Impact = z.infer<typeof impactSchema>;
+
+export const changeSchema = z.strictObject({
+  address: z.string(),
+  kind: z.enum(["sandbox", "browser"]),
+  backend: z.string(),
+  host: z.string(),
+  /** Canonical engine name. */
+  name: z.string(),
+  agent: z.string().nullable(),
+  session: z.string().nullable(),
+  object_id: z.string().nullable(),
+  /** In order of execution. */
+  actions: z.array(actionSchema),
+  origin: originSchema.nullable(),
+  /** One line for people: why this happens, or why nothing does. */
+  why: z.string(),
+  reasons: z.array(reasonSchema),
+  replace_paths: z.array(z.string()),
+  /** Key into `specs`; null when nothing is left behind. */
+  spec_key: z.string().nullable(),
+  hashes: z.strictObject({ before: z.string().nullable(), after: z.string().nullable() }),
+  precondition: preconditionSchema,
+  impact: impactSchema,
+  protection: z.strictObject({ protected: z.boolean(), rule: z.string().nullable() }),
+  /** Secret name → keyed fingerprint to be written at creation. */
+  secrets: z.record(z.string(), z.string()),
+});
+export type Change = z.infer<typeof changeSchema>;
+
+const nodeCommon = {
+  id: z.string(),
+  address: z.string(),
+  backend: z.string(),
+  host: z.string(),
+  depends_on: z.array(z.string()),
+  /** Node ids run in this order when this one fails; they run in no other case. */
+  on_failure: z.array(z.string()),
+  /** True for nodes that run only as another's compensation. */
+  compensates: z.boolean(),
+  idempotency_key: z.string(),
+  timeout_s: z.number().positive(),
+  cause: z.string(),
+};
+
+/** Null stands for the object that this change's own `create` made. */
+const objectId = z.string().nullable();
+
+export const nodeSchema = z.discriminatedUnion("op", [
+  z.strictObject({ op: z.literal("fetch"), ...nodeCommon, ref: z.string(), policy: z.string() }),
+  z.strictObject({ op: z.literal("create"), ...nodeCommon, name: z.string(), spec_key: z.string() }),
+  z.strictObject({ op: z.literal("seed"), ...nodeCommon, object_id: objectId, spec_key: z.string() }),
+  z.strictObject({ op: z.literal("start"), ...nodeCommon, object_id: objectId }),
+  z.strictObject({ op: z.literal("setup"), ...nodeCommon, object_id: objectId, spec_key: z.string() }),
+  z.strictObject({ op: z.literal("verify"), ...nodeCommon, object_id: objectId, spec_key: z.string() }),
+  z.strictObject({ op: z.literal("health"), ...nodeCommon, object_id: objectId, spec_key: z.string() }),
+  z.strictObject({ op: z.literal("rename"), ...nodeCommon, object_id: objectId, to: z.string() }),
+  z.strictObject({ op: z.literal("stop"), ...nodeCommon, object_id: objectId }),
+  z.strictObject({
+    op: z.literal("update"),
+    ...nodeCommon,
+    object_id: objectId,
+    spec_key: z.string(),
+    paths: z.array(z.string()),
+  }),
+  z.strictObject({
+    op: z.literal("remove"),
+    ...nodeCommon,
+    object_id: objectId,
+    workspace: z.enum(["keep", "delete"]),
+  }),
+  z.strictObject({ op: z.literal("mark"), ...nodeCommon, dormant: z.boolean(), reason: z.string() }),
+]);
+export type GraphNode = z.infer<typeof nodeSchema>;
+export type Op = GraphNode["op"];
+
+export const imageSchema = z.strictObject({
+  backend: z.string(),
+  host: z.string(),
+  ref: z.string(),
+  policy: z.string(),
+  /** Null until fetched. */
+  kind: z.enum(["index", "manifest", "config"]).nullable(),
+  digest: z.string().nullable(),
+  platform: z.string().nullable(),
+  present: z.boolean(),
+});
+export type PlanImage = z.infer<typeof imageSchema>;
+
+export const specEntrySchema = z.strictObject({
+  hash: z.string(),
+  kind: z.enum(["sandbox", "browser"]),
+  backend: z.string(),
+  values: jsonObject,
+});
+
+export const blockedSchema = z.strictObject({
+  address: z.string(),
+  /** busy | protected | guard | foreign | candidate | disruption | unobserved */
+  rule: z.string(),
+  why: z.string(),
+  /** Milliseconds since the epoch at which it is tried again, when known. */
+  until: z.number().nullable(),
+  fix: z.string().nullable(),
+  /** True when the change is only put off and will be made without a person's help. */
+  deferred: z.boolean(),
+});
+export type Blocked = z.infer<typeof blockedSchema>;
+
+export const planSchema = z.strictObject({
+  format_version: z.string(),
+  tool_version: z.string(),
+  /** `sha256:<hex>` over decisions, specs, images, preconditions and graph: equal inputs, equal id. */
+  plan_id: z.string(),
+  /** ISO 8601. */
+  created_at: z.string(),
+  mode: z.enum(["apply", "recreate", "prune", "destroy"]),
+  /** False when some engine could not be observed; nothing is planned for what it holds. */
+  complete: z.boolean(),
+  source: z.strictObject({
+    fleet: z.string(),
+    fleet_id: z.string().nullable(),
+    /** Null when planned without a config. */
+    file: z.string().nullable(),
+    files: z.array(z.strictObject({ path: z.string(), sha256: z.string() })),
+  }),
+  observed: z.array(
+    z.strictObject({
+      backend: z.string(),
+      host: z.string(),
+      status: z.enum(["complete", "unobserved"]),
+      runtimes: z.int().nonnegative(),
+      message: z.string().nullable(),
+    }),
+  ),
+  images: z.array(imageSchema),
+  specs: z.record(z.string(), specEntrySchema),
+  changes: z.array(changeSchema),
+  orphans: z.array(
+    z.strictObject({
+      address: z.string(),
+      backend: z.string(),
+      host: z.string(),
+      name: z.string(),
+      object_id: z.string(),
+      why: z.string(),
+    }),
+  ),
+  foreign: z.array(
+    z.strictObject({
+      backend: z.string(),
+      host: z.string(),
+      name: z.string(),
+      object_id: z.string(),
+      why: z.string(),
+    }),
+  ),
+  dormant: z.array(z.strictObject({ address: z.string(), since: z.string(), reason: z.string() })),
+  held: z.array(z.strictObject({ address: z.string(), reason: z.string(), until: z.string().nullable() })),
+  blocked: z.array(blockedSchema),
+  graph: z.array(nodeSchema),
+  summary: z.strictObject({
+    create: z.int(),
+    start: z.int(),
+    update: z.int(),
+    recreate: z.int(),
+    remove: z.int(),
+    adopt: z.int(),
+    repair: z.int(),
+    no_op: z.int(),
+    blocked: z.int(),
+    held: z.int(),
+    dormant: z.int(),
+    orphans: z.int(),
+    foreign: z.int(),
+  }),
+  diagnostics: z.array(diagnosticSchema),
+  /** What the process exits with. */
+  exit_code: z.int(),
+});
+export type Plan = z.infer<typeof planSchema>;
+
+/** What stands for a masked value wherever people or machines read a plan. */
+export const MASKED = "(sensitive)";

@@ -1,0 +1,124 @@
+import type { JsonObject } from "./json.ts";
+import type { KeyPath, Source } from "./source.ts";
+
+export type Mode = "off" | "non-main" | "all";
+export type Scope = "session" | "agent" | "shared";
+export type Access = "none" | "ro" | "rw";
+/** Milliseconds, or `"off"` where the check is disabled. */
+export type DurationSetting = number | "off";
+
+/** Where a secret's value comes from; the value itself is read at the last moment and never stored. */
+export type SecretRef =
+  { readonly env: string } | { readonly file: string } | { readonly command: readonly string[] };
+
+export interface WorkspaceSettings {
+  /** Absolute path on this machine. */
+  readonly source: string;
+  readonly access: Access;
+  /** Absolute path inside the runtime; also a run's working directory. */
+  readonly target: string;
+}
+
+export interface PruneSettings {
+  readonly idle: DurationSetting;
+  readonly max_age: DurationSetting;
+}
+
+export interface DisruptionSettings {
+  readonly when: "now" | "idle" | "never";
+  readonly max_wait: DurationSetting;
+}
+
+/** How a runtime proves that it is ready; without it, running for two seconds is the proof. */
+export interface ReadySettings {
+  readonly command: readonly string[];
+  /** Milliseconds. */
+  readonly timeout: number;
+  /** Milliseconds. */
+  readonly interval: number;
+}
+
+/** One agent's `[sandbox]` with every default filled in. Key names are those of the config file. */
+export interface Settings {
+  readonly mode: Mode;
+  readonly scope: Scope;
+  readonly backend: string;
+  /** Name of a `[hosts.<name>]` table; absent means this machine's own engine. */
+  readonly host?: string;
+  readonly writes: "direct" | "staged";
+  readonly provision: "eager" | "on-use";
+  readonly protect: boolean;
+  readonly setup: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly secrets: Readonly<Record<string, SecretRef>>;
+  readonly workspace: WorkspaceSettings;
+  readonly ready?: ReadySettings;
+  readonly prune: PruneSettings;
+  readonly disruption: DisruptionSettings;
+  /** The section named after `backend` (`[sandbox.docker]`), defaults filled. */
+  readonly options: JsonObject;
+}
+
+/** Who said a value: the agent's own table, the fleet's `[sandbox]`, or sandkeep's built-in default. */
+export type Layer = "agent" | "default" | "built-in";
+
+export interface Provenance {
+  readonly layer: Layer;
+  /** The key in the config that holds the value, or that would hold it: `agents.work.sandbox.mode`. */
+  readonly key: KeyPath;
+  /** Absent for built-in values. */
+  readonly source?: Source;
+}
+
+export interface ToolPolicy {
+  readonly allow: readonly string[] | undefined;
+  readonly deny: readonly string[] | undefined;
+  readonly also_allow: readonly string[];
+  readonly groups: Readonly<Record<string, readonly string[]>>;
+}
+
+export interface ElevatedPolicy {
+  readonly enabled: { readonly fleet: boolean | undefined; readonly agent: boolean | undefined };
+  readonly allow_from: {
+    readonly fleet: Readonly<Record<string, readonly string[]>> | undefined;
+    readonly agent: Readonly<Record<string, readonly string[]>> | undefined;
+  };
+}
+
+export interface ResolvedAgent {
+  readonly name: string;
+  readonly sessions: readonly string[];
+  /** Shared by reference between agents that resolve alike, so that later stages can work once per distinct value. */
+  readonly settings: Settings;
+  /** Who said the value at a settings path such as `docker.image` or `env.LANG`. */
+  provenance(path: string): Provenance;
+}
+
+/** A named place a backend connects to. */
+export interface Host {
+  readonly name: string;
+  readonly docker?: string;
+  readonly tls?: {
+    readonly ca?: string;
+    readonly cert?: string;
+    readonly key?: string;
+    readonly server_name?: string;
+  };
+  readonly labels: Readonly<Record<string, string>>;
+  readonly max_runtimes?: number;
+}
+
+export interface ResolvedFleet {
+  readonly fleet: string;
+  readonly fleet_id?: string;
+  /** First part of every runtime's engine name. */
+  readonly name_prefix: string;
+  /** Real path of the folder that relative paths resolve against. */
+  readonly root: string;
+  readonly agents: readonly ResolvedAgent[];
+  readonly hosts: Readonly<Record<string, Host>>;
+  readonly guards: { readonly max_destroy: number | "off"; readonly allow_empty: boolean };
+  readonly watch: { readonly resync: number; readonly workers: number; readonly debounce: number };
+  /** Key of the HMAC that stands for secrets in labels, when the config gives one. */
+  readonly secrets_key?: SecretRef;
+}

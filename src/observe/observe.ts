@@ -1,0 +1,64 @@
+/**
+ * In: open engines and what the fleet calls its runtimes. Out: one observation an engine, side by side.
+ * Read-only by type. An engine that fails or is too slow is *unobserved*, which is never "nothing there".
+ */
+import type { ObserveScope } from "../drivers/driver.ts";
+import type { Observation } from "../model/observed.ts";
+import type { EngineFailure, OpenEngine } from "./engines.ts";
+import { engineKey, failureOf } from "./engines.ts";
+
+/** One slow host must not hold up the others for longer than this. */
+const OBSERVE_TIMEOUT_MS = 60_000;
+
+export interface ObserveRequest {
+  readonly fleet: string;
+  readonly fleet_id?: string;
+  /** Canonical names the fleet wants, by engine key. */
+  readonly names: Readonly<Record<string, readonly string[]>>;
+  readonly addresses?: readonly string[];
+}
+
+export function scopeOf(request: ObserveRequest, engine: string): ObserveScope {
+  const { names, ...scope } = request;
+  return { ...scope, names: names[engine] ?? [] };
+}
+
+export async function observe(
+  engines: readonly OpenEngine[],
+  request: ObserveRequest,
+): Promise<Observation[]> {
+  return Promise.all(engines.map((engine) => observeOne(engine, request)));
+}
+
+async function observeOne(engine: OpenEngine, request: ObserveRequest): Promise<Observation> {
+  const { backend, host } = engine.ref;
+  const unobserved = (failure: EngineFailure): Observation => ({
+    status: "unobserved",
+    backend,
+    host,
+    ...failure,
+  });
+  if ("failure" in engine) return unobserved(engine.failure);
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<Observation>((resolve) => {
+    timer = setTimeout(() => {
+      resolve(
+        unobserved({
+          kind: "unreachable",
+          message: `no answer within ${OBSERVE_TIMEOUT_MS / 1000} s`,
+          hint: "look at the engine's load and the network to it",
+        }),
+      );
+    }, OBSERVE_TIMEOUT_MS);
+  });
+  try {
+    const seen = engine.reader.observe(scopeOf(request, engineKey(engine.ref)));
+    const observation = await Promise.race([seen, timeout]);
+    // The host's name is the fleet's, whatever the driver calls its endpoint.
+    return { ...observation, backend, host };
+  } catch (thrown) {
+    return unobserved(failureOf(thrown));
+  } finally {
+    clearTimeout(timer);
+  }
+}

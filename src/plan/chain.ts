@@ -1,0 +1,123 @@
+import type { Decision } from "../diff/diff.ts";
+import type { Capabilities } from "../model/capabilities.ts";
+import type { GraphNode, Op } from "../model/plan.ts";
+import { sha256 } from "../util/canonical.ts";
+
+/** Seconds a step may take before its outcome counts as unknown. */
+const TIMEOUT_S = {
+  fetch: 900,
+  create: 60,
+  seed: 600,
+  start: 60,
+  setup: 900,
+  verify: 30,
+  health: 300,
+  rename: 30,
+  stop: 60,
+  update: 60,
+  remove: 120,
+  mark: 30,
+} as const satisfies Record<Op, number>;
+
+/** What tells one kind of node from another, besides what all share. */
+type NodeDetail = GraphNode extends infer N
+  ? N extends GraphNode
+    ? Omit<N, CommonKey> & { readonly id: string; readonly cause: string }
+    : never
+  : never;
+type CommonKey =
+  | "id"
+  | "address"
+  | "backend"
+  | "host"
+  | "depends_on"
+  | "on_failure"
+  | "compensates"
+  | "idempotency_key"
+  | "timeout_s"
+  | "cause";
+
+export interface GraphContext {
+  readonly decision: Decision;
+  readonly capabilities: Capabilities;
+  /** Null for changes that leave nothing behind. */
+  readonly spec_key: string | null;
+  /** The spec has setup commands. */
+  readonly setup: boolean;
+  /** The workspace is a copy that starts empty. */
+  readonly seed: boolean;
+  /** An image that the engine lacks: fetched once for all changes that need it. */
+  readonly fetch: GraphNode | undefined;
+}
+
+/** A change's nodes, in order; ids, edges and keys depend on nothing but the change itself. */
+export interface Chain {
+  readonly nodes: GraphNode[];
+  /** The id that a node of this change has. */
+  idOf(name: string): string;
+  /** The next step also waits for a node of another change. */
+  after(id: string): void;
+  /** Appends a step that needs the one before it; `onFailure` are ids of compensations. */
+  add(detail: NodeDetail, onFailure?: readonly string[]): void;
+  /** A node that runs only when a step that names it fails. */
+  compensation(detail: NodeDetail): string;
+}
+
+export function startChain(context: GraphContext): Chain {
+  const { backend, host, address, desired, current } = context.decision.situation;
+  const nodes: GraphNode[] = [];
+  let waitsFor: string[] = [];
+  const idOf = (name: string): string => `${address}@${backend}@${host}#${name}`;
+  const build = (
+    detail: NodeDetail,
+    depends_on: string[],
+    onFailure: readonly string[],
+    compensates: boolean,
+  ): string => {
+    const id = idOf(detail.id);
+    const basis = `${id}\0${desired?.spec_hash ?? ""}\0${current?.object_id ?? ""}`;
+    nodes.push({
+      ...detail,
+      id,
+      address,
+      backend,
+      host,
+      depends_on,
+      on_failure: [...onFailure],
+      compensates,
+      idempotency_key: sha256(basis).slice(0, 32),
+      timeout_s: TIMEOUT_S[detail.op],
+    });
+    return id;
+  };
+  return {
+    nodes,
+    idOf,
+    after: (id) => void waitsFor.push(id),
+    add(detail, onFailure = []) {
+      waitsFor = [build(detail, waitsFor, onFailure, false)];
+    },
+    compensation: (detail) => build(detail, [], [], true),
+  };
+}
+
+/** Fetching is shared: one node for each image that some change needs and its engine lacks. */
+export function fetchNode(image: { backend: string; host: string; ref: string; policy: string }): GraphNode {
+  const { backend, host, ref, policy } = image;
+  const id = `fetch@${backend}@${host}#${ref}`;
+  return {
+    op: "fetch",
+    id,
+    address: "",
+    backend,
+    host,
+    ref,
+    policy,
+    depends_on: [],
+    on_failure: [],
+    compensates: false,
+    idempotency_key: sha256(id).slice(0, 32),
+    timeout_s: TIMEOUT_S.fetch,
+    cause: "the engine lacks the image",
+  };
+}

@@ -1,0 +1,127 @@
+import type { Decision } from "../diff/diff.ts";
+import type { Action, Change, Impact, Reason } from "../model/plan.ts";
+import type { ObservedRuntime } from "../model/observed.ts";
+import type { Spec } from "../model/spec.ts";
+import { canonicalJson, sha256 } from "../util/canonical.ts";
+import { getPath } from "../util/json-path.ts";
+
+/** sha256 over the field-table values and the run state: what a saved plan must find again. */
+export function observedDigest(runtime: ObservedRuntime): string {
+  const { fields, state, health } = runtime;
+  // A health check still starting is the same runtime as one that passed.
+  const sick = health === "unhealthy";
+  return `sha256:${sha256(canonicalJson({ fields, state, sick }))}`;
+}
+
+export interface ChangeInput {
+  readonly decision: Decision;
+  readonly actions: readonly Action[];
+  readonly spec_key: string | null;
+  readonly secrets: Readonly<Record<string, string>>;
+}
+
+/** A decision worded for the plan. Digests are taken only where something will be done. */
+export function buildChange(input: ChangeInput): Change {
+  const { situation, verdict } = input.decision;
+  const { desired, current } = situation;
+  const acts = input.actions.some((action) => action !== "no-op");
+  const reasons = verdict.action === "none" ? [] : verdict.reasons.map((each) => reasonOf(each));
+  return {
+    address: situation.address,
+    kind: desired?.kind ?? current?.labels.kind ?? "sandbox",
+    backend: situation.backend,
+    host: situation.host,
+    name: situation.name,
+    agent: desired?.agent ?? current?.labels.agent ?? null,
+    session: desired?.session ?? current?.labels.session ?? null,
+    object_id: current?.object_id ?? null,
+    actions: [...input.actions],
+    origin:
+      verdict.action === "create" ||
+      verdict.action === "recreate" ||
+      verdict.action === "update" ||
+      verdict.action === "start"
+        ? verdict.origin
+        : null,
+    why: whyOf(input.decision),
+    reasons,
+    replace_paths: reasons.filter((each) => each.class === "recreate").map((each) => each.path),
+    spec_key: input.spec_key,
+    hashes: { before: current?.labels.spec_hash ?? null, after: desired?.spec_hash ?? null },
+    precondition: {
+      object_id: current?.object_id ?? null,
+      spec_hash: current?.labels.spec_hash ?? null,
+      observed_digest: acts && current !== undefined ? observedDigest(current) : null,
+    },
+    impact: impactOf(input),
+    protection: { protected: situation.protected, rule: situation.protected ? "protect" : null },
+    secrets: { ...input.secrets },
+  };
+}
+
+function whyOf({ situation, verdict }: Decision): string {
+  if (verdict.action !== "none" || situation.repairs.length === 0) return verdict.why;
+  return situation.repairs.map((repair) => repair.why).join("; ");
+}
+
+function reasonOf(difference: Reason): Reason {
+  const { path, before, after, source, key, why } = difference;
+  return { path, class: difference.class, before, after, source, key, why };
+}
+
+function impactOf({ decision, actions }: ChangeInput): Impact {
+  const { situation, verdict } = decision;
+  const { usage, current } = situation;
+  const replaced = actions.includes("recreate") || actions.includes("remove");
+  const provider =
+    current === undefined ? undefined : getPath(current.labels.spec.values, "workspace.provider");
+  const deletes = verdict.action === "remove" && verdict.workspace === "delete";
+  const lost = provider === "own" || (provider === "volume" && deletes);
+  return {
+    downtime: replaced && current?.state === "running",
+    busy: usage?.busy ?? 0,
+    idle_s: usage?.idle_ms === undefined ? null : Math.round(usage.idle_ms / 1000),
+    rw_bytes: null,
+    workspace: replaced && lost ? "lost" : "kept",
+  };
+}
+
+/** What will be done, in order. Repairs of leftovers come first and alone where nothing else is due. */
+export function actionsOf({ situation, verdict }: Decision): Action[] {
+  const { repairs, current } = situation;
+  const settled = verdict.action === "none" && !REPAIRABLE.has(verdict.rest);
+  const stray = repairs.some(
+    (each) => each.kind === "rename" && each.object === current && each.why.startsWith("it was renamed"),
+  );
+  const mends: Action[] =
+    repairs.length === 0 || settled ? [] : [stray && repairs.length === 1 ? "adopt" : "repair"];
+  switch (verdict.action) {
+    case "none":
+      return mends.length === 0 ? ["no-op"] : mends;
+    case "blocked":
+      return ["no-op"];
+    case "update": {
+      const stopped = verdict.reasons.some((each) => each.field === "state");
+      return [...mends, "update", ...(stopped ? (["start"] as const) : [])];
+    }
+    default:
+      return [...mends, verdict.action];
+  }
+}
+
+/** Resting for one of these reasons does not forbid cleaning up leftovers. */
+const REPAIRABLE: ReadonlySet<string> = new Set(["up-to-date", "dormant", "on-use", "absent", "protected"]);
+
+const keys = new WeakMap<Spec, string>();
+
+/** Key of a spec in a plan: over all its fields, live ones included. Specs are shared, so each is keyed once. */
+export function specKey(spec: Spec): string {
+  const known = keys.get(spec);
+  if (known !== undefined) return known;
+  const key = sha256(canonicalJson({ kind: spec.kind, backend: spec.backend, values: spec.values })).slice(
+    0,
+    16,
+  );
+  keys.set(spec, key);
+  return key;
+}

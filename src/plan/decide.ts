@@ -1,0 +1,58 @@
+import type { Decision } from "../diff/diff.ts";
+import { diff } from "../diff/diff.ts";
+import type { PlanRequest } from "../model/intent.ts";
+import type { Plan } from "../model/plan.ts";
+import { engineKey } from "../observe/engines.ts";
+import { buildPlan } from "./plan.ts";
+import type { Survey } from "./survey.ts";
+
+const NO_GUARDS = { max_destroy: "off", allow_empty: true } as const;
+
+/** What is to be done about each address, from what was surveyed. Pure. */
+export function decideAll(
+  seen: Survey,
+  request: PlanRequest,
+  skip: ReadonlySet<string> = new Set(),
+): Decision[] {
+  const guards = seen.config?.fleet.guards ?? NO_GUARDS;
+  return diff({
+    desired: seen.desired,
+    observations: seen.observations,
+    modules: seen.modules,
+    images: seen.images,
+    fingerprints: seen.fingerprints.of,
+    facts: seen.facts,
+    now: seen.now,
+    intent: request.intent,
+    configless: seen.config === undefined,
+    skip,
+    guards: request.max_destroy === undefined ? guards : { ...guards, max_destroy: request.max_destroy },
+  });
+}
+
+export function planFrom(
+  seen: Survey,
+  decisions: readonly Decision[],
+  request: PlanRequest,
+  toolVersion: string,
+): Plan {
+  return buildPlan({
+    request,
+    tool_version: toolVersion,
+    now: seen.now,
+    source: {
+      fleet: seen.fleet,
+      fleet_id: seen.config?.fleet.fleet_id ?? null,
+      file: seen.config?.loaded.rootFile ?? null,
+      files: [...(seen.config?.loaded.files ?? [])],
+    },
+    decisions,
+    observations: seen.observations,
+    declared: new Set(seen.engines.filter((each) => each.declared).map((each) => engineKey(each))),
+    modules: seen.modules,
+    images: seen.images,
+    fingerprints: seen.fingerprints.of,
+    holds: seen.facts.holds,
+    diagnostics: seen.diagnostics,
+  });
+}

@@ -1,0 +1,46 @@
+import type { ExplainedAgent } from "../model/explain.ts";
+import type { Json, JsonObject } from "../model/json.ts";
+import type { ResolvedAgent, SecretRef } from "../model/settings.ts";
+import { formatKeyPath } from "../model/source.ts";
+import { isJsonObject } from "../util/json-path.ts";
+
+/** Every effective setting as one leaf with who said it. Lists are leaves; secrets are told as references. */
+export function flattenSettings(agent: ResolvedAgent): ExplainedAgent["settings"] {
+  const { settings } = agent;
+  const { backend, options, secrets, host, ready, env, workspace, prune, disruption, ...plain } = settings;
+  const tree: JsonObject = {
+    ...plain,
+    setup: [...plain.setup],
+    backend,
+    ...(host === undefined ? {} : { host }),
+    ...(ready === undefined ? {} : { ready: { ...ready, command: [...ready.command] } }),
+    env: { ...env },
+    secrets: Object.fromEntries(Object.entries(secrets).map(([name, ref]) => [name, referenceText(ref)])),
+    workspace: { ...workspace },
+    prune: { ...prune },
+    disruption: { ...disruption },
+    [backend]: options,
+  };
+  const leaves: ExplainedAgent["settings"] = {};
+  for (const [path, value] of walk(tree, "")) {
+    const { layer, key, source } = agent.provenance(path);
+    leaves[path] = { value, layer, key: formatKeyPath(key), source: source ?? null };
+  }
+  return leaves;
+}
+
+function* walk(value: Json, path: string): Generator<[string, Json]> {
+  if (!isJsonObject(value) || (path !== "" && Object.keys(value).length === 0)) {
+    yield [path, value];
+    return;
+  }
+  for (const key of Object.keys(value).toSorted()) {
+    const member = value[key];
+    if (member !== undefined) yield* walk(member, path === "" ? key : `${path}.${key}`);
+  }
+}
+
+function referenceText(ref: SecretRef): string {
+  if ("env" in ref) return `from environment variable ${ref.env}`;
+  return "file" in ref ? `from file ${ref.file}` : `from command ${ref.command[0] ?? ""}`;
+}

@@ -1,0 +1,171 @@
+import type { Decision } from "../diff/diff.ts";
+import { SLOT_SUFFIX } from "../model/names.ts";
+import type { GraphNode } from "../model/plan.ts";
+import type { Chain, GraphContext } from "./chain.ts";
+import { startChain } from "./chain.ts";
+
+/**
+ * The steps of one change, in order, as a chain: each step needs the one before it. A canonical name proves a finished
+ * runtime, so a new one works its way up under `<name>.new`, and what undoes a half-done change hangs on its steps.
+ */
+export function changeGraph(context: GraphContext): GraphNode[] {
+  const chain = startChain(context);
+  for (const repair of context.decision.situation.repairs) {
+    switch (repair.kind) {
+      case "rename":
+        chain.add({
+          op: "rename",
+          id: "repair-rename",
+          object_id: repair.object.object_id,
+          to: repair.to,
+          cause: repair.why,
+        });
+        break;
+      case "remove":
+        chain.add({
+          op: "remove",
+          id: `repair-remove-${repair.object.object_id.slice(0, 12)}`,
+          object_id: repair.object.object_id,
+          workspace: "keep",
+          cause: repair.why,
+        });
+        break;
+      case "clear-mark":
+        chain.add({ op: "mark", id: "repair-mark", dormant: false, reason: repair.why, cause: repair.why });
+        break;
+    }
+  }
+  addVerdict(chain, context);
+  return chain.nodes;
+}
+
+function addVerdict(chain: Chain, context: GraphContext): void {
+  const { verdict } = context.decision;
+  switch (verdict.action) {
+    case "none":
+    case "blocked":
+      return;
+    case "create":
+      create(chain, context);
+      return;
+    case "recreate":
+      replace(chain, context);
+      return;
+    case "update":
+    case "start":
+      mend(chain, context);
+      return;
+    case "remove":
+      takeAway(chain, context, verdict);
+      return;
+  }
+}
+
+/** `.new` is created, brought up and proved. Its failure leaves nothing behind and brings back what it replaces. */
+function raise(chain: Chain, context: GraphContext, undo: readonly string[]): void {
+  const { situation, verdict } = context.decision;
+  const { spec_key } = context;
+  if (spec_key === null) return;
+  const process = context.capabilities.lifecycle === "process";
+  const cause = verdict.why;
+  const made = { object_id: null, spec_key };
+  if (context.fetch !== undefined) chain.after(context.fetch.id);
+  const drop = chain.compensation({
+    op: "remove",
+    id: "undo-remove",
+    object_id: null,
+    workspace: "keep",
+    cause: "the new one was not proved",
+  });
+  const all = [drop, ...undo];
+  chain.add({ op: "create", id: "create", name: situation.name + SLOT_SUFFIX.new, spec_key, cause }, [drop]);
+  if (context.seed) {
+    const why = "a new workspace starts as a copy of its source";
+    chain.add({ op: "seed", id: "seed", ...made, cause: why }, [drop]);
+  }
+  if (verdict.action === "recreate" && situation.current !== undefined && process) {
+    const { object_id } = situation.current;
+    chain.add({ op: "stop", id: "stop", object_id, cause: "its successor takes its place" }, all);
+  }
+  if (process) chain.add({ op: "start", id: "start", object_id: null, cause }, all);
+  if (context.setup) chain.add({ op: "setup", id: "setup", ...made, cause: "sandbox.setup" }, all);
+  chain.add({ op: "verify", id: "verify", ...made, cause: "what was asked for is enforced" }, all);
+  if (process) chain.add({ op: "health", id: "health", ...made, cause: "ready before it is used" }, all);
+}
+
+const FINISHED = "its canonical name proves it finished";
+
+function create(chain: Chain, context: GraphContext): void {
+  const { situation, verdict } = context.decision;
+  raise(chain, context, []);
+  chain.add({ op: "rename", id: "rename", object_id: null, to: situation.name, cause: FINISHED }, [
+    chain.idOf("undo-remove"),
+  ]);
+  if (situation.mark === undefined) return;
+  const cause = "it is in use again";
+  chain.add({ op: "mark", id: "mark", dormant: false, reason: verdict.why, cause });
+}
+
+/** The old one gives way only after its successor exists, and comes back when the successor fails. */
+function replace(chain: Chain, context: GraphContext): void {
+  const { current, name } = context.decision.situation;
+  if (current === undefined) return;
+  const { object_id } = current;
+  const restart = {
+    op: "start",
+    id: "undo-start",
+    object_id,
+    cause: "its successor was not proved",
+  } as const;
+  const undo = context.capabilities.lifecycle === "process" ? [chain.compensation(restart)] : [];
+  raise(chain, context, undo);
+  const old = { op: "rename", id: "rename-old", object_id, to: name + SLOT_SUFFIX.old } as const;
+  chain.add({ ...old, cause: "proof that its successor is healthy" }, [chain.idOf("undo-remove"), ...undo]);
+  chain.add({ op: "rename", id: "rename-new", object_id: null, to: name, cause: FINISHED });
+  chain.add({ op: "remove", id: "remove-old", object_id, workspace: "keep", cause: "it is replaced" });
+}
+
+function mend(chain: Chain, context: GraphContext): void {
+  const { situation, verdict } = context.decision;
+  const { current, differences } = situation;
+  if (current === undefined || context.spec_key === null) return;
+  const object_id = current.object_id;
+  const spec_key = context.spec_key;
+  const paths = [...new Set(differences.filter((each) => each.field !== "state").map((each) => each.field))];
+  if (paths.length > 0) {
+    chain.add({ op: "update", id: "update", object_id, spec_key, paths, cause: verdict.why });
+  }
+  if (differences.some((each) => each.field === "state")) {
+    chain.add({ op: "start", id: "start", object_id, cause: verdict.why });
+    chain.add({ op: "health", id: "health", object_id, spec_key, cause: "ready before it is used" });
+  }
+  chain.add({
+    op: "verify",
+    id: "verify",
+    object_id,
+    spec_key,
+    cause: "the engine's word alone proves nothing",
+  });
+}
+
+function takeAway(
+  chain: Chain,
+  context: GraphContext,
+  verdict: Extract<Decision["verdict"], { action: "remove" }>,
+): void {
+  const { current, mark } = context.decision.situation;
+  if (verdict.dormant) {
+    // Marked first: killed in between, the runtime still exists and is simply pruned again.
+    chain.add({ op: "mark", id: "mark", dormant: true, reason: verdict.why, cause: verdict.why });
+  }
+  if (current !== undefined) {
+    const object_id = current.object_id;
+    if (context.capabilities.lifecycle === "process" && current.state === "running") {
+      chain.add({ op: "stop", id: "stop", object_id, cause: verdict.why });
+    }
+    chain.add({ op: "remove", id: "remove", object_id, workspace: verdict.workspace, cause: verdict.why });
+  }
+  if (mark !== undefined && !verdict.dormant && current === undefined) {
+    chain.add({ op: "mark", id: "mark", dormant: false, reason: verdict.why, cause: verdict.why });
+  }
+}

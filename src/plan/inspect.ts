@@ -1,0 +1,83 @@
+import type { Decision } from "../diff/diff.ts";
+import type { JsonObject } from "../model/json.ts";
+import { encodeLabels } from "../model/labels.ts";
+import type { Invalid } from "../policy/fleet.ts";
+import { readJournal } from "../state/journal.ts";
+import { listDecisions, listRow } from "./listing.ts";
+import type { Engine, Survey } from "./survey.ts";
+import { survey } from "./survey.ts";
+
+export interface InspectRequest {
+  readonly file?: string;
+  readonly fleet?: string;
+  readonly address: string;
+}
+
+const HISTORY = 50;
+
+/** One runtime in full: what is wanted, what is there, how they differ, who uses it, and what was done to it. */
+export async function inspectRuntime(
+  engine: Engine,
+  request: InspectRequest,
+): Promise<
+  | { readonly status: "inspected"; readonly inspection: JsonObject }
+  | { readonly status: "absent"; readonly candidates: readonly string[] }
+  | Invalid
+> {
+  const { file, fleet, address } = request;
+  const seen = await survey(engine, { file, fleet, wanted: [] });
+  if (seen.status === "invalid") return seen;
+  const decisions = listDecisions(seen);
+  const found = decisions.find(({ situation }) => situation.address === address);
+  if (found === undefined) {
+    return { status: "absent", candidates: decisions.map(({ situation }) => situation.address) };
+  }
+  return { status: "inspected", inspection: await inspection(found, seen) };
+}
+
+async function inspection(decision: Decision, seen: Survey): Promise<JsonObject> {
+  const { situation, verdict } = decision;
+  const { current, desired, address } = situation;
+  const history = await readJournal(seen.state, { address, limit: HISTORY });
+  return {
+    address,
+    runtime: { ...listRow(decision, seen.now) },
+    would: { action: verdict.action, why: verdict.why },
+    spec:
+      desired === undefined
+        ? null
+        : { kind: desired.spec.kind, backend: desired.backend, values: desired.spec.values },
+    observed:
+      current === undefined
+        ? null
+        : {
+            state: current.state,
+            health: current.health,
+            fields: { ...current.fields },
+            image: current.image === undefined ? null : { ...current.image },
+          },
+    diff: situation.differences.map(({ path, before, after, origin, why }) => ({
+      path,
+      before,
+      after,
+      origin,
+      why,
+    })),
+    labels: current === undefined ? null : encodeLabels(current.labels),
+    open_runs: seen.facts.open_runs
+      .filter((each) => each.address === address)
+      .map(({ run_id, agent, session, started_at }) => ({
+        run_id,
+        agent,
+        session,
+        started_at: new Date(started_at).toISOString(),
+      })),
+    history: history.map(({ at, op, phase, status, error }) => ({
+      at: new Date(at).toISOString(),
+      op,
+      phase,
+      ...(status === undefined ? {} : { status }),
+      ...(error === undefined ? {} : { error }),
+    })),
+  };
+}

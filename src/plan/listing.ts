@@ -1,0 +1,171 @@
+/** In: one survey. Out: the listing, row by row from the same decisions that a plan would be made of. Reads only. */
+import type { Decision } from "../diff/diff.ts";
+import type { DesiredRuntime } from "../desire/desire.ts";
+import type { ListedRuntime, Listing } from "../model/listing.ts";
+import type { ObservedRuntime } from "../model/observed.ts";
+import { engineKey } from "../observe/engines.ts";
+import type { Invalid } from "../policy/fleet.ts";
+import { getPath } from "../util/json-path.ts";
+import { decideAll } from "./decide.ts";
+import type { Engine, Survey } from "./survey.ts";
+import { survey } from "./survey.ts";
+
+export interface ListRequest {
+  readonly file?: string;
+  readonly fleet?: string;
+  readonly kind?: "browser" | "sandbox";
+  readonly backend?: string;
+  /** Also what is declared but not there, such as on-use and dormant runtimes. */
+  readonly all?: boolean;
+}
+
+export async function listFleet(
+  engine: Engine,
+  request: ListRequest,
+): Promise<{ readonly status: "listed"; readonly listing: Listing } | Invalid> {
+  const { file, fleet } = request;
+  const seen = await survey(engine, { file, fleet, wanted: [] });
+  if (seen.status === "invalid") return seen;
+  return { status: "listed", listing: listingOf(seen, request) };
+}
+
+/** What apply would decide is what `config: match | drift` means. */
+export function listDecisions(seen: Survey): Decision[] {
+  return decideAll(seen, { intent: { mode: "apply" } });
+}
+
+function listingOf(seen: Survey, request: ListRequest): Listing {
+  const decisions = listDecisions(seen);
+  const wanted = (row: ListedRuntime): boolean =>
+    (request.kind ?? row.kind) === row.kind && (request.backend ?? row.backend) === row.backend;
+  const shown = decisions.filter((each) => request.all === true || isShown(each));
+  const rows = [...shown.map((each) => listRow(each, seen.now)), ...unreachable(seen)].filter(wanted);
+  const orphan = new Set(
+    decisions
+      .filter(({ situation }) => situation.desired === undefined)
+      .map((each) => rowKey(each.situation)),
+  );
+  const isOrphan = (row: ListedRuntime): boolean => orphan.has(rowKey(row)) && row.status !== "unreachable";
+  const sorted = rows.toSorted((a, b) => (a.address < b.address ? -1 : 1));
+  const configless = seen.config === undefined;
+  return {
+    runtimes: sorted.filter((row) => configless || !isOrphan(row)),
+    dormant: marksOf(seen),
+    orphans: configless ? [] : sorted.filter((row) => isOrphan(row)),
+    foreign: seen.observations.flatMap((each) =>
+      each.status === "complete"
+        ? each.foreign.map((object) => ({ backend: each.backend, host: each.host, ...object }))
+        : [],
+    ),
+  };
+}
+
+function rowKey(row: { backend: string; host: string; address: string }): string {
+  return `${engineKey(row)} ${row.address}`;
+}
+
+function isShown({ situation, verdict }: Decision): boolean {
+  if (situation.current !== undefined) return true;
+  return verdict.action !== "none" || verdict.rest === "held";
+}
+
+export function listRow({ situation, verdict }: Decision, now: number): ListedRuntime {
+  const { current, desired, usage } = situation;
+  const seconds = (ms: number | undefined): number | null =>
+    ms === undefined ? null : Math.round(ms / 1000);
+  const time = (ms: number | undefined): string | null =>
+    ms === undefined ? null : new Date(ms).toISOString();
+  return {
+    address: situation.address,
+    kind: desired?.kind ?? current?.labels.kind ?? "sandbox",
+    backend: situation.backend,
+    host: situation.host,
+    name: current?.name ?? situation.name,
+    object_id: current?.object_id ?? null,
+    status: statusOf(current),
+    agent: desired?.agent ?? current?.labels.agent ?? null,
+    session: desired?.session ?? current?.labels.session ?? null,
+    spec_hash: current?.labels.spec_hash ?? desired?.spec_hash ?? null,
+    config: configOf(
+      desired,
+      current,
+      situation.differences.length + situation.repairs.length,
+      verdict.action,
+    ),
+    image: imageOf(desired, current),
+    created_at: time(current?.created_at),
+    age_s: current === undefined ? null : seconds(Math.max(0, now - current.created_at)),
+    last_used_at: time(usage?.last_used),
+    idle_s: seconds(usage?.idle_ms),
+    busy: (usage?.busy ?? 0) > 0,
+    held: situation.hold !== undefined,
+  };
+}
+
+export function statusOf(current: ObservedRuntime | undefined): ListedRuntime["status"] {
+  if (current === undefined) return "missing";
+  if (current.health === "unhealthy") return "unhealthy";
+  switch (current.state) {
+    case "running":
+      return "running";
+    case "created":
+      return "created";
+    case "stopped":
+    case "paused":
+      return "stopped";
+    case "restarting":
+    case "broken":
+      return "unhealthy";
+  }
+}
+
+function configOf(
+  desired: DesiredRuntime | undefined,
+  current: ObservedRuntime | undefined,
+  differences: number,
+  action: string,
+): ListedRuntime["config"] {
+  if (desired === undefined || current === undefined) return "unknown";
+  return differences === 0 && action !== "recreate" ? "match" : "drift";
+}
+
+function imageOf(desired: DesiredRuntime | undefined, current: ObservedRuntime | undefined): string | null {
+  const spec = current?.labels.spec ?? desired?.spec;
+  const ref = spec === undefined ? undefined : getPath(spec.values, `${spec.backend}.image`);
+  return typeof ref === "string" ? ref : null;
+}
+
+/** What is wanted on an engine that could not be seen: neither missing nor stopped. */
+function unreachable(seen: Survey): ListedRuntime[] {
+  const away = new Set(
+    seen.observations.filter((each) => each.status !== "complete").map((each) => engineKey(each)),
+  );
+  return seen.desired
+    .filter((each) => away.has(engineKey(each)))
+    .map((desired) => {
+      const { address, backend, host, name } = desired;
+      const situation = {
+        address,
+        backend,
+        host,
+        name,
+        desired,
+        repairs: [],
+        differences: [],
+        protected: false,
+      };
+      const verdict = { action: "none", rest: "waiting", why: "its engine cannot be observed" } as const;
+      return { ...listRow({ situation, verdict }, seen.now), status: "unreachable" as const };
+    });
+}
+
+function marksOf(seen: Survey): Listing["dormant"] {
+  return seen.observations
+    .flatMap((each) => (each.status === "complete" ? each.dormant : []))
+    .map((mark) => ({
+      address: mark.address,
+      since: new Date(mark.since).toISOString(),
+      reason: mark.reason,
+    }))
+    .toSorted((a, b) => (a.address < b.address ? -1 : 1));
+}

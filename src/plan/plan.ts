@@ -1,0 +1,228 @@
+/**
+ * In: decisions and everything they were made from. Out: the plan document, which is the only source of the text, the
+ * JSON and the exit code. Pure and sorted; equal inputs give an equal `plan_id`.
+ */
+import type { DesiredRuntime, Modules } from "../desire/desire.ts";
+import type { Decision } from "../diff/diff.ts";
+import type { Diagnostic } from "../model/diagnostic.ts";
+import type { Hold } from "../model/facts.ts";
+import type { PlanRequest } from "../model/intent.ts";
+import type { Observation } from "../model/observed.ts";
+import type { Blocked, Change, GraphNode, Plan } from "../model/plan.ts";
+import { PLAN_FORMAT } from "../model/plan.ts";
+import { engineKey } from "../observe/engines.ts";
+import type { ImageFact } from "../observe/images.ts";
+import { imageKey, planImage } from "../observe/images.ts";
+import { getPath } from "../util/json-path.ts";
+import { actionsOf, buildChange, specKey } from "./change.ts";
+import { fetchNode } from "./chain.ts";
+import { planExitCode } from "./exit-code.ts";
+import { changeGraph } from "./graph.ts";
+import { planId } from "./plan-id.ts";
+
+export interface PlanInput {
+  readonly request: PlanRequest;
+  readonly tool_version: string;
+  readonly now: number;
+  readonly source: Plan["source"];
+  readonly decisions: readonly Decision[];
+  readonly observations: readonly Observation[];
+  /** Engines that the config uses; others are only remembered, and their absence is a warning. */
+  readonly declared: ReadonlySet<string>;
+  readonly modules: Modules;
+  readonly images: ReadonlyMap<string, ImageFact>;
+  readonly fingerprints: (desired: DesiredRuntime) => Readonly<Record<string, string>>;
+  readonly holds: readonly Hold[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export function buildPlan(input: PlanInput): Plan {
+  const built = buildChanges(input);
+  const { changes, graph, specs } = built;
+  const blocked = blockedOf(input.decisions);
+  const complete = input.observations.every(
+    (each) => each.status === "complete" || !input.declared.has(engineKey(each)),
+  );
+  const pending = changes.filter((each) => each.actions[0] !== "no-op").length;
+  const lists = listsOf(input);
+  const plan: Plan = {
+    format_version: PLAN_FORMAT,
+    tool_version: input.tool_version,
+    plan_id: "",
+    created_at: new Date(input.now).toISOString(),
+    mode: input.request.intent.mode,
+    complete,
+    source: input.source,
+    observed: input.observations.map((each) => observedOf(each)),
+    images: [...input.images.values()]
+      .map((fact) => planImage(fact))
+      .toSorted((a, b) => (imageKey(a) < imageKey(b) ? -1 : 1)),
+    specs,
+    changes,
+    ...lists,
+    blocked,
+    graph,
+    summary: summarise(changes, blocked, lists),
+    diagnostics: [...input.diagnostics, ...absentEngines(input)],
+    exit_code: planExitCode({
+      complete,
+      blocked,
+      pending,
+      detailed: input.request.detailed_exitcode === true,
+    }),
+  };
+  return { ...plan, plan_id: planId(plan) };
+}
+
+interface Built {
+  readonly changes: Change[];
+  readonly graph: GraphNode[];
+  readonly specs: Plan["specs"];
+}
+
+function buildChanges(input: PlanInput): Built {
+  const changes: Change[] = [];
+  const fetches = new Map<string, GraphNode>();
+  const creates: GraphNode[] = [];
+  const removes: GraphNode[] = [];
+  const specs: Plan["specs"] = {};
+  for (const decision of input.decisions) {
+    const { desired } = decision.situation;
+    const actions = actionsOf(decision);
+    const acts = actions[0] !== "no-op";
+    const leaves = desired !== undefined && decision.verdict.action !== "remove";
+    const spec_key = acts && leaves ? specKey(desired.spec) : null;
+    if (spec_key !== null && desired !== undefined) {
+      const { kind, backend, values } = desired.spec;
+      specs[spec_key] = { hash: desired.spec_hash, kind, backend, values: { ...values } };
+    }
+    const secrets = spec_key === null || desired === undefined ? {} : input.fingerprints(desired);
+    changes.push(buildChange({ decision, actions, spec_key, secrets }));
+    if (!acts) continue;
+    const nodes = graphOf(input, decision, spec_key, fetches);
+    (decision.verdict.action === "remove" ? removes : creates).push(...nodes);
+  }
+  return { changes, specs: sortKeys(specs), graph: [...fetches.values(), ...creates, ...removes] };
+}
+
+function graphOf(
+  input: PlanInput,
+  decision: Decision,
+  spec_key: string | null,
+  fetches: Map<string, GraphNode>,
+): GraphNode[] {
+  const { desired, backend } = decision.situation;
+  const module = input.modules[backend];
+  if (module === undefined) return [];
+  const makes = decision.verdict.action === "create" || decision.verdict.action === "recreate";
+  const fetch = makes && desired !== undefined ? fetchOf(input, desired, fetches) : undefined;
+  const setup = desired === undefined ? undefined : getPath(desired.spec.values, "setup");
+  return changeGraph({
+    decision,
+    capabilities: module.capabilities,
+    spec_key,
+    setup: Array.isArray(setup) && setup.length > 0,
+    seed: desired !== undefined && getPath(desired.spec.values, "workspace.provider") === "volume",
+    fetch,
+  });
+}
+
+/** An image is fetched by its engine at most once a plan, and only when the engine is known to lack it. */
+function fetchOf(
+  input: PlanInput,
+  desired: DesiredRuntime,
+  fetches: Map<string, GraphNode>,
+): GraphNode | undefined {
+  if (desired.image === undefined || desired.image.policy === "never") return undefined;
+  const want = { ...desired.image, backend: desired.backend, host: desired.host };
+  if (input.images.get(imageKey(want))?.state.status === "present") return undefined;
+  const node = fetches.get(imageKey(want)) ?? fetchNode(want);
+  fetches.set(imageKey(want), node);
+  return node;
+}
+
+function sortKeys<T>(record: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function observedOf(observation: Observation): Plan["observed"][number] {
+  const { backend, host, status } = observation;
+  return observation.status === "complete"
+    ? { backend, host, status, runtimes: observation.runtimes.length, message: null }
+    : { backend, host, status, runtimes: 0, message: observation.message };
+}
+
+function absentEngines(input: PlanInput): Diagnostic[] {
+  return input.observations.flatMap((each) =>
+    each.status === "complete" || input.declared.has(engineKey(each))
+      ? []
+      : [
+          {
+            severity: "warning" as const,
+            code: "remembered-engine-unobserved",
+            message: `${engineKey(each)} was used by an earlier config and cannot be observed: ${each.message}`,
+            path: "",
+            ...(each.hint === undefined ? {} : { hint: each.hint }),
+          },
+        ],
+  );
+}
+
+function blockedOf(decisions: readonly Decision[]): Blocked[] {
+  return decisions.flatMap(({ situation, verdict }) => {
+    if (verdict.action !== "blocked") return [];
+    const { rule, why, until, fix, deferred } = verdict;
+    return [{ address: situation.address, rule, why, until, fix, deferred }];
+  });
+}
+
+type Lists = Pick<Plan, "orphans" | "foreign" | "dormant" | "held">;
+
+function listsOf(input: PlanInput): Lists {
+  const lists: Lists = { orphans: [], foreign: [], dormant: [], held: [] };
+  const hold = new Map(input.holds.map((each) => [each.address, each]));
+  for (const { situation, verdict } of input.decisions) {
+    const { address, backend, host, name, current, mark } = situation;
+    if (verdict.action === "none" && verdict.rest === "held") {
+      const until = (hold.get(address) ?? hold.get("fleet"))?.until;
+      lists.held.push({
+        address,
+        reason: situation.hold?.reason ?? "",
+        until: until === undefined ? null : new Date(until).toISOString(),
+      });
+    }
+    if (verdict.action === "none" && verdict.rest === "dormant" && mark !== undefined) {
+      lists.dormant.push({ address, since: new Date(mark.since).toISOString(), reason: mark.reason });
+    }
+    if (situation.desired === undefined && current?.labels.role === "primary") {
+      lists.orphans.push({ address, backend, host, name, object_id: current.object_id, why: verdict.why });
+    }
+  }
+  for (const observation of input.observations) {
+    if (observation.status !== "complete") continue;
+    const { backend, host } = observation;
+    for (const each of observation.foreign) lists.foreign.push({ backend, host, ...each });
+  }
+  lists.foreign.sort((a, b) => (`${engineKey(a)} ${a.name}` < `${engineKey(b)} ${b.name}` ? -1 : 1));
+  return lists;
+}
+
+function summarise(changes: readonly Change[], blocked: readonly Blocked[], lists: Lists): Plan["summary"] {
+  const count = (action: Change["actions"][number]): number =>
+    changes.filter((each) => each.actions.includes(action)).length;
+  return {
+    create: count("create"),
+    start: count("start"),
+    update: count("update"),
+    recreate: count("recreate"),
+    remove: count("remove"),
+    adopt: count("adopt"),
+    repair: count("repair"),
+    no_op: count("no-op"),
+    blocked: blocked.length,
+    held: lists.held.length,
+    dormant: lists.dormant.length,
+    orphans: lists.orphans.length,
+    foreign: lists.foreign.length,
+  };
+}

@@ -1,0 +1,83 @@
+import { createHash } from "node:crypto";
+import type { DesiredRuntime } from "../desire/desire.ts";
+import type { FingerprintKey } from "../desire/fingerprint.ts";
+import { fingerprint } from "../desire/fingerprint.ts";
+import type { Diagnostic } from "../model/diagnostic.ts";
+import type { SecretRef, Settings } from "../model/settings.ts";
+import { formatKeyPath } from "../model/source.ts";
+import type { LoadedFleet } from "../policy/fleet.ts";
+import type { SecretIo } from "../resolve/secrets.ts";
+import { systemSecretIo, resolveSecret } from "../resolve/secrets.ts";
+import { readStateKey, stateKey } from "../state/secret-key.ts";
+import type { Engine } from "./survey.ts";
+
+export interface Fingerprints {
+  readonly of: (desired: DesiredRuntime) => Readonly<Record<string, string>>;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export function secretIo(engine: Engine, config: LoadedFleet): SecretIo {
+  const { root, home } = config.paths;
+  return systemSecretIo({ env: engine.env, root, home });
+}
+
+/**
+ * Keyed fingerprints of the secrets that a setup consumes; nothing else reads a secret before it is used.
+ * A secret that cannot be read is unknown, which is told and never counts as changed.
+ */
+export async function fingerprintSecrets(
+  engine: Engine,
+  config: LoadedFleet | undefined,
+  desired: readonly DesiredRuntime[],
+): Promise<Fingerprints> {
+  const consuming = new Map<Settings, DesiredRuntime>();
+  for (const each of desired) {
+    const { setup, secrets } = each.settings;
+    if (setup.length > 0 && Object.keys(secrets).length > 0) consuming.set(each.settings, each);
+  }
+  if (config === undefined || consuming.size === 0) return { of: () => ({}), diagnostics: [] };
+  const io = secretIo(engine, config);
+  const key = await fingerprintKey(engine, config, io);
+  const prints = new Map<Settings, Record<string, string>>();
+  const diagnostics: Diagnostic[] = [];
+  for (const [settings, each] of consuming) {
+    const found: Record<string, string> = {};
+    for (const [name, ref] of Object.entries(settings.secrets)) {
+      const secret = await resolveSecret(ref, io);
+      if (secret.status === "unresolved") diagnostics.push(unresolved(each, name, secret.message));
+      else if (key !== undefined) found[name] = fingerprint(key, name, secret.value);
+    }
+    prints.set(settings, found);
+  }
+  return { of: (each) => prints.get(each.settings) ?? {}, diagnostics };
+}
+
+/** The config's own key, so that CI and a build host agree; else this state directory's. */
+async function fingerprintKey(
+  engine: Engine,
+  config: LoadedFleet,
+  io: SecretIo,
+): Promise<FingerprintKey | undefined> {
+  const ref: SecretRef | undefined = config.fleet.secrets_key;
+  if (ref === undefined) return readStateKey(engine.stateDir);
+  const secret = await resolveSecret(ref, io);
+  if (secret.status === "unresolved") return undefined;
+  const key = createHash("sha256").update("sandkeep fingerprint key\0").update(secret.value).digest();
+  return { id: createHash("sha256").update("sandkeep key id\0").update(key).digest("hex").slice(0, 12), key };
+}
+
+/** Made before an apply, so that what it creates can carry fingerprints. Plans make nothing. */
+export async function ensureFingerprintKey(engine: Engine): Promise<void> {
+  await stateKey(engine.stateDir);
+}
+
+function unresolved(each: DesiredRuntime, name: string, message: string): Diagnostic {
+  const { key, source } = each.provenance(`secrets.${name}`);
+  return {
+    severity: "warning",
+    code: "secret-unresolved",
+    message: `${message}; whether it changed is unknown`,
+    path: formatKeyPath(key),
+    ...source,
+  };
+}

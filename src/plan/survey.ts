@@ -1,0 +1,197 @@
+/**
+ * In: a request and the world outside. Out: everything a plan, an explanation or a listing is made from, seen once:
+ * the fleet, what it wants, what there is, and what the state directory knows. Read-only by type.
+ */
+import type { LoadedConfig } from "../config/index.ts";
+import { desire } from "../desire/desire.ts";
+import type { DesiredRuntime } from "../desire/desire.ts";
+import { THIS_HOST } from "../drivers/driver.ts";
+import type { DriverDeps, DriverModule, DriverRegistry } from "../drivers/driver.ts";
+import type { Diagnostic } from "../model/diagnostic.ts";
+import type { EventSink } from "../model/event.ts";
+import type { Facts } from "../model/facts.ts";
+import type { Observation } from "../model/observed.ts";
+import type { EngineRef, OpenEngine } from "../observe/engines.ts";
+import { closeEngines, engineKey, enginesOf, loadModules, openReaders } from "../observe/engines.ts";
+import type { ImageFact } from "../observe/images.ts";
+import { observeImages } from "../observe/images.ts";
+import type { ObserveRequest } from "../observe/observe.ts";
+import { observe } from "../observe/observe.ts";
+import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
+import { loadFleet } from "../policy/fleet.ts";
+import type { FleetState } from "../state/directory.ts";
+import { fleetState } from "../state/directory.ts";
+import { readEndpoints } from "../state/endpoints.ts";
+import { readFacts } from "../state/facts.ts";
+import type { Fingerprints } from "./secrets.ts";
+import { fingerprintSecrets } from "./secrets.ts";
+
+/** The world outside: handed in, so that nothing is read behind the caller's back. */
+export interface Engine {
+  readonly drivers: DriverRegistry;
+  readonly stateDir: string;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  now(): number;
+  /** Random lowercase hex, 16 characters. */
+  randomId(): string;
+  readonly sink: EventSink;
+  readonly toolVersion: string;
+}
+
+export interface SurveyRequest {
+  readonly file?: string | undefined;
+  /** Without a config: the fleet's name, found again by labels. */
+  readonly fleet?: string | undefined;
+  /** A fleet that is already loaded. */
+  readonly config?: LoadedFleet | undefined;
+  /** Addresses that no declared session yields but that are about to be used. */
+  readonly wanted: readonly string[];
+  /** When given, only these addresses are looked at. */
+  readonly addresses?: readonly string[] | undefined;
+  readonly at?: number | undefined;
+}
+
+export interface Survey {
+  readonly status: "surveyed";
+  /** Absent without a config. */
+  readonly config: LoadedFleet | undefined;
+  readonly fleet: string;
+  readonly state: FleetState;
+  readonly engines: readonly EngineRef[];
+  readonly modules: Readonly<Record<string, DriverModule>>;
+  readonly scope: ObserveRequest;
+  readonly desired: readonly DesiredRuntime[];
+  readonly observations: readonly Observation[];
+  readonly images: ReadonlyMap<string, ImageFact>;
+  readonly facts: Facts;
+  readonly fingerprints: Fingerprints;
+  readonly now: number;
+  readonly diagnostics: readonly Diagnostic[];
+  /** Driver calls made: reading only. */
+  readonly reads: number;
+}
+
+export function driverDeps(engine: Engine): DriverDeps {
+  return {
+    stateDir: engine.stateDir,
+    env: engine.env,
+    now: () => engine.now(),
+    randomId: () => engine.randomId(),
+  };
+}
+
+/** The fleet's config, checked; undefined where a request names the fleet and goes by labels alone. */
+export async function fleetOf(
+  engine: Engine,
+  request: { readonly file?: string | undefined; readonly fleet?: string | undefined },
+  loaded?: LoadedConfig,
+): Promise<LoadedFleet | Invalid | undefined> {
+  const { cwd, env, drivers } = engine;
+  if (request.fleet !== undefined) return undefined;
+  return loadFleet({ file: request.file, cwd, env, drivers }, loaded);
+}
+
+export async function survey(engine: Engine, request: SurveyRequest): Promise<Survey | Invalid> {
+  const { drivers } = engine;
+  const config = request.config ?? (await fleetOf(engine, request));
+  if (config?.status === "invalid") return config;
+  const problems: Diagnostic[] = [];
+  const fleet = config?.fleet.fleet ?? request.fleet ?? "";
+  const state = fleetState(engine.stateDir, fleet, (problem) => problems.push(problem));
+  const now = engine.now() + (request.at ?? 0);
+  const [facts, remembered] = await Promise.all([readFacts(state, engine.now()), readEndpoints(state)]);
+  const configless = config === undefined;
+  const known = remembered.flatMap((each) => engineRef(each, drivers, configless));
+  const refs = enginesOf(config?.fleet, configless ? [...known, ...ownEngines(drivers)] : known);
+  const modules = {
+    ...config?.modules,
+    ...(await loadModules(
+      drivers,
+      refs.map((each) => each.backend),
+    )),
+  };
+  const open = await openReaders(refs, modules, driverDeps(engine));
+  try {
+    const seen = await look(open, config, request);
+    const fingerprints = await fingerprintSecrets(engine, config, seen.desired);
+    return {
+      status: "surveyed",
+      config,
+      fleet,
+      state,
+      engines: refs,
+      modules,
+      ...seen,
+      facts,
+      fingerprints,
+      now,
+      diagnostics: [...(config?.diagnostics ?? []), ...problems, ...fingerprints.diagnostics],
+    };
+  } finally {
+    await closeEngines(open);
+  }
+}
+
+type Seen = Pick<Survey, "scope" | "desired" | "observations" | "images" | "reads">;
+
+async function look(
+  open: readonly OpenEngine[],
+  config: LoadedFleet | undefined,
+  request: SurveyRequest,
+): Promise<Seen> {
+  const declared = desireAll(config, request.wanted);
+  const names: Record<string, string[]> = {};
+  for (const each of declared) (names[engineKey(each)] ??= []).push(each.name);
+  const scope: ObserveRequest = {
+    fleet: config?.fleet.fleet ?? request.fleet ?? "",
+    ...(config?.fleet.fleet_id === undefined ? {} : { fleet_id: config.fleet.fleet_id }),
+    names,
+    ...(request.addresses === undefined ? {} : { addresses: request.addresses }),
+  };
+  const observations = await observe(open, scope);
+  const known = knownAddresses(observations);
+  const listed = new Set<string>(declared.map((each) => each.address));
+  const extra = known.some((address) => !listed.has(address));
+  const desired = extra ? desireAll(config, [...request.wanted, ...known]) : declared;
+  const wants = desired
+    .filter((each) => request.addresses?.includes(each.address) ?? true)
+    .flatMap((each) =>
+      each.image === undefined ? [] : [{ ...each.image, backend: each.backend, host: each.host }],
+    );
+  const images = await observeImages(open, wants);
+  return { scope, desired, observations, images, reads: open.length + images.size };
+}
+
+function desireAll(config: LoadedFleet | undefined, known: readonly string[]): DesiredRuntime[] {
+  if (config === undefined) return [];
+  const { fleet, modules, paths } = config;
+  return desire({ fleet, modules, paths, known });
+}
+
+function knownAddresses(observations: readonly Observation[]): string[] {
+  return observations.flatMap((each) =>
+    each.status === "complete"
+      ? [
+          ...each.runtimes.map((runtime) => runtime.labels.address),
+          ...each.dormant.map((mark) => mark.address),
+        ]
+      : [],
+  );
+}
+
+type Remembered = Awaited<ReturnType<typeof readEndpoints>>[number];
+
+/** Endpoints of backends that this sandkeep does not have are left alone. */
+function engineRef(endpoint: Remembered, drivers: DriverRegistry, declared: boolean): EngineRef[] {
+  const { backend, host, docker, tls } = endpoint;
+  if (drivers[backend] === undefined) return [];
+  if (docker === undefined && tls === undefined) return [{ backend, host, declared }];
+  const reach = { ...(docker === undefined ? {} : { docker }), ...(tls === undefined ? {} : { tls }) };
+  return [{ backend, host, declared, config: { name: host, labels: {}, ...reach } }];
+}
+
+/** Without a config and with the state lost, this machine's own engines are the best place to look. */
+function ownEngines(drivers: DriverRegistry): EngineRef[] {
+  return Object.keys(drivers).map((backend) => ({ backend, host: THIS_HOST, declared: false }));
+}

@@ -1,0 +1,107 @@
+/**
+ * In: where the config is. Out: the resolved fleet with its drivers' data, or every problem at once: those of the
+ * text, of the merge, of security and tool rules, and of what each backend requires. It looks at no engine.
+ */
+import { homedir } from "node:os";
+import type { LoadedConfig } from "../config/index.ts";
+import { loadConfig } from "../config/index.ts";
+import { sortDiagnostics } from "../config/document.ts";
+import type { DriverModule, DriverRegistry, Requirement } from "../drivers/driver.ts";
+import type { Diagnostic } from "../model/diagnostic.ts";
+import type { ResolvedFleet, Settings } from "../model/settings.ts";
+import { errorAt } from "../resolve/diagnose.ts";
+import { resolve } from "../resolve/index.ts";
+import type { PathFacts } from "../util/path-facts.ts";
+import { pathFacts } from "../util/path-facts.ts";
+import { checkFleetSecurity } from "./security.ts";
+import { checkToolPolicy } from "./tool-policy.ts";
+
+export interface FleetRequest {
+  readonly file?: string | undefined;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly drivers: DriverRegistry;
+}
+
+export interface LoadedFleet {
+  readonly status: "loaded";
+  readonly fleet: ResolvedFleet;
+  readonly loaded: LoadedConfig;
+  readonly modules: Readonly<Record<string, DriverModule>>;
+  readonly paths: PathFacts;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export interface Invalid {
+  readonly status: "invalid";
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export async function loadFleet(request: FleetRequest, given?: LoadedConfig): Promise<LoadedFleet | Invalid> {
+  const { file, cwd } = request;
+  const place = file === undefined ? { cwd } : { cwd, file };
+  const result =
+    given === undefined
+      ? await loadConfig({ ...place, backends: Object.keys(request.drivers) })
+      : { ok: true as const, loaded: given, diagnostics: [] };
+  if (!result.ok) return { status: "invalid", diagnostics: result.diagnostics };
+  const { loaded } = result;
+  const paths = pathFacts(loaded.root, request.env["HOME"] ?? homedir());
+  const resolution = resolve(loaded, paths);
+  const { draft } = resolution;
+  const modules = await modulesOf(draft, request.drivers);
+  const diagnostics = sortDiagnostics([
+    ...result.diagnostics,
+    ...resolution.diagnostics,
+    ...checkToolPolicy(loaded),
+    ...checkFleetSecurity(draft.agents, paths),
+    ...checkRequirements(draft, modules),
+  ]);
+  const broken = resolution.fleet === undefined || diagnostics.some((each) => each.severity === "error");
+  return broken
+    ? { status: "invalid", diagnostics }
+    : { status: "loaded", fleet: draft, loaded, modules, paths, diagnostics };
+}
+
+async function modulesOf(
+  fleet: ResolvedFleet,
+  drivers: DriverRegistry,
+): Promise<Record<string, DriverModule>> {
+  const modules: Record<string, DriverModule> = {};
+  for (const backend of new Set(fleet.agents.map((each) => each.settings.backend))) {
+    const load = drivers[backend];
+    if (load !== undefined) modules[backend] = await load();
+  }
+  return modules;
+}
+
+/** Settings shared by reference are judged once; a fault of the fleet's own tables is told once. */
+function checkRequirements(
+  fleet: ResolvedFleet,
+  modules: Readonly<Record<string, DriverModule>>,
+): Diagnostic[] {
+  const judged = new Map<Settings, readonly Requirement[]>();
+  const found = new Map<string, Diagnostic>();
+  for (const agent of fleet.agents) {
+    const { settings } = agent;
+    if (settings.mode === "off") continue;
+    const host = settings.host === undefined ? undefined : fleet.hosts[settings.host];
+    const faults = judged.get(settings) ?? modules[settings.backend]?.require(settings, host) ?? [];
+    judged.set(settings, faults);
+    for (const { path, ...fault } of faults) {
+      const told = errorAt(agent.provenance(path), fault);
+      found.set(`${told.code} ${told.path}`, told);
+    }
+  }
+  return [...found.values()];
+}
+
+/** Every problem of a config at once; `ok` when none is an error. */
+export async function validateFleet(
+  world: Omit<FleetRequest, "file">,
+  request: { readonly file?: string },
+): Promise<{ readonly ok: boolean; readonly diagnostics: readonly Diagnostic[] }> {
+  const { cwd, env, drivers } = world;
+  const { status, diagnostics } = await loadFleet({ file: request.file, cwd, env, drivers });
+  return { ok: status === "loaded", diagnostics };
+}

@@ -1,0 +1,146 @@
+import { posix } from "node:path";
+
+/** Why a path of the host must not reach a sandbox. */
+export type ProtectedKind = "system" | "credentials" | "engine-socket";
+
+interface ProtectedPath {
+  readonly path: string;
+  readonly kind: ProtectedKind;
+  readonly why: string;
+}
+
+/** Absolute paths. A bind at, below, or above one of them is refused. */
+const SYSTEM: readonly ProtectedPath[] = [
+  row("/etc", "system", "holds this machine's accounts, keys and settings"),
+  row("/private/etc", "system", "holds this machine's accounts, keys and settings"),
+  row("/proc", "system", "gives a way into every process"),
+  row("/sys", "system", "controls the kernel"),
+  row("/dev", "system", "gives raw access to devices"),
+  row("/boot", "system", "holds the kernel that boots next"),
+  row("/root", "system", "is the administrator's home"),
+  row("/run", "system", "holds the sockets of system services"),
+  row("/var/run", "system", "holds the sockets of system services"),
+  row("/private/var/run", "system", "holds the sockets of system services"),
+  row("/var/lib/docker", "system", "holds every container of the engine"),
+  row("/var/lib/containerd", "system", "holds every container of the engine"),
+  row("/var/lib/containers", "system", "holds every container of the engine"),
+  row("/var/lib/kubelet", "system", "holds the secrets of every pod"),
+];
+
+/** Below the user's home. */
+const CREDENTIALS: readonly string[] = [
+  ".ssh",
+  ".aws",
+  ".azure",
+  ".gnupg",
+  ".docker",
+  ".kube",
+  ".config",
+  ".netrc",
+  ".npm",
+  ".npmrc",
+  ".pypirc",
+  ".cargo",
+  ".git-credentials",
+  ".password-store",
+  ".local/share/keyrings",
+  "Library/Keychains",
+];
+
+/** Whoever can write to one of these owns the machine, wherever it lies. */
+const ENGINE_SOCKETS: ReadonlySet<string> = new Set([
+  "docker.sock",
+  "podman.sock",
+  "containerd.sock",
+  "crio.sock",
+  "buildkitd.sock",
+]);
+
+const ROOT_HOME = "/root";
+
+function row(path: string, kind: ProtectedKind, why: string): ProtectedPath {
+  return { path, kind, why };
+}
+
+export interface HostPaths {
+  readonly home: string;
+  /** Real path of the deepest existing ancestor plus the rest. */
+  realPath(path: string): string;
+}
+
+export interface Exposure {
+  readonly kind: ProtectedKind;
+  /** A clause: `/home/me/.ssh lies in …`. */
+  readonly what: string;
+}
+
+/** Judges absolute paths as written and as they really are; undefined: a sandbox may have this one. */
+export type PathGuard = (path: string) => Exposure | undefined;
+
+/** Built once for many paths; it remembers what it judged. */
+export function pathGuard(host: HostPaths): PathGuard {
+  const guarded = guardedPaths(host).map((each) => ({ ...each, folded: fold(each.path) }));
+  const known = new Map<string, Exposure | undefined>();
+  return (path) => {
+    if (known.has(path)) return known.get(path);
+    const spellings = [...new Set([posix.normalize(path), host.realPath(path)])];
+    const found = socketAmong(spellings) ?? guardedAmong(spellings, guarded);
+    known.set(path, found);
+    return found;
+  };
+}
+
+function socketAmong(spellings: readonly string[]): Exposure | undefined {
+  const socket = spellings.find((each) => ENGINE_SOCKETS.has(posix.basename(each).toLowerCase()));
+  if (socket === undefined) return undefined;
+  return { kind: "engine-socket", what: `${socket} is the socket of a container engine` };
+}
+
+function guardedAmong(
+  spellings: readonly string[],
+  guarded: readonly (ProtectedPath & { readonly folded: string })[],
+): Exposure | undefined {
+  const folded = spellings.map((spelling) => ({ spelling, path: fold(spelling) }));
+  for (const { path: at, folded: guard, kind, why } of guarded) {
+    for (const { spelling, path } of folded) {
+      const how = relation(path, guard);
+      if (how !== undefined) return { kind, what: `${spelling} ${how} ${at}, which ${why}` };
+    }
+  }
+  return undefined;
+}
+
+function guardedPaths(host: HostPaths): readonly ProtectedPath[] {
+  const homes = [...new Set([posix.normalize(host.home), host.realPath(host.home)])];
+  const credentials = homes.flatMap((home) =>
+    CREDENTIALS.map((name) => row(posix.join(home, name), "credentials", "holds credentials")),
+  );
+  // For root itself /root is an ordinary home: what is secret in it is in the list of credentials.
+  const system = SYSTEM.filter(({ path }) => path !== ROOT_HOME || !homes.includes(ROOT_HOME));
+  const written = [...system, ...credentials];
+  const real = written.map((each) => ({ ...each, path: host.realPath(each.path) }));
+  const known = new Set(written.map(({ path }) => path));
+  return [...written, ...real.filter(({ path }) => !known.has(path))];
+}
+
+function relation(path: string, guarded: string): string | undefined {
+  if (path === guarded) return "is";
+  if (isInside(path, guarded)) return "lies in";
+  return isInside(guarded, path) ? "contains" : undefined;
+}
+
+/** Some file systems see no difference of case; where one does, refusing `/ETC` costs nobody anything. */
+function fold(path: string): string {
+  return withoutSlash(path).toLowerCase();
+}
+
+/** Whether a normalised absolute path is another one or lies below it. */
+export function isInside(path: string, folder: string): boolean {
+  const base = withoutSlash(folder);
+  if (!path.startsWith(base)) return false;
+  return base === "/" || path.length === base.length || path[base.length] === "/";
+}
+
+function withoutSlash(path: string): string {
+  return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
+}

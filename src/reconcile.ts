@@ -1,0 +1,95 @@
+/**
+ * The flow, top to bottom: config → resolve → desire → observe → diff → plan → apply.
+ * The CLI, the watch loop and the HTTP API all come through here; there is no second path.
+ */
+import { staleness } from "./apply/precondition.ts";
+import type { TakeOptions } from "./apply/session.ts";
+import { applyPlan, remember, takeFleet } from "./apply/session.ts";
+import type { PlanRequest } from "./model/intent.ts";
+import type { ApplyResult } from "./model/outcome.ts";
+import type { Change, Plan } from "./model/plan.ts";
+import { decideAll, planFrom } from "./plan/decide.ts";
+import type { Engine, SurveyRequest } from "./plan/survey.ts";
+import { survey } from "./plan/survey.ts";
+import type { Invalid, LoadedFleet } from "./policy/fleet.ts";
+
+export type { Engine } from "./plan/survey.ts";
+export type { Invalid } from "./policy/fleet.ts";
+
+export interface ApplyOptions extends TakeOptions {
+  readonly parallelism?: number;
+  /** Once aborted no change is begun; those under way are finished. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ReconcileOptions extends ApplyOptions {
+  readonly approve: (plan: Plan) => Promise<boolean>;
+  /** Addresses left alone in this cycle. */
+  readonly skip?: ReadonlySet<string>;
+}
+
+type Applied = { readonly status: "applied"; readonly plan: Plan; readonly result: ApplyResult };
+
+/** What would be done. Reads only: the drivers it is given have no method that changes anything. */
+export async function planFleet(
+  engine: Engine,
+  request: PlanRequest,
+): Promise<{ readonly status: "planned"; readonly plan: Plan } | Invalid> {
+  const seen = await survey(engine, surveyRequest(request));
+  if (seen.status === "invalid") return seen;
+  return { status: "planned", plan: planFrom(seen, decideAll(seen, request), request, engine.toolVersion) };
+}
+
+/** Plans and, once approved, applies exactly that plan, as the fleet's single writer in this state directory. */
+export async function reconcile(
+  engine: Engine,
+  request: PlanRequest,
+  options: ReconcileOptions,
+): Promise<Applied | { readonly status: "declined"; readonly plan: Plan } | Invalid> {
+  const own = await takeFleet(engine, request, options);
+  if ("status" in own) return own;
+  await using lease = own.lease;
+  const seen = await survey(engine, surveyRequest(request, own.config));
+  if (seen.status === "invalid") return seen;
+  const decisions = decideAll(seen, request, options.skip);
+  const plan = planFrom(seen, decisions, request, engine.toolVersion);
+  if (!(await options.approve(plan))) return { status: "declined", plan };
+  const { parallelism, signal } = options;
+  const result = await applyPlan(plan, { engine, seen, lease, stale: new Map(), parallelism, signal });
+  await remember(seen, decisions, request.intent.targets === undefined);
+  return { status: "applied", plan, result };
+}
+
+/** Applies a saved plan, change by change: what no longer fits is reported stale, and the rest is done. */
+export async function applySavedPlan(
+  engine: Engine,
+  plan: Plan,
+  options: ApplyOptions,
+  file?: string,
+): Promise<Applied | Invalid> {
+  const fleet = plan.source.file === null ? { fleet: plan.source.fleet } : {};
+  const request = { intent: { mode: "apply" }, ...fleet, ...(file === undefined ? {} : { file }) } as const;
+  const own = await takeFleet(engine, request, options);
+  if ("status" in own) return own;
+  await using lease = own.lease;
+  const seen = await survey(engine, surveyRequest(request, own.config));
+  if (seen.status === "invalid") return seen;
+  const stale = new Map<Change, string>();
+  for (const change of plan.changes) {
+    const why = staleness(change, seen.observations, seen.facts.owner, seen.now);
+    if (why !== undefined && change.actions[0] !== "no-op") stale.set(change, why);
+  }
+  const { parallelism, signal } = options;
+  return {
+    status: "applied",
+    plan,
+    result: await applyPlan(plan, { engine, seen, lease, stale, parallelism, signal }),
+  };
+}
+
+function surveyRequest(request: PlanRequest, config?: LoadedFleet): SurveyRequest {
+  const { intent, file, fleet, at } = request;
+  const wanted =
+    intent.mode === "apply" ? (intent.wake ?? []) : intent.mode === "recreate" ? intent.targets : [];
+  return { file, fleet, at, config, wanted, addresses: intent.targets };
+}

@@ -1,0 +1,156 @@
+import type { Action, Change, Reason } from "../model/plan.ts";
+import type { Cell } from "./layout.ts";
+import { cells, columns, count, paragraph } from "./layout.ts";
+import { escapeText } from "./escape.ts";
+import type { Style, Tone } from "./style.ts";
+import { arrow, paint, showEngine, showSource } from "./style.ts";
+import { formatAge, formatValue, memberChanges } from "./value.ts";
+
+interface Symbol {
+  readonly text: string;
+  readonly tone: Tone;
+}
+
+/** The first row whose action is among a change's actions names the change. */
+const SYMBOLS: readonly (readonly [action: Action, symbol: Symbol])[] = [
+  ["recreate", { text: "-/+", tone: "recreate" }],
+  ["repair", { text: "!", tone: "alarm" }],
+  ["create", { text: "+", tone: "create" }],
+  ["remove", { text: "-", tone: "remove" }],
+  ["update", { text: "~", tone: "update" }],
+  ["start", { text: "~", tone: "update" }],
+  ["adopt", { text: "=", tone: "info" }],
+];
+
+const NOTHING: Symbol = { text: "=", tone: "dim" };
+
+/** Where the text of a change begins, right of the symbols. */
+export const BODY_INDENT = 6;
+const MARGIN = 4;
+
+export function isNoOp(change: Change): boolean {
+  return change.actions.every((action) => action === "no-op");
+}
+
+function symbolOf(change: Change): Symbol {
+  return SYMBOLS.find(([action]) => change.actions.includes(action))?.[1] ?? NOTHING;
+}
+
+/** `-/+ agent/work`, with every symbol right-aligned to the same column. */
+export function symbolLine(style: Style, symbol: string, tone: Tone, head: string, rest: string): string[] {
+  const margin = " ".repeat(Math.max(0, MARGIN - 1 - symbol.length));
+  const name = escapeText(head);
+  const details = escapeText(rest);
+  const line = `${margin}${paint(style, tone, symbol)} ${paint(style, "strong", name)}`;
+  if (rest === "") return [line];
+  if (MARGIN + cells(name) + 2 + cells(details) <= style.width)
+    return [`${line}  ${paint(style, "dim", details)}`];
+  return [line, ...paragraph(style, rest, { indent: BODY_INDENT, tone: "dim" })];
+}
+
+function reasonRow(style: Style, reason: Reason): readonly Cell[] {
+  const path = reason.path;
+  const values = `${formatValue(path, reason.before)} ${arrow(style)} ${formatValue(path, reason.after)}`;
+  const tail = reason.class === "ignored" ? "no effect" : showSource(style, reason.source);
+  return [
+    { text: `${path}:` },
+    { text: values, tone: reason.class === "ignored" ? "dim" : "plain" },
+    { text: tail, tone: "dim" },
+  ];
+}
+
+/** Values longer than this are told member by member where they are lists or tables. */
+const INLINE = 64;
+
+function isInline(style: Style, reason: Reason): boolean {
+  const [, values] = reasonRow(style, reason);
+  return cells(values?.text ?? "") <= INLINE || memberChanges(reason.before, reason.after, "") === undefined;
+}
+
+function memberLines(style: Style, reason: Reason): string[] {
+  const tones = { "+": "create", "-": "remove", "~": "update" } as const;
+  const head = [
+    { text: `${reason.path}:` },
+    { text: showSource(style, reason.source), tone: "dim" },
+  ] as const satisfies Cell[];
+  const members = memberChanges(reason.before, reason.after, arrow(style)) ?? [];
+  return [
+    ...columns(style, [head], BODY_INDENT),
+    ...members.flatMap(({ sign, text }) =>
+      paragraph(style, `${sign} ${text}`, { indent: BODY_INDENT + 2, hang: 2, tone: tones[sign] }),
+    ),
+  ];
+}
+
+function reasonLines(style: Style, change: Change, verbose: boolean): string[] {
+  if (verbose) {
+    return change.reasons.flatMap((reason) => [
+      ...(isInline(style, reason)
+        ? columns(style, [reasonRow(style, reason)], BODY_INDENT)
+        : memberLines(style, reason)),
+      ...paragraph(style, [reason.why, reason.key === null ? "" : `(${reason.key})`].join(" ").trim(), {
+        indent: BODY_INDENT + 4,
+        tone: "dim",
+      }),
+    ]);
+  }
+  const inline = change.reasons.filter((reason) => isInline(style, reason));
+  const long = change.reasons.filter((reason) => !isInline(style, reason));
+  return [
+    ...columns(
+      style,
+      inline.map((reason) => reasonRow(style, reason)),
+      BODY_INDENT,
+    ),
+    ...long.flatMap((reason) => memberLines(style, reason)),
+  ];
+}
+
+/** What a person loses or waits for: told for what stops or removes a runtime. */
+function impactLines(style: Style, change: Change): string[] {
+  const { impact } = change;
+  const parts = [
+    impact.downtime ? "stops what runs there" : "",
+    impact.busy > 0 ? `busy with ${count(impact.busy, "run")}` : "",
+    impact.downtime && impact.idle_s !== null ? `last used ${formatAge(impact.idle_s)} ago` : "",
+    impact.rw_bytes !== null && impact.rw_bytes > 0
+      ? `drops ${roughBytes(impact.rw_bytes)} written inside`
+      : "",
+    impact.workspace === "lost" ? "THE WORKSPACE IS LOST" : "",
+    impact.workspace === "reseeded" ? "the workspace is seeded again" : "",
+    change.protection.protected
+      ? `protected${change.protection.rule === null ? "" : ` (${change.protection.rule})`}`
+      : "",
+  ].filter((part) => part !== "");
+  if (parts.length === 0) return [];
+  const tone = impact.workspace === "lost" ? "alarm" : "dim";
+  return paragraph(style, `impact: ${parts.join(", ")}`, { indent: BODY_INDENT, hang: 2, tone });
+}
+
+function roughBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
+  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  const amount = bytes / 1024 ** power;
+  return `${power === 0 ? amount : amount.toFixed(1)} ${units[power] ?? "B"}`;
+}
+
+/** One change: symbol and address, why, each reason with old and new value and where the config says so. */
+export function changeLines(style: Style, change: Change, verbose: boolean): string[] {
+  const symbol = symbolOf(change);
+  const rest = `${change.actions.join(", ")} (${showEngine(change.backend, change.host)})`;
+  const lines = symbolLine(style, symbol.text, symbol.tone, change.address, isNoOp(change) ? "" : rest);
+  lines.push(...paragraph(style, change.why, { indent: BODY_INDENT }));
+  if (isNoOp(change)) return lines;
+  lines.push(...reasonLines(style, change, verbose));
+  if (verbose) {
+    const { before, after } = change.hashes;
+    const id = change.object_id === null ? "" : `, object ${change.object_id}`;
+    const hash = `spec ${before ?? "(none)"} ${arrow(style)} ${after ?? "(none)"}`;
+    lines.push(
+      ...paragraph(style, `name ${change.name}${id}`, { indent: BODY_INDENT, hang: 2, tone: "dim" }),
+    );
+    lines.push(...paragraph(style, hash, { indent: BODY_INDENT, hang: 2, tone: "dim" }));
+  }
+  lines.push(...impactLines(style, change));
+  return lines;
+}

@@ -1,0 +1,57 @@
+import type { ApplyResult } from "../model/outcome.ts";
+import type { Plan } from "../model/plan.ts";
+import { count } from "./layout.ts";
+import { showEngine } from "./style.ts";
+
+type Counts = Plan["summary"];
+
+const WORK: readonly (readonly [key: keyof Counts, words: string])[] = [
+  ["create", "to create"],
+  ["start", "to start"],
+  ["update", "to update"],
+  ["recreate", "to recreate"],
+  ["repair", "to repair"],
+  ["adopt", "to adopt"],
+  ["remove", "to remove"],
+];
+
+const REST: readonly (readonly [key: keyof Counts, words: string])[] = [
+  ["no_op", "up to date"],
+  ["blocked", "blocked"],
+  ["held", "held"],
+  ["dormant", "dormant"],
+  ["foreign", "foreign"],
+];
+
+function told(summary: Counts, table: typeof WORK): string {
+  return table
+    .filter(([key]) => summary[key] > 0)
+    .map(([key, words]) => `${summary[key]} ${words}`)
+    .join(", ");
+}
+
+/** One line: what would be done, then what stays, and that the plan is incomplete when it is. */
+export function planSummary(plan: Plan): string {
+  const work = told(plan.summary, WORK);
+  const rest = told(plan.summary, REST);
+  const blind = plan.observed
+    .filter((engine) => engine.status === "unobserved")
+    .map((engine) => showEngine(engine.backend, engine.host));
+  const head = work === "" ? "No changes" : `Plan: ${work}`;
+  const tail = plan.complete ? "" : ` INCOMPLETE: ${blind.join(", ") || "something"} could not be observed.`;
+  return `${head}${rest === "" ? "" : `; ${rest}`}.${tail}`;
+}
+
+/** One line after an apply. */
+export function applySummary(result: ApplyResult): string {
+  const { summary } = result;
+  const parts = [
+    summary.done > 0 ? `${summary.done} done` : "",
+    summary.failed > 0 ? `${summary.failed} failed` : "",
+    summary.rolled_back > 0 ? `${summary.rolled_back} rolled back` : "",
+    summary.stale > 0 ? `${summary.stale} stale` : "",
+    summary.skipped > 0 ? `${summary.skipped} skipped` : "",
+  ].filter((part) => part !== "");
+  const what = parts.length === 0 ? "Nothing to do" : `Applied: ${parts.join(", ")}`;
+  return `${what} (${count(result.calls.write, "changing call")}).`;
+}

@@ -1,0 +1,83 @@
+import type { Json } from "../model/json.ts";
+import { MASKED } from "../model/plan.ts";
+import { formatBytes } from "../util/bytes.ts";
+import { formatDuration } from "../util/duration.ts";
+import { escapeText } from "./escape.ts";
+
+/** Last path segments whose numbers have a unit that people write. */
+const UNITS: Readonly<Record<string, (amount: number) => string>> = {
+  memory: formatBytes,
+  memory_swap: formatBytes,
+  shm_size: formatBytes,
+  idle: formatDuration,
+  max_age: formatDuration,
+  max_wait: formatDuration,
+  timeout: formatDuration,
+  interval: formatDuration,
+};
+
+/** A value as a config would write it: quoted strings, sizes and durations with units, `(none)` for what is absent. */
+export function formatValue(path: string, value: Json | undefined): string {
+  if (value === null || value === undefined) return "(none)";
+  if (value === MASKED) return MASKED;
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) {
+    const unit = UNITS[path.split(".").at(-1) ?? ""];
+    return unit === undefined ? String(value) : unit(value);
+  }
+  return escapeText(JSON.stringify(value));
+}
+
+/** Seconds as one rough unit, as `list` shows ages: `45s`, `12m`, `3h`, `9d`. */
+export function formatAge(seconds: number | null): string {
+  if (seconds === null) return "";
+  const steps = [
+    [86_400, "d"],
+    [3_600, "h"],
+    [60, "m"],
+  ] as const;
+  const whole = Math.max(0, Math.floor(seconds));
+  const step = steps.find(([size]) => whole >= size * 2) ?? steps.find(([size]) => whole >= size);
+  return step === undefined ? `${whole}s` : `${Math.floor(whole / step[0])}${step[1]}`;
+}
+
+/** One member of a list or table that is only before, only after, or differs. */
+export interface MemberChange {
+  readonly sign: "+" | "-" | "~";
+  readonly text: string;
+}
+
+/** What differs inside two lists or two tables; undefined when the values are of other or unlike kinds. */
+export function memberChanges(before: Json, after: Json, arrowText: string): MemberChange[] | undefined {
+  if (Array.isArray(before) && Array.isArray(after)) return listChanges(before, after);
+  if (!isTable(before) || !isTable(after)) return undefined;
+  const changes: MemberChange[] = [];
+  for (const key of [...new Set([...Object.keys(before), ...Object.keys(after)])].toSorted()) {
+    const [old, next] = [before[key], after[key]];
+    if (JSON.stringify(old) === JSON.stringify(next)) continue;
+    const name = escapeText(key);
+    if (old === undefined) changes.push({ sign: "+", text: `${name}: ${formatValue(key, next)}` });
+    else if (next === undefined) changes.push({ sign: "-", text: `${name}: ${formatValue(key, old)}` });
+    else
+      changes.push({
+        sign: "~",
+        text: `${name}: ${formatValue(key, old)} ${arrowText} ${formatValue(key, next)}`,
+      });
+  }
+  return changes;
+}
+
+function listChanges(before: readonly Json[], after: readonly Json[]): MemberChange[] {
+  const [old, next] = [before, after].map((list) => list.map((item) => formatValue("", item)));
+  const gone = (old ?? []).filter((text) => !(next ?? []).includes(text));
+  const fresh = (next ?? []).filter((text) => !(old ?? []).includes(text));
+  if (gone.length + fresh.length === 0)
+    return [{ sign: "~", text: "the same items, in another order or number" }];
+  return [
+    ...gone.map((text) => ({ sign: "-", text }) as const),
+    ...fresh.map((text) => ({ sign: "+", text }) as const),
+  ];
+}
+
+function isTable(value: Json): value is { readonly [key: string]: Json | undefined } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,74 @@
+import type { JsonObject } from "../model/json.ts";
+import type { Access, Settings } from "../model/settings.ts";
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** What holds where neither the agent nor `[sandbox]` says a thing. Durations are milliseconds. */
+export const BUILT_IN = {
+  mode: "all",
+  scope: "agent",
+  backend: "local",
+  writes: "direct",
+  provision: "eager",
+  protect: false,
+  setup: [],
+  env: { LANG: "C.UTF-8" },
+  secrets: {},
+  workspace: { source: ".", target: "/workspace" },
+  prune: { idle: 24 * HOUR, max_age: 7 * DAY },
+  disruption: { when: "idle", max_wait: HOUR },
+} as const satisfies Partial<Omit<Settings, "workspace">> & { workspace: Partial<Settings["workspace"]> };
+
+/** Only where a `ready` table gives the command. */
+export const READY = { timeout: 30 * SECOND, interval: SECOND } as const;
+
+/** Where a host is shown, this stands for this machine's own engine. */
+export const THIS_MACHINE = "local";
+
+export const SESSIONS: readonly string[] = ["main"];
+export const NAME_PREFIX = "sandkeep";
+export const GUARDS = { max_destroy: "off", allow_empty: false } as const;
+export const WATCH = { resync: 5 * MINUTE, workers: 4, debounce: 500 } as const;
+
+/** What one backend's section of `[sandbox]` starts from. */
+export interface SectionDefaults {
+  /** How a workspace is seen when nobody says so. */
+  readonly access: Access;
+  readonly values: JsonObject;
+  /** Further defaults that hold only together with other values of the section. */
+  readonly when?: readonly { readonly has: JsonObject; readonly values: JsonObject }[];
+}
+
+/** By section name. A backend without a row starts from an empty section. */
+export const SECTIONS: Readonly<Record<string, SectionDefaults>> = {
+  docker: {
+    access: "none",
+    values: {
+      image_policy: "missing",
+      network: "none",
+      pids: 512,
+      tmpfs: ["/tmp", "/var/tmp", "/run"],
+      read_only_root: true,
+      cap_drop: ["ALL"],
+      init: true,
+      no_new_privileges: true,
+      restart: "no",
+      stop_timeout: 10 * SECOND,
+    },
+  },
+  local: {
+    access: "rw",
+    values: { isolation: "none", home: "own" },
+    // Without isolation nothing could enforce a network setting, so claiming one would be a lie.
+    when: [{ has: { isolation: "bubblewrap" }, values: { network: "none" } }],
+  },
+};
+
+const NO_SECTION: SectionDefaults = { access: "none", values: {} };
+
+export function sectionDefaults(backend: string): SectionDefaults {
+  return (Object.hasOwn(SECTIONS, backend) ? SECTIONS[backend] : undefined) ?? NO_SECTION;
+}

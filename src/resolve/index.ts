@@ -1,0 +1,71 @@
+/**
+ * In comes a loaded config and what paths really are, out come the effective settings of every agent, each leaf with
+ * who said it, and what contradicts itself. Pure: it reads no file and no environment; secrets stay references.
+ */
+import type { HostSettings } from "../config/schema/host.ts";
+import type { Config } from "../config/schema/root.ts";
+import type { Diagnostic } from "../model/diagnostic.ts";
+import type { Host, ResolvedFleet } from "../model/settings.ts";
+import type { ConfigInput } from "./agents.ts";
+import { resolveAgents } from "./agents.ts";
+import { checkAgents, checkHosts } from "./checks.ts";
+import { GUARDS, NAME_PREFIX, WATCH } from "./defaults.ts";
+import type { PathLookup } from "./paths.ts";
+import { checkSharedRuntime } from "./shared.ts";
+
+export interface Resolution {
+  /** Absent when a diagnostic is an error: nothing may act on half a meaning. */
+  readonly fleet?: ResolvedFleet;
+  /** The same fleet even with errors, only for finding further problems and for showing. */
+  readonly draft: ResolvedFleet;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export function resolve(loaded: ConfigInput, facts: PathLookup): Resolution {
+  const { config } = loaded;
+  const root = facts.realPath(loaded.root);
+  const agents = resolveAgents(loaded, root, facts);
+  const draft: ResolvedFleet = {
+    fleet: config.fleet,
+    ...(config.fleet_id === undefined ? {} : { fleet_id: config.fleet_id }),
+    name_prefix: config.name_prefix ?? NAME_PREFIX,
+    root,
+    agents: agents.map((each) => each.agent),
+    hosts: resolveHosts(config),
+    guards: {
+      max_destroy: config.guards?.max_destroy ?? GUARDS.max_destroy,
+      allow_empty: config.guards?.allow_empty ?? GUARDS.allow_empty,
+    },
+    watch: {
+      resync: config.watch?.resync ?? WATCH.resync,
+      workers: config.watch?.workers ?? WATCH.workers,
+      debounce: config.watch?.debounce ?? WATCH.debounce,
+    },
+    ...(config.secrets?.key === undefined ? {} : { secrets_key: config.secrets.key }),
+  };
+  const diagnostics = [
+    ...checkHosts(draft.hosts, (path) => loaded.locate(path)),
+    ...checkAgents(agents),
+    ...checkSharedRuntime(agents),
+  ];
+  const valid = diagnostics.every((each) => each.severity !== "error");
+  return { ...(valid ? { fleet: draft } : {}), draft, diagnostics };
+}
+
+function resolveHosts(config: Config): Readonly<Record<string, Host>> {
+  const hosts = Object.entries(config.hosts ?? {}).map(([name, written]): [string, Host] => [
+    name,
+    {
+      name,
+      ...(written.docker === undefined ? {} : { docker: written.docker }),
+      ...(written.tls === undefined ? {} : { tls: tlsOf(written.tls) }),
+      labels: written.labels ?? {},
+      ...(written.max_runtimes === undefined ? {} : { max_runtimes: written.max_runtimes }),
+    },
+  ]);
+  return Object.fromEntries(hosts);
+}
+
+function tlsOf({ server_name, ...files }: NonNullable<HostSettings["tls"]>): NonNullable<Host["tls"]> {
+  return { ...files, ...(server_name === undefined ? {} : { server_name }) };
+}

@@ -1,0 +1,66 @@
+import type { SandboxSettings } from "../config/schema/sandbox.ts";
+import type { JsonObject } from "../model/json.ts";
+import type { ReadySettings, SecretRef, Settings } from "../model/settings.ts";
+import { BUILT_IN, READY, sectionDefaults } from "./defaults.ts";
+import { mergeSection, sectionOf } from "./merge.ts";
+import type { PathLookup } from "./paths.ts";
+import { absolutePath } from "./paths.ts";
+
+/** `[sandbox]` and an agent's own table as one, every default filled in. */
+export function mergeSettings(
+  fleet: SandboxSettings,
+  agent: SandboxSettings,
+  root: string,
+  facts: PathLookup,
+): Settings {
+  const backend = agent.backend ?? fleet.backend ?? BUILT_IN.backend;
+  const host = agent.host ?? fleet.host;
+  const ready = mergeReady(fleet, agent);
+  const source = agent.workspace?.source ?? fleet.workspace?.source ?? BUILT_IN.workspace.source;
+  const { access } = sectionDefaults(backend);
+  return {
+    mode: agent.mode ?? fleet.mode ?? BUILT_IN.mode,
+    scope: agent.scope ?? fleet.scope ?? BUILT_IN.scope,
+    backend,
+    ...(host === undefined ? {} : { host }),
+    writes: agent.writes ?? fleet.writes ?? BUILT_IN.writes,
+    provision: agent.provision ?? fleet.provision ?? BUILT_IN.provision,
+    protect: agent.protect ?? fleet.protect ?? BUILT_IN.protect,
+    setup: agent.setup ?? fleet.setup ?? BUILT_IN.setup,
+    env: { ...BUILT_IN.env, ...fleet.env, ...agent.env },
+    secrets: { ...BUILT_IN.secrets, ...secretRefs(fleet), ...secretRefs(agent) },
+    workspace: {
+      source: facts.realPath(absolutePath(source, root, facts.home)),
+      access: agent.workspace?.access ?? fleet.workspace?.access ?? access,
+      target: agent.workspace?.target ?? fleet.workspace?.target ?? BUILT_IN.workspace.target,
+    },
+    ...(ready === undefined ? {} : { ready }),
+    prune: {
+      idle: agent.prune?.idle ?? fleet.prune?.idle ?? BUILT_IN.prune.idle,
+      max_age: agent.prune?.max_age ?? fleet.prune?.max_age ?? BUILT_IN.prune.max_age,
+    },
+    disruption: {
+      when: agent.disruption?.when ?? fleet.disruption?.when ?? BUILT_IN.disruption.when,
+      max_wait: agent.disruption?.max_wait ?? fleet.disruption?.max_wait ?? BUILT_IN.disruption.max_wait,
+    },
+    options: mergeOptions(backend, fleet, agent),
+  };
+}
+
+function mergeOptions(backend: string, fleet: JsonObject, agent: JsonObject): JsonObject {
+  return mergeSection(backend, sectionOf(fleet, backend), sectionOf(agent, backend));
+}
+
+function secretRefs(table: SandboxSettings): Readonly<Record<string, SecretRef>> {
+  return table.secrets ?? {};
+}
+
+function mergeReady(fleet: SandboxSettings, agent: SandboxSettings): ReadySettings | undefined {
+  const command = agent.ready?.command ?? fleet.ready?.command;
+  if (command === undefined) return undefined;
+  return {
+    command,
+    timeout: agent.ready?.timeout ?? fleet.ready?.timeout ?? READY.timeout,
+    interval: agent.ready?.interval ?? fleet.ready?.interval ?? READY.interval,
+  };
+}

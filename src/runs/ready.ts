@@ -1,0 +1,79 @@
+import type { Driver } from "../drivers/driver.ts";
+import { THIS_HOST } from "../drivers/driver.ts";
+import { SandkeepError } from "../errors.ts";
+import type { ApplyResult } from "../model/outcome.ts";
+import type { ObservedRuntime } from "../model/observed.ts";
+import type { Plan } from "../model/plan.ts";
+import type { LoadedFleet } from "../policy/fleet.ts";
+import type { Engine } from "../reconcile.ts";
+import { reconcile } from "../reconcile.ts";
+
+/** A run waits this long for another sandkeep that works on the fleet, then says so. */
+const LEASE_WAIT_MS = 60_000;
+
+export interface Target {
+  readonly address: string;
+  /** Canonical engine name. */
+  readonly name: string;
+  readonly backend: string;
+  readonly host: string | undefined;
+}
+
+/** The runtime when it is ready for use: finished, which its canonical name proves, and running. */
+export async function findReady(
+  driver: Driver,
+  config: LoadedFleet,
+  target: Target,
+): Promise<ObservedRuntime | undefined> {
+  const { fleet, fleet_id } = config.fleet;
+  const observation = await driver.observe({
+    fleet,
+    ...(fleet_id === undefined ? {} : { fleet_id }),
+    names: [target.name],
+    addresses: [target.address],
+  });
+  if (observation.status === "unobserved") {
+    throw new SandkeepError(`${target.backend}@${target.host ?? THIS_HOST}: ${observation.message}`, {
+      code: "BACKEND_UNOBSERVED",
+      kind: observation.kind === "denied" ? "denied" : "unreachable",
+      blame: "backend",
+      ...(observation.hint === undefined ? {} : { hint: observation.hint }),
+    });
+  }
+  return observation.runtimes.find((each) => each.name === target.name && each.state === "running");
+}
+
+/** Creates, starts or wakes one runtime through the same flow as every apply. */
+export async function makeReady(engine: Engine, config: LoadedFleet, target: Target): Promise<void> {
+  const { address } = target;
+  const outcome = await reconcile(
+    engine,
+    { intent: { mode: "apply", targets: [address], wake: [address] } },
+    { approve: async () => true, loaded: config.loaded, waitMs: LEASE_WAIT_MS },
+  );
+  if (outcome.status !== "applied") {
+    throw new SandkeepError(`${address} could not be made ready`, { code: "NOT_READY" });
+  }
+  explainFailure(address, outcome.plan, outcome.result);
+}
+
+function explainFailure(address: string, plan: Plan, result: ApplyResult): void {
+  const failed = result.outcomes.find(
+    (each) => each.address === address && (each.status === "failed" || each.status === "rolled_back"),
+  );
+  if (failed !== undefined) {
+    throw new SandkeepError(`${address}: ${failed.reason}: ${failed.error?.message ?? "no more is known"}`, {
+      code: failed.error?.code ?? "NOT_READY",
+      hint: failed.error?.hint ?? `sandkeep explain ${address} says more`,
+      blame: "backend",
+      exitCode: result.exit_code,
+    });
+  }
+  const blocked = plan.blocked.find((each) => each.address === address && !each.deferred);
+  if (blocked === undefined) return;
+  throw new SandkeepError(`${address} is blocked: ${blocked.why}`, {
+    code: "BLOCKED",
+    exitCode: 3,
+    ...(blocked.fix === null ? {} : { hint: blocked.fix }),
+  });
+}

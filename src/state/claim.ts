@@ -1,0 +1,167 @@
+/**
+ * A right that one process at a time holds, written in a file: the lease and the address locks.
+ * In: a path, a clock, a TTL. Out: a claim with a version, or the holder that is in the way.
+ * Takes over only from a dead holder, or from one that stood still for a whole TTL under this process's own eyes.
+ */
+import { randomUUID } from "node:crypto";
+import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import type { ProblemSink } from "./files.ts";
+import { readJson, removeFile, writeJson } from "./files.ts";
+import { withMutex } from "./mutex.ts";
+import { liveness, ownIdentity, processIdentitySchema } from "./processes.ts";
+
+const claimSchema = z.object({
+  v: z.literal(1),
+  /** Increases with each acquisition. */
+  version: z.int().nonnegative(),
+  /** Null when nobody holds it. */
+  holder: processIdentitySchema
+    .extend({ token: z.string(), acquired_at: z.number(), heartbeat_at: z.number() })
+    .nullable(),
+});
+type ClaimFile = z.infer<typeof claimSchema>;
+export type Holder = NonNullable<ClaimFile["holder"]>;
+
+export interface ClaimOptions {
+  readonly now: () => number;
+  readonly ttlMs: number;
+  /** How long to wait for a live holder. One that looks stalled is watched for a TTL in any case. */
+  readonly waitMs: number;
+  readonly onWait?: ((holder: Holder) => void) | undefined;
+  readonly onProblem?: ProblemSink | undefined;
+  /** Whether the file (and with it the version) stays after the release. */
+  readonly keepFile: boolean;
+}
+
+export type ClaimResult =
+  { readonly held: true; readonly claim: Claim } | { readonly held: false; readonly holder: Holder };
+
+/** What a waiting process has seen of the holder; its own monotonic clock decides, never the holder's. */
+interface Sighting {
+  readonly mark: string;
+  readonly since: number;
+}
+
+export async function takeClaim(path: string, options: ClaimOptions): Promise<ClaimResult> {
+  const started = performance.now();
+  let seen: Sighting | undefined;
+  let told = false;
+  let beats = false;
+  for (;;) {
+    const watched: Sighting | undefined = seen;
+    const stalled = watched !== undefined && performance.now() - watched.since >= options.ttlMs;
+    const found = await attempt(path, options, stalled ? watched.mark : undefined);
+    if (found.held) return found;
+    const mark = markOf(found.holder);
+    if (seen?.mark !== mark) {
+      beats = seen !== undefined;
+      seen = { mark, since: performance.now() };
+    }
+    const waited = performance.now() - started;
+    // The clock of another machine may be wrong, so its time only decides whether watching is worthwhile.
+    const looksStalled = !beats && Math.abs(options.now() - found.holder.heartbeat_at) > options.ttlMs;
+    const patience = looksStalled ? Math.max(options.waitMs, options.ttlMs * 1.5) : options.waitMs;
+    if (waited >= patience) return found;
+    if (!told) options.onWait?.(found.holder);
+    told = true;
+    await sleep(Math.min(250, Math.max(10, options.ttlMs / 10)));
+  }
+}
+
+function markOf(holder: Holder): string {
+  return `${holder.token} ${holder.heartbeat_at}`;
+}
+
+async function attempt(
+  path: string,
+  options: ClaimOptions,
+  stalledMark: string | undefined,
+): Promise<ClaimResult> {
+  // Looking first keeps a waiting process from competing for the mutex with the holder's heartbeat.
+  const before = (await readClaim(path))?.holder;
+  if (before && !takeable(before, stalledMark)) return { held: false, holder: before };
+  return withMutex(path, async () => {
+    const file = await readJson(path, claimSchema, "quarantine", options.onProblem);
+    const holder = file?.holder;
+    if (holder && !takeable(holder, stalledMark)) return { held: false, holder };
+    const token = randomUUID();
+    const now = options.now();
+    const version = (file?.version ?? 0) + 1;
+    const mine = { ...ownIdentity(), token, acquired_at: now, heartbeat_at: now };
+    await writeJson(path, { v: 1, version, holder: mine } satisfies ClaimFile);
+    return { held: true, claim: new Claim(path, version, mine, options) };
+  });
+}
+
+function takeable(holder: Holder, stalledMark: string | undefined): boolean {
+  return liveness(holder) === "dead" || markOf(holder) === stalledMark;
+}
+
+async function readClaim(path: string): Promise<ClaimFile | undefined> {
+  return readJson(path, claimSchema, "report", undefined);
+}
+
+/** Owns the file and its heartbeat until disposed. */
+export class Claim implements AsyncDisposable {
+  readonly version: number;
+  readonly #path: string;
+  readonly #holder: Holder;
+  readonly #options: ClaimOptions;
+  readonly #timer: NodeJS.Timeout;
+  #renewed = performance.now();
+  #renewing: Promise<boolean> | undefined;
+  #released = false;
+
+  constructor(path: string, version: number, holder: Holder, options: ClaimOptions) {
+    this.version = version;
+    this.#path = path;
+    this.#holder = holder;
+    this.#options = options;
+    this.#timer = setInterval(() => void this.#renew().catch(() => undefined), options.ttlMs / 3);
+    this.#timer.unref();
+  }
+
+  /** False once another has it, or after the release. */
+  async held(): Promise<boolean> {
+    if (this.#released) return false;
+    // After a long stall somebody may be about to take over; renewing first decides it under the mutex.
+    if (performance.now() - this.#renewed > this.#options.ttlMs / 2) return this.#renew();
+    return (await readClaim(this.#path))?.holder?.token === this.#holder.token;
+  }
+
+  /** One at a time: a slow disk must not pile heartbeats up. */
+  async #renew(): Promise<boolean> {
+    this.#renewing ??= this.#writeHeartbeat().finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  }
+
+  async #writeHeartbeat(): Promise<boolean> {
+    return withMutex(this.#path, async () => {
+      const file = await readClaim(this.#path);
+      if (this.#released || file?.holder?.token !== this.#holder.token) {
+        clearInterval(this.#timer);
+        return false;
+      }
+      const heartbeat = Math.max(this.#options.now(), file.holder.heartbeat_at + 1);
+      await writeJson(this.#path, { ...file, holder: { ...file.holder, heartbeat_at: heartbeat } });
+      this.#renewed = performance.now();
+      return true;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#released) return;
+    this.#released = true;
+    clearInterval(this.#timer);
+    await withMutex(this.#path, async () => {
+      const file = await readClaim(this.#path);
+      if (file?.holder?.token !== this.#holder.token) return;
+      if (this.#options.keepFile) await writeJson(this.#path, { ...file, holder: null });
+      else await removeFile(this.#path);
+    });
+  }
+}

@@ -1,0 +1,21 @@
+import type { Facts } from "../model/facts.ts";
+import { readActivity } from "./activity.ts";
+import { readDeferred } from "./deferred.ts";
+import type { FleetState } from "./directory.ts";
+import { readOwnerId } from "./directory.ts";
+import { readHolds } from "./holds.ts";
+import { readOpenRuns } from "./open-runs.ts";
+import { readSightings } from "./sightings.ts";
+
+/** Everything a plan needs to know from the state directory at `now`. Reads only; a missing directory has no facts. */
+export async function readFacts(state: FleetState, now: number): Promise<Facts> {
+  const [owner, open_runs, holds, activity, sightings, deferred] = await Promise.all([
+    readOwnerId(state.base),
+    readOpenRuns(state, now),
+    readHolds(state, now),
+    readActivity(state),
+    readSightings(state),
+    readDeferred(state),
+  ]);
+  return { owner, open_runs, holds, activity, sightings, deferred };
+}

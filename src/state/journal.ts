@@ -1,0 +1,142 @@
+import type { FileHandle } from "node:fs/promises";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import type { FleetState } from "./directory.ts";
+import { FILE_MODE, damaged, errorCode, listNames, makeDirectory, parseJson } from "./files.ts";
+import { readText, removeFile, stateError, syncDirectory } from "./files.ts";
+
+const KEPT = 200;
+const SUFFIX = ".jsonl";
+
+const journalEntrySchema = z.object({
+  v: z.literal(1),
+  /** Milliseconds since the epoch. */
+  at: z.number(),
+  plan_id: z.string(),
+  /** Graph node. */
+  node: z.string(),
+  op: z.string(),
+  address: z.string(),
+  phase: z.enum(["intent", "result"]),
+  status: z.string().optional(),
+  error: z.string().optional(),
+});
+export type JournalEntry = z.infer<typeof journalEntrySchema>;
+
+export interface JournalStep {
+  readonly node: string;
+  readonly op: string;
+  readonly address: string;
+}
+
+/** What one apply meant to do and did. It helps history and explain; no decision rests on it. */
+export interface Journal extends AsyncDisposable {
+  /** On disk before it returns; rejects (STATE_IO) when it cannot be, and then the step must not happen. */
+  intent(step: JournalStep): Promise<void>;
+  result(step: JournalStep & { readonly status: string; readonly error?: string }): Promise<void>;
+}
+
+/** The file is made with the first entry, so that an apply without changes leaves none. */
+export async function openJournal(
+  state: FleetState,
+  options: { readonly planId: string; readonly now: () => number },
+): Promise<Journal> {
+  const dir = join(state.dir, "journal");
+  let file: Promise<JournalFile> | undefined;
+  let tail: Promise<void> = Promise.resolve();
+  /** After a failed write the file may end in half a line; the next entry then starts a new one. */
+  let torn = false;
+  async function write(line: string, at: number): Promise<void> {
+    file ??= createFile(dir, at, options.planId);
+    const { handle, path } = await file;
+    try {
+      await handle.appendFile(torn ? `\n${line}` : line);
+      await handle.datasync();
+      torn = false;
+    } catch (error) {
+      torn = true;
+      throw stateError("append to", path, error);
+    }
+  }
+  /** One at a time, so that lines of parallel steps never mix. */
+  async function append(entry: Omit<JournalEntry, "v" | "at" | "plan_id">): Promise<void> {
+    const at = options.now();
+    const line = `${JSON.stringify({ v: 1, at, plan_id: options.planId, ...entry })}\n`;
+    const before = tail;
+    const written = (async () => {
+      await before;
+      await write(line, at);
+    })();
+    tail = written.catch(() => undefined);
+    await written;
+  }
+  return {
+    intent: async (step) => append({ ...step, phase: "intent" }),
+    result: async (step) => append({ ...step, phase: "result" }),
+    async [Symbol.asyncDispose]() {
+      await tail;
+      const opened = await file?.catch(() => undefined);
+      await opened?.handle.close();
+    },
+  };
+}
+
+interface JournalFile {
+  readonly handle: FileHandle;
+  readonly path: string;
+}
+
+async function createFile(dir: string, at: number, planId: string): Promise<JournalFile> {
+  await makeDirectory(dir);
+  const stamp = new Date(at).toISOString().replaceAll(":", "-");
+  const id = planId
+    .replace(/^sha256:/, "")
+    .replaceAll(/[^0-9A-Za-z]/g, "")
+    .slice(0, 8);
+  for (let n = 0; ; n += 1) {
+    const path = join(dir, `${stamp}-${id}${n === 0 ? "" : `-${n}`}${SUFFIX}`);
+    try {
+      const handle = await open(path, "ax", FILE_MODE);
+      await syncDirectory(dir);
+      await dropOldest(dir);
+      return { handle, path };
+    } catch (error) {
+      if (errorCode(error) !== "EEXIST") throw stateError("create", path, error);
+    }
+  }
+}
+
+async function dropOldest(dir: string): Promise<void> {
+  const names = await journalNames(dir);
+  for (const name of names.slice(0, Math.max(0, names.length - KEPT))) await removeFile(join(dir, name));
+}
+
+async function journalNames(dir: string): Promise<readonly string[]> {
+  return (await listNames(dir)).filter((name) => name.endsWith(SUFFIX));
+}
+
+/** History, newest first; a torn tail is left out silently, a damaged line is reported and left out. */
+export async function readJournal(
+  state: FleetState,
+  query: { readonly address?: string; readonly limit: number },
+): Promise<readonly JournalEntry[]> {
+  const dir = join(state.dir, "journal");
+  const found: JournalEntry[] = [];
+  for (const name of (await journalNames(dir)).toReversed()) {
+    for (const entry of (await readEntries(join(dir, name), state)).toReversed()) {
+      if (found.length >= query.limit) return found;
+      if (query.address === undefined || entry.address === query.address) found.push(entry);
+    }
+  }
+  return found;
+}
+
+async function readEntries(path: string, state: FleetState): Promise<readonly JournalEntry[]> {
+  const lines = ((await readText(path)) ?? "").split("\n");
+  // What follows the last newline is empty, or an append that a crash cut short.
+  lines.pop();
+  const entries = lines.map((line) => parseJson(line, journalEntrySchema));
+  if (entries.includes(undefined)) await damaged(path, "report", state.onProblem);
+  return entries.filter((entry) => entry !== undefined);
+}

@@ -1,0 +1,39 @@
+import { dirname } from "node:path";
+import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import { errorCode, makeDirectory, stateError } from "./files.ts";
+
+/** Milliseconds after which the mutex of a killed process is taken; the work below it takes a few. */
+const STALE = 5_000;
+const PATIENCE = 60_000;
+
+/** Runs a short read-modify-write of `path` alone among all processes of this machine. */
+export async function withMutex<T>(path: string, work: () => Promise<T>): Promise<T> {
+  await makeDirectory(dirname(path));
+  const release = await lock(path);
+  try {
+    return await work();
+  } finally {
+    await release().catch(() => undefined);
+  }
+}
+
+/** The library's own retries would also repeat a full or read-only disk. */
+async function lock(path: string): Promise<() => Promise<void>> {
+  const { default: lockfile } = await import("proper-lockfile");
+  const deadline = performance.now() + PATIENCE;
+  for (let pause = 2; ; pause = Math.min(40, pause * 1.5)) {
+    try {
+      return await lockfile.lock(path, {
+        realpath: false,
+        stale: STALE,
+        // Losing it to a long stall is harmless: what it protects is fenced by tokens in the file itself.
+        onCompromised: () => undefined,
+      });
+    } catch (error) {
+      if (errorCode(error) !== "ELOCKED" || performance.now() > deadline)
+        throw stateError("lock", path, error);
+    }
+    await sleep(pause * (0.5 + Math.random()));
+  }
+}

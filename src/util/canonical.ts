@@ -1,0 +1,16 @@
+import { createHash } from "node:crypto";
+import { createRequire } from "node:module";
+import type { Json } from "../model/json.ts";
+
+/** The library's types claim a default export that its CommonJS code does not have. */
+const canonicalize: (value: Json) => string | undefined = createRequire(import.meta.url)("canonicalize");
+
+/** RFC 8785 text of a JSON value: equal values, equal text. */
+export function canonicalJson(value: Json): string {
+  return canonicalize(value) ?? "null";
+}
+
+/** Lowercase hex sha256 of a text in UTF-8. */
+export function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,0 +1,53 @@
+import { readFileSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+
+/** File facts that pure stages are handed; synchronous, each path is looked up once. */
+export interface PathFacts {
+  /** Real folder that relative paths resolve against. */
+  readonly root: string;
+  readonly home: string;
+  /** Real path of the deepest existing ancestor plus the rest. */
+  realPath(path: string): string;
+  /** Text of a regular file of at most 1 MiB, or undefined. */
+  readText(path: string): string | undefined;
+}
+
+const MAX_TEXT = 1024 * 1024;
+
+export function pathFacts(root: string, home: string): PathFacts {
+  const real = new Map<string, string>();
+  const texts = new Map<string, string | undefined>();
+  const realPath = (path: string): string => {
+    const known = real.get(path);
+    if (known !== undefined) return known;
+    const found = lookUp(path);
+    real.set(path, found);
+    return found;
+  };
+  return {
+    root,
+    home,
+    realPath: (path) => realPath(resolve(root, path)),
+    readText(path) {
+      if (!texts.has(path)) texts.set(path, readSmall(path));
+      return texts.get(path);
+    },
+  };
+  function lookUp(path: string): string {
+    try {
+      return realpathSync(path);
+    } catch {
+      const parent = dirname(path);
+      return parent === path ? path : join(realPath(parent), basename(path));
+    }
+  }
+}
+
+function readSmall(path: string): string | undefined {
+  try {
+    const stat = statSync(path);
+    return stat.isFile() && stat.size <= MAX_TEXT ? readFileSync(path, "utf8") : undefined;
+  } catch {
+    return undefined;
+  }
+}

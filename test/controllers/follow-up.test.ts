@@ -1,0 +1,163 @@
+import { expect, test } from "vitest";
+import { type Cycle, type FollowUp, followUps } from "../../controllers/follow-up.ts";
+import type { Outcome } from "../../src/model/outcome.ts";
+import type { Action, Blocked, Change, Plan } from "../../src/model/plan.ts";
+
+const HASH = "v1:sha256:aa";
+
+function change(address: string, ...actions: readonly Action[]): Change {
+  return {
+    address,
+    kind: "sandbox",
+    backend: "memory",
+    host: "local",
+    name: address,
+    agent: null,
+    session: null,
+    object_id: null,
+    actions: [...actions],
+    origin: null,
+    why: "",
+    reasons: [],
+    replace_paths: [],
+    spec_key: null,
+    hashes: { before: null, after: actions.includes("remove") ? null : HASH },
+    precondition: { object_id: null, spec_hash: null, observed_digest: null },
+    impact: { downtime: false, busy: 0, idle_s: null, rw_bytes: null, workspace: "kept" },
+    protection: { protected: false, rule: null },
+    secrets: {},
+  };
+}
+
+function outcome(address: string, status: Outcome["status"], message?: string): Outcome {
+  const error = message === undefined ? null : { code: "X", message, hint: null };
+  return { address, action: "create", status, duration_ms: 0, error, reason: "the reason" };
+}
+
+function blocked(address: string, more: Partial<Blocked> = {}): Blocked {
+  return { address, rule: "busy", why: "", until: null, fix: null, deferred: false, ...more };
+}
+
+function judge(
+  plan: Partial<Plan>,
+  outcomes: readonly Outcome[] = [],
+  more: Partial<Cycle> = {},
+): readonly FollowUp[] {
+  const base: Plan = {
+    format_version: "1.0",
+    tool_version: "0",
+    plan_id: "p",
+    created_at: "",
+    mode: "apply",
+    complete: true,
+    source: { fleet: "f", fleet_id: null, file: null, files: [] },
+    observed: [],
+    images: [],
+    specs: {},
+    changes: [],
+    orphans: [],
+    foreign: [],
+    dormant: [],
+    held: [],
+    blocked: [],
+    graph: [],
+    summary: {
+      create: 0,
+      start: 0,
+      update: 0,
+      recreate: 0,
+      remove: 0,
+      adopt: 0,
+      repair: 0,
+      no_op: 0,
+      blocked: 0,
+      held: 0,
+      dormant: 0,
+      orphans: 0,
+      foreign: 0,
+    },
+    diagnostics: [],
+    exit_code: 0,
+  };
+  const summary = { done: 0, failed: 0, skipped: 0, stale: 0, rolled_back: 0 };
+  const result = {
+    plan_id: "p",
+    outcomes: [...outcomes],
+    calls: { read: 0, write: 0 },
+    summary,
+    exit_code: 0,
+  };
+  return followUps({ plan: { ...base, ...plan }, result, started: new Set(), watched: [], ...more });
+}
+
+test("what is done needs nothing more", () => {
+  expect(judge({ changes: [change("a", "create")] }, [outcome("a", "done")])).toEqual([]);
+});
+
+test.each([
+  ["failed", "boom", "boom"],
+  ["rolled_back", "not healthy", "not healthy"],
+  ["stale", undefined, "the reason"],
+  ["skipped", undefined, "the reason"],
+] as const)("a change that is %s is tried again after a back-off", (status, message, why) => {
+  expect(judge({ changes: [change("a", "create")] }, [outcome("a", status, message)])).toEqual([
+    { kind: "failed", address: "a", input: HASH, why },
+  ]);
+});
+
+test("a removal that fails backs off under a name of its own", () => {
+  expect(judge({ changes: [change("a", "remove")] }, [outcome("a", "failed", "no")])).toEqual([
+    { kind: "failed", address: "a", input: "none remove", why: "no" },
+  ]);
+});
+
+test("what is blocked or held is no failure; a known time is kept, an unknown one is polled", () => {
+  const plan = {
+    blocked: [
+      blocked("a", { until: 5000, deferred: true }),
+      blocked("b", { rule: "guard" }),
+      blocked("c", { deferred: true }),
+    ],
+    held: [
+      { address: "d", reason: "", until: "1970-01-01T00:00:09.000Z" },
+      { address: "e", reason: "", until: null },
+    ],
+  };
+  expect(judge(plan, [outcome("a", "skipped"), outcome("b", "skipped"), outcome("c", "skipped")])).toEqual([
+    { kind: "again", address: "a", at: 5000 },
+    { kind: "again", address: "d", at: 9000 },
+    { kind: "soon", address: "a" },
+    { kind: "soon", address: "c" },
+  ]);
+});
+
+test("what was started is told with what it is to become", () => {
+  const started = new Set(["a"]);
+  expect(judge({ changes: [change("a", "recreate")] }, [outcome("a", "done")], { started })).toEqual([
+    { kind: "started", address: "a", input: HASH },
+  ]);
+});
+
+test("only what was looked at and needs nothing is healthy", () => {
+  const watched = ["a", "b", "c", "gone"];
+  const plan = {
+    changes: [change("a", "no-op"), change("b", "create")],
+    blocked: [blocked("c", { rule: "guard" })],
+  };
+  expect(judge(plan, [outcome("b", "done")], { watched })).toEqual([
+    { kind: "healthy", address: "a" },
+    { kind: "healthy", address: "gone" },
+  ]);
+});
+
+test("an engine that could not be seen makes nothing healthy and is waited for", () => {
+  const engine = { backend: "memory", host: "local", runtimes: 0 };
+  const away = { ...engine, status: "unobserved", message: "refused" } as const;
+  expect(judge({ complete: false, observed: [away] }, [], { watched: ["a"] })).toEqual([
+    { kind: "unobserved", engine: "memory@local", why: "refused" },
+  ]);
+  expect(judge({ observed: [away] })).toEqual([]);
+  expect(judge({ observed: [{ ...engine, status: "complete", message: null }] })).toEqual([
+    { kind: "observed", engine: "memory@local" },
+  ]);
+});

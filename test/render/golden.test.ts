@@ -1,0 +1,59 @@
+import { stripVTControlCharacters } from "node:util";
+import { describe, expect, test } from "vitest";
+import { renderDiagnostics } from "../../src/render/diagnostics.ts";
+import { renderExplanation } from "../../src/render/explain.ts";
+import { renderInspection } from "../../src/render/inspection.ts";
+import { cells } from "../../src/render/layout.ts";
+import { renderListing } from "../../src/render/listing.ts";
+import { renderPlan } from "../../src/render/plan.ts";
+import { renderResult } from "../../src/render/result.ts";
+import type { Style } from "../../src/render/style.ts";
+import { explanation, listing, result } from "./answers.ts";
+import { fullPlan, plan } from "./plans.ts";
+
+const wide: Style = { colour: false, width: 140, unicode: true, cwd: "/repo" };
+const styles: Readonly<Record<string, Style>> = {
+  wide,
+  narrow: { ...wide, width: 60 },
+  ascii: { ...wide, width: 100, unicode: false },
+  colour: { ...wide, width: 100, colour: true },
+};
+
+const inspection = {
+  address: "agent/work",
+  runtime: { status: "running", config: "drift", object_id: "cafe" },
+  spec: { docker: { image: "node:22-slim", memory: 2147483648, cap_add: [] }, env: { LANG: "C.UTF-8" } },
+  observed: { state: "running" },
+  diff: [{ path: "docker.memory", before: 1073741824, after: 2147483648 }],
+  labels: { "sandkeep.fleet": "team" },
+  history: [],
+  open_runs: [],
+};
+
+const subjects: Readonly<Record<string, (style: Style) => string>> = {
+  plan: (style) => renderPlan(fullPlan(), style, { verbose: false }),
+  "plan-verbose": (style) => renderPlan(fullPlan(), style, { verbose: true }),
+  "plan-empty": (style) => renderPlan(plan({ counts: { no_op: 3 } }), style, { verbose: false }),
+  explain: (style) => renderExplanation(explanation(), style),
+  list: (style) => renderListing(listing(), style),
+  "list-empty": (style) => renderListing({ runtimes: [], dormant: [], orphans: [], foreign: [] }, style),
+  result: (style) => renderResult(result(), style),
+  diagnostics: (style) => renderDiagnostics(fullPlan().diagnostics, style),
+  inspect: (style) => renderInspection(inspection, style),
+};
+
+describe.each(Object.entries(subjects))("%s", (subject, render) => {
+  test.each(Object.entries(styles))("%s", async (name, style) => {
+    const text = render(style);
+    const lines = stripVTControlCharacters(text).split("\n");
+    expect(lines.filter((line) => line !== line.trimEnd())).toEqual([]);
+    expect(lines.filter((line) => cells(line) > style.width)).toEqual([]);
+    expect(text.endsWith("\n")).toBe(true);
+    await expect(text).toMatchFileSnapshot(`golden/${subject}.${name}.txt`);
+  });
+
+  test("colour only repeats what the words say", () => {
+    const style = styles["colour"] ?? wide;
+    expect(stripVTControlCharacters(render(style))).toBe(render({ ...style, colour: false }));
+  });
+});

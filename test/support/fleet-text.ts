@@ -1,0 +1,56 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { onTestFinished } from "vitest";
+import { type LoadedConfig, loadConfig } from "../../src/config/index.ts";
+import { type Resolution, resolve } from "../../src/resolve/index.ts";
+
+/** A real, empty folder that goes when the test ends. */
+export function temporaryFolder(): string {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "sandkeep-")));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Real path of the deepest existing ancestor plus the rest. */
+export function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : join(realPath(parent), basename(path));
+  }
+}
+
+export interface ResolvedText extends Resolution {
+  readonly loaded: LoadedConfig;
+  readonly facts: { readonly root: string; readonly home: string; readonly realPath: typeof realPath };
+}
+
+/** Loads and resolves `sandkeep.toml` (and further files) in `<folder>/project`; the home is `<folder>/home`. */
+export async function resolveText(
+  text: string,
+  folder = temporaryFolder(),
+  files: Readonly<Record<string, string>> = {},
+): Promise<ResolvedText> {
+  const root = join(folder, "project");
+  const home = join(folder, "home");
+  for (const each of [root, home]) mkdirSync(each, { recursive: true });
+  const head = 'version = 1\nfleet = "team"\nfleet_id = "k3v9q2"\n';
+  writeFileSync(join(root, "sandkeep.toml"), head + text);
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, name)), { recursive: true });
+    writeFileSync(join(root, name), content);
+  }
+  const result = await loadConfig({ cwd: root, backends: ["local", "docker"] });
+  if (!result.ok) throw new Error(JSON.stringify(result.diagnostics, undefined, 2));
+  const facts = { root, home, realPath };
+  return { loaded: result.loaded, facts, ...resolve(result.loaded, facts) };
+}
+
+/** Line of `text` in the file that `resolveText` writes. */
+export function lineOf(text: string, part: string): number {
+  const index = text.split("\n").findIndex((line) => line.includes(part));
+  if (index < 0) throw new Error(`${part} is not in the text`);
+  return index + 4;
+}

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Installs the real services the tests talk to: a Docker Engine, an OpenSSH server, bubblewrap, a static busybox
+# for the base images, and systemd-analyze. Idempotent; returns at once when everything is there.
+set -euo pipefail
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+# command it brings : Debian package
+readonly NEEDS=(
+  dockerd:docker.io
+  docker:docker.io
+  iptables:iptables
+  ip:iproute2
+  sshd:openssh-server
+  ssh:openssh-client
+  ssh-keygen:openssh-client
+  bwrap:bubblewrap
+  systemd-analyze:systemd
+  unshare:util-linux
+  flock:util-linux
+  nsenter:util-linux
+  script:bsdutils
+  git:git
+  tar:tar
+)
+
+say() { printf 'provision: %s\n' "$*" >&2; }
+
+# The dynamic busybox of other packages cannot run in an otherwise empty image.
+has_static_busybox() { command -v busybox >/dev/null && ! ldd "$(command -v busybox)" >/dev/null 2>&1; }
+
+missing_packages() {
+  local need
+  for need in "${NEEDS[@]}"; do
+    command -v "${need%%:*}" >/dev/null || printf '%s\n' "${need#*:}"
+  done
+  has_static_busybox || printf 'busybox-static\n'
+}
+
+mapfile -t packages < <(missing_packages | sort -u)
+if [ "${#packages[@]}" -eq 0 ]; then
+  exit 0
+fi
+
+give_up() {
+  say "missing: ${packages[*]}"
+  say "$1"
+  if [ "${CI:-}" = "true" ] || [ "${CI:-}" = "1" ]; then
+    exit 1
+  fi
+  say "going on without; tests that need these services are skipped, with the reason."
+  exit 0
+}
+
+[ "$(id -u)" -eq 0 ] || give_up "not root: run 'sudo apt-get install --no-install-recommends ${packages[*]}' once."
+command -v apt-get >/dev/null || give_up "no apt-get: install the equivalents of these Debian packages yourself."
+
+# Two runs at once install one after the other; the second finds nothing left to do.
+exec 9>/tmp/sandkeep-provision.lock
+if command -v flock >/dev/null; then
+  flock -w 900 9 || give_up "another provisioning run holds the lock for more than 15 minutes."
+  mapfile -t packages < <(missing_packages | sort -u)
+  [ "${#packages[@]}" -gt 0 ] || exit 0
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+apt_get() { apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@" </dev/null >&2 9>&-; }
+
+say "installing ${packages[*]}"
+install_all() { apt_get install -y -q --no-install-recommends "${packages[@]}"; }
+if ! install_all; then
+  # Package lists are absent or old on fresh images; the list lock itself has no wait option.
+  for attempt in 1 2 3 4 5 6; do
+    apt_get update -q && break
+    say "apt-get update failed (attempt $attempt), trying again"
+    sleep "$((attempt * 3))"
+  done
+  install_all || give_up "apt-get install failed, see above."
+fi
+
+mapfile -t packages < <(missing_packages | sort -u)
+[ "${#packages[@]}" -eq 0 ] || give_up "installed, but the commands are still not found."
+say "done"

@@ -1,0 +1,205 @@
+#!/usr/bin/env bash
+# Runs a private Docker Engine and a throw-away sshd for one test run:  services.sh DIR
+# Prints `ready` on stdout once both answer, then waits for the end of its stdin. However its starter ends (also by
+# SIGKILL) the pipe closes, so the engine, its containers, its bridge and DIR itself always go away with it.
+set -uo pipefail
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+unset DOCKER_HOST DOCKER_CONTEXT DOCKER_TLS_VERIFY DOCKER_CERT_PATH
+
+readonly DIR="$1"
+readonly SOCKET="$DIR/docker.sock"
+readonly SSH_DIR="$DIR/ssh"
+readonly SSH_TRIES=20
+export DOCKER_CONFIG="$DIR/docker-cli"
+
+bridge=""
+dockerd_pid=""
+sshd_pid=""
+
+engine() { "$(engine_cli)" -H "unix://$SOCKET" "$@"; }
+# The client that came with the engine, where there is one: another on PATH may have outgrown this API version.
+engine_cli() { if [ -x /usr/bin/docker ]; then echo /usr/bin/docker; else echo docker; fi; }
+
+fail() {
+  printf 'services: %s\n' "$1" >&2
+  [ -z "${2:-}" ] || tail -n 25 "$2" >&2
+  exit 1
+}
+
+wait_for_exit() { # PID TENTHS
+  local left="$2"
+  while [ "$left" -gt 0 ] && kill -0 "$1" 2>/dev/null; do
+    sleep 0.1
+    left=$((left - 1))
+  done
+  ! kill -0 "$1" 2>/dev/null
+}
+
+stop_sshd() {
+  [ -n "$sshd_pid" ] || return 0
+  kill -TERM -- "-$sshd_pid" 2>/dev/null # the group: the listener and its sessions
+  wait_for_exit "$sshd_pid" 30 || kill -KILL "$sshd_pid" 2>/dev/null
+}
+
+stop_dockerd() {
+  [ -n "$dockerd_pid" ] || return 0
+  local containers containerd_pid
+  containerd_pid="$(cat "$DIR/exec/containerd/containerd.pid" 2>/dev/null)"
+  mapfile -t containers < <(timeout 10 "$(engine_cli)" -H "unix://$SOCKET" ps -aq 2>/dev/null)
+  [ "${#containers[@]}" -eq 0 ] || timeout 30 "$(engine_cli)" -H "unix://$SOCKET" rm -f "${containers[@]}" >/dev/null 2>&1
+  kill -TERM "$dockerd_pid" 2>/dev/null
+  wait_for_exit "$dockerd_pid" 200 || kill -KILL "$dockerd_pid" 2>/dev/null
+  [ -z "$containerd_pid" ] || wait_for_exit "$containerd_pid" 50 || kill -KILL "$containerd_pid" 2>/dev/null
+}
+
+cleanup() {
+  trap '' INT TERM HUP
+  stop_sshd
+  stop_dockerd
+  awk -v dir="$DIR/" 'index($2, dir) == 1 { print $2 }' /proc/self/mounts | sort -r | xargs -r umount -l 2>/dev/null
+  # Networks the tests left: the engine made their bridges inside our own address block.
+  if [ -n "$bridge" ]; then
+    ip -4 -o addr show | awk -v net="10.${bridge#sktest}." 'index($4, net) == 1 { print $2 }' |
+      xargs -r -n 1 ip link delete 2>/dev/null
+  fi
+  rm -rf "$DIR" 2>/dev/null || { sleep 0.5; rm -rf "$DIR"; }
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM HUP
+
+# Engines on one machine must not share `docker0` nor iptables chains: each gets its own bridge and a /16, and the
+# atomic `ip link add` is what makes the choice of the number safe between two runs.
+claim_bridge() {
+  local number
+  for number in $(shuf -i 101-250); do
+    if ip link add "sktest$number" type bridge 2>/dev/null; then
+      bridge="sktest$number"
+      ip addr add "10.$number.0.1/24" dev "$bridge" && ip link set "$bridge" up && return 0
+      return 1
+    fi
+  done
+  return 1
+}
+
+start_dockerd() {
+  claim_bridge || fail "cannot create a network bridge (CAP_NET_ADMIN is needed)"
+  local net="10.${bridge#sktest}"
+  printf '{}\n' >"$DIR/daemon.json" # in place of the machine's own
+  dockerd --config-file "$DIR/daemon.json" --data-root "$DIR/data" --exec-root "$DIR/exec" --pidfile "$DIR/dockerd.pid" \
+    -H "unix://$SOCKET" --bridge "$bridge" --default-address-pool "base=$net.128.0/17,size=24" \
+    --iptables=false --ip-forward=false --ip-masq=false --shutdown-timeout 3 --log-level warn \
+    </dev/null >"$DIR/dockerd.log" 2>&1 &
+  dockerd_pid=$!
+}
+
+wait_for_dockerd() {
+  local tries=300
+  until [ -S "$SOCKET" ] && engine version >/dev/null 2>&1; do
+    kill -0 "$dockerd_pid" 2>/dev/null || fail "dockerd ended at start; its last lines:" "$DIR/dockerd.log"
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || fail "dockerd was not ready in 30 s; its last lines:" "$DIR/dockerd.log"
+    sleep 0.1
+  done
+}
+
+# A root file system of a static busybox with its applets, and the few files programs expect. CONTENT makes each
+# image's digest its own.
+build_rootfs() { # DIR CONTENT
+  mkdir -p "$1"/{bin,etc,proc,sys,dev,root,usr/bin,usr/sbin,sbin,home/user,workspace}
+  mkdir -p -m 1777 "$1/tmp"
+  cp "$(command -v busybox)" "$1/bin/busybox"
+  local applet
+  for applet in $("$1/bin/busybox" --list); do
+    [ "$applet" = busybox ] || ln -s busybox "$1/bin/$applet"
+  done
+  ln -s ../../bin/busybox "$1/usr/bin/env"
+  printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\n' >"$1/etc/passwd"
+  printf 'root:x:0:\nuser:x:1000:\n' >"$1/etc/group"
+  printf '%s\n' "$2" >"$1/etc/sandkeep-test"
+  chown -R 1000:1000 "$1/home/user"
+}
+
+import_image() { # ROOTFS NAME CMD
+  tar -C "$1" --numeric-owner -cf - . | engine import --change "CMD $3" - "$2" >/dev/null || fail "cannot import $2"
+}
+
+load_images() {
+  build_rootfs "$DIR/rootfs" 1
+  import_image "$DIR/rootfs" sandkeep-test/busybox:1 '["/bin/sh"]'
+  printf '2\n' >"$DIR/rootfs/etc/sandkeep-test"
+  import_image "$DIR/rootfs" sandkeep-test/busybox:2 '["/bin/sh"]'
+  printf 'exits\n' >"$DIR/rootfs/etc/sandkeep-test"
+  import_image "$DIR/rootfs" sandkeep-test/exits:1 '["/bin/false"]'
+  rm -rf "$DIR/rootfs"
+}
+
+write_ssh_files() {
+  mkdir -p -m 700 "$SSH_DIR"
+  ssh-keygen -q -t ed25519 -N '' -C sandkeep-test-host -f "$SSH_DIR/host_key"
+  ssh-keygen -q -t ed25519 -N '' -C sandkeep-test-user -f "$SSH_DIR/user_key"
+  cp "$SSH_DIR/user_key.pub" "$SSH_DIR/authorized_keys"
+  cat >"$SSH_DIR/sshd_config" <<CONFIG
+ListenAddress 127.0.0.1
+HostKey $SSH_DIR/host_key
+AuthorizedKeysFile $SSH_DIR/authorized_keys
+PidFile none
+StrictModes no
+UsePAM no
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+AllowTcpForwarding yes
+AllowStreamLocalForwarding yes
+PrintMotd no
+PrintLastLog no
+Subsystem sftp internal-sftp
+CONFIG
+}
+
+write_ssh_client_files() { # PORT
+  printf '%s\n' "$1" >"$SSH_DIR/port"
+  id -un >"$SSH_DIR/user"
+  printf '[127.0.0.1]:%s %s\n' "$1" "$(cut -d' ' -f1,2 "$SSH_DIR/host_key.pub")" >"$SSH_DIR/known_hosts"
+  cat >"$SSH_DIR/config" <<CONFIG
+Host sandkeep-test
+  HostName 127.0.0.1
+  Port $1
+  User $(id -un)
+  IdentityFile $SSH_DIR/user_key
+  IdentitiesOnly yes
+  IdentityAgent none
+  UserKnownHostsFile $SSH_DIR/known_hosts
+  GlobalKnownHostsFile /dev/null
+  StrictHostKeyChecking yes
+  BatchMode yes
+  LogLevel ERROR
+CONFIG
+}
+
+start_sshd() {
+  mkdir -p -m 755 /run/sshd # the compiled-in privilege separation directory
+  write_ssh_files
+  local try port
+  for try in $(seq "$SSH_TRIES"); do
+    port="$(shuf -i 20000-32000 -n 1)" # below the ephemeral range: no outgoing connection holds it
+    setsid "$(command -v sshd)" -D -e -f "$SSH_DIR/sshd_config" -p "$port" </dev/null >"$SSH_DIR/sshd.log" 2>&1 &
+    sshd_pid=$!
+    write_ssh_client_files "$port"
+    local tries=50
+    while kill -0 "$sshd_pid" 2>/dev/null && [ "$tries" -gt 0 ]; do
+      ssh -F "$SSH_DIR/config" -o ConnectTimeout=5 sandkeep-test true 2>"$SSH_DIR/ssh.log" && return 0
+      sleep 0.1
+      tries=$((tries - 1))
+    done
+    grep -q 'Address already in use' "$SSH_DIR/sshd.log" || break
+  done
+  cat "$SSH_DIR/ssh.log" >>"$SSH_DIR/sshd.log"
+  fail "sshd did not come up; its last lines:" "$SSH_DIR/sshd.log"
+}
+
+start_dockerd
+start_sshd
+wait_for_dockerd
+load_images
+printf 'ready\n'
+cat >/dev/null # until the starter closes the pipe or is gone

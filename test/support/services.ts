@@ -1,0 +1,65 @@
+import { describe, inject } from "vitest";
+
+/** The real services of this test run: started before the first test file, gone after the last. */
+export interface TestServices {
+  readonly docker: DockerService;
+  readonly ssh: SshService;
+}
+
+export interface DockerService {
+  /** Path of the private engine's unix socket. */
+  readonly socket: string;
+  /** The same as a `DOCKER_HOST` value, `unix:///…`. */
+  readonly host: string;
+  /** Images the engine holds. There is no registry: nothing else can be pulled. */
+  readonly images: DockerImages;
+}
+
+export interface DockerImages {
+  /** Static busybox, runs `/bin/sh`, user `user` has uid 1000; `/etc/sandkeep-test` holds `1`. */
+  readonly busybox: string;
+  /** As `busybox`, but with another digest: `/etc/sandkeep-test` holds `2`. */
+  readonly busyboxNext: string;
+  /** Its default command exits at once, with code 1. */
+  readonly exits: string;
+}
+
+/** An sshd on 127.0.0.1 that lets the user of this test run in with `keyFile` and nothing else. */
+export interface SshService {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** Private key of the user (ed25519, no passphrase). */
+  readonly keyFile: string;
+  /** Holds the server's host key under `[127.0.0.1]:port`. */
+  readonly knownHostsFile: string;
+  /** OpenSSH client config: `ssh -F configFile sandkeep-test true`. */
+  readonly configFile: string;
+  readonly alias: string;
+}
+
+export type ServicesState =
+  | { readonly state: "ready"; readonly services: TestServices }
+  | { readonly state: "unavailable"; readonly reason: string };
+
+declare module "vitest" {
+  interface ProvidedContext {
+    readonly sandkeepServices: ServicesState;
+  }
+}
+
+/**
+ * A suite that needs the real services; for the projects contract, faults and e2e. Where they cannot run (never in CI)
+ * its tests count as skipped. Call `services()` inside tests and hooks, not while the suite is being collected.
+ */
+export function describeWithServices(title: string, suite: (services: () => TestServices) => void): void {
+  const provided = inject("sandkeepServices");
+  if (provided.state === "ready") describe(title, () => suite(() => provided.services));
+  else {
+    describe.skip(`${title} [${provided.reason}]`, () => {
+      suite(() => {
+        throw new Error(`no real services: ${provided.reason}`);
+      });
+    });
+  }
+}

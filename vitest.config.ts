@@ -1,0 +1,37 @@
+import { defineConfig } from "vitest/config";
+
+const services = "test/support/services-setup.ts";
+const built = "test/support/built-setup.ts";
+const own = ["properties", "contract", "faults", "e2e"].map((folder) => `test/${folder}/**`);
+
+// Real engines and child processes on a small machine: generous limits, which only a hang reaches.
+const slow = { testTimeout: 60_000, hookTimeout: 120_000 };
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: [...own, "test/bench/**", "test/support/**"],
+          testTimeout: 20_000,
+        },
+      },
+      { extends: true, test: { name: "property", include: ["test/properties/**/*.test.ts"], ...slow } },
+      {
+        extends: true,
+        test: { name: "contract", include: ["test/contract/**/*.test.ts"], globalSetup: [services], ...slow },
+      },
+      {
+        extends: true,
+        test: { name: "faults", include: ["test/faults/**/*.test.ts"], globalSetup: [services], ...slow },
+      },
+      {
+        extends: true,
+        test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], globalSetup: [built, services], ...slow },
+      },
+    ],
+  },
+});
