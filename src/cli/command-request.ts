@@ -34,7 +34,7 @@ export function commandRequest(invocation: Invocation, argv: readonly string[]) 
     ...configFile(invocation),
     ...(agent === undefined ? {} : { agent }),
     ...(session === undefined ? {} : { session }),
-    ...(timeoutMs === undefined || timeoutMs === 0 ? {} : { timeoutMs }),
+    ...(timeoutMs === undefined || timeoutMs === "off" ? {} : { timeoutMs }),
     argv: [...argv],
     env: commandEnv(listOption(invocation, "env"), invocation.env),
   };

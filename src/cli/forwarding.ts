@@ -14,6 +14,8 @@ export interface ForwardingSource {
 export interface Forwarding extends Disposable {
   /** From now on signals are the command's. */
   started(control: CommandControl): void;
+  /** The command shares our terminal, which interrupts it by itself: Ctrl-C must not end us under it. */
+  sharesTerminal(): void;
 }
 
 const FORWARDED: readonly EndingSignal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -24,8 +26,10 @@ export function forwardSignals(
   source: ForwardingSource = process,
 ): Forwarding {
   let command: CommandControl | undefined;
+  let shared = false;
   const listeners = FORWARDED.map((signal) => {
     const listener = (): void => {
+      if (shared && signal === "SIGINT") return;
       if (command === undefined) leave(signalExit(signal));
       // A command that has just ended cannot be signalled; its result tells the rest.
       else command.signal(signal).catch(() => undefined);
@@ -36,6 +40,9 @@ export function forwardSignals(
   return {
     started: (control) => {
       command = control;
+    },
+    sharesTerminal: () => {
+      shared = true;
     },
     [Symbol.dispose]: () => {
       for (const [signal, listener] of listeners) source.off(signal, listener);

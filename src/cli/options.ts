@@ -23,10 +23,11 @@ export function switchOption({ options }: From, key: string): boolean {
   return options[key] === true;
 }
 
-/** Milliseconds; `off` and `0` are undefined where `off` is allowed. */
-export function durationOption(from: From, key: string): number | undefined {
+/** Milliseconds; `off` and `0` say that there is to be no such limit. */
+export function durationOption(from: From, key: string): number | "off" | undefined {
   const text = textOption(from, key);
   if (text === undefined) return undefined;
+  if (text === "off" || text === "0") return "off";
   const ms = parseDuration(text);
   if (ms === undefined)
     throw usageError(`${flagName(key)} is ${JSON.stringify(text)}`, `Expected ${DURATION_EXPECTED}.`);

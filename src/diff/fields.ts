@@ -56,10 +56,13 @@ export function unenforced(spec: Spec, current: ObservedRuntime, rows: readonly 
     .map((row) => row.path);
 }
 
-/** An engine tells "nothing" in its own ways: an empty list or table equals an absent one. */
+/** An engine tells "nothing" in its own ways: null, an empty list or an empty table equals an absent value. */
 function absentAs(seen: Json): Json | undefined {
-  if (Array.isArray(seen)) return seen.length === 0 ? seen : undefined;
-  return isJsonObject(seen) && Object.keys(seen).length === 0 ? seen : undefined;
+  if (seen === null) return seen;
+  const empty = Array.isArray(seen)
+    ? seen.length === 0
+    : isJsonObject(seen) && Object.keys(seen).length === 0;
+  return empty ? seen : undefined;
 }
 
 /** Tables are told entry by entry, so that a person sees the one key that changed. */

@@ -20,7 +20,10 @@ export interface ObservedRuntime {
   readonly started_at?: number;
   /** Exit code of the last stop, when the engine knows one. */
   readonly exit_code?: number;
-  /** Field-table values by path. A path that is absent could not be observed and is never compared. */
+  /**
+   * Field-table values by path; null where the engine shows that there is none. A path that is absent could not be
+   * observed and is never compared.
+   */
   readonly fields: Readonly<Record<string, Json>>;
   readonly image?: ImageIdentity;
   /** Execs that the engine reports, without health checks and probes of ours. */

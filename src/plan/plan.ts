@@ -55,6 +55,7 @@ export function buildPlan(input: PlanInput): Plan {
     source: input.source,
     observed: input.observations.map((each) => observedOf(each)),
     images: [...input.images.values()]
+      .filter((fact) => fact.state.status !== "unknown")
       .map((fact) => planImage(fact))
       .toSorted((a, b) => (imageKey(a) < imageKey(b) ? -1 : 1)),
     specs,
@@ -63,7 +64,7 @@ export function buildPlan(input: PlanInput): Plan {
     blocked,
     graph,
     summary: summarise(changes, blocked, lists),
-    diagnostics: [...input.diagnostics, ...absentEngines(input)],
+    diagnostics: [...input.diagnostics, ...absentEngines(input), ...unknownImages(input)],
     exit_code: planExitCode({
       complete,
       blocked,
@@ -166,6 +167,18 @@ function absentEngines(input: PlanInput): Diagnostic[] {
           },
         ],
   );
+}
+
+/** An image nobody could ask about changes nothing; on an engine that is away that goes without saying. */
+function unknownImages(input: PlanInput): Diagnostic[] {
+  const away = new Set(
+    input.observations.filter((each) => each.status !== "complete").map((each) => engineKey(each)),
+  );
+  return [...input.images.values()].flatMap((fact) => {
+    if (fact.state.status !== "unknown" || away.has(engineKey(fact))) return [];
+    const message = `whether ${fact.ref} changed on ${engineKey(fact)} is unknown: ${fact.state.message}`;
+    return [{ severity: "warning" as const, code: "image-unknown", message, path: "" }];
+  });
 }
 
 function blockedOf(decisions: readonly Decision[]): Blocked[] {

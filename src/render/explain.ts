@@ -99,15 +99,10 @@ function tools(agent: ExplainedAgent, style: Style): string[] {
   const rows = lists.map(([name, list]) => {
     const source = sources[name];
     const at =
-      source === undefined
-        ? ""
-        : [source.key, showSource(style, source)].filter((part) => part !== "").join(" at ");
-    return [
-      { text: name },
-      { text: list.length === 0 ? "(none)" : list.join(", ") },
-      { text: at, tone: "dim" },
-    ];
-  }) satisfies Cell[][];
+      source === undefined ? [] : [source.key, showSource(style, source)].filter((part) => part !== "");
+    const items = list.length === 0 ? "(none)" : list.join(", ");
+    return [{ text: name }, { text: at.length === 0 ? items : `${items} (${at.join(" at ")})` }];
+  });
   return [...grid(style, "Tools", rows), ...(verdict === null ? [] : verdictLines(verdict, style))];
 }
 

@@ -6,6 +6,7 @@ import { formatValue } from "./value.ts";
 
 const TITLES: readonly (readonly [key: string, title: string])[] = [
   ["runtime", "Runtime"],
+  ["would", "What the next apply would do"],
   ["diff", "Difference between what is wanted and what is there"],
   ["spec", "Wanted"],
   ["observed", "Observed"],
@@ -32,6 +33,30 @@ function isList(value: Json | undefined): value is readonly Json[] {
   return Array.isArray(value);
 }
 
+function isTable(value: Json): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A list of like tables, one row each below the names of their keys; undefined for anything else. */
+function rows(value: Json): Cell[][] | undefined {
+  if (!isList(value) || !value.every(isTable)) return undefined;
+  const keys = [...new Set(value.flatMap((row) => Object.keys(row)))];
+  const cell = (row: JsonObject, key: string): string => {
+    const found = row[key];
+    return typeof found === "string" ? found : found === undefined ? "" : formatValue(leafPath(row, key), found);
+  };
+  return [
+    keys.map((key) => ({ text: key, tone: "dim" })),
+    ...value.map((row) => keys.map((key) => ({ text: cell(row, key) }))),
+  ];
+}
+
+/** Values of a difference have the unit of the field they belong to. */
+function leafPath(row: JsonObject, key: string): string {
+  const path = row["path"];
+  return typeof path === "string" ? path : key;
+}
+
 /** One runtime in full: what is wanted, what is there, the difference, labels, runs and history. */
 export function renderInspection(inspection: JsonObject, style: Style): string {
   const address = inspection["address"];
@@ -44,7 +69,7 @@ export function renderInspection(inspection: JsonObject, style: Style): string {
       if (value === null || (isList(value) && value.length === 0)) {
         return [...heading, ...paragraph(style, "none", { indent: 2, tone: "dim" })];
       }
-      return [...heading, ...columns(style, leaves(value, "", 0), 2)];
+      return [...heading, ...columns(style, rows(value) ?? leaves(value, "", 0), 2)];
     }),
   ]);
 }

@@ -5,7 +5,7 @@ import type { Style, Tone } from "./style.ts";
 import { applySummary } from "./summary.ts";
 
 const STATUS = {
-  done: { words: "done", symbol: "=", tone: "good" },
+  done: { words: "done", symbol: "✓", tone: "good" },
   failed: { words: "FAILED", symbol: "!", tone: "alarm" },
   skipped: { words: "skipped", symbol: "=", tone: "warning" },
   stale: { words: "stale, not touched", symbol: "!", tone: "warning" },
@@ -16,7 +16,8 @@ function outcomeLines(outcome: Outcome, style: Style): string[] {
   const { words, symbol, tone } = STATUS[outcome.status];
   const time =
     outcome.status === "skipped" || outcome.status === "stale" ? "" : `, ${seconds(outcome.duration_ms)}`;
-  const lines = symbolLine(style, symbol, tone, outcome.address, `${outcome.action} ${words}${time}`);
+  const mark = symbol === "✓" && !style.unicode ? "ok" : symbol;
+  const lines = symbolLine(style, mark, tone, outcome.address, `${outcome.action} ${words}${time}`);
   const error = outcome.error;
   if (error === null) {
     return outcome.status === "done" || outcome.reason === ""

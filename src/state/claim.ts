@@ -128,7 +128,7 @@ export class Claim implements AsyncDisposable {
     if (this.#released) return false;
     // After a long stall somebody may be about to take over; renewing first decides it under the mutex.
     if (performance.now() - this.#renewed > this.#options.ttlMs / 2) return this.#renew();
-    return (await readClaim(this.#path))?.holder?.token === this.#holder.token;
+    return (await this.#own()) !== undefined;
   }
 
   /** One at a time: a slow disk must not pile heartbeats up. */
@@ -139,13 +139,21 @@ export class Claim implements AsyncDisposable {
     return this.#renewing;
   }
 
+  /** The file while it is still ours. */
+  async #own(): Promise<(ClaimFile & { readonly holder: Holder }) | undefined> {
+    const file = await readClaim(this.#path);
+    const holder = file?.holder;
+    return file && holder?.token === this.#holder.token ? { ...file, holder } : undefined;
+  }
+
   async #writeHeartbeat(): Promise<boolean> {
+    // Looked at before locking: the mutex would make a state directory anew that someone deleted.
+    const lost = this.#released || (await this.#own()) === undefined;
+    if (lost) clearInterval(this.#timer);
+    if (lost) return false;
     return withMutex(this.#path, async () => {
-      const file = await readClaim(this.#path);
-      if (this.#released || file?.holder?.token !== this.#holder.token) {
-        clearInterval(this.#timer);
-        return false;
-      }
+      const file = await this.#own();
+      if (this.#released || file === undefined) return false;
       const heartbeat = Math.max(this.#options.now(), file.holder.heartbeat_at + 1);
       await writeJson(this.#path, { ...file, holder: { ...file.holder, heartbeat_at: heartbeat } });
       this.#renewed = performance.now();
@@ -157,9 +165,10 @@ export class Claim implements AsyncDisposable {
     if (this.#released) return;
     this.#released = true;
     clearInterval(this.#timer);
+    if ((await this.#own()) === undefined) return;
     await withMutex(this.#path, async () => {
-      const file = await readClaim(this.#path);
-      if (file?.holder?.token !== this.#holder.token) return;
+      const file = await this.#own();
+      if (file === undefined) return;
       if (this.#options.keepFile) await writeJson(this.#path, { ...file, holder: null });
       else await removeFile(this.#path);
     });

@@ -49,4 +49,15 @@ describe("forwarding", () => {
     expect(forwarded).toEqual(["SIGINT", "SIGTERM", "SIGHUP"]);
     expect(source.eventNames()).toEqual([]);
   });
+
+  test("Ctrl-C leaves us alone while the command shares our terminal", () => {
+    const source = new EventEmitter();
+    const left: number[] = [];
+    using signals = forwardSignals((code) => left.push(code), source);
+    signals.sharesTerminal();
+    source.emit("SIGINT");
+    expect(left).toEqual([]);
+    source.emit("SIGHUP");
+    expect(left).toEqual([129]);
+  });
 });

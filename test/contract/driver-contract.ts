@@ -166,6 +166,7 @@ function observeCases({ fleet, harness, driver }: Cases): void {
     await using mine = fleet();
     const drift: Record<string, unknown> = {};
     for (const [n, [what, input]] of Object.entries(every).entries()) {
+      if (!mine.accepts(input)) continue;
       const made = await mine.run(`v${n}`, input);
       const seen = await driver().inspect(made.objectId);
       if (seen === undefined) throw new Error(`${what} is not there`);

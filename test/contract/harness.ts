@@ -137,10 +137,9 @@ export class Fleet implements AsyncDisposable {
     return `${this.name}-${suffix}-0123456789`;
   }
 
-  async spec(input: Partial<SpecInput> = {}): Promise<Spec & { readonly source: string }> {
-    const { module, host, plain, source } = this.harness;
-    const { path } = await source();
-    const settings: Settings = {
+  #settings(path: string, input: Partial<SpecInput>): Settings {
+    const { module, plain } = this.harness;
+    return {
       mode: "all",
       scope: "agent",
       backend: module.backend,
@@ -155,6 +154,18 @@ export class Fleet implements AsyncDisposable {
       disruption: { when: "idle", max_wait: "off" },
       options: { ...plain, ...input.options },
     };
+  }
+
+  /** False for settings that `validate` would refuse for this backend. */
+  accepts(input: Partial<SpecInput>): boolean {
+    const { module, host } = this.harness;
+    return module.require(this.#settings("/source", input), host).length === 0;
+  }
+
+  async spec(input: Partial<SpecInput> = {}): Promise<Spec & { readonly source: string }> {
+    const { module, host, source } = this.harness;
+    const { path } = await source();
+    const settings = this.#settings(path, input);
     const facts = pathFacts(path, homedir());
     return { ...normaliseSpec("sandbox", settings, module, host, facts), source: path };
   }

@@ -131,6 +131,20 @@ test("links are followed, and swapping one is seen, as config maps do it", async
   await act(() => appendFile(join(folder, "..v2", "sandkeep.toml"), "# edited in place\n"));
 });
 
+test("a link to the current release, in the path itself, may be swapped", async () => {
+  for (const release of ["one", "two"]) {
+    await mkdir(join(folder, "releases", release), { recursive: true });
+    await writeFile(join(folder, "releases", release, "sandkeep.toml"), "version = 1\n");
+  }
+  await symlink(join("releases", "one"), join(folder, "current"));
+  await watch({ files: [join(folder, "current", "sandkeep.toml")], folders: [] });
+  await act(async () => {
+    await symlink(join("releases", "two"), join(folder, "next"));
+    await rename(join(folder, "next"), join(folder, "current"));
+  });
+  await act(() => appendFile(join(folder, "releases", "two", "sandkeep.toml"), "# edited\n"));
+});
+
 test("constant writes are told of within the maximum", async () => {
   const file = join(folder, "sandkeep.toml");
   await writeFile(file, "");

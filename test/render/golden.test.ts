@@ -23,10 +23,14 @@ const inspection = {
   address: "agent/work",
   runtime: { status: "running", config: "drift", object_id: "cafe" },
   spec: { docker: { image: "node:22-slim", memory: 2147483648, cap_add: [] }, env: { LANG: "C.UTF-8" } },
+  would: { action: "update", why: "someone changed its limits" },
   observed: { state: "running" },
   diff: [{ path: "docker.memory", before: 1073741824, after: 2147483648 }],
   labels: { "sandkeep.fleet": "team" },
-  history: [],
+  history: [
+    { at: "2026-01-02T00:00:01.000Z", op: "create", phase: "result", status: "done" },
+    { at: "2026-01-02T00:00:00.000Z", op: "create", phase: "intent" },
+  ],
   open_runs: [],
 };
 

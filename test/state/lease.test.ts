@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -180,6 +180,16 @@ describe("the lease", () => {
     expect(await readdir(state.dir)).toContain("lease.json.quarantined-1");
     await lease[Symbol.asyncDispose]();
     await next.assertHeld();
+  });
+
+  it("is lost with its directory, and nothing of it makes the directory anew", async () => {
+    const { state } = await temporaryState();
+    const lease = await acquireLease(state, { now, ttlMs: 90 });
+    await rm(state.base, { recursive: true, maxRetries: 3 });
+    await sleep(100);
+    await expect(lease.assertHeld()).rejects.toMatchObject({ code: "LEASE_LOST" });
+    await lease[Symbol.asyncDispose]();
+    await expect(readdir(state.base)).rejects.toThrow("ENOENT");
   });
 
   it("keeps its heartbeat going", async () => {

@@ -42,9 +42,17 @@ async function dryRun(invocation: Invocation, request: PlanRequest): Promise<num
   return plan.exit_code;
 }
 
+/** A limit that nothing reaches. */
+const NEVER = Number.MAX_SAFE_INTEGER;
+
+function limit(invocation: Invocation, key: string): number | undefined {
+  const given = durationOption(invocation, key);
+  return given === "off" ? NEVER : given;
+}
+
 export async function run(invocation: Invocation): Promise<number> {
-  const idle = durationOption(invocation, "idle");
-  const olderThan = durationOption(invocation, "olderThan");
+  const idle = limit(invocation, "idle");
+  const olderThan = limit(invocation, "olderThan");
   const targets = addresses(invocation.globals.targets);
   const request: PlanRequest = {
     ...configFile(invocation),

@@ -76,6 +76,10 @@ export async function run(invocation: Invocation): Promise<number> {
         signals.started(control);
         screen.hand(control);
       },
+      onHostTerminal: () => {
+        host.clear();
+        signals.sharesTerminal();
+      },
     },
   );
   screen.restore();

@@ -10,7 +10,9 @@ import { usageError } from "../exit-codes.ts";
 export async function run(invocation: Invocation): Promise<number> {
   const { globals, streams } = invocation;
   const intervalMs = durationOption(invocation, "interval");
-  if (intervalMs === 0) throw usageError("--interval is 0", "Expected a duration such as 5m.");
+  if (intervalMs === "off" || intervalMs === 0) {
+    throw usageError("watch cannot do without looking again", "Give --interval a duration such as 5m.");
+  }
   await using host = globals.json ? jsonLinesHost(streams.stdout, Date.now) : await openHost(invocation);
   using interrupts = catchInterrupts({
     onFirst: (signal) => {

@@ -59,7 +59,7 @@ async function fill(
   await mkdir(join(dir, "home"), { mode: 0o700 });
   await mkdir(join(dir, "tmp"), { mode: 0o700 });
   const workspace = join(dir, "workspace");
-  if (spec.workspace.provider === "own") await mkdir(workspace, { mode: 0o700 });
+  if (spec.workspace.source === undefined) await mkdir(workspace, { mode: 0o700 });
   else await symlink(spec.workspace.source, workspace);
   await writeManifest(dir, {
     object_id: objectId,
@@ -70,8 +70,8 @@ async function fill(
 }
 
 async function requireSource(spec: LocalSpec): Promise<void> {
-  const { provider, source } = spec.workspace;
-  if (provider === "own" || (await unlessMissing(stat(source)))?.isDirectory()) return;
+  const { source } = spec.workspace;
+  if (source === undefined || (await unlessMissing(stat(source)))?.isDirectory()) return;
   throw new SandkeepError(`the workspace source ${source} is not a folder`, {
     code: "LOCAL_WORKSPACE_MISSING",
     hint: "create it, or set `workspace.source` to a folder that exists",

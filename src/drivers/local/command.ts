@@ -53,7 +53,7 @@ export async function openRuntime(context: LocalContext, objectId: string): Prom
   const spec = readLocalSpec((path) => manifest.fields[path]);
   const workspace = await unlessMissing(realpath(join(dir, "workspace")));
   if (workspace === undefined || !(await stat(workspace)).isDirectory()) {
-    throw new SandkeepError(`the runtime's workspace ${spec.workspace.source} is gone`, {
+    throw new SandkeepError(`the runtime's workspace ${spec.workspace.source ?? "folder"} is gone`, {
       code: "LOCAL_WORKSPACE_MISSING",
       hint: "bring the folder back, or point `workspace.source` elsewhere and run `sandkeep apply`",
     });

@@ -15,7 +15,8 @@ export interface Bind {
 /** How the commands of a runtime are run. */
 export interface LocalSpec {
   readonly workspace: {
-    readonly source: string;
+    /** Absent only where the workspace is the runtime's own. */
+    readonly source?: string;
     readonly access: "none" | "ro" | "rw";
     readonly target: string;
     readonly provider: "link" | "bind" | "own";
@@ -44,12 +45,13 @@ export function valueAt(values: JsonObject, path: string): Json | undefined {
 /** Reads field values by path; anything that could not be carried out safely is refused, never guessed. */
 export function readLocalSpec(at: (path: string) => Json | undefined): LocalSpec {
   const isolation = oneOf(at, "local.isolation", ["none", "bubblewrap"]);
+  const provider = oneOf(at, "workspace.provider", ["link", "bind", "own"]);
   const spec: LocalSpec = {
     workspace: {
-      source: absolute(at, "workspace.source"),
+      ...(provider === "own" ? {} : { source: absolute(at, "workspace.source") }),
       access: oneOf(at, "workspace.access", ["none", "ro", "rw"]),
       target: absolute(at, "workspace.target"),
-      provider: oneOf(at, "workspace.provider", ["link", "bind", "own"]),
+      provider,
     },
     env: strings(at, "env"),
     isolation,

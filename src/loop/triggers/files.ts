@@ -4,7 +4,7 @@
  * files or folders that are deleted and made again are all seen. Events only lead to a look at the file system.
  */
 import type { Stats } from "node:fs";
-import { readdir, realpath, stat } from "node:fs/promises";
+import { lstat, readdir, realpath, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { FSWatcher } from "chokidar";
 import { toError } from "../../errors.ts";
@@ -113,6 +113,8 @@ export class FileTrigger implements AsyncDisposable {
     });
     watcher.on("error", (thrown) => this.#options.trouble(toError(thrown)));
     watcher.on("all", () => this.#debounce.poke());
+    // A folder that is moved away and replaced within one moment shows in no other event.
+    watcher.on("raw", () => this.#debounce.poke());
     await new Promise<void>((ready) => watcher.once("ready", ready));
     const old = this.#watcher;
     this.#watcher = watcher;
@@ -193,16 +195,29 @@ async function identify(file: string): Promise<{ real: string; state: readonly n
   }
 }
 
-/** For a folder that is not there, the nearest one above it: that is where it will appear. */
+/**
+ * The folder, and where another may take its place: for one that is not there the nearest folder above it, and for one
+ * behind a link the folder that holds the link.
+ */
 async function addFolder(path: string, folders: Map<string, string>, growing: Set<string>): Promise<void> {
   if (folders.has(path)) return;
+  const above = dirname(path);
   try {
     const { dev, ino } = await stat(path);
     folders.set(path, `${dev}:${ino}`);
+    for (const holder of await linkHolders(path)) await addFolder(holder, folders, growing);
   } catch {
     folders.set(path, ABSENT);
-    const above = dirname(path);
     growing.add(above);
     if (above !== path) await addFolder(above, folders, growing);
   }
+}
+
+async function linkHolders(path: string): Promise<string[]> {
+  if ((await realpath(path)) === path) return [];
+  const holders: string[] = [];
+  for (let part = path; dirname(part) !== part; part = dirname(part)) {
+    if ((await lstat(part)).isSymbolicLink()) holders.push(dirname(part));
+  }
+  return holders;
 }

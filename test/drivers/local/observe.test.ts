@@ -92,7 +92,7 @@ describe("a damaged manifest", () => {
     await symlink(join(on.base, "elsewhere.json"), path);
     expect((await only(on)).state).toBe("broken");
     await unlink(path);
-    execFileSync("mkfifo", [path]);
+    execFileSync("/usr/bin/mkfifo", [path]);
     expect((await only(on)).state).toBe("broken");
   });
 

@@ -1,0 +1,95 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parseEndpoint, resolveEndpoint } from "../../../src/drivers/docker/endpoint.ts";
+import { registryAuth, registryOf } from "../../../src/drivers/docker/registry-auth.ts";
+
+describe("an endpoint", () => {
+  it.each([
+    ["unix:///run/d.sock", { kind: "unix", socket: "/run/d.sock" }],
+    ["tcp://h:1", { kind: "tcp", host: "h", port: 1 }],
+    ["tcp://[::1]:1", { kind: "tcp", host: "::1", port: 1 }],
+    ["tcp://h", { kind: "tcp", host: "h", port: 2375 }],
+    ["ssh://me@h:2222", { kind: "ssh", destination: "me@h", port: 2222, socket: "/var/run/docker.sock" }],
+    ["ssh://h/run/user/1/docker.sock", { kind: "ssh", destination: "h", socket: "/run/user/1/docker.sock" }],
+  ])("%s is understood", (text, expected) => {
+    expect(parseEndpoint(text)).toEqual(expected);
+  });
+
+  it.each([
+    "unix://relative",
+    "ftp://h",
+    "h:2375",
+    "ssh://me:password@h",
+    "ssh://-oProxyCommand=x@h",
+    "ssh://-oProxyCommand=x",
+    "ssh://h/a:b",
+    "",
+  ])("%j is refused", (text) => {
+    expect(parseEndpoint(text)).toBeUndefined();
+  });
+});
+
+describe("the docker CLI's files", () => {
+  let home: string;
+  beforeEach(async () => {
+    home = await mkdtemp(join(tmpdir(), "sandkeep-home-"));
+    await mkdir(join(home, ".docker"));
+  });
+  afterEach(() => rm(home, { recursive: true, force: true }));
+  const config = (value: unknown) => writeFile(join(home, ".docker", "config.json"), JSON.stringify(value));
+
+  it("come after the host's table and DOCKER_HOST, and before the usual socket", async () => {
+    const env = { HOME: home };
+    expect(await resolveEndpoint(undefined, env)).toEqual({ kind: "unix", socket: "/var/run/docker.sock" });
+    await config({ currentContext: "away" });
+    await expect(resolveEndpoint(undefined, env)).rejects.toMatchObject({ code: "DOCKER_CONTEXT_UNKNOWN" });
+    expect(await resolveEndpoint(undefined, { ...env, DOCKER_CONTEXT: "default" })).toMatchObject({
+      kind: "unix",
+    });
+    const fromEnv = { ...env, DOCKER_HOST: "tcp://env:1" };
+    expect(await resolveEndpoint(undefined, fromEnv)).toEqual({ kind: "tcp", host: "env", port: 1 });
+    const host = { name: "b", docker: "unix:///b.sock", labels: {} };
+    expect(await resolveEndpoint(host, fromEnv)).toEqual({ kind: "unix", socket: "/b.sock" });
+  });
+
+  it("are not ignored when a certificate is missing", async () => {
+    const tls = { ca: join(home, "none.pem") };
+    const host = { name: "b", docker: "tcp://b:2376", tls, labels: {} };
+    await expect(resolveEndpoint(host, {})).rejects.toMatchObject({ code: "DOCKER_TLS_FILE" });
+  });
+
+  it.each([
+    ["debian:12", "https://index.docker.io/v1/"],
+    ["library/debian", "https://index.docker.io/v1/"],
+    ["docker.io/library/debian", "https://index.docker.io/v1/"],
+    ["ghcr.io/a/b:1", "ghcr.io"],
+    ["localhost/a", "localhost"],
+    ["reg:5000/a@sha256:00", "reg:5000"],
+  ])("know the registry of %s", (ref, expected) => {
+    expect(registryOf(ref)).toBe(expected);
+  });
+
+  it("give credentials from the file, or from a helper that is asked on stdin", async () => {
+    const secret = Buffer.from("me:pa:ss").toString("base64");
+    await config({ auths: { "ghcr.io": { auth: secret } } });
+    const env = { HOME: home, PATH: `${home}:${process.env["PATH"] ?? ""}` };
+    expect(await registryAuth("ghcr.io/a", env)).toEqual({
+      username: "me",
+      password: "pa:ss",
+      serveraddress: "ghcr.io",
+    });
+    expect(await registryAuth("debian", env)).toBeUndefined();
+    const helper =
+      '#!/bin/sh\nread -r server\necho "{\\"Username\\":\\"$1\\",\\"Secret\\":\\"for $server\\"}"\n';
+    await writeFile(join(home, "docker-credential-test"), helper, { mode: 0o755 });
+    await config({ credHelpers: { "ghcr.io": "test" }, credsStore: "../evil" });
+    expect(await registryAuth("ghcr.io/a", env)).toEqual({
+      username: "get",
+      password: "for ghcr.io",
+      serveraddress: "ghcr.io",
+    });
+    expect(await registryAuth("debian", env)).toBeUndefined();
+  });
+});
