@@ -2,7 +2,6 @@
  * In: where the config is. Out: the resolved fleet with its drivers' data, or every problem at once: those of the
  * text, of the merge, of security and tool rules, and of what each backend requires. It looks at no engine.
  */
-import { homedir } from "node:os";
 import type { LoadedConfig } from "../config/index.ts";
 import { loadConfig } from "../config/index.ts";
 import { sortDiagnostics } from "../config/document.ts";
@@ -46,7 +45,7 @@ export async function loadFleet(request: FleetRequest, given?: LoadedConfig): Pr
       : { ok: true as const, loaded: given, diagnostics: [] };
   if (!result.ok) return { status: "invalid", diagnostics: result.diagnostics };
   const { loaded } = result;
-  const paths = pathFacts(loaded.root, request.env["HOME"] ?? homedir());
+  const paths = pathFacts(loaded.root, request.env["HOME"]);
   const resolution = resolve(loaded, paths);
   const { draft } = resolution;
   const modules = await modulesOf(draft, request.drivers);

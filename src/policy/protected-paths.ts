@@ -1,3 +1,4 @@
+import type { PathFacts } from "../util/path-facts.ts";
 import { posix } from "node:path";
 
 /** Why a path of the host must not reach a sandbox. */
@@ -62,11 +63,7 @@ function row(path: string, kind: ProtectedKind, why: string): ProtectedPath {
   return { path, kind, why };
 }
 
-export interface HostPaths {
-  readonly home: string;
-  /** Real path of the deepest existing ancestor plus the rest. */
-  realPath(path: string): string;
-}
+export type HostPaths = Pick<PathFacts, "home" | "realPath">;
 
 export interface Exposure {
   readonly kind: ProtectedKind;

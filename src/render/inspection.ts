@@ -41,14 +41,16 @@ function isTable(value: Json): value is JsonObject {
 function rows(value: Json): Cell[][] | undefined {
   if (!isList(value) || !value.every(isTable)) return undefined;
   const keys = [...new Set(value.flatMap((row) => Object.keys(row)))];
-  const cell = (row: JsonObject, key: string): string => {
-    const found = row[key];
-    return typeof found === "string" ? found : found === undefined ? "" : formatValue(leafPath(row, key), found);
-  };
   return [
     keys.map((key) => ({ text: key, tone: "dim" })),
-    ...value.map((row) => keys.map((key) => ({ text: cell(row, key) }))),
+    ...value.map((row) => keys.map((key) => ({ text: memberText(row, key) }))),
   ];
+}
+
+function memberText(row: JsonObject, key: string): string {
+  const found = row[key];
+  if (found === undefined) return "";
+  return typeof found === "string" ? found : formatValue(leafPath(row, key), found);
 }
 
 /** Values of a difference have the unit of the field they belong to. */

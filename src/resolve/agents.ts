@@ -4,7 +4,7 @@ import type { ResolvedAgent, Settings } from "../model/settings.ts";
 import type { KeyPath, Source } from "../model/source.ts";
 import { SESSIONS } from "./defaults.ts";
 import { byText } from "./diagnose.ts";
-import type { PathLookup } from "./paths.ts";
+import type { PathFacts } from "../util/path-facts.ts";
 import type { WrittenTable } from "./provenance.ts";
 import { provenanceOf } from "./provenance.ts";
 import { mergeSettings } from "./settings.ts";
@@ -30,7 +30,7 @@ export interface AgentWithTable {
 export function resolveAgents(
   loaded: ConfigInput,
   root: string,
-  facts: PathLookup,
+  facts: Pick<PathFacts, "home" | "realPath">,
 ): readonly AgentWithTable[] {
   const { config } = loaded;
   const locate = (path: KeyPath): Source | undefined => loaded.locate(path);

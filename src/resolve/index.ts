@@ -10,7 +10,7 @@ import type { ConfigInput } from "./agents.ts";
 import { resolveAgents } from "./agents.ts";
 import { checkAgents, checkHosts } from "./checks.ts";
 import { GUARDS, NAME_PREFIX, WATCH } from "./defaults.ts";
-import type { PathLookup } from "./paths.ts";
+import type { PathFacts } from "../util/path-facts.ts";
 import { checkSharedRuntime } from "./shared.ts";
 
 export interface Resolution {
@@ -21,7 +21,7 @@ export interface Resolution {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-export function resolve(loaded: ConfigInput, facts: PathLookup): Resolution {
+export function resolve(loaded: ConfigInput, facts: Pick<PathFacts, "home" | "realPath">): Resolution {
   const { config } = loaded;
   const root = facts.realPath(loaded.root);
   const agents = resolveAgents(loaded, root, facts);

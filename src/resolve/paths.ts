@@ -1,12 +1,5 @@
 import { isAbsolute, join, normalize, posix, resolve } from "node:path";
 
-/** File facts handed in by the caller; synchronous, and memoised there. */
-export interface PathLookup {
-  readonly home: string;
-  /** Real path of the deepest existing ancestor plus the rest. */
-  realPath(path: string): string;
-}
-
 /** A path of the config as an absolute one: `~` is the user's home, the rest is relative to the root config's folder. */
 export function absolutePath(text: string, root: string, home: string): string {
   if (text === "~") return normalize(home);

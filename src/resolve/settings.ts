@@ -3,7 +3,7 @@ import type { JsonObject } from "../model/json.ts";
 import type { ReadySettings, SecretRef, Settings } from "../model/settings.ts";
 import { BUILT_IN, READY, sectionDefaults } from "./defaults.ts";
 import { mergeSection, sectionOf } from "./merge.ts";
-import type { PathLookup } from "./paths.ts";
+import type { PathFacts } from "../util/path-facts.ts";
 import { absolutePath } from "./paths.ts";
 
 /** `[sandbox]` and an agent's own table as one, every default filled in. */
@@ -11,7 +11,7 @@ export function mergeSettings(
   fleet: SandboxSettings,
   agent: SandboxSettings,
   root: string,
-  facts: PathLookup,
+  facts: Pick<PathFacts, "home" | "realPath">,
 ): Settings {
   const backend = agent.backend ?? fleet.backend ?? BUILT_IN.backend;
   const host = agent.host ?? fleet.host;

@@ -1,4 +1,5 @@
 import { readFileSync, realpathSync, statSync } from "node:fs";
+import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 
 /** File facts that pure stages are handed; synchronous, each path is looked up once. */
@@ -14,7 +15,7 @@ export interface PathFacts {
 
 const MAX_TEXT = 1024 * 1024;
 
-export function pathFacts(root: string, home: string): PathFacts {
+export function pathFacts(root: string, home = homedir()): PathFacts {
   const real = new Map<string, string>();
   const texts = new Map<string, string | undefined>();
   const realPath = (path: string): string => {

@@ -56,8 +56,10 @@ class Registry {
       const manifest = path.startsWith("/v2/app/manifests/") && !path.endsWith("/absent");
       const body = manifest ? this.#manifest : this.#blobs.get(path.replace("/v2/app/blobs/", ""));
       if (path === "/v2/") response.writeHead(200).end();
-      else if (body === undefined) response.writeHead(404).end();
-      else {
+      else if (body === undefined) {
+        const errors = [{ code: "MANIFEST_UNKNOWN", message: "manifest unknown" }];
+        response.writeHead(404, { "content-type": "application/json" }).end(JSON.stringify({ errors }));
+      } else {
         response.writeHead(200, {
           "content-length": body.length,
           "content-type": manifest ? MANIFEST_TYPE : "application/octet-stream",

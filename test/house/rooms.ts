@@ -63,7 +63,7 @@ const HOMES: Readonly<Record<string, string>> = {
   "prom-client": "serve",
 };
 /** Plain tools whose types say nothing about a backend. */
-const AT_HOME_EVERYWHERE = ["zod", "p-queue", "p-retry", "write-file-atomic"];
+const AT_HOME_EVERYWHERE = ["zod", "p-queue", "p-retry", "write-file-atomic", "tar"];
 
 /** `driver docker` for src/drivers/docker/…; undefined for a file in no known room. */
 export function roomOf(path: string): string | undefined {

@@ -111,10 +111,16 @@ const ROWS: readonly Row[] = [
     hint: "check docker.command, docker.user and what the image holds",
   },
   {
-    test: says(/unauthorized|authentication required/i),
+    test: says(/unauthorized|authentication required|no basic auth credentials/i),
     code: "DOCKER_REGISTRY_DENIED",
     kind: "denied",
     hint: "log in to the registry with `docker login`",
+  },
+  {
+    test: says(/is not running|is paused|is restarting/i),
+    code: "DOCKER_NOT_RUNNING",
+    kind: "terminal",
+    hint: "see `sandkeep plan` for why it does not run",
   },
   { test: has(401, 403), code: "DOCKER_DENIED", kind: "denied", hint: "the engine refuses this client" },
   { test: has(404), code: "DOCKER_NOT_FOUND", kind: "not-found", hint: "plan again" },

@@ -10,7 +10,8 @@ import { getContainer } from "./observe.ts";
 import type { Container } from "./wire.ts";
 import { createdSchema } from "./wire.ts";
 
-const TRANSFER_TIMEOUT_MS = 600_000;
+/** For a whole workspace over a slow line. */
+const TRANSFER_TIMEOUT_MS = 3_600_000;
 const MOST_COMPLAINT = 2000;
 
 /** What lies below a path of a container, which decides how its files can be reached. */

@@ -31,8 +31,9 @@ async function ending(
   container: Container,
 ): Promise<Pick<HealthReport, "exit_code" | "detail">> {
   const lines = [container.State.Error, await lastOutput(engine, container.Id)].filter((text) => text !== "");
+  const ran = container.State.Status !== "created" || container.State.ExitCode !== 0;
   return {
-    exit_code: container.State.ExitCode,
+    ...(ran ? { exit_code: container.State.ExitCode } : {}),
     ...(lines.length === 0 ? {} : { detail: lines.join("\n") }),
   };
 }

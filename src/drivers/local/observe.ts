@@ -5,8 +5,8 @@
 import { lstat, readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Json } from "../../model/json.ts";
-import type { RuntimeLabels } from "../../model/labels.ts";
 import { isAddress, slotOf } from "../../model/names.ts";
+import { foreignBecause } from "../../model/ownership.ts";
 import type { DormancyMark, ForeignObject, Observation, ObservedRuntime } from "../../model/observed.ts";
 import type { HealthReport, ObserveScope } from "../driver.ts";
 import { THIS_HOST } from "../driver.ts";
@@ -79,19 +79,10 @@ async function lookAt(
       : foreign(name, objectId, "its manifest cannot be read, and so not whose it is");
   }
   context.seen.set(objectId, layout.dir);
-  const why = notOurs(runtime.labels, scope);
+  const why = foreignBecause(scope, runtime.labels);
   if (why !== undefined) return foreign(name, objectId, why);
   if (scope.addresses !== undefined && !scope.addresses.includes(runtime.labels.address)) return NOTHING;
   return { kind: "runtime", runtime };
-}
-
-function notOurs(labels: RuntimeLabels, scope: ObserveScope): string | undefined {
-  if (labels.fleet !== scope.fleet) return `it belongs to the fleet "${labels.fleet}"`;
-  // Without an id in the config the name alone owns.
-  if (scope.fleet_id === undefined || labels.fleet_id === scope.fleet_id) return undefined;
-  return labels.fleet_id === undefined
-    ? `it belongs to a fleet "${scope.fleet}" without a fleet_id`
-    : `it belongs to another fleet of the name "${scope.fleet}" (fleet_id ${labels.fleet_id})`;
 }
 
 async function readRuntime(

@@ -1,3 +1,4 @@
+import { foreignBecause } from "../../model/ownership.ts";
 import type { Json } from "../../model/json.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
 import { FLEET_LABEL, decodeLabels, encodeLabels } from "../../model/labels.ts";
@@ -50,10 +51,8 @@ export interface MachineView {
   readonly marks: readonly StoredMark[];
 }
 
-/** Same fleet name, and not another fleet's id. Without an id on either side the name alone owns. */
 export function owns(scope: ObserveScope, fleet: string | undefined, fleetId: string | undefined): boolean {
-  if (fleet !== scope.fleet) return false;
-  return scope.fleet_id === undefined || fleetId === undefined || fleetId === scope.fleet_id;
+  return fleet !== undefined && foreignBecause(scope, { fleet, fleet_id: fleetId }) === undefined;
 }
 
 /** One host's engine: objects by id and by name, images, volumes, marks and subscribers. */

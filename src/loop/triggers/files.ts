@@ -43,6 +43,7 @@ interface Look {
 const NOTHING: Look = { text: "", folders: new Map(), growing: new Set(), files: new Set() };
 const ABSENT = "absent";
 const MOST_FOLDERS = 2000;
+const MOST_REBUILDS = 5;
 
 export class FileTrigger implements AsyncDisposable {
   readonly #options: FileTriggerOptions;
@@ -50,6 +51,8 @@ export class FileTrigger implements AsyncDisposable {
   #paths: WatchedPaths = { files: [], folders: [] };
   #watcher: FSWatcher | undefined;
   #look = NOTHING;
+  /** The folders that the watcher was started on. */
+  #watching: Look["folders"] = NOTHING.folders;
   #busy: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -94,16 +97,29 @@ export class FileTrigger implements AsyncDisposable {
 
   async #check(): Promise<void> {
     const before = this.#look;
-    const now = await look(this.#paths, this.#options.matches);
-    if (now.text === before.text) return;
-    this.#look = now;
-    if (!sameFolders(before.folders, now.folders)) await this.#rebuild();
-    if (!this.#closed) this.#options.changed();
+    this.#look = await look(this.#paths, this.#options.matches);
+    if (!sameFolders(this.#watching, this.#look.folders)) await this.#rebuild();
+    if (this.#look.text !== before.text && !this.#closed) this.#options.changed();
   }
 
+  /** Folders that appear or are replaced while the watcher starts call for another. */
   async #rebuild(): Promise<void> {
+    let seen = await look(this.#paths, this.#options.matches);
+    for (let round = 1; round <= MOST_REBUILDS; round++) {
+      const old = this.#watcher;
+      this.#watcher = await this.#start(seen);
+      this.#watching = seen.folders;
+      await old?.close();
+      this.#look = await look(this.#paths, this.#options.matches);
+      if (sameFolders(seen.folders, this.#look.folders)) return;
+      seen = this.#look;
+    }
+    // Somebody keeps on replacing them; a later event may find them at rest.
+    this.#debounce.poke();
+  }
+
+  async #start(seen: Look): Promise<FSWatcher> {
     const { watch } = await import("chokidar");
-    const seen = await look(this.#paths, this.#options.matches);
     const present = [...seen.folders].filter(([, identity]) => identity !== ABSENT).map(([path]) => path);
     const watcher = watch(present, {
       ignoreInitial: true,
@@ -116,10 +132,7 @@ export class FileTrigger implements AsyncDisposable {
     // A folder that is moved away and replaced within one moment shows in no other event.
     watcher.on("raw", () => this.#debounce.poke());
     await new Promise<void>((ready) => watcher.once("ready", ready));
-    const old = this.#watcher;
-    this.#watcher = watcher;
-    this.#look = await look(this.#paths, this.#options.matches);
-    await old?.close();
+    return watcher;
   }
 }
 

@@ -30,6 +30,9 @@ const codes = (options: JsonObject, where?: Host) =>
   dockerDriver.require(settings(options), where).map(({ code }) => code);
 const bind = { source: "/a", target: "/a", mode: "ro" };
 
+const provider = (access: Settings["workspace"]["access"], where?: Host) =>
+  dockerDriver.provider(settings({}, access), where);
+
 describe("what docker requires", () => {
   it.each<[string, JsonObject, Host | undefined, readonly string[]]>([
     ["nothing more than an image", { image: "a" }, undefined, []],
@@ -57,8 +60,6 @@ describe("what docker requires", () => {
   });
 
   it("binds a workspace here, seeds a volume elsewhere, and gives an own one without access", () => {
-    const provider = (access: Settings["workspace"]["access"], where?: Host) =>
-      dockerDriver.provider(settings({}, access), where);
     expect(provider("rw")).toBe("bind");
     expect(provider("ro", host("unix:///x.sock"))).toBe("bind");
     expect(provider("rw", host("ssh://far"))).toBe("volume");

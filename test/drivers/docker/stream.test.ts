@@ -5,6 +5,18 @@ import { dockerError } from "../../../src/drivers/docker/errors.ts";
 import { changedAddress } from "../../../src/drivers/docker/events.ts";
 import { fullReference } from "../../../src/drivers/docker/images.ts";
 
+const engine = (statusCode: number, message: string) =>
+  Object.assign(new Error("x"), { statusCode, json: { message } });
+const system = (code: string) => Object.assign(new Error(code), { code });
+const line = (action: string, fleet = "team", id = "1") =>
+  JSON.stringify({
+    Type: "container",
+    Action: action,
+    Actor: {
+      Attributes: { "sandkeep.fleet": fleet, "sandkeep.fleet-id": id, "sandkeep.address": "agent/work" },
+    },
+  });
+
 describe("an attached stream", () => {
   it("gives every byte to its stream, however it is cut", () => {
     const frame = fc.record({ to: fc.constantFrom(1, 2), data: fc.uint8Array({ maxLength: 40 }) });
@@ -47,9 +59,6 @@ describe("an attached stream", () => {
 });
 
 describe("a failed call", () => {
-  const engine = (statusCode: number, message: string) =>
-    Object.assign(new Error("x"), { statusCode, json: { message } });
-  const system = (code: string) => Object.assign(new Error(code), { code });
   it.each([
     [system("ENOENT"), "unreachable", "DOCKER_UNREACHABLE"],
     [system("EACCES"), "denied", "DOCKER_DENIED"],
@@ -80,14 +89,6 @@ describe("a failed call", () => {
 });
 
 describe("an event", () => {
-  const line = (action: string, fleet = "team", id = "1") =>
-    JSON.stringify({
-      Type: "container",
-      Action: action,
-      Actor: {
-        Attributes: { "sandkeep.fleet": fleet, "sandkeep.fleet-id": id, "sandkeep.address": "agent/work" },
-      },
-    });
   const scope = { fleet: "team", fleet_id: "1" };
   it.each(["die", "start", "destroy", "rename", "update", "health_status: unhealthy", "pause"])(
     "%s is a change",

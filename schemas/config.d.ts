@@ -1,0 +1,763 @@
+// Generated from config.schema.json by schemas/generate.ts.
+
+export type SecretReference =
+  | {
+      /**
+       * Variable of sandkeep's own environment that holds the value.
+       */
+      env: string;
+    }
+  | {
+      /**
+       * File that holds the value; one trailing newline is dropped.
+       */
+      file: string;
+    }
+  | {
+      /**
+       * Program and arguments that print the value, such as ["pass", "npm"]. No shell.
+       *
+       * @minItems 1
+       */
+      command: [string, ...string[]];
+    };
+
+/**
+ * sandkeep.toml: what one fleet should be.
+ */
+export interface SandkeepConfig {
+  /**
+   * Version of this format: 1.
+   */
+  version: 1;
+  /**
+   * Name of the fleet; on the label of everything it owns.
+   */
+  fleet: string;
+  /**
+   * Random id that tells this fleet from others of the same name; written by init.
+   */
+  fleet_id?: string;
+  /**
+   * More config files, as globs relative to the root config's folder.
+   */
+  include?: string[];
+  /**
+   * Start of the names of everything made.
+   */
+  name_prefix?: string;
+  sandbox?: Sandbox;
+  /**
+   * The agents of this fleet, by name.
+   */
+  agents?: {
+    [k: string]: Agent;
+  };
+  /**
+   * Places backends connect to, by name.
+   */
+  hosts?: {
+    [k: string]: {
+      /**
+       * Docker endpoint: "unix:///path", "tcp://host:port" or "ssh://user@host".
+       */
+      docker?: string;
+      /**
+       * Certificates for a tcp:// endpoint.
+       */
+      tls?: {
+        /**
+         * File with the certificate authority of the engine.
+         */
+        ca: string;
+        /**
+         * File with this client's certificate.
+         */
+        cert: string;
+        /**
+         * File with this client's private key.
+         */
+        key: string;
+        /**
+         * Name the engine's certificate is for, if not the host's.
+         */
+        server_name?: string;
+      };
+      /**
+       * Facts about the host, for people and for choosing hosts.
+       */
+      labels?: {
+        [k: string]: string;
+      };
+      /**
+       * Most sandboxes this host may hold.
+       */
+      max_runtimes?: number;
+    };
+  };
+  /**
+   * Limits on what one apply may remove.
+   */
+  guards?: {
+    /**
+     * A plan that removes more orphans than this needs --max-destroy. "off" disables.
+     */
+    max_destroy?: number | "off";
+    /**
+     * Whether a config without any agent may remove everything.
+     */
+    allow_empty?: boolean;
+  };
+  /**
+   * How watch works.
+   */
+  watch?: {
+    /**
+     * How often everything is looked at again, such as "5m".
+     */
+    resync?: string;
+    /**
+     * How many things watch works on at once, 1 to 64.
+     */
+    workers?: number;
+    /**
+     * How long files must be quiet before an edit counts, such as "500ms".
+     */
+    debounce?: string;
+  };
+  /**
+   * Which tools may be used, for every agent.
+   */
+  tools?: {
+    /**
+     * Which tools sandboxed sessions may use.
+     */
+    sandbox?: {
+      /**
+       * Tools that may be used; names, globs and groups. Without it, all.
+       */
+      allow?: string[];
+      /**
+       * Tools that may not be used. Deny wins over allow.
+       */
+      deny?: string[];
+      /**
+       * Tools added to the allowed ones.
+       */
+      also_allow?: string[];
+    };
+    /**
+     * Running outside the sandbox.
+     */
+    elevated?: {
+      /**
+       * Whether commands may ask to run outside the sandbox.
+       */
+      enabled?: boolean;
+      /**
+       * Who may ask, by channel: { chat = ["alice"] }.
+       */
+      allow_from?: {
+        [k: string]: string[];
+      };
+    };
+    /**
+     * Names for lists of tools, usable in every list.
+     */
+    groups?: {
+      [k: string]: string[];
+    };
+  };
+  /**
+   * How this fleet handles secrets.
+   */
+  secrets?: {
+    /**
+     * Key for the fingerprints that tell a rotated secret. Give one when several machines apply this fleet.
+     */
+    key?:
+      | {
+          /**
+           * Variable of sandkeep's own environment that holds the value.
+           */
+          env: string;
+        }
+      | {
+          /**
+           * File that holds the value; one trailing newline is dropped.
+           */
+          file: string;
+        }
+      | {
+          /**
+           * Program and arguments that print the value, such as ["pass", "npm"]. No shell.
+           *
+           * @minItems 1
+           */
+          command: [string, ...string[]];
+        };
+  };
+}
+/**
+ * Defaults for the sandboxes of every agent.
+ */
+export interface Sandbox {
+  /**
+   * Which sessions are sandboxed: none, all but main, or all.
+   */
+  mode?: "off" | "non-main" | "all";
+  /**
+   * How many sandboxes: one a session, one an agent, or one for all.
+   */
+  scope?: "session" | "agent" | "shared";
+  /**
+   * Where sandboxes live, such as "local" or "docker".
+   */
+  backend?: "local" | "docker";
+  /**
+   * Which of [hosts] the backend connects to.
+   */
+  host?: string;
+  /**
+   * Whether changes reach the workspace at once or after review.
+   */
+  writes?: "direct" | "staged";
+  /**
+   * Whether apply makes sandboxes, or their first use does.
+   */
+  provision?: "eager" | "on-use";
+  /**
+   * Whether sandboxes are kept from being removed.
+   */
+  protect?: boolean;
+  /**
+   * Shell lines run once in a new sandbox, before it is used.
+   */
+  setup?: string[];
+  /**
+   * Variables of every command.
+   */
+  env?: {
+    [k: string]: string;
+  };
+  /**
+   * Variables whose values are looked up when a command runs: { env }, { file } or { command }.
+   */
+  secrets?: {
+    [k: string]: SecretReference;
+  };
+  /**
+   * The folder the agent works on.
+   */
+  workspace?: {
+    /**
+     * Folder the agent works on, relative to the root config's folder.
+     */
+    source?: string;
+    /**
+     * Whether commands see the workspace, and may change it.
+     */
+    access?: "none" | "ro" | "rw";
+    /**
+     * Where the workspace appears; also the working directory.
+     */
+    target?: string;
+  };
+  /**
+   * How to tell that a new sandbox is ready.
+   */
+  ready?: {
+    /**
+     * Program that exits with 0 once the sandbox is ready. No shell.
+     *
+     * @minItems 1
+     */
+    command: [string, ...string[]];
+    /**
+     * How long it may take, such as "30s".
+     */
+    timeout?: string;
+    /**
+     * Pause between attempts, such as "1s".
+     */
+    interval?: string;
+  };
+  /**
+   * When unused sandboxes are removed.
+   */
+  prune?: {
+    /**
+     * Unused for this long, a sandbox is removed until its next use. "off" keeps it.
+     */
+    idle?: string | "off" | 0;
+    /**
+     * Older than this, a sandbox is made anew. "off" keeps it.
+     */
+    max_age?: string | "off" | 0;
+  };
+  /**
+   * When sandboxes in use may be replaced.
+   */
+  disruption?: {
+    /**
+     * When a sandbox in use may be replaced: at once, when idle, or only by hand.
+     */
+    when?: "now" | "idle" | "never";
+    /**
+     * How long `when = "idle"` waits before it replaces anyway. "off" waits on.
+     */
+    max_wait?: string | "off" | 0;
+  };
+  /**
+   * Settings of the docker backend.
+   */
+  docker?: {
+    /**
+     * Image to run, such as "debian:12-slim". Required by this backend.
+     */
+    image?: string;
+    /**
+     * When to fetch the image: missing (only when the engine lacks it), pin (by sandkeep.lock), track (follow the registry), never.
+     */
+    image_policy?: "missing" | "pin" | "track" | "never";
+    /**
+     * Main program of the container. Without it sandkeep keeps the container alive.
+     *
+     * @minItems 1
+     */
+    command?: [string, ...string[]];
+    /**
+     * User the container runs as, such as "1000:1000".
+     */
+    user?: string;
+    /**
+     * Working directory of commands.
+     */
+    workdir?: string;
+    /**
+     * Paths of the engine's machine to mount: "source:target[:ro|rw]". Agents add to the defaults.
+     */
+    binds?: string[];
+    /**
+     * Network to join: "none", "bridge", "host", or a network's name.
+     */
+    network?: string;
+    /**
+     * Memory limit, such as "2GiB".
+     */
+    memory?: string | number;
+    /**
+     * Memory and swap together, such as "4GiB", or "unlimited".
+     */
+    memory_swap?: string | number | "unlimited";
+    /**
+     * CPU limit in cores, such as 1.5.
+     */
+    cpus?: number;
+    /**
+     * Most processes at once, or "unlimited".
+     */
+    pids?: number | "unlimited";
+    /**
+     * Resource limits by name, such as { nofile = 4096 } or { nofile = { soft = 1024, hard = 4096 } }.
+     */
+    ulimits?: {
+      [k: string]:
+        | number
+        | {
+            /**
+             * Limit a process starts with.
+             */
+            soft: number;
+            /**
+             * Limit a process may raise itself to.
+             */
+            hard: number;
+          };
+    };
+    /**
+     * Memory-backed folders, such as "/tmp:size=64m".
+     */
+    tmpfs?: string[];
+    /**
+     * Whether the image's own files are read-only.
+     */
+    read_only_root?: boolean;
+    /**
+     * Linux capabilities to take away; "ALL" takes all.
+     */
+    cap_drop?: string[];
+    /**
+     * System call filter: "default", "unconfined", or a profile file.
+     */
+    seccomp?: string;
+    /**
+     * AppArmor profile of the engine's machine.
+     */
+    apparmor?: string;
+    /**
+     * Name servers.
+     */
+    dns?: string[];
+    /**
+     * Lines of /etc/hosts: "name:ip".
+     */
+    extra_hosts?: string[];
+    /**
+     * GPUs to give: "all", a count such as "1", or "device=0,1".
+     */
+    gpus?: string;
+    /**
+     * Whether a small init reaps processes and forwards signals.
+     */
+    init?: boolean;
+    /**
+     * Whether programs may gain no privileges.
+     */
+    no_new_privileges?: boolean;
+    /**
+     * When the engine restarts the container by itself.
+     */
+    restart?: "no" | "on-failure" | "unless-stopped" | "always";
+    /**
+     * Labels of your own; names must not start with "sandkeep.".
+     */
+    labels?: {
+      [k: string]: string;
+    };
+    /**
+     * How long a stop may take before the container is killed, such as "10s".
+     */
+    stop_timeout?: string;
+    /**
+     * Folders that bind sources must lie in, besides the workspace.
+     */
+    allowed_roots?: string[];
+  };
+  /**
+   * Settings of the local backend.
+   */
+  local?: {
+    /**
+     * none is no security boundary; bubblewrap gives private mounts, processes and network.
+     */
+    isolation?: "none" | "bubblewrap";
+    /**
+     * Whether commands see a home of their own or the user's.
+     */
+    home?: "own" | "user";
+    /**
+     * Whether commands reach the network. Takes isolation to enforce.
+     */
+    network?: "none" | "host";
+    /**
+     * Paths to mount under isolation: "source:target[:ro|rw]". Agents add to the defaults.
+     */
+    binds?: string[];
+  };
+}
+export interface Agent {
+  /**
+   * Sessions that exist from the start; without it, "main".
+   *
+   * @minItems 1
+   */
+  sessions?: [string, ...string[]];
+  sandbox?: Sandbox1;
+  tools?: Tools;
+}
+/**
+ * What differs from [sandbox] for this agent.
+ */
+export interface Sandbox1 {
+  /**
+   * Which sessions are sandboxed: none, all but main, or all.
+   */
+  mode?: "off" | "non-main" | "all";
+  /**
+   * How many sandboxes: one a session, one an agent, or one for all.
+   */
+  scope?: "session" | "agent" | "shared";
+  /**
+   * Where sandboxes live, such as "local" or "docker".
+   */
+  backend?: "local" | "docker";
+  /**
+   * Which of [hosts] the backend connects to.
+   */
+  host?: string;
+  /**
+   * Whether changes reach the workspace at once or after review.
+   */
+  writes?: "direct" | "staged";
+  /**
+   * Whether apply makes sandboxes, or their first use does.
+   */
+  provision?: "eager" | "on-use";
+  /**
+   * Whether sandboxes are kept from being removed.
+   */
+  protect?: boolean;
+  /**
+   * Shell lines run once in a new sandbox, before it is used.
+   */
+  setup?: string[];
+  /**
+   * Variables of every command.
+   */
+  env?: {
+    [k: string]: string;
+  };
+  /**
+   * Variables whose values are looked up when a command runs: { env }, { file } or { command }.
+   */
+  secrets?: {
+    [k: string]: SecretReference;
+  };
+  /**
+   * The folder the agent works on.
+   */
+  workspace?: {
+    /**
+     * Folder the agent works on, relative to the root config's folder.
+     */
+    source?: string;
+    /**
+     * Whether commands see the workspace, and may change it.
+     */
+    access?: "none" | "ro" | "rw";
+    /**
+     * Where the workspace appears; also the working directory.
+     */
+    target?: string;
+  };
+  /**
+   * How to tell that a new sandbox is ready.
+   */
+  ready?: {
+    /**
+     * Program that exits with 0 once the sandbox is ready. No shell.
+     *
+     * @minItems 1
+     */
+    command: [string, ...string[]];
+    /**
+     * How long it may take, such as "30s".
+     */
+    timeout?: string;
+    /**
+     * Pause between attempts, such as "1s".
+     */
+    interval?: string;
+  };
+  /**
+   * When unused sandboxes are removed.
+   */
+  prune?: {
+    /**
+     * Unused for this long, a sandbox is removed until its next use. "off" keeps it.
+     */
+    idle?: string | "off" | 0;
+    /**
+     * Older than this, a sandbox is made anew. "off" keeps it.
+     */
+    max_age?: string | "off" | 0;
+  };
+  /**
+   * When sandboxes in use may be replaced.
+   */
+  disruption?: {
+    /**
+     * When a sandbox in use may be replaced: at once, when idle, or only by hand.
+     */
+    when?: "now" | "idle" | "never";
+    /**
+     * How long `when = "idle"` waits before it replaces anyway. "off" waits on.
+     */
+    max_wait?: string | "off" | 0;
+  };
+  /**
+   * Settings of the docker backend.
+   */
+  docker?: {
+    /**
+     * Image to run, such as "debian:12-slim". Required by this backend.
+     */
+    image?: string;
+    /**
+     * When to fetch the image: missing (only when the engine lacks it), pin (by sandkeep.lock), track (follow the registry), never.
+     */
+    image_policy?: "missing" | "pin" | "track" | "never";
+    /**
+     * Main program of the container. Without it sandkeep keeps the container alive.
+     *
+     * @minItems 1
+     */
+    command?: [string, ...string[]];
+    /**
+     * User the container runs as, such as "1000:1000".
+     */
+    user?: string;
+    /**
+     * Working directory of commands.
+     */
+    workdir?: string;
+    /**
+     * Paths of the engine's machine to mount: "source:target[:ro|rw]". Agents add to the defaults.
+     */
+    binds?: string[];
+    /**
+     * Network to join: "none", "bridge", "host", or a network's name.
+     */
+    network?: string;
+    /**
+     * Memory limit, such as "2GiB".
+     */
+    memory?: string | number;
+    /**
+     * Memory and swap together, such as "4GiB", or "unlimited".
+     */
+    memory_swap?: string | number | "unlimited";
+    /**
+     * CPU limit in cores, such as 1.5.
+     */
+    cpus?: number;
+    /**
+     * Most processes at once, or "unlimited".
+     */
+    pids?: number | "unlimited";
+    /**
+     * Resource limits by name, such as { nofile = 4096 } or { nofile = { soft = 1024, hard = 4096 } }.
+     */
+    ulimits?: {
+      [k: string]:
+        | number
+        | {
+            /**
+             * Limit a process starts with.
+             */
+            soft: number;
+            /**
+             * Limit a process may raise itself to.
+             */
+            hard: number;
+          };
+    };
+    /**
+     * Memory-backed folders, such as "/tmp:size=64m".
+     */
+    tmpfs?: string[];
+    /**
+     * Whether the image's own files are read-only.
+     */
+    read_only_root?: boolean;
+    /**
+     * Linux capabilities to take away; "ALL" takes all.
+     */
+    cap_drop?: string[];
+    /**
+     * System call filter: "default", "unconfined", or a profile file.
+     */
+    seccomp?: string;
+    /**
+     * AppArmor profile of the engine's machine.
+     */
+    apparmor?: string;
+    /**
+     * Name servers.
+     */
+    dns?: string[];
+    /**
+     * Lines of /etc/hosts: "name:ip".
+     */
+    extra_hosts?: string[];
+    /**
+     * GPUs to give: "all", a count such as "1", or "device=0,1".
+     */
+    gpus?: string;
+    /**
+     * Whether a small init reaps processes and forwards signals.
+     */
+    init?: boolean;
+    /**
+     * Whether programs may gain no privileges.
+     */
+    no_new_privileges?: boolean;
+    /**
+     * When the engine restarts the container by itself.
+     */
+    restart?: "no" | "on-failure" | "unless-stopped" | "always";
+    /**
+     * Labels of your own; names must not start with "sandkeep.".
+     */
+    labels?: {
+      [k: string]: string;
+    };
+    /**
+     * How long a stop may take before the container is killed, such as "10s".
+     */
+    stop_timeout?: string;
+    /**
+     * Folders that bind sources must lie in, besides the workspace.
+     */
+    allowed_roots?: string[];
+  };
+  /**
+   * Settings of the local backend.
+   */
+  local?: {
+    /**
+     * none is no security boundary; bubblewrap gives private mounts, processes and network.
+     */
+    isolation?: "none" | "bubblewrap";
+    /**
+     * Whether commands see a home of their own or the user's.
+     */
+    home?: "own" | "user";
+    /**
+     * Whether commands reach the network. Takes isolation to enforce.
+     */
+    network?: "none" | "host";
+    /**
+     * Paths to mount under isolation: "source:target[:ro|rw]". Agents add to the defaults.
+     */
+    binds?: string[];
+  };
+}
+/**
+ * What differs from [tools] for this agent.
+ */
+export interface Tools {
+  /**
+   * Which tools sandboxed sessions may use.
+   */
+  sandbox?: {
+    /**
+     * Tools that may be used; names, globs and groups. Without it, all.
+     */
+    allow?: string[];
+    /**
+     * Tools that may not be used. Deny wins over allow.
+     */
+    deny?: string[];
+    /**
+     * Tools added to the allowed ones.
+     */
+    also_allow?: string[];
+  };
+  /**
+   * Running outside the sandbox.
+   */
+  elevated?: {
+    /**
+     * Whether commands may ask to run outside the sandbox.
+     */
+    enabled?: boolean;
+    /**
+     * Who may ask, by channel: { chat = ["alice"] }.
+     */
+    allow_from?: {
+      [k: string]: string[];
+    };
+  };
+}

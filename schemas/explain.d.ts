@@ -1,0 +1,113 @@
+// Generated from explain.schema.json by schemas/generate.ts.
+
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | Json[]
+  | {
+      [k: string]: Json;
+    };
+
+/**
+ * Answer of `sandkeep explain --json`.
+ */
+export interface SandkeepExplain {
+  fleet: string;
+  agents: ExplainedAgent[];
+  diagnostics: Diagnostic[];
+}
+export interface ExplainedAgent {
+  agent: string;
+  mode: "off" | "non-main" | "all";
+  scope: "session" | "agent" | "shared";
+  backend: string;
+  host: string;
+  sessions: {
+    session_key: string;
+    sandboxed: boolean;
+    address: string | null;
+    why: string;
+  }[];
+  settings: {
+    [k: string]: {
+      value: Json;
+      layer: "agent" | "default" | "built-in";
+      key: string;
+      source: Source | null;
+    };
+  };
+  workspace_provider: string;
+  tools: {
+    allow: string[];
+    deny: string[];
+    also_allow: string[];
+    sources: {
+      [k: string]: {
+        key: string;
+        file: string | null;
+        line: number | null;
+      };
+    };
+    verdict: ToolVerdict | null;
+  };
+  elevated: {
+    enabled: boolean;
+    allowed_channels: string[];
+    failures: {
+      gate: string;
+      key: string;
+      file: string | null;
+      line: number | null;
+    }[];
+  };
+  fix_it: {
+    key: string;
+    file: string | null;
+    line: number | null;
+    why: string;
+  }[];
+  notes: string[];
+  runtimes: {
+    address: string;
+    name: string;
+    status: string;
+    object_id: string | null;
+    would: {
+      action: string;
+      why: string;
+    }[];
+  }[];
+}
+export interface Source {
+  file: string;
+  line: number;
+  column: number;
+}
+export interface ToolVerdict {
+  tool: string;
+  verdict: "allowed" | "blocked";
+  rule: string;
+  pattern: string | null;
+  key: string | null;
+  file: string | null;
+  line: number | null;
+  why: string;
+  fix: {
+    key: string;
+    file: string | null;
+    line: number | null;
+    why: string;
+  }[];
+}
+export interface Diagnostic {
+  severity: "error" | "warning" | "info";
+  code: string;
+  message: string;
+  path: string;
+  file?: string;
+  line?: number;
+  column?: number;
+  hint?: string;
+}

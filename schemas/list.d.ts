@@ -1,0 +1,41 @@
+// Generated from list.schema.json by schemas/generate.ts.
+
+/**
+ * Answer of `sandkeep list --json`.
+ */
+export interface SandkeepList {
+  runtimes: ListedRuntime[];
+  dormant: {
+    address: string;
+    since: string;
+    reason: string;
+  }[];
+  orphans: ListedRuntime[];
+  foreign: {
+    backend: string;
+    host: string;
+    name: string;
+    object_id: string;
+    why: string;
+  }[];
+}
+export interface ListedRuntime {
+  address: string;
+  kind: "sandbox" | "browser";
+  backend: string;
+  host: string;
+  name: string;
+  object_id: string | null;
+  status: "running" | "stopped" | "created" | "missing" | "unhealthy" | "unreachable";
+  agent: string | null;
+  session: string | null;
+  spec_hash: string | null;
+  config: "match" | "drift" | "unknown";
+  image: string | null;
+  created_at: string | null;
+  age_s: number | null;
+  last_used_at: string | null;
+  idle_s: number | null;
+  busy: boolean;
+  held: boolean;
+}

@@ -1,0 +1,354 @@
+// Generated from plan.schema.json by schemas/generate.ts.
+
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | Json[]
+  | {
+      [k: string]: Json;
+    };
+export type GraphNode =
+  | {
+      op: "fetch";
+      id: string;
+      address: string;
+      backend: string;
+      host: string;
+      depends_on: string[];
+      on_failure: string[];
+      compensates: boolean;
+      idempotency_key: string;
+      timeout_s: number;
+      cause: string;
+      ref: string;
+      policy: string;
+    }
+  | {
+      op: "create";
+      id: string;
+      address: string;
+      backend: string;
+      host: string;
+      depends_on: string[];
+      on_failure: string[];
+      compensates: boolean;
+      idempotency_key: string;
+      timeout_s: number;
+      cause: string;
+      name: string;
+      spec_key: string;
+    }
+  | {
+      op: "seed";
+      id: string;
+      address: string;
+      backend: string;
+      host: string;
+      depends_on: string[];
+      on_failure: string[];
+      compensates: boolean;
+      idempotency_key: string;
+      timeout_s: number;
+      cause: string;
+      object_id: string | null;
+      spec_key: string;
+    }
+  | {
+      op: "start";
+      id: string;
+      address: string;
+      backend: string;
+      host: string;
+      depends_on: string[];
+      on_failure: string[];
+      compensates: boolean;
+      idempotency_key: string;
+      timeout_s: number;
+      cause: string;
+      object_id: string | null;
+    }
+  | {
+      op: "setup";
+      id: string;
+      address: string;
+      backend: string;
+      host: string;
+      depends_on: string[];
+      on_failure: string[];
+      compensates: boolean;
+      idempotency_key: string;
+      timeout_s: number;
+      cause: string;
+      object_id: string | null;
+      spec_key: string;
+    }
+  | {
+      op: "verify";
+      id: string;
+      address: string;
+      backend: string;
+      host: string;
+      depends_on: string[];
+      on_failure: string[];
+      compensates: boolean;
+      idempotency_key: string;
+      timeout_s: number;
+      cause: string;
+      object_id: string | null;
+      spec_key: string;
+    }
+  | {
+      op: "health";
+      id: string;
+      address: string;
+      backend: string;
+      host: string;
+      depends_on: string[];
+      on_failure: string[];
+      compensates: boolean;
+      idempotency_key: string;
+      timeout_s: number;
+      cause: string;
+      object_id: string | null;
+      spec_key: string;
+    }
+  | {
+      op: "rename";
+      id: string;
+      address: string;
+      backend: string;
+      host: string;
+      depends_on: string[];
+      on_failure: string[];
+      compensates: boolean;
+      idempotency_key: string;
+      timeout_s: number;
+      cause: string;
+      object_id: string | null;
+      to: string;
+    }
+  | {
+      op: "stop";
+      id: string;
+      address: string;
+      backend: string;
+      host: string;
+      depends_on: string[];
+      on_failure: string[];
+      compensates: boolean;
+      idempotency_key: string;
+      timeout_s: number;
+      cause: string;
+      object_id: string | null;
+    }
+  | {
+      op: "update";
+      id: string;
+      address: string;
+      backend: string;
+      host: string;
+      depends_on: string[];
+      on_failure: string[];
+      compensates: boolean;
+      idempotency_key: string;
+      timeout_s: number;
+      cause: string;
+      object_id: string | null;
+      spec_key: string;
+      paths: string[];
+    }
+  | {
+      op: "remove";
+      id: string;
+      address: string;
+      backend: string;
+      host: string;
+      depends_on: string[];
+      on_failure: string[];
+      compensates: boolean;
+      idempotency_key: string;
+      timeout_s: number;
+      cause: string;
+      object_id: string | null;
+      workspace: "keep" | "delete";
+    }
+  | {
+      op: "mark";
+      id: string;
+      address: string;
+      backend: string;
+      host: string;
+      depends_on: string[];
+      on_failure: string[];
+      compensates: boolean;
+      idempotency_key: string;
+      timeout_s: number;
+      cause: string;
+      dormant: boolean;
+      reason: string;
+    };
+
+/**
+ * Answer of `sandkeep plan --json`, and the file that `plan --out` saves.
+ */
+export interface SandkeepPlan {
+  format_version: string;
+  tool_version: string;
+  plan_id: string;
+  created_at: string;
+  mode: "apply" | "recreate" | "prune" | "destroy";
+  complete: boolean;
+  source: {
+    fleet: string;
+    fleet_id: string | null;
+    file: string | null;
+    files: {
+      path: string;
+      sha256: string;
+    }[];
+  };
+  observed: {
+    backend: string;
+    host: string;
+    status: "complete" | "unobserved";
+    runtimes: number;
+    message: string | null;
+  }[];
+  images: {
+    backend: string;
+    host: string;
+    ref: string;
+    policy: string;
+    kind: ("index" | "manifest" | "config") | null;
+    digest: string | null;
+    platform: string | null;
+    present: boolean;
+  }[];
+  specs: {
+    [k: string]: {
+      hash: string;
+      kind: "sandbox" | "browser";
+      backend: string;
+      values: {
+        [k: string]: Json;
+      };
+    };
+  };
+  changes: Change[];
+  orphans: {
+    address: string;
+    backend: string;
+    host: string;
+    name: string;
+    object_id: string;
+    why: string;
+  }[];
+  foreign: {
+    backend: string;
+    host: string;
+    name: string;
+    object_id: string;
+    why: string;
+  }[];
+  dormant: {
+    address: string;
+    since: string;
+    reason: string;
+  }[];
+  held: {
+    address: string;
+    reason: string;
+    until: string | null;
+  }[];
+  blocked: {
+    address: string;
+    rule: string;
+    why: string;
+    until: number | null;
+    fix: string | null;
+    deferred: boolean;
+  }[];
+  graph: GraphNode[];
+  summary: {
+    create: number;
+    start: number;
+    update: number;
+    recreate: number;
+    remove: number;
+    adopt: number;
+    repair: number;
+    no_op: number;
+    blocked: number;
+    held: number;
+    dormant: number;
+    orphans: number;
+    foreign: number;
+  };
+  diagnostics: Diagnostic[];
+  exit_code: number;
+}
+export interface Change {
+  address: string;
+  kind: "sandbox" | "browser";
+  backend: string;
+  host: string;
+  name: string;
+  agent: string | null;
+  session: string | null;
+  object_id: string | null;
+  actions: ("create" | "start" | "update" | "recreate" | "remove" | "adopt" | "repair" | "no-op")[];
+  origin: ("config" | "live" | "image" | "missing" | "unhealthy") | null;
+  why: string;
+  reasons: Reason[];
+  replace_paths: string[];
+  spec_key: string | null;
+  hashes: {
+    before: string | null;
+    after: string | null;
+  };
+  precondition: {
+    object_id: string | null;
+    spec_hash: string | null;
+    observed_digest: string | null;
+  };
+  impact: {
+    downtime: boolean;
+    busy: number;
+    idle_s: number | null;
+    rw_bytes: number | null;
+    workspace: "kept" | "reseeded" | "lost";
+  };
+  protection: {
+    protected: boolean;
+    rule: string | null;
+  };
+  secrets: {
+    [k: string]: string;
+  };
+}
+export interface Reason {
+  path: string;
+  class: "recreate" | "live" | "ignored";
+  before: Json;
+  after: Json;
+  source: Source | null;
+  key: string | null;
+  why: string;
+}
+export interface Source {
+  file: string;
+  line: number;
+  column: number;
+}
+export interface Diagnostic {
+  severity: "error" | "warning" | "info";
+  code: string;
+  message: string;
+  path: string;
+  file?: string;
+  line?: number;
+  column?: number;
+  hint?: string;
+}
