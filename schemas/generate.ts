@@ -7,7 +7,7 @@ import { realpathSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { z } from "zod";
+import * as z from "zod";
 import { agentSchema, configSchema } from "../src/config/schema/root.ts";
 import { sandboxSchema } from "../src/config/schema/sandbox.ts";
 import { secretRefSchema } from "../src/config/schema/secret.ts";
@@ -31,7 +31,12 @@ interface Format {
 }
 
 const FORMATS: readonly Format[] = [
-  { name: "config", schema: configSchema, io: "input", description: "sandkeep.toml: what one fleet should be." },
+  {
+    name: "config",
+    schema: configSchema,
+    io: "input",
+    description: "sandkeep.toml: what one fleet should be.",
+  },
   {
     name: "plan",
     schema: planSchema,
@@ -134,7 +139,10 @@ export async function generateSchemas(): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
   for (const format of FORMATS) {
     // zod names the one recursive type it knows, any JSON value, by number.
-    const text = `${JSON.stringify(jsonSchemaOf(format, metadata), null, 2)}\n`.replaceAll("__schema0", "Json");
+    const text = `${JSON.stringify(jsonSchemaOf(format, metadata), null, 2)}\n`.replaceAll(
+      "__schema0",
+      "Json",
+    );
     files.set(`${format.name}.schema.json`, text);
     const declarations = await compile(JSON.parse(text), format.name, {
       bannerComment: `// Generated from ${format.name}.schema.json by schemas/generate.ts.`,

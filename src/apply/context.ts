@@ -4,6 +4,7 @@ import type { JsonObject } from "../model/json.ts";
 import type { Change, GraphNode, Plan } from "../model/plan.ts";
 import type { ImageIdentity } from "../model/spec.ts";
 import type { Journal } from "../state/journal.ts";
+import type { Wait } from "../util/wait.ts";
 
 /** Everything the executor works with. It decides nothing: what to do, and what undoes it, is in the plan. */
 export interface ApplyContext {
@@ -14,6 +15,7 @@ export interface ApplyContext {
   readonly scope: (engine: string) => ObserveScope;
   readonly owner: string;
   readonly now: () => number;
+  readonly wait: Wait;
   readonly sink: EventSink;
   readonly journal: Journal;
   /** Rejects when another process has taken over: the step must not happen. */

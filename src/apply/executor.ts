@@ -133,7 +133,7 @@ async function step(context: ApplyContext, node: GraphNode, work: () => Promise<
   try {
     if (irreversible) await journal.intent(entry);
     context.calls[READING.has(op) ? "read" : "write"] += 1;
-    await attempt(work, node);
+    await attempt(work, node, context.wait);
     finished("done", null);
     if (irreversible) await journal.result({ ...entry, status: "done" });
   } catch (thrown) {

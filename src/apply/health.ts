@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Driver, HealthReport } from "../drivers/driver.ts";
 import { SandkeepError } from "../errors.ts";
 import type { Spec } from "../model/spec.ts";
 import { formatDuration } from "../util/duration.ts";
 import { isJsonObject } from "../util/json-path.ts";
+import type { Wait } from "../util/wait.ts";
 import { discard } from "./streams.ts";
 
 /** Without a health check or `ready`, having run this long is the proof. */
@@ -22,20 +22,21 @@ export async function awaitHealth(
   spec: Spec,
   driver: Driver,
   timeoutMs: number,
+  wait: Wait,
 ): Promise<void> {
   const ready = readyOf(spec);
   const limit = Math.min(timeoutMs, ready?.timeout ?? timeoutMs);
-  const started = performance.now();
+  const started = wait.elapsed();
   for (;;) {
     const report = await driver.health(objectId);
     fail(report);
     if (await proved(report, ready, objectId, driver)) return;
-    const spent = performance.now() - started;
+    const spent = wait.elapsed() - started;
     if (spent >= limit) {
       throw unhealthy(`not ready after ${formatDuration(limit)}`, report);
     }
     const steady = ready === undefined && report.health === "none" ? STEADY_MS - report.running_ms : POLL_MS;
-    await sleep(Math.max(20, Math.min(ready?.interval ?? POLL_MS, steady, limit - spent)));
+    await wait.sleep(Math.max(20, Math.min(ready?.interval ?? POLL_MS, steady, limit - spent)));
   }
 }
 

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../errors.ts";
 import type { GraphNode } from "../model/plan.ts";
+import type { Wait } from "../util/wait.ts";
 
 const ATTEMPTS = 3;
 const PAUSE_MS = 150;
@@ -9,14 +9,14 @@ const PAUSE_MS = 150;
  * Every driver call is one idempotent effect, so a transient failure is simply tried again, a few times.
  * What takes longer than the plan allows has an unknown outcome and is given up.
  */
-export async function attempt(work: () => Promise<void>, node: GraphNode): Promise<void> {
+export async function attempt(work: () => Promise<void>, node: GraphNode, wait: Wait): Promise<void> {
   for (let count = 1; ; count += 1) {
     try {
       return await within(work(), node);
     } catch (thrown) {
       const transient = thrown instanceof SandkeepError && thrown.kind === "transient";
       if (!transient || thrown.code === "STEP_TIMEOUT" || count === ATTEMPTS) throw thrown;
-      await sleep(PAUSE_MS * count);
+      await wait.sleep(PAUSE_MS * count);
     }
   }
 }

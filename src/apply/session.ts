@@ -87,6 +87,7 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       scope: (key) => scopeOf(seen.scope, key),
       owner: await ownerId(engine.stateDir),
       now: () => engine.now(),
+      wait: engine.wait,
       sink: engine.sink,
       journal,
       assertHeld: () => lease.assertHeld(),

@@ -40,6 +40,7 @@ export async function runStep(
         specOf(context.plan, node.spec_key),
         driver,
         node.timeout_s * 1000,
+        context.wait,
       );
     case "rename":
       return rename(objectOf(node, run), node.to, run);

@@ -3,6 +3,7 @@ import { builtInDrivers } from "../drivers/registry.ts";
 import type { EventSink } from "../model/event.ts";
 import type { Engine } from "../reconcile.ts";
 import { stateDirectory } from "../state/directory.ts";
+import { realWait } from "../util/wait.ts";
 import type { Invocation } from "./invocation.ts";
 import { toolVersion } from "./version.ts";
 
@@ -14,6 +15,7 @@ export function makeEngine(invocation: Invocation, sink: EventSink): Engine {
     cwd: invocation.cwd,
     env: invocation.env,
     now: Date.now,
+    wait: realWait,
     randomId: () => randomBytes(8).toString("hex"),
     sink,
     toolVersion: toolVersion(),

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** One problem in the user's input. Config faults are returned as these, never thrown. */
 export const diagnosticSchema = z.strictObject({

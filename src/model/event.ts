@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { diagnosticSchema } from "./diagnostic.ts";
 
 const at = z.iso.datetime();

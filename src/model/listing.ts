@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 export const listedRuntimeSchema = z.strictObject({
   address: z.string(),

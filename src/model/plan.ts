@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { diagnosticSchema } from "./diagnostic.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { sourceSchema } from "./source.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Answer of `run` and `shell`: what ran where and how it ended. It holds no argv, environment or output. */
 export const runManifestSchema = z.strictObject({

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** A place in a config file. Line and column count from 1; the column counts UTF-16 units. */
 export const sourceSchema = z.strictObject({

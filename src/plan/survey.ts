@@ -23,6 +23,7 @@ import type { FleetState } from "../state/directory.ts";
 import { fleetState } from "../state/directory.ts";
 import { readEndpoints } from "../state/endpoints.ts";
 import { readFacts } from "../state/facts.ts";
+import type { Wait } from "../util/wait.ts";
 import type { Fingerprints } from "./secrets.ts";
 import { fingerprintSecrets } from "./secrets.ts";
 
@@ -33,6 +34,7 @@ export interface Engine {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   now(): number;
+  readonly wait: Wait;
   /** Random lowercase hex, 16 characters. */
   randomId(): string;
   readonly sink: EventSink;

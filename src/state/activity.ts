@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { FleetState } from "./directory.ts";
 import { decodeName, encodeName, listNames, readJson, writeJson } from "./files.ts";
 

@@ -6,7 +6,7 @@
 import { randomUUID } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import type { ProblemSink } from "./files.ts";
 import { readJson, removeFile, writeJson } from "./files.ts";
 import { withMutex } from "./mutex.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { Address } from "../model/names.ts";
 import { isAddress } from "../model/names.ts";
 import type { DormancyMark } from "../model/observed.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { Host } from "../model/settings.ts";
 import type { FleetState } from "./directory.ts";
 import { readJson, writeJson } from "./files.ts";

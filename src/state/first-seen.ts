@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { ProblemSink } from "./files.ts";
 import { readJson, writeJson } from "./files.ts";
 import { withMutex } from "./mutex.ts";

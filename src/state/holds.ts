@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { Hold } from "../model/facts.ts";
 import type { FleetState } from "./directory.ts";
 import { readJson, writeJson } from "./files.ts";

@@ -1,7 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { FleetState } from "./directory.ts";
 import { FILE_MODE, damaged, errorCode, listNames, makeDirectory, parseJson } from "./files.ts";
 import { readText, removeFile, stateError, syncDirectory } from "./files.ts";

@@ -1,6 +1,6 @@
 import { stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { OpenRun } from "../model/facts.ts";
 import type { FleetState } from "./directory.ts";
 import type { Damage } from "./files.ts";

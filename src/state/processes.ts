@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
-import { z } from "zod";
+import * as z from "zod";
 import { errorCode } from "./files.ts";
 
 /** Which process wrote a file, precisely enough that a reused pid is never taken for it. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { configSchema } from "../../src/config/schema/root.ts";
 import { isTable } from "../../src/config/table.ts";
 

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -66,11 +66,7 @@ describeWithServices("ways to a docker engine", (services) => {
   it("finds it through ssh, with parallel calls over one connection, and leaves nothing behind", async () => {
     const { configFile, alias } = services().ssh;
     const log = join(folder, "calls");
-    await writeFile(
-      join(folder, "ssh"),
-      `#!/bin/sh\necho "$@" >> ${log}\nexec /usr/bin/ssh -F ${configFile} "$@"\n`,
-    );
-    await chmod(join(folder, "ssh"), 0o755);
+    await writeSsh(folder, log, configFile);
     const host: Host = { name: "far", docker: `ssh://${alias}${services().docker.socket}`, labels: {} };
     const env = { PATH: `${folder}:${process.env["PATH"] ?? ""}` };
     const fleet = await DockerFleet.open(services().docker.host, services().docker.images.busybox, host, env);
@@ -91,13 +87,27 @@ describeWithServices("ways to a docker engine", (services) => {
     } finally {
       await fleet[Symbol.asyncDispose]();
     }
-    const { stdout } = await run("wc", ["-l", log]);
-    expect(Number.parseInt(stdout, 10)).toBe(1);
+    expect(await pids(log)).toHaveLength(1);
     const { stdout: processes } = await run("ps", ["-eo", "args"]);
     expect(processes).not.toContain(`${alias}:`);
     expect(
       processes.split("\n").filter((line) => line.includes(`-F ${configFile}`) && line.includes("-N")),
     ).toEqual([]);
+  });
+
+  it("opens a broken ssh connection again, once for all who wait for it", async () => {
+    const { configFile, alias } = services().ssh;
+    const log = join(folder, "calls");
+    await writeSsh(folder, log, configFile);
+    const host: Host = { name: "far", docker: `ssh://${alias}${services().docker.socket}`, labels: {} };
+    const driver = await open(host, { PATH: `${folder}:${process.env["PATH"] ?? ""}` });
+    const all = () => Promise.all(Array.from({ length: 5 }, () => seen(driver)));
+    expect((await all()).map(({ status }) => status)).toEqual(Array(5).fill("complete"));
+    const [first = 0] = await pids(log);
+    process.kill(first, "SIGKILL");
+    await expect.poll(async () => (await seen(driver)).status).toBe("complete");
+    expect((await all()).map(({ status }) => status)).toEqual(Array(5).fill("complete"));
+    expect(await pids(log)).toHaveLength(2);
   });
 
   it("says why ssh did not work, without asking anything", async () => {
@@ -190,6 +200,19 @@ describeWithServices("ways to a docker engine", (services) => {
 
 function seen(driver: Driver): Promise<Observation> {
   return driver.observe({ fleet: "no-such-fleet", names: [] });
+}
+
+/** An ssh of the test's own config, which writes down its process id. */
+async function writeSsh(folder: string, log: string, configFile: string): Promise<void> {
+  await writeFile(
+    join(folder, "ssh"),
+    `#!/bin/sh\necho $$ >> ${log}\nexec /usr/bin/ssh -F ${configFile} "$@"\n`,
+  );
+  await chmod(join(folder, "ssh"), 0o755);
+}
+
+async function pids(log: string): Promise<number[]> {
+  return (await readFile(log, "utf8")).trim().split("\n").map(Number);
 }
 
 async function makeCertificates(folder: string): Promise<void> {

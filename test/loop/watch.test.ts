@@ -11,6 +11,7 @@ import type { Engine } from "../../src/reconcile.ts";
 import { fleetState } from "../../src/state/directory.ts";
 import { hold } from "../../src/state/holds.ts";
 import { ownIdentity } from "../../src/state/processes.ts";
+import { realWait } from "../../src/util/wait.ts";
 
 let folder = "";
 let world: MemoryWorld;
@@ -47,6 +48,7 @@ function engine(): Engine {
     cwd: join(folder, "repo"),
     env: { HOME: folder },
     now: () => Date.now(),
+    wait: realWait,
     randomId: () => randomBytes(8).toString("hex"),
     sink: { notify: (event) => events.push(event) },
     toolVersion: "0.0.0",
@@ -294,7 +296,7 @@ test("a held address is left alone", async () => {
   expect(names()).toEqual([second]);
 });
 
-test("after any storm the fleet is as declared, and stays so without another call", async () => {
+test("after a storm of losses the fleet is as declared, with nothing left behind", async () => {
   const agents = ["a", "b", "c", "d", "e", "f"].map((name) => `[agents.${name}]\n`).join("");
   await write(config(agents));
   start({ intervalMs: 1500 });

@@ -35,9 +35,8 @@ describe("published formats", () => {
   });
 
   test.each(schemas)("%s compiles, and says what it is", (name) => {
-    const schema: { readonly $id: string; readonly $schema: string; readonly description: string } = JSON.parse(
-      generated.get(name) ?? "",
-    );
+    const schema: { readonly $id: string; readonly $schema: string; readonly description: string } =
+      JSON.parse(generated.get(name) ?? "");
     expect(compiled(name)).toBeTypeOf("function");
     expect(schema.$schema).toBe("https://json-schema.org/draft/2020-12/schema");
     expect(schema.$id).toBe(`urn:sandkeep:schema:${name.replace(".schema.json", "")}:1`);

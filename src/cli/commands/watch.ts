@@ -1,4 +1,4 @@
-import { watch } from "../../loop/watch.ts";
+import { watch } from "../../../controllers/watch.ts";
 import { configFile, makeEngine } from "../engine.ts";
 import { openHost } from "../hosts/host.ts";
 import { jsonLinesHost } from "../hosts/json-lines.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { sandboxPath } from "./text.ts";
 
 export interface Bind {

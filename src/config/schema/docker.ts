@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { z } from "zod";
+import * as z from "zod";
 import { bindsSchema } from "./bind.ts";
 import { commandSchema, nonEmptyText, sandboxPath, textOf, word } from "./text.ts";
 import { durationSchema, sizeOrUnlimitedSchema, sizeSchema } from "./units.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { nameText, nonEmptyText, textOf } from "./text.ts";
 
 const tlsSchema = z.strictObject({

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { bindsSchema } from "./bind.ts";
 
 /** `[sandbox.local]`: how a sandbox on this machine without a container is made. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { hostSchema } from "./host.ts";
 import { sandboxSchema } from "./sandbox.ts";
 import { secretsSectionSchema } from "./secret.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { dockerSchema } from "./docker.ts";
 import { localSchema } from "./local.ts";
 import { secretsSchema } from "./secret.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { commandSchema, nonEmptyText, variableName } from "./text.ts";
 
 /** Where a secret's value is found; the value itself never stands in a config. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** A text of one shape; `expected` completes "expected …" in the diagnostic. */
 export function textOf(shape: RegExp, expected: string): z.ZodString {

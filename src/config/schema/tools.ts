@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { nonEmptyText, textOf } from "./text.ts";
 
 const toolList = z.array(nonEmptyText);

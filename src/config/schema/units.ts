@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { SIZE_EXPECTED, SIZE_PATTERN, formatBytes, parseBytes } from "../../util/bytes.ts";
 import { DURATION_EXPECTED, DURATION_PATTERN, formatDuration, parseDuration } from "../../util/duration.ts";
 

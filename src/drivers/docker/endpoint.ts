@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { SandkeepError } from "../../errors.ts";
 import type { Host } from "../../model/settings.ts";
 
@@ -20,7 +20,7 @@ export type Endpoint =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly tls?: TlsMaterial }
   | { readonly kind: "ssh"; readonly destination: string; readonly port?: number; readonly socket: string };
 
-export const DEFAULT_SOCKET = "/var/run/docker.sock";
+const DEFAULT_SOCKET = "/var/run/docker.sock";
 const TLS_PORT = 2376;
 const PLAIN_PORT = 2375;
 /** Nothing that ssh could read as an option, and nothing that a shell on the way could read as more than a word. */

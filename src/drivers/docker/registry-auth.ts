@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { z } from "zod";
+import * as z from "zod";
 import { configFolder, readJson } from "./endpoint.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { SandkeepError } from "../../errors.ts";
 import type { Json } from "../../model/json.ts";
 
@@ -52,7 +52,6 @@ const workspaceSchema = z.object({
   target: z.string(),
   provider: z.enum(["bind", "link", "volume", "own"]),
 });
-export type WorkspaceSpec = z.infer<typeof workspaceSchema>;
 
 const valuesSchema = z.object({
   workspace: workspaceSchema,

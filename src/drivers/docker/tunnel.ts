@@ -31,15 +31,16 @@ export class Tunnel implements AsyncDisposable {
 
   /** Path of the local socket, with a living ssh behind it; a tunnel that broke is opened again. */
   async socket(): Promise<string> {
-    const alive =
-      this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
-    if (!alive || this.#opening === undefined) {
-      this.#opening = this.#open();
-      this.#opening.catch(() => {
-        this.#opening = undefined;
-      });
+    if (this.#opening === undefined) {
+      const opening = this.#open();
+      this.#opening = opening;
+      opening.catch(() => this.#forget(opening));
     }
     return this.#opening;
+  }
+
+  #forget(opening: Promise<string> | undefined): void {
+    if (this.#opening === opening) this.#opening = undefined;
   }
 
   async #open(): Promise<string> {
@@ -62,7 +63,11 @@ export class Tunnel implements AsyncDisposable {
     const deadline = performance.now() + UP_TIMEOUT_MS;
     while (performance.now() < deadline) {
       if (failure !== undefined || child.exitCode !== null || child.signalCode !== null) break;
-      if (await answers(socket)) return socket;
+      if (await answers(socket)) {
+        const opening = this.#opening;
+        child.once("exit", () => this.#forget(opening));
+        return socket;
+      }
       await sleep(25);
     }
     child.kill("SIGKILL");
@@ -70,9 +75,10 @@ export class Tunnel implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // One that is still being opened has no child yet, and must not outlive us either.
+    await this.#opening?.catch(() => undefined);
     const child = this.#child;
     this.#child = undefined;
-    await this.#opening?.catch(() => undefined);
     if (child !== undefined && child.exitCode === null && child.signalCode === null) {
       const ended = new Promise((resolve) => child.once("exit", resolve));
       child.kill("SIGTERM");

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * The parts of the Engine API's answers that we read. Everything is tolerant of null and absence: engines of other

@@ -106,10 +106,10 @@ export class FileTrigger implements AsyncDisposable {
   async #rebuild(): Promise<void> {
     let seen = await look(this.#paths, this.#options.matches);
     for (let round = 1; round <= MOST_REBUILDS; round++) {
-      const old = this.#watcher;
+      // First closed: chokidar shares its handles by path, and one of a replaced folder would be deaf.
+      await this.#watcher?.close();
       this.#watcher = await this.#start(seen);
       this.#watching = seen.folders;
-      await old?.close();
       this.#look = await look(this.#paths, this.#options.matches);
       if (sameFolders(seen.folders, this.#look.folders)) return;
       seen = this.#look;
