@@ -40,7 +40,7 @@ export async function parseText(name: string, text: string): Promise<ParseOutcom
   return format === "toml" ? parseToml(document) : parseJson(document, format);
 }
 
-export function unknownFormat(name: string): Fault {
+function unknownFormat(name: string): Fault {
   return {
     code: "unknown-format",
     message: `expected a .toml, .json5 or .json file, got ${quote(name)}`,

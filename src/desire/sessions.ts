@@ -1,3 +1,4 @@
+import { assertNever } from "../errors.ts";
 import type { Address } from "../model/names.ts";
 import { MAIN_SESSION, sessionKey } from "../model/names.ts";
 import type { Settings } from "../model/settings.ts";
@@ -28,5 +29,7 @@ export function placeSession(
         address: `session/${sessionKey(agent, session)}`,
         why: "scope is session: a runtime of its own",
       };
+    default:
+      return assertNever(settings.scope);
   }
 }

@@ -13,6 +13,7 @@ import { imageKey } from "../observe/images.ts";
 import { compareFields, compareImage, compareSecrets } from "./fields.ts";
 import { guard } from "./guards.ts";
 import type { RuleContext } from "./rules.ts";
+import { decidePassing } from "./passing.ts";
 import { decide } from "./rules.ts";
 import type { Repair, Situation } from "./situation.ts";
 import { slotNames, standing } from "./situation.ts";
@@ -66,7 +67,9 @@ export function diff(input: DiffInput): Decision[] {
         decisions.push({ situation, verdict: decide(situation, context) });
       }
       for (const object of objects) {
-        if (object.labels.role !== "primary") decisions.push(passing(object, base, context));
+        if (object.labels.role === "primary") continue;
+        const found = { ...base, ...dropAbsent({ hold }), usage: usage.usage(address, object) };
+        decisions.push(passing(object, found, context));
       }
     }
   }
@@ -75,6 +78,7 @@ export function diff(input: DiffInput): Decision[] {
 
 type Located = Pick<Situation, "address" | "backend" | "host">;
 type Context = Located & Pick<Situation, "desired" | "mark" | "hold" | "foreign">;
+type Passing = Located & Pick<Situation, "hold" | "usage">;
 
 function dropAbsent<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> };
 function dropAbsent(object: object): object {
@@ -125,7 +129,7 @@ function locate(desired: DesiredRuntime): { backend: string; host: string } {
 }
 
 /** Runtimes of a passing role are not declared anywhere: they live until they expire. */
-function passing(object: ObservedRuntime, at: Located, context: RuleContext): Decision {
+function passing(object: ObservedRuntime, at: Passing, context: RuleContext): Decision {
   const situation: Situation = {
     ...at,
     name: object.name,
@@ -134,18 +138,7 @@ function passing(object: ObservedRuntime, at: Located, context: RuleContext): De
     differences: [],
     protected: false,
   };
-  const expired = (object.labels.expires_at ?? Infinity) <= context.now;
-  if (context.intent.mode !== "destroy" && !expired) {
-    const why = `${object.labels.role}, not expired yet`;
-    return { situation, verdict: { action: "none", rest: "waiting", why } };
-  }
-  if (!context.selected(at.address)) {
-    return { situation, verdict: { action: "none", rest: "unselected", why: "not among the targets" } };
-  }
-  const cause = expired ? "expired" : "requested";
-  const why = expired ? `${object.labels.role}, expired` : "destroy was asked for";
-  const verdict: Verdict = { action: "remove", why, cause, reasons: [], dormant: false, workspace: "delete" };
-  return { situation, verdict };
+  return { situation, verdict: decidePassing(situation, object.labels, context) };
 }
 
 function groupByAddress(runtimes: readonly ObservedRuntime[]): Map<Address, ObservedRuntime[]> {
@@ -155,6 +148,8 @@ function groupByAddress(runtimes: readonly ObservedRuntime[]): Map<Address, Obse
     if (group === undefined) groups.set(runtime.labels.address, [runtime]);
     else group.push(runtime);
   }
+  // An engine lists in any order; what stands first must not depend on it.
+  for (const group of groups.values()) group.sort((a, b) => (a.object_id < b.object_id ? -1 : 1));
   return groups;
 }
 

@@ -237,7 +237,7 @@ function mendable(s: Situation): Verdict | undefined {
   const stopped = s.differences.some((each) => each.field === "state");
   const live = s.differences.filter((each) => each.field !== "state");
   if (stopped && live.length === 0) {
-    return { action: "start", why: `it is ${String(first.before)}`, origin: "live", reasons: s.differences };
+    return { action: "start", why: first.why, origin: "live", reasons: s.differences };
   }
   const why = `${live.map((each) => each.path).join(", ")} can be changed in place`;
   return { action: "update", why, origin: live[0]?.origin ?? first.origin, reasons: s.differences };

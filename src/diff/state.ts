@@ -19,17 +19,12 @@ const STATES: Readonly<Record<Exclude<RuntimeState, "running">, StateRow>> = {
 };
 
 export function compareState(desired: DesiredRuntime, current: ObservedRuntime): Difference[] {
-  const word = (path: string, before: string, after: string, row: StateRow): Difference => ({
-    path,
-    field: path,
-    before,
-    after,
-    source: null,
-    key: null,
-    ...row,
-  });
   if (current.state !== "running") return [word("state", current.state, "running", STATES[current.state])];
   if (current.health !== "unhealthy") return [];
   const why = `${desired.name} fails its health check`;
   return [word("health", "unhealthy", "healthy", { class: "recreate", origin: "unhealthy", why })];
+}
+
+function word(path: string, before: string, after: string, row: StateRow): Difference {
+  return { path, field: path, before, after, source: null, key: null, ...row };
 }

@@ -7,7 +7,7 @@ const json: z.ZodType<Json> = z.json();
 
 const located = { file: z.string().nullable(), line: z.int().nullable() };
 
-export const settingSchema = z.strictObject({
+const settingSchema = z.strictObject({
   value: json,
   /** agent | default | built-in */
   layer: z.enum(["agent", "default", "built-in"]),
@@ -32,7 +32,7 @@ export const toolVerdictSchema = z.strictObject({
 });
 export type ToolVerdict = z.infer<typeof toolVerdictSchema>;
 
-export const explainedRuntimeSchema = z.strictObject({
+const explainedRuntimeSchema = z.strictObject({
   address: z.string(),
   name: z.string(),
   status: z.string(),

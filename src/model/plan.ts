@@ -41,13 +41,12 @@ export const reasonSchema = z.strictObject({
 export type Reason = z.infer<typeof reasonSchema>;
 
 /** What must still be true when a change is carried out. Null object_id: neither the name nor its `.new` and `.old` exist. */
-export const preconditionSchema = z.strictObject({
+const preconditionSchema = z.strictObject({
   object_id: z.string().nullable(),
   spec_hash: z.string().nullable(),
   /** sha256 over the observed field-table values and run state. */
   observed_digest: z.string().nullable(),
 });
-export type Precondition = z.infer<typeof preconditionSchema>;
 
 export const impactSchema = z.strictObject({
   /** True when a running runtime stops for a while or for good. */
@@ -149,7 +148,7 @@ export const imageSchema = z.strictObject({
 });
 export type PlanImage = z.infer<typeof imageSchema>;
 
-export const specEntrySchema = z.strictObject({
+const specEntrySchema = z.strictObject({
   hash: z.string(),
   kind: z.enum(["sandbox", "browser"]),
   backend: z.string(),

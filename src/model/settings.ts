@@ -70,13 +70,6 @@ export interface Provenance {
   readonly source?: Source;
 }
 
-export interface ToolPolicy {
-  readonly allow: readonly string[] | undefined;
-  readonly deny: readonly string[] | undefined;
-  readonly also_allow: readonly string[];
-  readonly groups: Readonly<Record<string, readonly string[]>>;
-}
-
 export interface ElevatedPolicy {
   readonly enabled: { readonly fleet: boolean | undefined; readonly agent: boolean | undefined };
   readonly allow_from: {

@@ -91,6 +91,8 @@ export function failureOf(thrown: unknown): EngineFailure {
 
 export async function closeEngines(engines: readonly OpenEngine[]): Promise<void> {
   await Promise.allSettled(
-    engines.map((engine) => ("reader" in engine ? engine.reader[Symbol.asyncDispose]() : undefined)),
+    engines.map(async (engine) => {
+      if ("reader" in engine) await engine.reader[Symbol.asyncDispose]();
+    }),
   );
 }

@@ -63,11 +63,25 @@ export interface Chain {
   compensation(detail: NodeDetail): string;
 }
 
+/**
+ * What the ids of a change's nodes begin with: an address has one primary on an engine, and beside it runtimes of
+ * passing roles, which go by their own names.
+ */
+export function changeKey(place: {
+  readonly address: string;
+  readonly backend: string;
+  readonly host: string;
+  readonly passing?: string | undefined;
+}): string {
+  const { address, backend, host, passing } = place;
+  return `${address}@${backend}@${host}${passing === undefined ? "" : `@${passing}`}`;
+}
+
 export function startChain(context: GraphContext): Chain {
   const { backend, host, address, desired, current } = context.decision.situation;
   const nodes: GraphNode[] = [];
   let waitsFor: string[] = [];
-  const idOf = (name: string): string => `${address}@${backend}@${host}#${name}`;
+  const idOf = (name: string): string => `${changeKey(context.decision.situation)}#${name}`;
   const build = (
     detail: NodeDetail,
     depends_on: string[],
@@ -118,6 +132,6 @@ export function fetchNode(image: { backend: string; host: string; ref: string; p
     compensates: false,
     idempotency_key: sha256(id).slice(0, 32),
     timeout_s: TIMEOUT_S.fetch,
-    cause: "the engine lacks the image",
+    cause: `the engine lacks ${ref}`,
   };
 }

@@ -146,9 +146,7 @@ function modeFix(agent: ResolvedAgent): FixIt {
   return { ...placeOf({ key, source }), why };
 }
 
-export function placeOf(
-  provenance: Pick<Provenance, "key"> & { source?: Provenance["source"] | undefined },
-): {
+function placeOf(provenance: Pick<Provenance, "key"> & { source?: Provenance["source"] | undefined }): {
   key: string;
   file: string | null;
   line: number | null;

@@ -1,6 +1,7 @@
 /** In: one survey. Out: the listing, row by row from the same decisions that a plan would be made of. Reads only. */
 import type { Decision } from "../diff/diff.ts";
 import type { DesiredRuntime } from "../desire/desire.ts";
+import { assertNever } from "../errors.ts";
 import type { ListedRuntime, Listing } from "../model/listing.ts";
 import type { ObservedRuntime } from "../model/observed.ts";
 import { engineKey } from "../observe/engines.ts";
@@ -71,10 +72,6 @@ function isShown({ situation, verdict }: Decision): boolean {
 
 export function listRow({ situation, verdict }: Decision, now: number): ListedRuntime {
   const { current, desired, usage } = situation;
-  const seconds = (ms: number | undefined): number | null =>
-    ms === undefined ? null : Math.round(ms / 1000);
-  const time = (ms: number | undefined): string | null =>
-    ms === undefined ? null : new Date(ms).toISOString();
   return {
     address: situation.address,
     kind: desired?.kind ?? current?.labels.kind ?? "sandbox",
@@ -102,6 +99,14 @@ export function listRow({ situation, verdict }: Decision, now: number): ListedRu
   };
 }
 
+function seconds(ms: number | undefined): number | null {
+  return ms === undefined ? null : Math.round(ms / 1000);
+}
+
+function time(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString();
+}
+
 export function statusOf(current: ObservedRuntime | undefined): ListedRuntime["status"] {
   if (current === undefined) return "missing";
   if (current.health === "unhealthy") return "unhealthy";
@@ -116,6 +121,8 @@ export function statusOf(current: ObservedRuntime | undefined): ListedRuntime["s
     case "restarting":
     case "broken":
       return "unhealthy";
+    default:
+      return assertNever(current.state);
   }
 }
 

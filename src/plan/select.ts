@@ -2,7 +2,7 @@ import { placeSession } from "../desire/sessions.ts";
 import { parseSessionKey } from "../model/names.ts";
 import type { ResolvedAgent } from "../model/settings.ts";
 import type { Invalid } from "../policy/fleet.ts";
-import { listDecisions } from "./listing.ts";
+import { listDecisions, listRow } from "./listing.ts";
 import type { Engine, Survey } from "./survey.ts";
 import { survey } from "./survey.ts";
 
@@ -30,14 +30,14 @@ export async function selectAddresses(engine: Engine, request: SelectRequest): P
     request.session === undefined ? undefined : sessionAddress(seen, request.session, request.agent);
   if (serving?.status === "ambiguous") return serving;
   const addresses = listDecisions(seen)
-    .filter(({ situation, verdict }) => {
-      const { current, desired, address } = situation;
+    .filter((decision) => {
+      const { current, address } = decision.situation;
       if (current === undefined) return false;
       if (request.kind !== undefined && current.labels.kind !== request.kind) return false;
       if (request.agent !== undefined && !serves(seen, request.agent, address, current.labels.agent))
         return false;
       if (serving !== undefined && !serving.addresses.includes(address)) return false;
-      return request.drifted !== true || (desired !== undefined && verdict.action === "recreate");
+      return request.drifted !== true || listRow(decision, seen.now).config === "drift";
     })
     .map(({ situation }) => situation.address);
   return { status: "selected", addresses: [...new Set(addresses)] };

@@ -28,6 +28,8 @@ function line(level: EventLevel, text: string): EventLine {
 }
 
 const because = (error: string | null): string => (error === null ? "" : `: ${error}`);
+/** Who a step is for; fetching an image is for all that need it. */
+const whose = (address: string, step: string): string => (address === "" ? step : `${address}: ${step}`);
 const after = (ms: number): string =>
   ms < 1000 ? `${Math.round(ms)}ms` : formatDuration(Math.round(ms / 1000) * 1000);
 
@@ -43,15 +45,15 @@ const DESCRIBE: Describe = {
   "apply.started": (event) =>
     line("debug", `applying ${count(event.changes, "change")} in ${count(event.steps, "step")}`),
   "step.started": (event) =>
-    line(SLOW.has(event.op) ? "info" : "debug", `${event.address}: ${event.op} (${event.cause})`),
+    line(SLOW.has(event.op) ? "info" : "debug", `${whose(event.address, event.op)} (${event.cause})`),
   "step.progress": (event) => {
     const share = event.fraction === null ? "" : ` ${Math.round(event.fraction * 100)}%`;
-    return line("debug", `${event.address}: ${event.op}${share} ${event.message}`.trimEnd());
+    return line("debug", `${whose(event.address, event.op)}${share} ${event.message}`.trimEnd());
   },
   "step.finished": (event) =>
     line(
       "debug",
-      `${event.address}: ${event.op} ${event.status} after ${after(event.duration_ms)}${because(event.error)}`,
+      `${whose(event.address, event.op)} ${event.status} after ${after(event.duration_ms)}${because(event.error)}`,
     ),
   "change.finished": (event) =>
     line(

@@ -1,5 +1,6 @@
 import type { ApplyResult } from "../model/outcome.ts";
 import type { Plan } from "../model/plan.ts";
+import { isNoOp } from "./change.ts";
 import { count } from "./layout.ts";
 import { showEngine } from "./style.ts";
 
@@ -16,7 +17,6 @@ const WORK: readonly (readonly [key: keyof Counts, words: string])[] = [
 ];
 
 const REST: readonly (readonly [key: keyof Counts, words: string])[] = [
-  ["no_op", "up to date"],
   ["blocked", "blocked"],
   ["held", "held"],
   ["dormant", "dormant"],
@@ -30,10 +30,17 @@ function told(summary: Counts, table: typeof WORK): string {
     .join(", ");
 }
 
+/** What is blocked, held or dormant has nothing done to it either, but is told as what it is. */
+function upToDate({ changes, blocked, held, dormant }: Plan): string {
+  const elsewhere = new Set([...blocked, ...held, ...dormant].map((each) => each.address));
+  const settled = changes.filter((each) => isNoOp(each) && !elsewhere.has(each.address));
+  return settled.length === 0 ? "" : `${settled.length} up to date`;
+}
+
 /** One line: what would be done, then what stays, and that the plan is incomplete when it is. */
 export function planSummary(plan: Plan): string {
   const work = told(plan.summary, WORK);
-  const rest = told(plan.summary, REST);
+  const rest = [upToDate(plan), told(plan.summary, REST)].filter((part) => part !== "").join(", ");
   const blind = plan.observed
     .filter((engine) => engine.status === "unobserved")
     .map((engine) => showEngine(engine.backend, engine.host));

@@ -22,6 +22,7 @@ import type { FleetState } from "../state/directory.ts";
 import { fleetState } from "../state/directory.ts";
 import type { OpenRunHandle } from "../state/open-runs.ts";
 import { openRun } from "../state/open-runs.ts";
+import { formatDuration } from "../util/duration.ts";
 import type { RunIo, RunRequest } from "./command.ts";
 import { awaitEnd } from "./command.ts";
 import { runOnHost } from "./host-command.ts";
@@ -168,6 +169,12 @@ async function secretValues({ engine, config, whom }: Run): Promise<Record<strin
   return found;
 }
 
+/** A command may exit with 124 by itself: which of the two it was must be told apart. */
+function tellTimeout({ engine, request }: Run): void {
+  const message = `timed out after ${formatDuration(request.timeoutMs ?? 0)}`;
+  engine.sink.notify({ type: "note", level: "error", code: "TIMED_OUT", message });
+}
+
 type Place = Pick<RunManifest, "sandboxed" | "address" | "backend" | "host" | "object_id" | "spec_hash">;
 
 function manifestOf(
@@ -176,6 +183,7 @@ function manifestOf(
   ended: { exitCode: number; timedOut: boolean },
   place: Place,
 ): RunManifest {
+  if (ended.timedOut) tellTimeout(run);
   return {
     run_id: run.run_id,
     agent: run.whom.agent.name,

@@ -37,7 +37,7 @@ export function fleetState(base: string, fleet: string, onProblem?: ProblemSink)
 const OWNER = /^[0-9a-f]{16}$/;
 
 /** What `readOwnerId` answers before this state directory has an id. */
-export const UNOWNED = "unowned";
+const UNOWNED = "unowned";
 
 /** Random id of this state directory, 16 hex characters; created at the first use, one winner under races. */
 export async function ownerId(base: string, onProblem?: ProblemSink): Promise<string> {

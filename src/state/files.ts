@@ -160,7 +160,7 @@ export async function damaged(
 const MAX_QUARANTINED = 1000;
 
 /** Renames a file out of the way; undefined when another process was faster. */
-export async function quarantine(path: string): Promise<string | undefined> {
+async function quarantine(path: string): Promise<string | undefined> {
   const taken = new Set(await listNames(dirname(path)));
   for (let n = 1; n <= MAX_QUARANTINED; n += 1) {
     const name = `${basename(path)}.quarantined-${n}`;

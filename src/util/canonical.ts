@@ -3,7 +3,8 @@ import { createRequire } from "node:module";
 import type { Json } from "../model/json.ts";
 
 /** The library's types claim a default export that its CommonJS code does not have. */
-const canonicalize: (value: Json) => string | undefined = createRequire(import.meta.url)("canonicalize");
+const require = createRequire(import.meta.url);
+const canonicalize: (value: Json) => string | undefined = require("canonicalize");
 
 /** RFC 8785 text of a JSON value: equal values, equal text. */
 export function canonicalJson(value: Json): string {

@@ -1,6 +1,6 @@
 // A whole fleet on the memory backend: real config files, real state directories, virtual time, and a world to disturb.
 import { existsSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
-import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { readFile, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Driver, DriverModule, ReadDriver } from "../../src/drivers/driver.ts";
@@ -8,8 +8,8 @@ import { THIS_HOST } from "../../src/drivers/driver.ts";
 import { FileTree } from "../../src/drivers/memory/file-tree.ts";
 import { memoryDriver } from "../../src/drivers/memory/index.ts";
 import type { MemoryObject } from "../../src/drivers/memory/machine.ts";
-import type { WorldOptions } from "../../src/drivers/memory/world.ts";
-import { createWorld, MemoryWorld } from "../../src/drivers/memory/world.ts";
+import type { MemoryWorld, WorldOptions } from "../../src/drivers/memory/world.ts";
+import { createWorld } from "../../src/drivers/memory/world.ts";
 import type { EventBody } from "../../src/model/event.ts";
 import type { Intent, PlanRequest } from "../../src/model/intent.ts";
 import type { JsonObject } from "../../src/model/json.ts";
@@ -104,8 +104,14 @@ export function standIn(world: MemoryWorld): DriverModule {
 
 export const IMAGES = { "img:a": "a1", "img:b": "b1" } as const;
 
+function temporaryFolder(parent: string): string {
+  return realpathSync(mkdtempSync(join(parent, "sandkeep-lab-")));
+}
+
 export interface LabOptions extends WorldOptions {
   readonly env?: Readonly<Record<string, string>>;
+  /** Another lab's, for two worlds with the very same config. */
+  readonly repo?: string;
 }
 
 export interface Applied {
@@ -114,33 +120,34 @@ export interface Applied {
 }
 
 /** One test's world, config and state directories; disposing removes them. */
-export class Lab implements Disposable {
+export class Lab implements AsyncDisposable {
   readonly time = new VirtualTime();
   readonly world: MemoryWorld;
   readonly events: EventBody[] = [];
   /** Environment of sandkeep itself, where secrets come from. */
   readonly env: Record<string, string>;
-  /** Every folder is in memory where the system has such a place: thousands of fsyncs are not what is tested. */
-  readonly folder = realpathSync(
-    mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "sandkeep-lab-")),
-  );
+  /** Where the config is. */
+  readonly repo: string;
+  /** In memory where the system has such a place: thousands of fsyncs are not what is tested. */
+  readonly #states = temporaryFolder(existsSync("/dev/shm") ? "/dev/shm" : tmpdir());
   readonly #module: DriverModule;
+  readonly #kept: AsyncDisposable[] = [];
   #ids = 0;
 
   constructor(options: LabOptions = {}) {
     this.world = createWorld({ images: IMAGES, ...options, now: () => this.time.now() });
-    this.env = { HOME: this.folder, ...options.env };
+    this.repo = options.repo ?? temporaryFolder(tmpdir());
+    this.env = { HOME: join(this.repo, "home"), ...options.env };
     this.#module = standIn(this.world);
   }
 
   async write(config: object): Promise<void> {
-    await mkdir(join(this.folder, "repo"), { recursive: true });
     const head = { version: 1, fleet: "team", fleet_id: "k3v9q2" };
-    await writeFile(join(this.folder, "repo", "sandkeep.json"), JSON.stringify({ ...head, ...config }));
+    await writeFile(join(this.repo, "sandkeep.json"), JSON.stringify({ ...head, ...config }));
   }
 
   stateDir(machine = "one"): string {
-    return join(this.folder, `state-${machine}`);
+    return join(this.#states, machine);
   }
 
   state(machine = "one"): FleetState {
@@ -155,7 +162,7 @@ export class Lab implements Disposable {
     return {
       drivers: { docker: () => Promise.resolve(this.#module) },
       stateDir: this.stateDir(machine),
-      cwd: join(this.folder, "repo"),
+      cwd: this.repo,
       env: this.env,
       now: () => this.time.now(),
       wait: this.time.wait,
@@ -204,9 +211,18 @@ export class Lab implements Disposable {
     return this.apply({ intent }, machine);
   }
 
+  /** Disposed with the lab. */
+  keep(resource: AsyncDisposable): void {
+    this.#kept.push(resource);
+  }
+
   /** Every object of every engine, in order of creation. */
   objects(): MemoryObject[] {
     return HOSTS.flatMap((host) => [...this.world.machine(host).objects.values()]);
+  }
+
+  hostOf(id: string): string {
+    return HOSTS.find((host) => this.world.machine(host).objects.has(id)) ?? THIS_HOST;
   }
 
   primaries(): MemoryObject[] {
@@ -223,9 +239,8 @@ export class Lab implements Disposable {
   /** Everything on disk below the state directories and everything said, as one text. */
   async everythingWritten(): Promise<string> {
     const texts: string[] = [JSON.stringify(this.events)];
-    for (const name of await readdir(this.folder, { recursive: true, withFileTypes: true })) {
-      if (name.isFile() && !name.parentPath.includes("/repo"))
-        texts.push(await readFile(join(name.parentPath, name.name), "utf8"));
+    for (const entry of await readdir(this.#states, { recursive: true, withFileTypes: true })) {
+      if (entry.isFile()) texts.push(await readFile(join(entry.parentPath, entry.name), "utf8"));
     }
     for (const object of this.objects()) {
       texts.push(JSON.stringify([object.labels, object.spec ?? null, object.fields]));
@@ -233,8 +248,11 @@ export class Lab implements Disposable {
     return texts.join("\n");
   }
 
-  [Symbol.dispose](): void {
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const each of this.#kept) await each[Symbol.asyncDispose]();
+    for (const folder of [this.#states, this.repo]) {
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+    }
   }
 }
 
@@ -243,10 +261,6 @@ export const HOSTS = [THIS_HOST, "b1"] as const;
 
 /** `[hosts]` for configs that use the remote one. */
 export const REMOTE = { b1: { docker: "tcp://b1.test:2375" } } as const;
-
-export function hostOf(world: MemoryWorld, object: MemoryObject): string {
-  return HOSTS.find((host) => world.machine(host).objects.has(object.id)) ?? THIS_HOST;
-}
 
 export interface Planted {
   readonly name: string;
@@ -257,8 +271,9 @@ export interface Planted {
 }
 
 /** An object as an earlier or another sandkeep would have left it. Undefined when its name is taken. */
-export function plant(world: MemoryWorld, like: MemoryObject, planted: Planted): MemoryObject | undefined {
-  const machine = world.machine(planted.host ?? hostOf(world, like));
+export function plant(lab: Lab, like: MemoryObject, planted: Planted): MemoryObject | undefined {
+  const { world } = lab;
+  const machine = world.machine(planted.host ?? lab.hostOf(like.id));
   if (machine.names.has(planted.name)) return undefined;
   const labels = encodeLabels(planted.labels);
   const state = planted.state ?? "stopped";

@@ -28,7 +28,7 @@ export type AgentSettings = z.infer<typeof agentSchema>;
 
 const maxDestroyExpected = { error: 'expected a whole number of at least 0, or "off"' };
 
-export const guardsSchema = z.strictObject({
+const guardsSchema = z.strictObject({
   max_destroy: z
     .union([z.int().min(0, maxDestroyExpected), z.literal("off")], maxDestroyExpected)
     .optional()
@@ -36,7 +36,7 @@ export const guardsSchema = z.strictObject({
   allow_empty: z.boolean().optional().describe("Whether a config without any agent may remove everything."),
 });
 
-export const watchSchema = z.strictObject({
+const watchSchema = z.strictObject({
   resync: durationSchema.optional().describe('How often everything is looked at again, such as "5m".'),
   workers: z
     .int()

@@ -5,7 +5,7 @@ import { secretsSchema } from "./secret.ts";
 import { commandSchema, nonEmptyText, sandboxPath, variableName } from "./text.ts";
 import { durationOrOffSchema, durationSchema } from "./units.ts";
 
-export const workspaceSchema = z.strictObject({
+const workspaceSchema = z.strictObject({
   source: nonEmptyText
     .optional()
     .describe("Folder the agent works on, relative to the root config's folder."),
@@ -16,13 +16,13 @@ export const workspaceSchema = z.strictObject({
   target: sandboxPath.optional().describe("Where the workspace appears; also the working directory."),
 });
 
-export const readySchema = z.strictObject({
+const readySchema = z.strictObject({
   command: commandSchema.describe("Program that exits with 0 once the sandbox is ready. No shell."),
   timeout: durationSchema.optional().describe('How long it may take, such as "30s".'),
   interval: durationSchema.optional().describe('Pause between attempts, such as "1s".'),
 });
 
-export const pruneSchema = z.strictObject({
+const pruneSchema = z.strictObject({
   idle: durationOrOffSchema
     .optional()
     .describe('Unused for this long, a sandbox is removed until its next use. "off" keeps it.'),
@@ -31,7 +31,7 @@ export const pruneSchema = z.strictObject({
     .describe('Older than this, a sandbox is made anew. "off" keeps it.'),
 });
 
-export const disruptionSchema = z.strictObject({
+const disruptionSchema = z.strictObject({
   when: z
     .enum(["now", "idle", "never"])
     .optional()

@@ -51,7 +51,7 @@ export interface MachineView {
   readonly marks: readonly StoredMark[];
 }
 
-export function owns(scope: ObserveScope, fleet: string | undefined, fleetId: string | undefined): boolean {
+function owns(scope: ObserveScope, fleet: string | undefined, fleetId: string | undefined): boolean {
   return fleet !== undefined && foreignBecause(scope, { fleet, fleet_id: fleetId }) === undefined;
 }
 

@@ -1,0 +1,167 @@
+import { randomBytes } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { EXAMPLES, Example, expectSchema, stable } from "../examples/example.ts";
+import { describeWithServices } from "../support/services.ts";
+
+const golden = (name: string) => `../examples/golden/${name}.plan.txt`;
+
+/** What is run in which session, to prove that the sandboxes work. */
+interface Use {
+  readonly args: readonly string[];
+  readonly prints: string;
+}
+
+interface Proof {
+  readonly name: string;
+  readonly creates: readonly string[];
+  readonly uses: readonly Use[];
+}
+
+const LOCAL: readonly Proof[] = [
+  {
+    name: "quickstart",
+    creates: ["agent/main", "agent/review"],
+    uses: [
+      { args: ["--agent", "main", "--", "sh", "-c", "echo $GREETING"], prints: "hello\n" },
+      {
+        args: ["--agent", "review", "--", "sh", "-c", "cat ~/setup.txt; ls"],
+        prints: "made by setup\nnotes.txt\n",
+      },
+    ],
+  },
+];
+
+const DOCKER: readonly Proof[] = [
+  {
+    name: "single-agent-docker",
+    creates: ["agent/main"],
+    uses: [
+      {
+        args: ["--", "sh", "-c", "pwd; ls; touch made && ls made"],
+        prints: "/workspace\nsandkeep.toml\nmade\n",
+      },
+      { args: ["--", "sh", "-c", "touch /etc/x 2>/dev/null || echo read-only"], prints: "read-only\n" },
+    ],
+  },
+  {
+    name: "team",
+    creates: ["agent/backend", "agent/ops"],
+    uses: [
+      { args: ["--agent", "backend", "--session", "review", "--", "touch", "made"], prints: "" },
+      {
+        args: ["--agent", "docs", "--", "sh", "-c", "ls; touch x 2>/dev/null || echo read-only"],
+        prints: "agents\nmade\nsandkeep.toml\nread-only\n",
+      },
+      { args: ["--session", "agent:ops:incident", "--", "sh", "-c", "echo $CI"], prints: "1\n" },
+      { args: ["--agent", "ops", "--", "pwd"], prints: "<fleet>\n" },
+    ],
+  },
+  {
+    name: "ci",
+    creates: ["agent/builder", "agent/reviewer"],
+    uses: [{ args: ["--agent", "builder", "--", "pwd"], prints: "/workspace\n" }],
+  },
+  {
+    name: "build-host",
+    creates: ["agent/builder"],
+    uses: [{ args: ["--agent", "reviewer", "--", "pwd"], prints: "/workspace\n" }],
+  },
+];
+
+const BUBBLEWRAP: Proof = {
+  name: "per-session",
+  creates: ["session/agent:triage:nightly"],
+  uses: [
+    {
+      args: [
+        "--agent",
+        "reviewer",
+        "--session",
+        "pr-12",
+        "--",
+        "sh",
+        "-c",
+        "pwd; touch x 2>/dev/null || echo read-only",
+      ],
+      prints: "/workspace\nread-only\n",
+    },
+    {
+      args: ["--agent", "triage", "--session", "nightly", "--", "sh", "-c", "ls /sys/class/net"],
+      prints: "lo\n",
+    },
+  ],
+};
+
+async function showsThePlan(name: string, env: Readonly<Record<string, string>>): Promise<void> {
+  await using example = await Example.of(name, env);
+  expect(await example.answer("validate", "validate")).toEqual({ ok: true, diagnostics: [] });
+  await example.answer("explain", "explain");
+  await example.answer("plan", "plan");
+  const planned = await example.sandkeep("plan", "--verbose");
+  expect(planned).toMatchObject({ code: 0, stderr: "" });
+  await expect(stable(planned.stdout)).toMatchFileSnapshot(golden(name));
+}
+
+async function works(
+  { name, creates, uses }: Proof,
+  env: Readonly<Record<string, string>>,
+  image?: string,
+): Promise<void> {
+  await using example = await Example.of(name, env);
+  const fleet = `ex-${randomBytes(4).toString("hex")}`;
+  example.rewrite((text) => {
+    const named = text.replace(/^fleet {4}= ".*"$/m, `fleet = "${fleet}"`);
+    return image === undefined ? named : named.replace(/^image( *)= ".*"$/m, `image$1= "${image}"`);
+  });
+  try {
+    const applied = await example.answer("apply", "apply", "--yes");
+    expect(applied).toMatchObject({
+      exit_code: 0,
+      outcomes: creates.map((address) => ({ address, action: "create", status: "done" })),
+    });
+    expect((await example.sandkeep("plan", "--detailed-exitcode")).code).toBe(0);
+    for (const { args, prints } of uses) {
+      const ended = await example.sandkeep("run", ...args);
+      expect(
+        { args, stdout: ended.stdout.replaceAll(example.fleet, "<fleet>"), code: ended.code },
+        ended.stderr,
+      ).toEqual({ args, stdout: prints, code: 0 });
+    }
+    const [first] = uses;
+    await example.answer("run", "run", ...(first?.args ?? []));
+    expect(await example.answer("list", "list")).toMatchObject({ orphans: [], foreign: [], dormant: [] });
+    const cycle = await example.sandkeep("watch", "--once", "--json");
+    expect(cycle.code, cycle.stderr).toBe(0);
+    const events = cycle.stdout.trim().split("\n");
+    for (const line of events) expectSchema("event", JSON.parse(line));
+    expect((await example.sandkeep("plan", "--detailed-exitcode")).code).toBe(0);
+  } finally {
+    const gone = await example.sandkeep("destroy", "--all", "--unprotect", "--yes");
+    expect(gone.code, gone.stderr).toBe(0);
+  }
+  expect(await example.answer("list", "list")).toMatchObject({ runtimes: [] });
+}
+
+test("every example is proved here", () => {
+  const names = readdirSync(EXAMPLES).toSorted();
+  expect([...LOCAL, ...DOCKER, BUBBLEWRAP].map(({ name }) => name).toSorted()).toEqual(names);
+});
+
+describe.each(LOCAL)("$name", (proof) => {
+  test("shows the golden plan", () => showsThePlan(proof.name, {}));
+  test("works", () => works(proof, {}));
+});
+
+describeWithServices("examples on real services", (services) => {
+  test("per-session shows the golden plan", () => showsThePlan("per-session", {}));
+  test("per-session works", () => works(BUBBLEWRAP, {}));
+
+  describe.each(DOCKER)("$name", (proof) => {
+    test("shows the golden plan", () => showsThePlan(proof.name, { DOCKER_HOST: services().docker.host }));
+    test("works", () => {
+      const { host, images } = services().docker;
+      return works(proof, { DOCKER_HOST: host }, images.busybox);
+    });
+  });
+});
