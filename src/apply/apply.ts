@@ -6,6 +6,7 @@ import { SandkeepError } from "../errors.ts";
 import type { ApplyResult, Outcome } from "../model/outcome.ts";
 import type { Change, GraphNode, Plan } from "../model/plan.ts";
 import { engineKey } from "../observe/engines.ts";
+import { changeKey } from "../plan/chain.ts";
 import { worstExitCode } from "../plan/exit-code.ts";
 import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
 import type { Executor, NodeEnd } from "./executor.ts";
@@ -32,7 +33,7 @@ export async function apply(input: ApplyInput): Promise<ApplyResult> {
   // Creates come before removes in the graph, and queues keep that order.
   const ordered = [...acting].toSorted((a, b) => Number(removes(a)) - Number(removes(b)));
   const done = await Promise.all(
-    ordered.map((change) => runChange(change, nodes.get(keyOf(change)) ?? [], executor, input)),
+    ordered.map((change) => runChange(change, nodesOf(change, nodes), executor, input)),
   );
   const outcomes = [...done, ...blockedOutcomes(plan)].toSorted((a, b) => (a.address < b.address ? -1 : 1));
   const result = summarise(plan, outcomes, { ...input.calls }, done);
@@ -45,8 +46,9 @@ function startExecutor(context: ApplyContext): Executor {
   return { context, queueOf: engineQueues(context), fetched, fetches: new Map() };
 }
 
-function keyOf(place: { address: string; backend: string; host: string }): string {
-  return `${engineKey(place)} ${place.address}`;
+/** A node's id begins with the key of its change. */
+function keyOf(node: GraphNode): string {
+  return node.id.slice(0, node.id.lastIndexOf("#"));
 }
 
 function nodesByChange(plan: Plan): Map<string, GraphNode[]> {
@@ -59,11 +61,19 @@ function nodesByChange(plan: Plan): Map<string, GraphNode[]> {
   return groups;
 }
 
+function nodesOf(change: Change, nodes: ReadonlyMap<string, GraphNode[]>): readonly GraphNode[] {
+  const { address, backend, host } = change;
+  return nodes.get(changeKey(change)) ?? nodes.get(changeKey({ address, backend, host })) ?? [];
+}
+
 function needed(node: GraphNode, plan: Plan, stale: ReadonlyMap<Change, string>): boolean {
   const waiting = new Set(
     plan.graph.filter((each) => each.depends_on.includes(node.id)).map((each) => keyOf(each)),
   );
-  return plan.changes.some((change) => waiting.has(keyOf(change)) && !stale.has(change));
+  return plan.changes.some((change) => {
+    const { address, backend, host } = change;
+    return waiting.has(changeKey({ address, backend, host })) && !stale.has(change);
+  });
 }
 
 function removes(change: Change): boolean {
@@ -99,6 +109,8 @@ async function runChange(
     const error = notOpen(engineKey(change));
     return end("failed", error.exitCode, change.why, describe(error));
   }
+  const hold = await input.heldNow(change.address);
+  if (hold !== undefined) return end("stale", 4, `held since the plan: ${hold}`, null);
   const run: ChangeRun = { change, driver, module, nodes, needsSeed: false };
   try {
     const ended = await runChain(run, executor, preconditionGuard(run, input));

@@ -24,6 +24,8 @@ export interface ApplyContext {
   readonly lockAddress: (address: string) => Promise<AsyncDisposable>;
   /** True when a run is open in, or was made in, this address since the given time. */
   readonly usedSince: (address: string, since: number) => Promise<boolean>;
+  /** Why a person wants this address left alone, when one does. */
+  readonly heldNow: (address: string) => Promise<string | undefined>;
   /** Values of a spec's secrets for its setup; throws when one cannot be read. */
   readonly secretsFor: (change: Change, values: JsonObject) => Promise<Record<string, string>>;
   /** Driver calls made so far; steps add to it. */

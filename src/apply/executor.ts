@@ -77,19 +77,29 @@ export async function runChain(
         await runStep(node, run, executor.context, executor.fetched);
       });
     } catch (thrown) {
-      const undone = await compensate(node, run, executor);
-      return { status: "failed", node, error: toError(thrown), undone };
+      const error = toError(thrown);
+      const undone = await compensate(node, error, run, executor);
+      return { status: "failed", node, error, undone };
     }
   }
   return { status: "done" };
 }
 
-/** True when everything that the failed step calls for was undone; the next apply mends what was not. */
-async function compensate(failed: GraphNode, run: ChangeRun, executor: Executor): Promise<boolean> {
+/**
+ * True when everything that the failed step calls for was undone; the next apply mends what was not.
+ * A stale change disturbed nothing yet, so only what it made itself is taken away again.
+ */
+async function compensate(
+  failed: GraphNode,
+  error: Error,
+  run: ChangeRun,
+  executor: Executor,
+): Promise<boolean> {
   let undone = failed.on_failure.length > 0;
   for (const id of failed.on_failure) {
     const node = run.nodes.find((each) => each.id === id);
     if (node === undefined || node.op === "fetch") continue;
+    if (error instanceof Stale && "object_id" in node && node.object_id !== null) continue;
     try {
       await inQueue(executor, node, Number.MAX_SAFE_INTEGER, () =>
         runStep(node, run, executor.context, executor.fetched),
@@ -148,5 +158,6 @@ async function step(context: ApplyContext, node: GraphNode, work: () => Promise<
 /** Whether a failure means that somebody else changed things, rather than that something went wrong. */
 export function isStale(error: Error, node: GraphNode): boolean {
   if (error instanceof Stale) return true;
-  return node.op === "create" && error instanceof SandkeepError && error.kind === "conflict";
+  const named = node.op === "create" || node.op === "rename";
+  return named && error instanceof SandkeepError && error.kind === "conflict";
 }

@@ -19,12 +19,19 @@ const DISTURBING: ReadonlySet<GraphNode["op"]> = new Set(["stop", "remove", "upd
 export function preconditionGuard(run: ChangeRun, context: ApplyContext): (node: GraphNode) => Promise<void> {
   let checked = false;
   return async (node) => {
-    if (checked || node.compensates || !DISTURBING.has(node.op)) return;
-    if (!("object_id" in node) || node.object_id !== run.change.precondition.object_id) return;
+    if (checked || node.compensates || !disturbs(node, run.change)) return;
     run.lock ??= await context.lockAddress(run.change.address);
     await recheck(run, context);
     checked = true;
   };
+}
+
+/** A dormancy mark says that its runtime goes, so it is set under the same check. */
+function disturbs(node: GraphNode, change: Change): boolean {
+  if (node.op === "mark") return node.dormant;
+  return (
+    DISTURBING.has(node.op) && "object_id" in node && node.object_id === change.precondition.object_id
+  );
 }
 
 async function recheck(run: ChangeRun, context: ApplyContext): Promise<void> {

@@ -24,11 +24,15 @@ import { fleetState, ownerId } from "../state/directory.ts";
 import { cacheDormant } from "../state/dormant.ts";
 import { rememberEndpoints } from "../state/endpoints.ts";
 import { openJournal } from "../state/journal.ts";
+import { readHolds } from "../state/holds.ts";
 import type { Lease } from "../state/lease.ts";
 import { acquireLease } from "../state/lease.ts";
 import { readOpenRuns } from "../state/open-runs.ts";
 import { recordSightings } from "../state/sightings.ts";
 import { apply } from "./apply.ts";
+
+/** What a hold of everything is filed under. */
+const WHOLE_FLEET = "fleet";
 
 /** A run that is just starting holds the address for a moment only. */
 const ADDRESS_WAIT_MS = 5_000;
@@ -93,6 +97,7 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       assertHeld: () => lease.assertHeld(),
       lockAddress: (address) => lockAddress(state, address, { waitMs: ADDRESS_WAIT_MS }),
       usedSince: (address, since) => usedSince(state, address, since, engine.now()),
+      heldNow: (address) => heldNow(state, address, engine.now()),
       secretsFor: (change, values) => secretsFor(input, change, values),
       calls: { read: seen.reads, write: 0 },
       parallelism: input.parallelism,
@@ -133,7 +138,13 @@ function endpointOf(ref: EngineRef): Parameters<typeof rememberEndpoints>[1][num
 
 async function usedSince(state: FleetState, address: string, since: number, now: number): Promise<boolean> {
   const [runs, activity] = await Promise.all([readOpenRuns(state, now), readActivity(state)]);
-  return runs.some((run) => run.address === address) || (activity[address] ?? 0) > since;
+  return runs.some((run) => run.address === address) || (activity[address] ?? -1) >= since;
+}
+
+/** A hold set while a plan waited for approval, or lay in a file, counts as well. */
+async function heldNow(state: FleetState, address: string, now: number): Promise<string | undefined> {
+  const holds = await readHolds(state, now);
+  return holds.find((each) => each.address === address || each.address === WHOLE_FLEET)?.reason;
 }
 
 /** Read at the moment of use, from the references that the spec carries. */
@@ -165,19 +176,16 @@ export async function remember(seen: Survey, decisions: readonly Decision[], who
   const { state, now } = seen;
   const runtimes = seen.observations.flatMap((each) => (each.status === "complete" ? each.runtimes : []));
   const deferred = decisions.filter(({ verdict }) => verdict.action === "blocked" && verdict.rule === "busy");
+  if (!whole) return;
   const complete = seen.observations.every((each) => each.status === "complete");
-  // A partial look must not make forget what it did not look at.
-  if (!whole || !complete) return;
-  await recordSightings(
-    state,
-    runtimes.map((each) => each.object_id),
-    now,
-  );
-  await recordDeferred(
-    state,
-    deferred.map(({ situation }) => deferralKey(situation)),
-    now,
-  );
+  const decided = new Set<string>(decisions.map(({ situation }) => situation.address));
+  // A partial look must not make forget what it could not see.
+  const sighted = complete ? [] : Object.keys(seen.facts.sightings);
+  const putOff = complete ? [] : Object.keys(seen.facts.deferred);
+  const waiting = putOff.filter((key) => !decided.has(key.slice(0, key.lastIndexOf(" "))));
+  await recordSightings(state, [...new Set([...runtimes.map((each) => each.object_id), ...sighted])], now);
+  await recordDeferred(state, [...deferred.map(({ situation }) => deferralKey(situation)), ...waiting], now);
+  if (!complete) return;
   await cacheDormant(
     state,
     seen.observations.flatMap((each) => (each.status === "complete" ? each.dormant : [])),

@@ -15,8 +15,9 @@ export async function runSetup(
   const setup = spec.values["setup"];
   if (!Array.isArray(setup)) return;
   const secrets = await context.secretsFor(run.change, spec.values);
+  const longest = Math.max(0, ...Object.values(secrets).map((secret) => Buffer.byteLength(secret)));
   for (const [index, command] of setup.entries()) {
-    const output = tail(TAIL_BYTES);
+    const output = tail(TAIL_BYTES + longest);
     const handle = await run.driver.exec({
       objectId,
       argv: ["/bin/sh", "-c", String(command)],
@@ -26,12 +27,19 @@ export async function runSetup(
     });
     const { exitCode } = await handle.result;
     if (exitCode === 0) continue;
-    const said = maskSecrets(output.text().trim(), Object.values(secrets));
+    const said = quote(output.text(), Object.values(secrets), longest);
     throw new SandkeepError(
       `setup command ${index + 1} of ${setup.length} exited with ${exitCode}${said === "" ? "" : `: ${said}`}`,
       { code: "SETUP_FAILED", hint: "run it by hand in a shell of the sandbox to see why", exitCode: 5 },
     );
   }
+}
+
+/** Masked before anything is cut off, and where the start is cut off without it: part of a secret is a secret, too. */
+function quote(output: string, secrets: readonly string[], longest: number): string {
+  const masked = maskSecrets(output, secrets);
+  const whole = Buffer.byteLength(output) < TAIL_BYTES + longest;
+  return (whole ? masked : masked.slice(longest)).slice(-TAIL_BYTES).trim();
 }
 
 /** Longest first, so that a secret which holds another is masked whole. */

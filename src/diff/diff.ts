@@ -93,7 +93,12 @@ function situate(
 ): Situation {
   const { desired, mark } = at;
   const name = desired?.name ?? objects[0]?.labels.name ?? "";
-  const found = standing(name, objects, input.facts.owner, input.now);
+  const { intent, facts, now } = input;
+  const keep = (object: ObservedRuntime): boolean =>
+    intent.mode === "destroy"
+      ? !intent.unprotect && (desired?.settings.protect ?? object.labels.protect)
+      : object.execs > 0 || (desired?.settings.protect ?? object.labels.protect);
+  const found = standing(name, objects, facts.owner, now, keep);
   const { current } = found;
   const repairs: Repair[] = [...found.repairs];
   if (mark !== undefined && (current !== undefined || (desired === undefined && !input.configless))) {
@@ -108,6 +113,7 @@ function situate(
     protected: desired?.settings.protect ?? current?.labels.protect ?? false,
     ...(current === undefined ? {} : { current, usage: usage.usage(at.address, current) }),
     ...(found.others === undefined ? {} : { others: found.others }),
+    ...(found.spared === undefined ? {} : { spared: found.spared }),
   };
 }
 

@@ -73,14 +73,25 @@ const RULES: readonly Rule[] = [
   },
   { name: "must be replaced", decide: (s, c) => drifted(s, c) },
   { name: "can be mended in place", decide: (s) => mendable(s) },
+  { name: "a second runtime that must be left alone", decide: (s) => doubled(s) },
 ];
 
 export function decide(situation: Situation, context: RuleContext): Verdict {
   for (const rule of RULES) {
     const verdict = rule.decide(situation, context);
-    if (verdict !== undefined) return verdict;
+    if (verdict !== undefined) return named(situation, verdict);
   }
-  return rest("up-to-date", "as declared");
+  return named(situation, rest("up-to-date", "as declared"));
+}
+
+/** A replacement needs all three names of an address, and a repair the one it renames to. */
+function named(s: Situation, verdict: Verdict): Verdict {
+  const { foreign, repairs } = s;
+  if (foreign === undefined || (verdict.action === "none" && verdict.rest !== "up-to-date")) return verdict;
+  if (verdict.action === "recreate") return taken(foreign.name, foreign.why, verdict.reasons);
+  const renamed = repairs.some((each) => each.kind === "rename" && each.to === foreign.name);
+  const keeps = verdict.action !== "remove" && verdict.action !== "blocked";
+  return renamed && keeps ? taken(foreign.name, foreign.why) : verdict;
 }
 
 function waitForOthers(until: number): Verdict {
@@ -103,6 +114,22 @@ function isProtected(what: string): Verdict {
     fix: "set protect = false, or destroy it by name with --unprotect",
     until: null,
     deferred: false,
+    reasons: [],
+  };
+}
+
+/** Told only when nothing else is due, since an address has one verdict. */
+function doubled(s: Situation): Verdict | undefined {
+  if (s.spared === undefined) return undefined;
+  const what = `a second runtime of this address, named ${s.spared.name}, should go`;
+  if (s.spared.execs === 0) return isProtected(what);
+  return {
+    action: "blocked",
+    rule: "busy",
+    why: `${what}, but it is busy`,
+    fix: null,
+    until: null,
+    deferred: true,
     reasons: [],
   };
 }
@@ -133,18 +160,20 @@ function orphan(): Verdict {
   };
 }
 
+function taken(name: string, why: string, reasons: readonly Difference[] = []): Verdict {
+  return {
+    action: "blocked",
+    rule: "foreign",
+    why: `its name ${name} is taken by something that is not of this fleet: ${why}`,
+    fix: "rename or remove that object, or give this fleet another name or name_prefix",
+    until: null,
+    deferred: false,
+    reasons,
+  };
+}
+
 function missing(s: Situation, c: RuleContext): Verdict {
-  if (s.foreign !== undefined) {
-    return {
-      action: "blocked",
-      rule: "foreign",
-      why: `its name ${s.foreign.name} is taken by something that is not of this fleet: ${s.foreign.why}`,
-      fix: "rename or remove that object, or give this fleet another name or name_prefix",
-      until: null,
-      deferred: false,
-      reasons: [],
-    };
-  }
+  if (s.foreign !== undefined) return taken(s.foreign.name, s.foreign.why);
   const woken = c.woken(s.address);
   if (s.mark !== undefined && !woken && c.intent.mode !== "recreate")
     return rest("dormant", `dormant: ${s.mark.reason}; its next use wakes it`);

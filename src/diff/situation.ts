@@ -31,6 +31,8 @@ export interface Situation {
   readonly others?: ObservedRuntime;
   readonly differences: readonly Difference[];
   readonly protected: boolean;
+  /** A second runtime of this address that may not be removed now: it is protected, or in use. */
+  readonly spared?: ObservedRuntime;
 }
 
 interface Slots {
@@ -45,6 +47,7 @@ export interface Standing {
   readonly current?: ObservedRuntime;
   readonly repairs: readonly Repair[];
   readonly others?: ObservedRuntime;
+  readonly spared?: ObservedRuntime;
 }
 
 /**
@@ -56,11 +59,13 @@ export function standing(
   objects: readonly ObservedRuntime[],
   owner: string,
   now: number,
+  spare: (object: ObservedRuntime) => boolean = () => false,
 ): Standing {
   const { canonical, new: candidate, old, strays } = sortSlots(name, objects);
   const repairs: Repair[] = [];
   let current = canonical;
   let others: ObservedRuntime | undefined;
+  let spared: ObservedRuntime | undefined;
   if (old !== undefined && canonical === undefined && candidate !== undefined) {
     repairs.push(rename(candidate, name, "its replacement was proved healthy, then interrupted"));
     repairs.push(remove(old, "its replacement is finished"));
@@ -81,12 +86,14 @@ export function standing(
     if (current === undefined && others === undefined) {
       current = stray;
       repairs.push(rename(stray, name, `it was renamed to ${stray.name}`));
-    } else repairs.push(remove(stray, `a second runtime of this address, named ${stray.name}`));
+    } else if (spare(stray)) spared = stray;
+    else repairs.push(remove(stray, `a second runtime of this address, named ${stray.name}`));
   }
   return {
     repairs,
     ...(current === undefined ? {} : { current }),
     ...(others === undefined ? {} : { others }),
+    ...(spared === undefined ? {} : { spared }),
   };
 }
 

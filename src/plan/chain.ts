@@ -65,23 +65,25 @@ export interface Chain {
 
 /**
  * What the ids of a change's nodes begin with: an address has one primary on an engine, and beside it runtimes of
- * passing roles, which go by their own names.
+ * passing roles, which go by their object ids.
  */
 export function changeKey(place: {
   readonly address: string;
   readonly backend: string;
   readonly host: string;
-  readonly passing?: string | undefined;
+  readonly object_id?: string | null;
 }): string {
-  const { address, backend, host, passing } = place;
-  return `${address}@${backend}@${host}${passing === undefined ? "" : `@${passing}`}`;
+  const { address, backend, host, object_id = null } = place;
+  return `${address}@${backend}@${host}${object_id === null ? "" : `@${object_id}`}`;
 }
 
 export function startChain(context: GraphContext): Chain {
   const { backend, host, address, desired, current } = context.decision.situation;
   const nodes: GraphNode[] = [];
   let waitsFor: string[] = [];
-  const idOf = (name: string): string => `${changeKey(context.decision.situation)}#${name}`;
+  const passing = current === undefined || current.labels.role === "primary" ? null : current.object_id;
+  const key = changeKey({ address, backend, host, object_id: passing });
+  const idOf = (name: string): string => `${key}#${name}`;
   const build = (
     detail: NodeDetail,
     depends_on: string[],

@@ -13,6 +13,8 @@ export function changeGraph(context: GraphContext): GraphNode[] {
   for (const repair of context.decision.situation.repairs) {
     switch (repair.kind) {
       case "rename":
+        // What is removed needs no better name first, and its canonical one may be somebody else's.
+        if (context.decision.verdict.action === "remove") break;
         chain.add({
           op: "rename",
           id: "repair-rename",

@@ -40,19 +40,16 @@ function listingOf(seen: Survey, request: ListRequest): Listing {
   const wanted = (row: ListedRuntime): boolean =>
     (request.kind ?? row.kind) === row.kind && (request.backend ?? row.backend) === row.backend;
   const shown = decisions.filter((each) => request.all === true || isShown(each));
-  const rows = [...shown.map((each) => listRow(each, seen.now)), ...unreachable(seen)].filter(wanted);
-  const orphan = new Set(
-    decisions
-      .filter(({ situation }) => situation.desired === undefined)
-      .map((each) => rowKey(each.situation)),
-  );
-  const isOrphan = (row: ListedRuntime): boolean => orphan.has(rowKey(row)) && row.status !== "unreachable";
-  const sorted = rows.toSorted((a, b) => (a.address < b.address ? -1 : 1));
   const configless = seen.config === undefined;
+  const declared = shown.filter((each) => configless || !isOrphan(each));
+  const orphans = shown.filter((each) => !configless && isOrphan(each));
+  const rowsOf = (some: readonly Decision[]): ListedRuntime[] => some.map((each) => listRow(each, seen.now));
+  const sort = (rows: readonly ListedRuntime[]): ListedRuntime[] =>
+    rows.filter(wanted).toSorted((a, b) => (a.address < b.address ? -1 : Number(a.address > b.address)));
   return {
-    runtimes: sorted.filter((row) => configless || !isOrphan(row)),
+    runtimes: sort([...rowsOf(declared), ...unreachable(seen)]),
     dormant: marksOf(seen),
-    orphans: configless ? [] : sorted.filter((row) => isOrphan(row)),
+    orphans: sort(rowsOf(orphans)),
     foreign: seen.observations.flatMap((each) =>
       each.status === "complete"
         ? each.foreign.map((object) => ({ backend: each.backend, host: each.host, ...object }))
@@ -61,8 +58,9 @@ function listingOf(seen: Survey, request: ListRequest): Listing {
   };
 }
 
-function rowKey(row: { backend: string; host: string; address: string }): string {
-  return `${engineKey(row)} ${row.address}`;
+/** Those of passing roles are declared nowhere, and still no orphans. */
+function isOrphan({ situation }: Decision): boolean {
+  return situation.desired === undefined && (situation.current?.labels.role ?? "primary") === "primary";
 }
 
 function isShown({ situation, verdict }: Decision): boolean {

@@ -102,7 +102,7 @@ export async function survey(engine: Engine, request: SurveyRequest): Promise<Su
   const fleet = config?.fleet.fleet ?? request.fleet ?? "";
   const state = fleetState(engine.stateDir, fleet, (problem) => problems.push(problem));
   const now = engine.now() + (request.at ?? 0);
-  const [facts, remembered] = await Promise.all([readFacts(state, engine.now()), readEndpoints(state)]);
+  const [facts, remembered] = await Promise.all([readFacts(state, engine.now(), now), readEndpoints(state)]);
   const configless = config === undefined;
   const known = remembered.flatMap((each) => engineRef(each, drivers, configless));
   const refs = enginesOf(config?.fleet, configless ? [...known, ...ownEngines(drivers)] : known);

@@ -33,6 +33,11 @@ const whose = (address: string, step: string): string => (address === "" ? step 
 const after = (ms: number): string =>
   ms < 1000 ? `${Math.round(ms)}ms` : formatDuration(Math.round(ms / 1000) * 1000);
 
+const resync = (seconds: number): string =>
+  seconds === 0
+    ? "looking again only when something happens"
+    : `looking at everything every ${formatDuration(seconds * 1000)}`;
+
 const DESCRIBE: Describe = {
   diagnostic: ({ diagnostic }) => {
     const place = [diagnostic.file, diagnostic.line, diagnostic.column]
@@ -61,11 +66,7 @@ const DESCRIBE: Describe = {
       `${event.address}: ${event.action} ${event.status.replace("_", " ")} after ${after(event.duration_ms)}${because(event.error)}`,
     ),
   "apply.finished": (event) => line("debug", `applied, exit code ${event.exit_code}`),
-  "watch.started": (event) =>
-    line(
-      "info",
-      `watching fleet ${event.fleet}, looking at everything every ${formatDuration(event.resync_s * 1000)}`,
-    ),
+  "watch.started": (event) => line("info", `watching fleet ${event.fleet}, ${resync(event.resync_s)}`),
   "watch.triggered": (event) => line("debug", `${event.key}: triggered by ${event.trigger}`),
   "watch.cycle": (event) =>
     line(

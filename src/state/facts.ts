@@ -7,12 +7,15 @@ import { readHolds } from "./holds.ts";
 import { readOpenRuns } from "./open-runs.ts";
 import { readSightings } from "./sightings.ts";
 
-/** Everything a plan needs to know from the state directory at `now`. Reads only; a missing directory has no facts. */
-export async function readFacts(state: FleetState, now: number): Promise<Facts> {
+/**
+ * Everything a plan needs to know from the state directory at `now`. Reads only; a missing directory has no facts.
+ * A plan for a later time counts the holds of that time, and takes today's runs to be still going on.
+ */
+export async function readFacts(state: FleetState, now: number, planned: number = now): Promise<Facts> {
   const [owner, open_runs, holds, activity, sightings, deferred] = await Promise.all([
     readOwnerId(state.base),
     readOpenRuns(state, now),
-    readHolds(state, now),
+    readHolds(state, planned),
     readActivity(state),
     readSightings(state),
     readDeferred(state),

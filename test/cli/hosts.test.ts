@@ -49,6 +49,11 @@ test("every kind of event has a line, and none can move the cursor", () => {
   for (const event of EVENTS) expect(eventLine(event).text).toMatch(/^\P{C}+$/u);
 });
 
+test("a watch without resync says so", () => {
+  const { text } = eventLine({ type: "watch.started", fleet: "team", resync_s: 0 });
+  expect(text).toBe("watching fleet team, looking again only when something happens");
+});
+
 describe("terminal", () => {
   beforeEach(() => {
     vi.useFakeTimers();

@@ -9,7 +9,7 @@ import { renderPlan } from "../../src/render/plan.ts";
 import { renderResult } from "../../src/render/result.ts";
 import type { Style } from "../../src/render/style.ts";
 import { explanation, listing, result } from "./answers.ts";
-import { fullPlan, plan } from "./plans.ts";
+import { change, fullPlan, plan } from "./plans.ts";
 
 const wide: Style = { colour: false, width: 140, unicode: true, cwd: "/repo" };
 const styles: Readonly<Record<string, Style>> = {
@@ -18,6 +18,12 @@ const styles: Readonly<Record<string, Style>> = {
   ascii: { ...wide, width: 100, unicode: false },
   colour: { ...wide, width: 100, colour: true },
 };
+
+/** Three runtimes that are as declared. */
+function settled() {
+  const changes = ["agent/a", "agent/b", "shared"].map((address) => change(address, { actions: ["no-op"] }));
+  return plan({ changes, counts: { no_op: 3 } });
+}
 
 const inspection = {
   address: "agent/work",
@@ -37,7 +43,7 @@ const inspection = {
 const subjects: Readonly<Record<string, (style: Style) => string>> = {
   plan: (style) => renderPlan(fullPlan(), style, { verbose: false }),
   "plan-verbose": (style) => renderPlan(fullPlan(), style, { verbose: true }),
-  "plan-empty": (style) => renderPlan(plan({ counts: { no_op: 3 } }), style, { verbose: false }),
+  "plan-empty": (style) => renderPlan(settled(), style, { verbose: false }),
   explain: (style) => renderExplanation(explanation(), style),
   list: (style) => renderListing(listing(), style),
   "list-empty": (style) => renderListing({ runtimes: [], dormant: [], orphans: [], foreign: [] }, style),

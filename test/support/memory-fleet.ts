@@ -137,7 +137,7 @@ export class Lab implements AsyncDisposable {
   constructor(options: LabOptions = {}) {
     this.world = createWorld({ images: IMAGES, ...options, now: () => this.time.now() });
     this.repo = options.repo ?? temporaryFolder(tmpdir());
-    this.env = { HOME: join(this.repo, "home"), ...options.env };
+    this.env = { HOME: "/home/nobody", ...options.env };
     this.#module = standIn(this.world);
   }
 

@@ -5,14 +5,10 @@ import { jsonLinesHost } from "../hosts/json-lines.ts";
 import { catchInterrupts } from "../interrupts.ts";
 import type { Invocation } from "../invocation.ts";
 import { durationOption, switchOption } from "../options.ts";
-import { usageError } from "../exit-codes.ts";
 
 export async function run(invocation: Invocation): Promise<number> {
   const { globals, streams } = invocation;
-  const intervalMs = durationOption(invocation, "interval");
-  if (intervalMs === "off" || intervalMs === 0) {
-    throw usageError("watch cannot do without looking again", "Give --interval a duration such as 5m.");
-  }
+  const interval = durationOption(invocation, "interval");
   await using host = globals.json ? jsonLinesHost(streams.stdout, Date.now) : await openHost(invocation);
   using interrupts = catchInterrupts({
     onFirst: (signal) => {
@@ -25,7 +21,8 @@ export async function run(invocation: Invocation): Promise<number> {
   return await watch(makeEngine(invocation, host), {
     ...configFile(invocation),
     once: switchOption(invocation, "once"),
-    ...(intervalMs === undefined ? {} : { intervalMs }),
+    // 0 is how watch is told to rely on events and file changes alone.
+    ...(interval === undefined ? {} : { intervalMs: interval === "off" ? 0 : interval }),
     signal: interrupts.soft,
     hardSignal: interrupts.hard,
   });

@@ -121,4 +121,3 @@ export const dockerSchema = z.strictObject({
     .optional()
     .describe("Folders that bind sources must lie in, besides the workspace."),
 });
-export type DockerSettings = z.infer<typeof dockerSchema>;

@@ -19,4 +19,3 @@ export const localSchema = z.strictObject({
     .optional()
     .describe('Paths to mount under isolation: "source:target[:ro|rw]". Agents add to the defaults.'),
 });
-export type LocalSettings = z.infer<typeof localSchema>;

@@ -24,7 +24,6 @@ export const agentSchema = z.strictObject({
   sandbox: sandboxSchema.optional().describe("What differs from [sandbox] for this agent."),
   tools: toolsSchema.optional().describe("What differs from [tools] for this agent."),
 });
-export type AgentSettings = z.infer<typeof agentSchema>;
 
 const maxDestroyExpected = { error: 'expected a whole number of at least 0, or "off"' };
 

@@ -18,7 +18,6 @@ export const secretRefSchema = z.union(
   ],
   { error: 'expected exactly one of { env = "NAME" }, { file = "PATH" }, { command = ["PROGRAM"] }' },
 );
-export type SecretRef = z.infer<typeof secretRefSchema>;
 
 export const secretsSchema = z.record(variableName, secretRefSchema);
 
@@ -30,4 +29,3 @@ export const secretsSectionSchema = z.strictObject({
       "Key for the fingerprints that tell a rotated secret. Give one when several machines apply this fleet.",
     ),
 });
-export type SecretsSection = z.infer<typeof secretsSectionSchema>;
