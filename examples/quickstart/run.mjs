@@ -117,7 +117,7 @@ async function main() {
     process.stderr.write(`${CLI} is missing: run \`npm run quickstart\`, which builds it first\n`);
     return 1;
   }
-  const root = await realpath(await mkdtemp(join(tmpdir(), "sandkeep-quickstart-")));
+  const root = await realpath(await mkdtemp(join(tmpdir(), "sandkeep-")));
   const place = { root, fleet: join(root, "fleet"), state: join(root, "state") };
   try {
     await cp(EXAMPLE, place.fleet, { recursive: true, filter: (path) => path !== import.meta.filename });

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { SandkeepError, toError } from "../errors.ts";
 import type { Plan } from "../model/plan.ts";
-import { PLAN_FORMAT, planSchema } from "../model/plan.ts";
+import { planSchema } from "../model/plan.ts";
+import { PLAN_FORMAT } from "../model/plan-format.ts";
 import { EXIT } from "./exit-codes.ts";
 
 /** Readable by its owner only: a plan tells paths, images and what is running where. */

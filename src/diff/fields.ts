@@ -5,7 +5,7 @@ import type { FieldRow } from "../model/fields.ts";
 import type { Json } from "../model/json.ts";
 import type { ObservedRuntime } from "../model/observed.ts";
 import type { DriftOrigin } from "../model/plan.ts";
-import { MASKED } from "../model/plan.ts";
+import { MASKED } from "../model/plan-format.ts";
 import type { ImageFact } from "../observe/images.ts";
 import type { Spec } from "../model/spec.ts";
 import { formatKeyPath } from "../model/source.ts";

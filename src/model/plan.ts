@@ -3,9 +3,6 @@ import { diagnosticSchema } from "./diagnostic.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { sourceSchema } from "./source.ts";
 
-/** Version of the plan document. Additive changes only within one major; readers must tolerate new enum members. */
-export const PLAN_FORMAT = "1.0";
-
 const json: z.ZodType<Json> = z.json();
 const jsonObject: z.ZodType<JsonObject> = z.record(z.string(), json);
 
@@ -240,6 +237,3 @@ export const planSchema = z.strictObject({
   exit_code: z.int(),
 });
 export type Plan = z.infer<typeof planSchema>;
-
-/** What stands for a masked value wherever people or machines read a plan. */
-export const MASKED = "(sensitive)";

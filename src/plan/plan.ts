@@ -9,7 +9,7 @@ import type { Hold } from "../model/facts.ts";
 import type { PlanRequest } from "../model/intent.ts";
 import type { Observation } from "../model/observed.ts";
 import type { Blocked, Change, GraphNode, Plan } from "../model/plan.ts";
-import { PLAN_FORMAT } from "../model/plan.ts";
+import { PLAN_FORMAT } from "../model/plan-format.ts";
 import { engineKey } from "../observe/engines.ts";
 import type { ImageFact } from "../observe/images.ts";
 import { imageKey, planImage } from "../observe/images.ts";

@@ -1,5 +1,5 @@
 import type { Json } from "../model/json.ts";
-import { MASKED } from "../model/plan.ts";
+import { MASKED } from "../model/plan-format.ts";
 import { formatBytes } from "../util/bytes.ts";
 import { formatDuration } from "../util/duration.ts";
 import { escapeText } from "./escape.ts";

@@ -11,6 +11,7 @@ import { decideAll, planFrom } from "../../src/plan/decide.ts";
 import type { Engine } from "../../src/plan/survey.ts";
 import { fleetOf, survey } from "../../src/plan/survey.ts";
 import { reconcile } from "../../src/reconcile.ts";
+import { realWait } from "../../src/util/wait.ts";
 
 /** Goals, as ratios or per agent: what the numbers are held against, on this class of machine. */
 const LINEAR = 1.3;
@@ -59,6 +60,7 @@ async function measure(size: number): Promise<Measured> {
     cwd: folder,
     env: { HOME: folder },
     now: Date.now,
+    wait: realWait,
     randomId: () => (ids += 1).toString(16).padStart(16, "0"),
     sink: { notify: () => undefined },
     toolVersion: "bench",

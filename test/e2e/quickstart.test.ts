@@ -37,7 +37,8 @@ test("the tour shows the whole way, in order, and leaves nothing behind", async 
   expect(await ended, output.text).toEqual([0, null]);
   const way = [
     "$ sandkeep explain --agent review",
-    "agents.review.sandbox.env.GREETING at",
+    "env.GREETING",
+    "good day",
     "$ sandkeep plan\n",
     "+ agent/main  create",
     "$ sandkeep apply --yes",

@@ -1,5 +1,6 @@
 import type { Change, Plan, Reason } from "../../src/model/plan.ts";
-import { MASKED, planSchema } from "../../src/model/plan.ts";
+import { planSchema } from "../../src/model/plan.ts";
+import { MASKED } from "../../src/model/plan-format.ts";
 
 const at = (file: string, line: number) => ({ file: `/repo/${file}`, line, column: 1 });
 

@@ -6,7 +6,9 @@ export default defineConfig({
   test: {
     root: join(import.meta.dirname, "../.."),
     include: ["test/bench/**/*.bench.ts"],
+    globalSetup: [join(import.meta.dirname, "services-setup.ts")],
     fileParallelism: false,
     testTimeout: 300_000,
+    hookTimeout: 120_000,
   },
 });

@@ -136,6 +136,8 @@ export async function disturb(lab: Lab, what: Disturbance): Promise<void> {
     case "image":
       return world.moveImage(what.ref, what.content);
     case "image-gone":
+      // A directory is made from no image.
+      if (world.lifecycle === "directory") return;
       for (const host of HOSTS) world.machine(host).images.delete(what.ref);
       return;
     case "forget":

@@ -1,0 +1,265 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { describeWithServices } from "../support/services.ts";
+import type { Running } from "./cli.ts";
+import { Project, actionsOf, changeOf, eventually, outcomesOf, reasonsOf } from "./cli.ts";
+
+// What apply must not do, or must undo. Each test has a fleet of its own, so they run side by side.
+
+const head = (image = "sandkeep-test/busybox:1"): string => `
+[sandbox]
+backend = "docker"
+ready = { command = ["true"], interval = "50ms" }
+[sandbox.docker]
+image = "${image}"
+`;
+
+async function idOf(project: Project, name: string): Promise<string> {
+  return project.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}} {{.State.Status}}", name);
+}
+
+async function only(project: Project): Promise<string> {
+  const names = await project.containers();
+  const [name = ""] = names;
+  expect(names).toEqual([name]);
+  return name;
+}
+
+async function busy(project: Project, agent: string): Promise<Running> {
+  const running = project.start(["run", "--agent", agent, "--", "sleep", "120"]);
+  await eventually("a busy runtime", async () => {
+    const row = (await project.list()).find((each) => each.address === `agent/${agent}`);
+    return row?.busy === true ? true : undefined;
+  });
+  return running;
+}
+
+describeWithServices("guards on a real engine", (services) => {
+  const open = (): Promise<Project> => Project.open({ docker: services().docker.host });
+
+  test.concurrent("a foreign container that holds our name blocks its address alone", async ({ expect: check }) => {
+    await using project = await open();
+    await project.config(`${head()}[agents.free]\n[agents.taken]`);
+    const name = changeOf(await project.plan(), "agent/taken").name;
+    await project.docker("run", "-d", "--name", name, "sandkeep-test/busybox:1", "sleep", "600");
+    try {
+      const before = await idOf(project, name);
+      const plan = await project.plan();
+      check(plan).toMatchObject({
+        exit_code: 3,
+        blocked: [{ address: "agent/taken", rule: "foreign", deferred: false }],
+        foreign: [{ name }],
+      });
+      check(actionsOf(plan)).toEqual({ "agent/free": ["create"] });
+      const result = await project.apply();
+      check(result.exit_code).toBe(3);
+      check(outcomesOf(result)).toEqual({ "agent/free": "create done", "agent/taken": "none skipped" });
+      const used = await project.run(["run", "--agent", "taken", "--", "true"]);
+      check(used).toMatchObject({ code: 3, stderr: expect.stringContaining("not of this fleet") });
+      await project.ok("destroy", "--all", "--yes");
+      check(await idOf(project, name)).toBe(before);
+    } finally {
+      await project.docker("rm", "-f", name);
+    }
+  });
+
+  test.concurrent("a tag that moves to other content is drift of origin image", async ({ expect: check }) => {
+    await using project = await open();
+    const tag = `sandkeep-e2e/${project.fleet}:1`;
+    await project.docker("tag", "sandkeep-test/busybox:1", tag);
+    try {
+      await project.config(`${head(tag)}[agents.work]`);
+      await project.ok("apply", "--yes");
+      const read = ["run", "--", "cat", "/etc/sandkeep-test"];
+      check(await project.ok(...read)).toBe("1\n");
+      await project.docker("tag", "sandkeep-test/busybox:2", tag);
+      const plan = await project.plan();
+      check(changeOf(plan, "agent/work")).toMatchObject({ actions: ["recreate"], origin: "image" });
+      check(reasonsOf(plan, "agent/work")).toEqual({
+        image: [expect.stringMatching(/^sha256:/), expect.stringMatching(/^sha256:/)],
+      });
+      await project.ok("apply", "--yes");
+      check(await project.ok(...read)).toBe("2\n");
+      check(actionsOf(await project.plan())).toEqual({});
+    } finally {
+      await project[Symbol.asyncDispose]();
+      await project.docker("rmi", tag);
+    }
+  });
+
+  test.concurrent("a command that ends at once is rolled back, and the old container runs on", async ({ expect: check }) => {
+    await using project = await open();
+    await project.config(`${head()}[agents.work]`);
+    await project.ok("apply", "--yes");
+    const name = await only(project);
+    const [before] = (await idOf(project, name)).split(" ");
+    await project.edit("[agents.work]", 'command = ["/bin/false"]\n[agents.work]');
+    const result = await project.apply();
+    check(result).toMatchObject({ exit_code: 5, outcomes: [{ status: "rolled_back" }] });
+    check(result.outcomes[0]?.error?.message).toContain("exited with 1");
+    check(await only(project)).toBe(name);
+    check((await idOf(project, name)).split(" ")).toMatchObject({ 0: before, 2: "running" });
+    check(await project.ok("run", "--", "echo", "alive")).toBe("alive\n");
+    // An explicit apply is not held back by the failure before it.
+    check((await project.apply()).exit_code).toBe(5);
+    await project.edit('command = ["/bin/false"]\n', "");
+    check(actionsOf(await project.plan())).toEqual({});
+  });
+
+  test.concurrent("a first creation that fails leaves nothing behind", async ({ expect: check }) => {
+    await using project = await open();
+    await project.config(`${head("sandkeep-test/exits:1")}command = ["/bin/false"]\n[agents.work]`);
+    const ran = await project.run(["apply", "--yes"]);
+    check(ran).toMatchObject({ code: 5, stdout: expect.stringContaining("ROLLED BACK") });
+    check(await project.containers()).toEqual([]);
+    check((await project.run(["run", "--", "true"])).code).toBe(5);
+  });
+
+  test.concurrent("an image that cannot be had fails before anything is touched", async ({ expect: check }) => {
+    await using project = await open();
+    await project.config(`${head()}[agents.work]`);
+    await project.ok("apply", "--yes");
+    const name = await only(project);
+    const before = await idOf(project, name);
+    await project.edit("sandkeep-test/busybox:1", "127.0.0.1:1/nothing/there:1");
+    check(await project.plan()).toMatchObject({ images: [{ present: false }], exit_code: 0 });
+    const result = await project.apply();
+    check(result).toMatchObject({ exit_code: 1, outcomes: [{ status: "failed" }] });
+    check(await idOf(project, name)).toBe(before);
+    check(await only(project)).toBe(name);
+  });
+
+  test.concurrent("orphans are removed, but no more than guards.max_destroy", async ({ expect: check }) => {
+    await using project = await open();
+    const guards = "[guards]\nmax_destroy = 1\n";
+    await project.config(`${head()}[agents.a]\n[agents.b]\n[agents.keep]\n${guards}`);
+    await project.ok("apply", "--yes");
+    await project.config(`${head()}[agents.keep]\n${guards}`);
+    const blocked = await project.apply();
+    check(blocked).toMatchObject({ exit_code: 3, calls: { write: 0 } });
+    check(await project.containers()).toHaveLength(3);
+    check((await project.plan()).orphans).toHaveLength(2);
+    check(await project.run(["apply"])).toMatchObject({ code: 3 });
+    const allowed = await project.apply("--max-destroy", "2");
+    check(outcomesOf(allowed)).toEqual({ "agent/a": "remove done", "agent/b": "remove done" });
+    check(await project.containers()).toHaveLength(1);
+    await project.config(`${head()}[agents.other]\n${guards}`);
+    check(outcomesOf(await project.apply())).toEqual({ "agent/keep": "remove done", "agent/other": "create done" });
+  });
+
+  test.concurrent("a protected one is not replaced nor destroyed without --unprotect", async ({ expect: check }) => {
+    await using project = await open();
+    await project.config(`${head()}[agents.work]\n[agents.work.sandbox]\nprotect = true`);
+    await project.ok("apply", "--yes");
+    const name = await only(project);
+    const before = await idOf(project, name);
+    check(await project.run(["recreate", "--all", "--yes"])).toMatchObject({ code: 3 });
+    check(await project.run(["destroy", "--all", "--yes"])).toMatchObject({ code: 3 });
+    check(await idOf(project, name)).toBe(before);
+    await project.ok("destroy", "--all", "--unprotect", "--yes");
+    check(await project.containers()).toEqual([]);
+  });
+
+  test.concurrent("scope says how many containers there are, and on-use when", async ({ expect: check }) => {
+    await using project = await open();
+    const agents = '[agents.a]\nsessions = ["main", "pr"]\n[agents.b]';
+    await project.config(`${head()}${agents}`);
+    const addresses = async (scope: string): Promise<string[]> => {
+      await project.config(`${head().replace("[sandbox]", `[sandbox]\nscope = "${scope}"`)}${agents}`);
+      return (await project.plan()).changes.filter((each) => !each.actions.includes("remove")).map((each) => each.address);
+    };
+    check(await addresses("shared")).toEqual(["shared"]);
+    await project.ok("apply", "--yes");
+    check(await project.ok("run", "--agent", "b", "--", "echo", "b")).toBe("b\n");
+    check(await addresses("agent")).toEqual(["agent/a", "agent/b"]);
+    await project.ok("apply", "--yes");
+    check(await project.containers()).toHaveLength(2);
+    const sessions = ["session/agent:a:main", "session/agent:a:pr", "session/agent:b:main"];
+    check(await addresses("session")).toEqual(sessions);
+    await project.edit("[sandbox]", '[sandbox]\nprovision = "on-use"');
+    const result = await project.apply();
+    check(outcomesOf(result)).toEqual({ "agent/a": "remove done", "agent/b": "remove done" });
+    check(await project.ok("run", "--agent", "a", "--session", "new-one", "--", "hostname")).not.toBe("");
+    check((await project.list()).map((each) => each.address)).toEqual(["session/agent:a:new-one"]);
+    check(await project.run(["plan", "--detailed-exitcode"])).toMatchObject({ code: 0 });
+    check(await project.ok("run", "--session", "pr", "--", "echo", "pr")).toBe("pr\n");
+    check(await project.containers()).toHaveLength(2);
+    check(await project.run(["run", "--session", "main", "--", "true"])).toMatchObject({ code: 64 });
+  });
+
+  test.concurrent("a busy container is replaced later, or now when asked for by name", async ({ expect: check }) => {
+    await using project = await open();
+    await project.config(`${head()}[agents.free]\n[agents.work]`);
+    await project.ok("apply", "--yes");
+    const running = await busy(project, "work");
+    await project.edit("[agents.free]", 'labels = { tier = "two" }\n[agents.free]');
+    const plan = await project.plan("--detailed-exitcode");
+    check(plan).toMatchObject({
+      exit_code: 2,
+      blocked: [{ address: "agent/work", rule: "busy", deferred: true }],
+    });
+    check(actionsOf(plan)).toEqual({ "agent/free": ["recreate"] });
+    const result = await project.apply();
+    check(result.exit_code).toBe(0);
+    check(outcomesOf(result)).toEqual({ "agent/free": "recreate done", "agent/work": "none skipped" });
+    check(await project.run(["plan", "--detailed-exitcode"])).toMatchObject({ code: 2 });
+    check(running.child.exitCode).toBe(null);
+    const forced = await project.run(["recreate", "agent/work", "--yes"]);
+    check(forced).toMatchObject({ code: 0, stdout: expect.stringMatching(/busy with 1 run\b/) });
+    check((await running.ended).code).not.toBe(0);
+    check(actionsOf(await project.plan())).toEqual({});
+  });
+
+  test.concurrent("a saved plan that no longer fits is stale change by change", async ({ expect: check }) => {
+    await using project = await open();
+    await project.config(`${head()}[agents.a]\n[agents.b]`);
+    await project.ok("apply", "--yes");
+    await project.edit("[agents.a]", 'labels = { tier = "two" }\n[agents.a]');
+    await project.ok("plan", "--out", "p.json");
+    await project.ok("recreate", "agent/a", "--yes");
+    const [kept] = await project.list();
+    const result = await project.apply("p.json");
+    check(result.exit_code).toBe(4);
+    check(outcomesOf(result)).toEqual({ "agent/a": "recreate stale", "agent/b": "recreate done" });
+    check((await project.list())[0]?.object_id).toBe(kept?.object_id);
+    check(actionsOf(await project.plan())).toEqual({});
+  });
+
+  test.concurrent("an engine that is away exits 69 in every verb, and changes nothing", async ({ expect: check }) => {
+    await using project = await open();
+    await project.config(`${head()}[agents.work]`);
+    await project.ok("apply", "--yes");
+    const before = await idOf(project, await only(project));
+    const away = { env: { DOCKER_HOST: `unix://${join(project.folder, "nobody.sock")}` } };
+    for (const verb of [
+      ["plan"],
+      ["plan", "--detailed-exitcode"],
+      ["apply", "--yes"],
+      ["list"],
+      ["destroy", "--all", "--yes"],
+      ["prune", "--idle", "1ms", "--yes"],
+      ["recreate", "--all", "--yes"],
+      ["run", "--", "true"],
+    ]) {
+      const ran = await project.run(verb, away);
+      check({ verb, code: ran.code }).toEqual({ verb, code: 69 });
+      check(ran.stdout + ran.stderr).toMatch(/nobody\.sock|unreachable/);
+    }
+    const listed = await project.run(["list", "--json"], away);
+    check(JSON.parse(listed.stdout)).toMatchObject({ runtimes: [{ status: "unreachable", config: "unknown" }] });
+    check(await idOf(project, await only(project))).toBe(before);
+    check(actionsOf(await project.plan())).toEqual({});
+  });
+
+  test.concurrent("a fleet of the same name and another id is foreign", async ({ expect: check }) => {
+    await using project = await open();
+    await project.config(`${head()}[agents.work]`);
+    await project.ok("apply", "--yes");
+    const before = await idOf(project, await only(project));
+    await project.edit('fleet_id = "k3v9q2"', 'fleet_id = "other1"');
+    check(await project.plan()).toMatchObject({ exit_code: 3, foreign: [{}] });
+    await project.run(["apply", "--yes"]);
+    await project.run(["destroy", "--all", "--yes"]);
+    check(await idOf(project, await only(project))).toBe(before);
+  });
+});

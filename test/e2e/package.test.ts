@@ -1,0 +1,58 @@
+import { mkdtempSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { ROOT, execute } from "../examples/example.ts";
+
+/** A project that has this package as a dependency. */
+function project(): string {
+  const folder = mkdtempSync(join(tmpdir(), "sandkeep-package-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  mkdirSync(join(folder, "node_modules"));
+  symlinkSync(ROOT, join(folder, "node_modules/sandkeep"));
+  return folder;
+}
+
+function node(folder: string, code: string) {
+  const env = { PATH: process.env["PATH"], HOME: folder, TMPDIR: folder };
+  return execute(process.execPath, ["--input-type=module", "--eval", code], { cwd: folder, env });
+}
+
+test("importing the package does nothing but give its names", async () => {
+  const folder = project();
+  const before = readdirSync(folder);
+  const ended = await node(
+    folder,
+    // That it ends by itself says that nothing was left open.
+    `const { reconcile, planFleet, watch } = await import("sandkeep");
+     console.log(typeof reconcile, typeof planFleet, typeof watch);`,
+  );
+  expect(ended).toEqual({ code: 0, stdout: "function function function\n", stderr: "" });
+  expect(readdirSync(folder)).toEqual(before);
+});
+
+test("importing it loads no driver's library", async () => {
+  const ended = await node(
+    project(),
+    `import { createRequire } from "node:module";
+     const { builtInDrivers } = await import("sandkeep");
+     const { cache } = createRequire(import.meta.url);
+     const loaded = () => Object.keys(cache).some((file) => file.includes("/dockerode/"));
+     const before = loaded();
+     const docker = await builtInDrivers.docker();
+     createRequire(import.meta.resolve("sandkeep"))("dockerode");
+     console.log(before, docker.backend, loaded());`,
+  );
+  expect(ended).toEqual({ code: 0, stdout: "false docker true\n", stderr: "" });
+});
+
+test("its schemas can be found by name", async () => {
+  const ended = await node(
+    project(),
+    `import { readFileSync } from "node:fs";
+     import { fileURLToPath } from "node:url";
+     const file = fileURLToPath(import.meta.resolve("sandkeep/schemas/plan.schema.json"));
+     console.log(JSON.parse(readFileSync(file, "utf8")).title);`,
+  );
+  expect(ended).toEqual({ code: 0, stdout: "sandkeep plan\n", stderr: "" });
+});
