@@ -55,8 +55,8 @@ export async function reconcile(
   const plan = planFrom(seen, decisions, request, engine.toolVersion);
   if (!(await options.approve(plan))) return { status: "declined", plan };
   const { parallelism, signal } = options;
-  const result = await applyPlan(plan, { engine, seen, lease, stale: new Map(), parallelism, signal });
   await remember(seen, decisions, request.intent.targets === undefined);
+  const result = await applyPlan(plan, { engine, seen, lease, stale: new Map(), parallelism, signal });
   return { status: "applied", plan, result };
 }
 

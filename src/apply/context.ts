@@ -28,6 +28,10 @@ export interface ApplyContext {
   readonly heldNow: (address: string) => Promise<string | undefined>;
   /** Values of a spec's secrets for its setup; throws when one cannot be read. */
   readonly secretsFor: (change: Change, values: JsonObject) => Promise<Record<string, string>>;
+  /** Base of the state directory: never part of a workspace that is copied. */
+  readonly stateDir: string;
+  /** Ids of what was created; steps add to it. */
+  readonly made: Set<string>;
   /** Driver calls made so far; steps add to it. */
   readonly calls: { read: number; write: number };
   readonly parallelism: number | undefined;

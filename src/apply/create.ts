@@ -42,6 +42,7 @@ export async function create(
     run.created = found.object_id;
     run.needsSeed = getPath(spec.values, "workspace.provider") === "volume";
   }
+  context.made.add(run.created);
 }
 
 async function findAttempt(

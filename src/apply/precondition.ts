@@ -29,9 +29,7 @@ export function preconditionGuard(run: ChangeRun, context: ApplyContext): (node:
 /** A dormancy mark says that its runtime goes, so it is set under the same check. */
 function disturbs(node: GraphNode, change: Change): boolean {
   if (node.op === "mark") return node.dormant;
-  return (
-    DISTURBING.has(node.op) && "object_id" in node && node.object_id === change.precondition.object_id
-  );
+  return DISTURBING.has(node.op) && "object_id" in node && node.object_id === change.precondition.object_id;
 }
 
 async function recheck(run: ChangeRun, context: ApplyContext): Promise<void> {

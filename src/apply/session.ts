@@ -28,7 +28,7 @@ import { readHolds } from "../state/holds.ts";
 import type { Lease } from "../state/lease.ts";
 import { acquireLease } from "../state/lease.ts";
 import { readOpenRuns } from "../state/open-runs.ts";
-import { recordSightings } from "../state/sightings.ts";
+import { readSightings, recordSightings } from "../state/sightings.ts";
 import { apply } from "./apply.ts";
 
 /** What a hold of everything is filed under. */
@@ -74,6 +74,7 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
   const { state } = seen;
   const used = new Set(plan.graph.map((node) => engineKey(node)));
   const drivers = new Map<string, Driver>();
+  const made = new Set<string>();
   try {
     // Remembered before anything is made there: a killed apply must be found again.
     await rememberEndpoints(
@@ -99,14 +100,24 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       usedSince: (address, since) => usedSince(state, address, since, engine.now()),
       heldNow: (address) => heldNow(state, address, engine.now()),
       secretsFor: (change, values) => secretsFor(input, change, values),
+      stateDir: engine.stateDir,
+      made,
       calls: { read: seen.reads, write: 0 },
       parallelism: input.parallelism,
       signal: input.signal,
       stale: input.stale,
     });
   } finally {
+    await recordMade(state, made, engine.now());
     await Promise.allSettled([...drivers.values()].map((driver) => driver[Symbol.asyncDispose]()));
   }
+}
+
+/** Who made a runtime has seen it: from then on its idle time is known here. */
+async function recordMade(state: FleetState, made: ReadonlySet<string>, now: number): Promise<void> {
+  if (made.size === 0) return;
+  const known = Object.keys(await readSightings(state));
+  await recordSightings(state, [...new Set([...known, ...made])], now);
 }
 
 /** An engine that cannot be opened fails the changes on it, and no others. */

@@ -26,7 +26,7 @@ export async function runStep(
       return create(node, run, context, fetched);
     case "seed":
       return run.needsSeed
-        ? seed(objectOf(node, run), specOf(context.plan, node.spec_key), driver)
+        ? seed(objectOf(node, run), specOf(context.plan, node.spec_key), driver, context.stateDir)
         : undefined;
     case "start":
       return driver.start(objectOf(node, run));

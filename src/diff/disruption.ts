@@ -1,4 +1,4 @@
-import { formatDuration } from "../util/duration.ts";
+import { roughDuration } from "../util/duration.ts";
 import type { RuleContext } from "./rules.ts";
 import type { Situation } from "./situation.ts";
 import type { Verdict } from "./verdict.ts";
@@ -29,7 +29,7 @@ export function gate(s: Situation, c: RuleContext, verdict: Verdict): Verdict {
   const since = c.deferredSince(s) ?? c.now;
   const until = policy.max_wait === "off" ? null : since + policy.max_wait;
   if (until !== null && c.now >= until) return verdict;
-  const wait = until === null ? "until it is idle" : `at most ${formatDuration(until - c.now)} more`;
+  const wait = until === null ? "until it is idle" : `at most ${roughDuration(until - c.now)} more`;
   return {
     action: "blocked",
     rule: "busy",

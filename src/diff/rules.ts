@@ -3,7 +3,7 @@
  * Pure; the clock is a value.
  */
 import type { Intent } from "../model/intent.ts";
-import { formatDuration } from "../util/duration.ts";
+import { formatDuration, roughDuration } from "../util/duration.ts";
 import { gate } from "./disruption.ts";
 import type { Situation } from "./situation.ts";
 import type { Difference, Rest, Verdict } from "./verdict.ts";
@@ -192,7 +192,7 @@ function requested(s: Situation): Verdict {
 
 function stillUsed(s: Situation): string {
   const idleMs = s.usage?.idle_ms;
-  return idleMs === undefined ? "its last use is not known here" : `last used ${formatDuration(idleMs)} ago`;
+  return idleMs === undefined ? "its last use is not known here" : `last used ${roughDuration(idleMs)} ago`;
 }
 
 function idle(s: Situation, c: RuleContext): Verdict | undefined {
@@ -202,8 +202,8 @@ function idle(s: Situation, c: RuleContext): Verdict | undefined {
   const { idle_ms, busy } = s.usage;
   if (limit === "off" || idle_ms === undefined || busy > 0 || idle_ms < limit || c.woken(s.address))
     return undefined;
-  if (s.protected) return rest("protected", `idle for ${formatDuration(idle_ms)}, but protected`);
-  const why = `idle for ${formatDuration(idle_ms)}, longer than ${formatDuration(limit)}`;
+  if (s.protected) return rest("protected", `idle for ${roughDuration(idle_ms)}, but protected`);
+  const why = `idle for ${roughDuration(idle_ms)}, longer than ${formatDuration(limit)}; its next use wakes it`;
   const reasons = [told(s, "idle", "prune.idle", idle_ms, limit, why)];
   return { action: "remove", why, cause: "idle", reasons, dormant: true, workspace: "keep" };
 }
@@ -215,8 +215,8 @@ function aged(s: Situation, c: RuleContext): Verdict | undefined {
   const limit = given ?? s.desired?.settings.prune.max_age ?? "off";
   const { age_ms, idle_ms, busy } = s.usage;
   if (limit === "off" || age_ms < limit) return undefined;
-  if (s.protected) return rest("protected", `${formatDuration(age_ms)} old, but protected`);
-  const why = `${formatDuration(age_ms)} old, older than ${formatDuration(limit)}`;
+  if (s.protected) return rest("protected", `${roughDuration(age_ms)} old, but protected`);
+  const why = `${roughDuration(age_ms)} old, older than ${formatDuration(limit)}`;
   const reasons = [told(s, "age", "prune.max_age", age_ms, limit, why)];
   const idleLimit = s.desired?.settings.prune.idle ?? "off";
   // Unknown use counts as use: the gentler of the two outcomes.
@@ -242,7 +242,7 @@ function told(
     path,
     field: path,
     class: "recreate",
-    before: formatDuration(before),
+    before: roughDuration(before),
     after: formatDuration(limit),
     source: source ?? null,
     key: null,

@@ -18,6 +18,8 @@ export interface ChangeInput {
   readonly actions: readonly Action[];
   readonly spec_key: string | null;
   readonly secrets: Readonly<Record<string, string>>;
+  /** True when the runtime is a process, which a removal stops. */
+  readonly process: boolean;
 }
 
 /** A decision worded for the plan. Digests are taken only where something will be done. */
@@ -69,7 +71,7 @@ function reasonOf(difference: Reason): Reason {
   return { path, class: difference.class, before, after, source, key, why };
 }
 
-function impactOf({ decision, actions }: ChangeInput): Impact {
+function impactOf({ decision, actions, process }: ChangeInput): Impact {
   const { situation, verdict } = decision;
   const { usage, current } = situation;
   const replaced = actions.includes("recreate") || actions.includes("remove");
@@ -78,7 +80,7 @@ function impactOf({ decision, actions }: ChangeInput): Impact {
   const deletes = verdict.action === "remove" && verdict.workspace === "delete";
   const lost = provider === "own" || (provider === "volume" && deletes);
   return {
-    downtime: replaced && current?.state === "running",
+    downtime: process && replaced && current?.state === "running",
     busy: usage?.busy ?? 0,
     idle_s: usage?.idle_ms === undefined ? null : Math.round(usage.idle_ms / 1000),
     rw_bytes: null,

@@ -98,7 +98,8 @@ function buildChanges(input: PlanInput): Built {
       specs[spec_key] = { hash: desired.spec_hash, kind, backend, values: { ...values } };
     }
     const secrets = spec_key === null || desired === undefined ? {} : input.fingerprints(desired);
-    changes.push(buildChange({ decision, actions, spec_key, secrets }));
+    const process = input.modules[decision.situation.backend]?.capabilities.lifecycle === "process";
+    changes.push(buildChange({ decision, actions, spec_key, secrets, process }));
     if (!acts) continue;
     const nodes = graphOf(input, decision, spec_key, fetches);
     (decision.verdict.action === "remove" ? removes : creates).push(...nodes);

@@ -46,3 +46,9 @@ export function formatDuration(ms: number): string {
   }
   return text === "" ? "0s" : text;
 }
+
+/** An age for people, cut to what matters at its size: `3d4h`, `2h5m`, `4m10s`, `12s`. */
+export function roughDuration(ms: number): string {
+  const unit = ms >= MS_PER_UNIT.d ? MS_PER_UNIT.h : ms >= MS_PER_UNIT.h ? MS_PER_UNIT.m : MS_PER_UNIT.s;
+  return formatDuration(Math.floor(ms / unit) * unit);
+}

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { EXAMPLES } from "../examples/example.ts";
+import { blockWith } from "../examples/readme.ts";
 
 /** Folder for everything the tour makes; what is left in it afterwards is left on the machine. */
 function emptyFolder(): string {
@@ -73,6 +74,14 @@ test("the tour shows the whole way, in order, and leaves nothing behind", async 
     from = at + part.length;
   }
   expect(readdirSync(temporary)).toEqual([]);
+
+  // The README shows parts of this very output.
+  let after = 0;
+  for (const part of blockWith("console", "notes.txt").split("…\n")) {
+    const at = output.text.indexOf(part, after);
+    expect(at, `the README's\n${part}\nis not in\n${output.text.slice(after)}`).toBeGreaterThanOrEqual(after);
+    after = at + part.length;
+  }
 });
 
 test.each([

@@ -1,0 +1,70 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { EXIT, signalExit } from "../../src/cli/exit-codes.ts";
+import { VERBS } from "../../src/cli/verbs.ts";
+import { GLOBAL_FLAGS } from "../../src/cli/globals.ts";
+import { parseConfigText } from "../../src/config/index.ts";
+import { BACKENDS } from "../../src/drivers/registry.ts";
+import { EXAMPLES, ROOT } from "./example.ts";
+import { README, blocks } from "./readme.ts";
+
+/** Every command line the README shows: in blocks, and between backticks. */
+function commandLines(): readonly string[] {
+  const shown = [...blocks("console"), ...blocks("sh")].flatMap(
+    (text) => text.match(/^(?:\$ )?sandkeep .*/gm) ?? [],
+  );
+  const named = [...README.matchAll(/`(sandkeep [a-z][^`]*)`/g)].map((match) => match[1] ?? "");
+  return [...shown, ...named].map((line) => line.replace(/^\$ /, "").replace(/ {2,}#.*$/, ""));
+}
+
+describe("the README", () => {
+  test("shows a config that is valid", async () => {
+    const [text = "", ...others] = blocks("toml");
+    expect(others).toEqual([]);
+    expect(await parseConfigText("sandkeep.toml", text, BACKENDS)).toMatchObject({
+      ok: true,
+      diagnostics: [],
+    });
+  });
+
+  test("names verbs and flags that exist", () => {
+    const lines = commandLines();
+    expect(lines.length).toBeGreaterThan(8);
+    for (const line of lines) {
+      const [own = ""] = line.split(" -- ");
+      const verb = VERBS.find((each) => each.name === own.split(" ")[1]);
+      expect(verb, line).toBeDefined();
+      const known = [...GLOBAL_FLAGS, ...(verb?.options ?? [])].flatMap(({ flags }) =>
+        flags.match(/--[a-z-]+/g),
+      );
+      for (const flag of own.match(/--[a-z-]+/g) ?? []) expect(known, line).toContain(flag);
+    }
+  });
+
+  test("tells every exit code and no other", () => {
+    const section = /^## Exit codes$([^]*?)^## /m.exec(README)?.[1] ?? "";
+    const told = [...section.matchAll(/\| *(\d+(?:, \d+)*) *(?=\|)/g)].flatMap((match) =>
+      (match[1] ?? "").split(", "),
+    );
+    const real = [...Object.values(EXIT), signalExit("SIGINT"), signalExit("SIGTERM")];
+    const ascending = (codes: readonly number[]) => codes.toSorted((a, b) => a - b);
+    expect(ascending(told.map(Number))).toEqual(ascending(real));
+  });
+
+  test("maps every folder, and no other", () => {
+    const map = /^## The house$([^]*?)^Imports/m.exec(README)?.[1] ?? "";
+    const told = [...map.matchAll(/\b([a-z]+)\/(?=[ ,]|$)/gm)].map((match) => match[1]);
+    const folders = (path: string) =>
+      readdirSync(join(ROOT, path), { withFileTypes: true }).filter((each) => each.isDirectory());
+    const real = folders("src").map(({ name }) => name);
+    const top = ["src", "controllers", "schemas", "examples", "test"];
+    expect(new Set(told)).toEqual(new Set([...real, ...top]));
+  });
+
+  test("names examples that exist", () => {
+    const named = [...README.matchAll(/`examples\/([a-z-]+)`/g)].map((match) => match[1]);
+    expect(named.length).toBeGreaterThan(1);
+    for (const name of named) expect(readdirSync(EXAMPLES)).toContain(name);
+  });
+});
