@@ -22,7 +22,7 @@ import { recordDeferred } from "../state/deferred.ts";
 import type { FleetState } from "../state/directory.ts";
 import { fleetState, ownerId } from "../state/directory.ts";
 import { cacheDormant } from "../state/dormant.ts";
-import { rememberEndpoints } from "../state/endpoints.ts";
+import { forgetEndpoints, rememberEndpoints } from "../state/endpoints.ts";
 import { openJournal } from "../state/journal.ts";
 import { readHolds } from "../state/holds.ts";
 import type { Lease } from "../state/lease.ts";
@@ -182,6 +182,15 @@ async function secretsFor(
   return found;
 }
 
+function isEmptied(seen: Survey, ref: EngineRef): boolean {
+  const observation = seen.observations.find((each) => engineKey(each) === engineKey(ref));
+  return (
+    observation?.status === "complete" &&
+    observation.runtimes.length === 0 &&
+    observation.dormant.length === 0
+  );
+}
+
 /** What later plans need to know of this look: who was seen, and since when something has been put off. */
 export async function remember(seen: Survey, decisions: readonly Decision[], whole: boolean): Promise<void> {
   const { state, now } = seen;
@@ -196,6 +205,10 @@ export async function remember(seen: Survey, decisions: readonly Decision[], who
   const waiting = putOff.filter((key) => !decided.has(key.slice(0, key.lastIndexOf(" "))));
   await recordSightings(state, [...new Set([...runtimes.map((each) => each.object_id), ...sighted])], now);
   await recordDeferred(state, [...deferred.map(({ situation }) => deferralKey(situation)), ...waiting], now);
+  await forgetEndpoints(
+    state,
+    seen.engines.filter((ref) => !ref.declared && isEmptied(seen, ref)),
+  );
   if (!complete) return;
   await cacheDormant(
     state,

@@ -13,6 +13,7 @@ import { PLAN_FORMAT } from "../model/plan-format.ts";
 import { engineKey } from "../observe/engines.ts";
 import type { ImageFact } from "../observe/images.ts";
 import { imageKey, planImage } from "../observe/images.ts";
+import { nearestWord } from "../util/suggestion.ts";
 import { getPath } from "../util/json-path.ts";
 import { actionsOf, buildChange, specKey } from "./change.ts";
 import { fetchNode } from "./chain.ts";
@@ -64,7 +65,12 @@ export function buildPlan(input: PlanInput): Plan {
     blocked,
     graph,
     summary: summarise(changes, blocked, lists),
-    diagnostics: [...input.diagnostics, ...absentEngines(input), ...unknownImages(input)],
+    diagnostics: [
+      ...input.diagnostics,
+      ...absentEngines(input),
+      ...unknownImages(input),
+      ...unknownTargets(input),
+    ],
     exit_code: planExitCode({
       complete,
       blocked,
@@ -168,6 +174,24 @@ function absentEngines(input: PlanInput): Diagnostic[] {
           },
         ],
   );
+}
+
+/** A mistyped target would otherwise look like a fleet that needs nothing. */
+function unknownTargets({ request, decisions, observations }: PlanInput): Diagnostic[] {
+  if (observations.some((each) => each.status !== "complete")) return [];
+  const known = new Set<string>(decisions.map(({ situation }) => situation.address));
+  return (request.intent.targets ?? [])
+    .filter((target) => !known.has(target))
+    .map((target) => {
+      const near = nearestWord(target, [...known]);
+      return {
+        severity: "warning",
+        code: "unknown-target",
+        message: `${target} is no runtime of this fleet: nothing is declared or exists under that address`,
+        path: "",
+        hint: near === undefined ? "sandkeep list --all shows the addresses" : `did you mean ${near}?`,
+      };
+    });
 }
 
 /** An image nobody could ask about changes nothing; on an engine that is away that goes without saying. */

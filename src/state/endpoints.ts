@@ -44,6 +44,24 @@ export async function rememberEndpoints(state: FleetState, used: readonly Endpoi
   });
 }
 
+/** What neither the config names nor holds anything of ours any more. */
+export async function forgetEndpoints(
+  state: FleetState,
+  gone: readonly Pick<Endpoint, "backend" | "host">[],
+): Promise<void> {
+  const isGone = (each: StoredEndpoint): boolean =>
+    gone.some(({ backend, host }) => each.backend === backend && each.host === host);
+  const known = await readJson(file(state), endpointsSchema, "report", undefined);
+  if (known === undefined || !known.endpoints.some((each) => isGone(each))) return;
+  await withMutex(file(state), async () => {
+    const before = await readJson(file(state), endpointsSchema, "quarantine", state.onProblem);
+    await writeJson(file(state), {
+      v: 1,
+      endpoints: (before?.endpoints ?? []).filter((each) => !isGone(each)),
+    });
+  });
+}
+
 export async function readEndpoints(state: FleetState): Promise<readonly Endpoint[]> {
   const stored = await readJson(file(state), endpointsSchema, "report", state.onProblem);
   return (stored?.endpoints ?? []).map(asEndpoint);

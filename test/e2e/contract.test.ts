@@ -58,11 +58,12 @@ describe("usage", () => {
     [["hold", "agent/work"]],
     [["destroy", "--yes"]],
     [["run", "--agent", "nobody", "--", "true"]],
-    [["run", "--", "true"]],
+    [["run", "--session", "agent:main", "--", "true"]],
+    [["recreate", "--yes"]],
     [["shell", "--agent", "main"]],
     [["list", "--log-level", "loud"]],
   ])("%j exits 64", async (argv) => {
-    expect(await project.run(argv)).toMatchObject({ code: 64, stdout: "", stderr: expect.stringMatching(/^sandkeep: /) });
+    expect(await project.run(argv)).toMatchObject({ code: 64, stdout: "", stderr: expect.stringMatching(/^sandkeep: /m) });
     const json = await project.run(argv, { env: { SANDKEEP_JSON: "1" } });
     expect(json.code).toBe(64);
     expect(documentOf(json)).toEqual({
@@ -91,10 +92,10 @@ describe("an invalid config", () => {
     const places = diagnostics.map(({ file, line, column, path }) => [file, line, column, path]);
     expect(places).toEqual([
       ["sandkeep.toml", 4, 1, "unknown_key"],
-      ["sandkeep.toml", 6, 8, "sandbox.mode"],
+      ["sandkeep.toml", 6, 1, "sandbox.mode"],
       ["sandkeep.toml", 7, 1, "sandbox.scpoe"],
-      ["sandkeep.toml", 9, 8, "sandbox.prune.idle"],
-      ["sandkeep.toml", 11, 8, "agents.work.sandbox.host"],
+      ["sandkeep.toml", 9, 1, "sandbox.prune.idle"],
+      ["sandkeep.toml", 11, 1, "agents.work.sandbox.host"],
     ]);
     expect(diagnostics.every((each) => each.message !== "" && each.code !== "")).toBe(true);
     expect(JSON.stringify(diagnostics[2])).toContain("scope");
@@ -104,7 +105,7 @@ describe("an invalid config", () => {
     const ran = await invalid.run(argv);
     expect(ran).toMatchObject({ code: 78 });
     const said = ran.stdout + ran.stderr;
-    for (const place of ["4:1", "6:8", "7:1", "9:8", "11:8"]) expect(said).toContain(`sandkeep.toml:${place}`);
+    for (const place of ["4:1", "6:1", "7:1", "9:1", "11:1"]) expect(said).toContain(`sandkeep.toml:${place}`);
     expect(said).toContain("5 errors");
     const json = await invalid.run([...argv.slice(0, 1), "--json", ...argv.slice(1)]);
     expect(json.code).toBe(78);
@@ -137,7 +138,7 @@ describe("output", () => {
     documentOf(await project.run([...argv, "--json"]));
   });
 
-  test.concurrent.each([["apply", "--yes"], ["recreate", "agent/none", "--yes"], ["destroy", "agent/none", "--yes"]])(
+  test.each([["apply", "--yes"], ["recreate", "agent/none", "--yes"], ["destroy", "agent/none", "--yes"]])(
     "%s answers one document with --json",
     async (...argv) => {
       const ran = await project.run([...argv, "--json"]);
@@ -145,7 +146,7 @@ describe("output", () => {
     },
   );
 
-  test.concurrent("a change that nobody can confirm is refused with 3, also with --json", async () => {
+  test("a change that nobody can confirm is refused with 3, also with --json", async () => {
     const before = await project.list();
     for (const argv of [["recreate", "agent/work"], ["destroy", "--all"], ["prune", "--idle", "1ms"]]) {
       const ran = await project.run(argv);
@@ -177,7 +178,7 @@ describe("output", () => {
     expect(targeted).not.toContain("agent/work");
     expect(JSON.parse(await twin({ SANDKEEP_FILE: file, SANDKEEP_JSON: "1" }, "list"))).toHaveProperty("runtimes");
     const elsewhere = { SANDKEEP_FILE: file, SANDKEEP_STATE_DIR: join(project.folder, "nothing-there") };
-    expect(await twin(elsewhere, "list")).toBe("No runtimes.\n");
+    expect(await twin(elsewhere, "list")).toMatch(/agent\/work +missing/);
     expect(await twin({ ...elsewhere, SANDKEEP_QUIET: "1", SANDKEEP_NO_COLOR: "1" }, "plan")).toContain("2 to create");
   });
 

@@ -72,7 +72,7 @@ function shellTests(config: string, options: () => ProjectOptions): void {
     await using terminal = new Terminal(project, `${before}; ${SHELL}; ${after}`);
     await terminal.sees(/[#$] $/);
     terminal.type("stty size\r");
-    await terminal.sees(/33 101\r?\n/);
+    await terminal.sees(/33 101[\r\n]+/);
     terminal.type("test -t 0 && test -t 1 && echo is-a-$((1))-tty\r");
     await terminal.sees(/is-a-1-tty/);
     terminal.type("sleep 100; echo code-$?\r");
@@ -97,7 +97,7 @@ function shellTests(config: string, options: () => ProjectOptions): void {
     expect(await new Promise((resolve) => resize.once("close", resolve))).toBe(0);
     await eventually("the new size", async () => {
       terminal.type("stty size\r");
-      return /44 90/.test(await terminal.sees(/\d+ \d+\r?\n/)) ? true : undefined;
+      return /44 90/.test(await terminal.sees(/\d+ \d+[\r\n]+/)) ? true : undefined;
     });
     terminal.type(CTRL_D);
     expect(await terminal.ended()).toBe(0);

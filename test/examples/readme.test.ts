@@ -48,16 +48,16 @@ describe("the README", () => {
       (match[1] ?? "").split(", "),
     );
     const real = [...Object.values(EXIT), signalExit("SIGINT"), signalExit("SIGTERM")];
-    const ascending = (codes: readonly number[]) => codes.toSorted((a, b) => a - b);
-    expect(ascending(told.map(Number))).toEqual(ascending(real));
+    expect(new Set(told.map(Number))).toEqual(new Set<number>(real));
+    expect(told).toHaveLength(real.length);
   });
 
   test("maps every folder, and no other", () => {
     const map = /^## The house$([^]*?)^Imports/m.exec(README)?.[1] ?? "";
     const told = [...map.matchAll(/\b([a-z]+)\/(?=[ ,]|$)/gm)].map((match) => match[1]);
-    const folders = (path: string) =>
-      readdirSync(join(ROOT, path), { withFileTypes: true }).filter((each) => each.isDirectory());
-    const real = folders("src").map(({ name }) => name);
+    const real = readdirSync(join(ROOT, "src"), { withFileTypes: true })
+      .filter((each) => each.isDirectory())
+      .map(({ name }) => name);
     const top = ["src", "controllers", "schemas", "examples", "test"];
     expect(new Set(told)).toEqual(new Set([...real, ...top]));
   });

@@ -1,0 +1,93 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { dockerSchema } from "../../src/config/schema/docker.ts";
+import { localSchema } from "../../src/config/schema/local.ts";
+import { sandboxSchema } from "../../src/config/schema/sandbox.ts";
+import type { DriverModule } from "../../src/drivers/driver.ts";
+import { BACKENDS, builtInDrivers } from "../../src/drivers/registry.ts";
+import { HASH_VERSION } from "../../src/desire/hash.ts";
+
+/** Sections of `[sandbox]`, by backend. */
+const SECTIONS: Readonly<Record<string, readonly string[]>> = {
+  docker: Object.keys(dockerSchema.shape),
+  local: Object.keys(localSchema.shape),
+};
+
+/** Keys of `[sandbox]` that make no runtime other than it would be, each with its reason. */
+const SHAPES_NOTHING: Readonly<Record<string, string>> = {
+  mode: "says which sessions are sandboxed; its effect is which addresses exist",
+  scope: "says which sessions share; its effect is which addresses exist",
+  backend: "part of the spec itself, beside its values",
+  host: "says where; a runtime on another host is another object, and the old one an orphan",
+  writes: "how changes get back from a workspace, not what the runtime is",
+  provision: "when a runtime is created, not what it is",
+  protect: "what may be done to a runtime",
+  prune: "when a runtime goes",
+  disruption: "when a runtime may be replaced",
+};
+
+/** Rows without a key of their own, each with its reason. */
+const PSEUDO_ROWS: Readonly<Record<string, string>> = {
+  "workspace.provider": "chosen by the driver from where its engine is; part of the spec",
+  "docker.engine_limits": "limits that only somebody else could have set on a container",
+};
+
+/** Keys shared by all backends that shape a runtime: those of `[sandbox]` that are neither a section nor policy. */
+function sharedPaths(): string[] {
+  const sections = new Set(Object.keys(SECTIONS));
+  return Object.keys(sandboxSchema.shape)
+    .filter((key) => !sections.has(key) && SHAPES_NOTHING[key] === undefined)
+    .flatMap((key) =>
+      key === "workspace"
+        ? Object.keys(sandboxSchema.shape.workspace.unwrap().shape).map((each) => `workspace.${each}`)
+        : [key],
+    );
+}
+
+it("every backend has a section in the schema, and the other way round", () => {
+  expect(Object.keys(SECTIONS).toSorted()).toEqual(BACKENDS.toSorted());
+  for (const section of Object.keys(SECTIONS)) expect(sandboxSchema.shape).toHaveProperty(section);
+});
+
+it("no key is listed as shaping nothing that the schema does not know", () => {
+  for (const key of Object.keys(SHAPES_NOTHING)) expect(sandboxSchema.shape).toHaveProperty(key);
+});
+
+describe.each([...BACKENDS])("the field table of %s", (backend) => {
+  let module: DriverModule;
+  beforeAll(async () => {
+    const load = builtInDrivers[backend];
+    if (load === undefined) throw new Error(`no driver ${backend}`);
+    module = await load();
+  });
+
+  it("has one row for every key that shapes a runtime, and no other", () => {
+    const own = (SECTIONS[backend] ?? []).map((key) => `${backend}.${key}`);
+    const pseudo = Object.keys(PSEUDO_ROWS).filter(
+      (path) => path.startsWith(`${backend}.`) || path.startsWith("workspace."),
+    );
+    const rows = module.fields.map(({ path }) => path);
+    expect(rows.toSorted()).toEqual([...sharedPaths(), ...own, ...pseudo].toSorted());
+  });
+
+  it("says why, for every row, in one line", () => {
+    for (const { path, why } of module.fields) {
+      expect(why.trim(), path).not.toBe("");
+      expect(why, path).not.toContain("\n");
+    }
+  });
+
+  it("hashes only what can do nothing but recreate, whatever the values", () => {
+    const values = [undefined, null, 0, 1, "a", "b", true, [], ["x"], {}, { a: "b" }];
+    for (const { path, hashed, classify } of module.fields) {
+      if (!hashed) continue;
+      for (const before of values)
+        for (const after of values) expect(classify(before, after), path).toBe("recreate");
+    }
+  });
+
+  it("has rows of the first hash version, so that none needs an introduction default", () => {
+    expect(HASH_VERSION).toBe(1);
+    for (const { path, introduced_default } of module.fields)
+      expect(introduced_default, path).toBeUndefined();
+  });
+});
