@@ -27,9 +27,10 @@ export function preconditionGuard(run: ChangeRun, context: ApplyContext): (node:
 }
 
 /** A dormancy mark says that its runtime goes, so it is set under the same check. */
-function disturbs(node: GraphNode, change: Change): boolean {
+function disturbs(node: GraphNode, { precondition }: Change): boolean {
+  if (precondition.object_id === null) return false;
   if (node.op === "mark") return node.dormant;
-  return DISTURBING.has(node.op) && "object_id" in node && node.object_id === change.precondition.object_id;
+  return DISTURBING.has(node.op) && "object_id" in node && node.object_id === precondition.object_id;
 }
 
 async function recheck(run: ChangeRun, context: ApplyContext): Promise<void> {
@@ -70,12 +71,19 @@ export function staleness(
     (each) => each.backend === change.backend && each.host === change.host,
   );
   if (observation?.status !== "complete") return "its engine cannot be observed";
-  const objects = observation.runtimes.filter((each) => each.labels.address === change.address);
-  const { current, others } = standing(change.name, objects, owner, now);
-  if (others !== undefined) return "another sandkeep is creating it";
   const { object_id } = change.precondition;
+  const objects = observation.runtimes.filter((each) => each.labels.address === change.address);
+  const primaries = objects.filter((each) => each.labels.role === "primary");
+  const passing = objects.find((each) => each.labels.role !== "primary" && each.object_id === object_id);
+  if (passing !== undefined) return difference(change, passing);
+  const { current, others } = standing(change.name, primaries, owner, now);
+  if (others !== undefined) return "another sandkeep is creating it";
   if (object_id === null) return current === undefined ? undefined : "it exists since the plan";
   if (current?.object_id !== object_id) return "it was replaced or removed since the plan";
+  return difference(change, current);
+}
+
+function difference(change: Change, current: ObservedRuntime): string | undefined {
   try {
     compare(change, current);
     return undefined;

@@ -25,10 +25,11 @@ export function compareFields(
   for (const row of rows) {
     const after = getPath(desired.spec.values, row.path);
     const seen = current.fields[row.path];
-    const seenDiffers = seen !== undefined && !equalJson(seen, after ?? absentAs(seen));
+    const seenDiffers = seen !== undefined && !shows(seen, after);
     if (row.hashed && sameHash && !seenDiffers) continue;
-    const applied = getPath(current.labels.spec.values, row.path);
-    const appliedDiffers = !equalJson(applied, after);
+    // A field younger than the runtime stood at its introduction default when that was made.
+    const applied = getPath(current.labels.spec.values, row.path) ?? row.introduced_default;
+    const appliedDiffers = !equalJson(applied, after ?? row.introduced_default);
     const differs = row.hashed
       ? seenDiffers || (comparable && appliedDiffers)
       : seen === undefined
@@ -50,19 +51,21 @@ export function unenforced(spec: Spec, current: ObservedRuntime, rows: readonly 
     .filter((row) => {
       const seen = current.fields[row.path];
       const asked = getPath(spec.values, row.path);
-      if (seen === undefined || equalJson(seen, asked ?? absentAs(seen))) return false;
+      if (seen === undefined || shows(seen, asked)) return false;
       return row.classify(seen, asked) !== "ignored";
     })
     .map((row) => row.path);
 }
 
-/** An engine tells "nothing" in its own ways: null, an empty list or an empty table equals an absent value. */
-function absentAs(seen: Json): Json | undefined {
-  if (seen === null) return seen;
-  const empty = Array.isArray(seen)
-    ? seen.length === 0
-    : isJsonObject(seen) && Object.keys(seen).length === 0;
-  return empty ? seen : undefined;
+/** Both sides tell "nothing" in their own ways: null, an empty list or an empty table equals an absent value. */
+function shows(seen: Json, asked: Json | undefined): boolean {
+  return equalJson(seen, asked) || (isNothing(seen) && isNothing(asked));
+}
+
+function isNothing(value: Json | undefined): boolean {
+  return (
+    value === undefined || value === null || (typeof value === "object" && Object.keys(value).length === 0)
+  );
 }
 
 /** Tables are told entry by entry, so that a person sees the one key that changed. */

@@ -200,11 +200,18 @@ function idle(s: Situation, c: RuleContext): Verdict | undefined {
   const given = c.intent.mode === "prune" ? c.intent.idle : undefined;
   const limit = given ?? s.desired?.settings.prune.idle ?? "off";
   const { idle_ms, busy } = s.usage;
-  if (limit === "off" || idle_ms === undefined || busy > 0 || idle_ms < limit || c.woken(s.address))
+  if (
+    limit === "off" ||
+    limit === 0 ||
+    idle_ms === undefined ||
+    busy > 0 ||
+    idle_ms < limit ||
+    c.woken(s.address)
+  )
     return undefined;
-  if (s.protected) return rest("protected", `idle for ${roughDuration(idle_ms)}, but protected`);
+  if (s.protected) return kept(s, c, rest("protected", `idle for ${roughDuration(idle_ms)}, but protected`));
   const why = `idle for ${roughDuration(idle_ms)}, longer than ${formatDuration(limit)}; its next use wakes it`;
-  const reasons = [told(s, "idle", "prune.idle", idle_ms, limit, why)];
+  const reasons = [told(s, "idle", given === undefined ? "prune.idle" : undefined, idle_ms, limit, why)];
   return { action: "remove", why, cause: "idle", reasons, dormant: true, workspace: "keep" };
 }
 
@@ -214,30 +221,38 @@ function aged(s: Situation, c: RuleContext): Verdict | undefined {
   const given = c.intent.mode === "prune" ? c.intent.older_than : undefined;
   const limit = given ?? s.desired?.settings.prune.max_age ?? "off";
   const { age_ms, idle_ms, busy } = s.usage;
-  if (limit === "off" || age_ms < limit) return undefined;
-  if (s.protected) return rest("protected", `${roughDuration(age_ms)} old, but protected`);
+  if (limit === "off" || limit === 0 || age_ms < limit) return undefined;
+  if (s.protected) return kept(s, c, rest("protected", `${roughDuration(age_ms)} old, but protected`));
   const why = `${roughDuration(age_ms)} old, older than ${formatDuration(limit)}`;
-  const reasons = [told(s, "age", "prune.max_age", age_ms, limit, why)];
+  const reasons = [told(s, "age", given === undefined ? "prune.max_age" : undefined, age_ms, limit, why)];
   const idleLimit = s.desired?.settings.prune.idle ?? "off";
   // Unknown use counts as use: the gentler of the two outcomes.
   const inUse =
     busy > 0 || idle_ms === undefined || idleLimit === "off" || idle_ms < idleLimit || c.woken(s.address);
   if (inUse && s.desired === undefined)
     return rest("unselected", `${why}, but its last use is not known here`);
-  if (inUse)
-    return gate(s, c, { action: "recreate", why, origin: null, reasons: [...reasons, ...s.differences] });
-  return gate(s, c, { action: "remove", why, cause: "age", reasons, dormant: true, workspace: "keep" });
+  const verdict: Verdict = inUse
+    ? { action: "recreate", why, origin: null, reasons: [...reasons, ...s.differences] }
+    : { action: "remove", why, cause: "age", reasons, dormant: true, workspace: "keep" };
+  const gated = gate(s, c, verdict);
+  return gated === verdict ? verdict : kept(s, c, gated);
+}
+
+/** What keeps a runtime from going keeps it from nothing else: later rows still see to what differs. */
+function kept(s: Situation, c: RuleContext, verdict: Verdict): Verdict | undefined {
+  return s.differences.length > 0 && c.intent.mode !== "prune" ? undefined : verdict;
 }
 
 function told(
   s: Situation,
   path: string,
-  setting: string,
+  setting: string | undefined,
   before: number,
   limit: number,
   why: string,
 ): Difference {
-  const source = s.desired?.provenance(setting).source;
+  // A limit that was given on the command line is written nowhere.
+  const source = setting === undefined ? undefined : s.desired?.provenance(setting).source;
   return {
     path,
     field: path,

@@ -66,7 +66,7 @@ async function fingerprintKey(
   return { id: createHash("sha256").update("sandkeep key id\0").update(key).digest("hex").slice(0, 12), key };
 }
 
-/** Made before an apply, so that what it creates can carry fingerprints. Plans make nothing. */
+/** Made before an apply or a saved plan, so that what is created can carry fingerprints. Other plans make nothing. */
 export async function ensureFingerprintKey(engine: Engine): Promise<void> {
   await stateKey(engine.stateDir);
 }

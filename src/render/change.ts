@@ -112,7 +112,7 @@ function impactLines(style: Style, change: Change): string[] {
   const parts = [
     impact.downtime ? "stops what runs there" : "",
     impact.busy > 0 ? `busy with ${count(impact.busy, "run")}` : "",
-    impact.downtime && impact.idle_s !== null ? `last used ${formatAge(impact.idle_s)} ago` : "",
+    impact.downtime && impact.idle_s !== null ? `idle for ${formatAge(impact.idle_s)}` : "",
     impact.rw_bytes !== null && impact.rw_bytes > 0
       ? `drops ${roughBytes(impact.rw_bytes)} written inside`
       : "",

@@ -30,10 +30,12 @@ function told(summary: Counts, table: typeof WORK): string {
     .join(", ");
 }
 
-/** What is blocked, held or dormant has nothing done to it either, but is told as what it is. */
+/** What is blocked, held, dormant or not there has nothing done to it either, but is told as what it is. */
 function upToDate({ changes, blocked, held, dormant }: Plan): string {
   const elsewhere = new Set([...blocked, ...held, ...dormant].map((each) => each.address));
-  const settled = changes.filter((each) => isNoOp(each) && !elsewhere.has(each.address));
+  const settled = changes.filter(
+    (each) => isNoOp(each) && each.object_id !== null && !elsewhere.has(each.address),
+  );
   return settled.length === 0 ? "" : `${settled.length} up to date`;
 }
 

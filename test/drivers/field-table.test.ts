@@ -4,7 +4,6 @@ import { localSchema } from "../../src/config/schema/local.ts";
 import { sandboxSchema } from "../../src/config/schema/sandbox.ts";
 import type { DriverModule } from "../../src/drivers/driver.ts";
 import { BACKENDS, builtInDrivers } from "../../src/drivers/registry.ts";
-import { HASH_VERSION } from "../../src/desire/hash.ts";
 
 /** Sections of `[sandbox]`, by backend. */
 const SECTIONS: Readonly<Record<string, readonly string[]>> = {
@@ -83,11 +82,5 @@ describe.each([...BACKENDS])("the field table of %s", (backend) => {
       for (const before of values)
         for (const after of values) expect(classify(before, after), path).toBe("recreate");
     }
-  });
-
-  it("has rows of the first hash version, so that none needs an introduction default", () => {
-    expect(HASH_VERSION).toBe(1);
-    for (const { path, introduced_default } of module.fields)
-      expect(introduced_default, path).toBeUndefined();
   });
 });

@@ -109,7 +109,7 @@ describe("an invalid config", () => {
     expect(said).toContain("5 errors");
     const json = await invalid.run([...argv.slice(0, 1), "--json", ...argv.slice(1)]);
     expect(json.code).toBe(78);
-    expect(documentOf(json)).toMatchObject({ ok: false, diagnostics: { length: 5 } });
+    expect(documentOf(json)).toHaveProperty("diagnostics.length", 5);
   });
 
   test.concurrent("none at all is told with what to do", async () => {

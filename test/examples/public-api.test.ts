@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 import { expect, onTestFinished, test } from "vitest";
+import type { SandkeepPlan } from "../../schemas/plan.d.ts";
 import * as api from "../../src/index.ts";
 
 function folder(): string {
@@ -70,8 +71,10 @@ test("a program can plan, apply, run, list and explain with it", async () => {
   const planned = await api.planFleet(engine, { intent: { mode: "apply" } });
   if (planned.status !== "planned") throw new Error(JSON.stringify(planned));
   expect(planned.plan.summary.create).toBe(1);
+  // As a program that knows the published types has it; the compiler says here that they fit ours.
+  const saved = JSON.parse(JSON.stringify(planned.plan)) as SandkeepPlan;
 
-  const applied = await api.applySavedPlan(engine, planned.plan, {});
+  const applied = await api.applySavedPlan(engine, saved, {});
   expect(applied).toMatchObject({ status: "applied", result: { exit_code: 0, summary: { done: 1 } } });
   expect(events.map(({ type }) => type)).toContain("change.finished");
 

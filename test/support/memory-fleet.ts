@@ -177,7 +177,11 @@ export class Lab implements AsyncDisposable {
 
   /** The state directory as a process that died left it, under another name: its claims are a dead process's. */
   async inherit(from: string, to: string): Promise<void> {
-    await cp(this.stateDir(from), this.stateDir(to), { recursive: true });
+    await cp(this.stateDir(from), this.stateDir(to), {
+      recursive: true,
+      // Mutexes live for milliseconds; others of the same process may be taking and leaving them.
+      filter: (path) => !path.endsWith(".lock"),
+    });
     for (const entry of await readdir(this.stateDir(to), { recursive: true, withFileTypes: true })) {
       if (!entry.isFile()) continue;
       const path = join(entry.parentPath, entry.name);

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { Plan } from "../../model/plan.ts";
+import { ensureFingerprintKey } from "../../plan/secrets.ts";
 import { renderPlan } from "../../render/plan.ts";
 import { planFleet } from "../../reconcile.ts";
 import { configFile, makeEngine } from "../engine.ts";
@@ -17,7 +18,10 @@ export async function run(invocation: Invocation): Promise<number> {
   const now = Date.now();
   const moment = momentOption(invocation, "at", now);
   await using host = await openHost(invocation);
-  const outcome = await planFleet(makeEngine(invocation, host), {
+  const engine = makeEngine(invocation, host);
+  // What a saved plan creates must carry fingerprints; where no key can be kept, their absence means unknown.
+  if (textOption(invocation, "out") !== undefined) await ensureFingerprintKey(engine).catch(() => undefined);
+  const outcome = await planFleet(engine, {
     ...configFile(invocation),
     intent: {
       mode: "apply",

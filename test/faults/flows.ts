@@ -1,0 +1,133 @@
+// What can be done to a fleet, each kind of change once.
+import type { Lab } from "../support/memory-fleet.ts";
+import { DAY, HOUR, REMOTE, plant } from "../support/memory-fleet.ts";
+import type { Flow } from "./strike.ts";
+
+const DOCKER = { backend: "docker", docker: { image: "img:a" } };
+const agent = (sandbox: object = {}): object => ({ sandbox });
+const fleet = (agents: Record<string, object>, sandbox: object = {}): object => ({
+  hosts: REMOTE,
+  sandbox: { ...DOCKER, ...sandbox },
+  agents,
+});
+const only = (lab: Lab): ReturnType<Lab["objects"]>[number] => {
+  const [object] = lab.primaries();
+  if (object === undefined) throw new Error("there is no runtime");
+  return object;
+};
+
+const wide = { setup: ["true", "write done yes"], workspace: { access: "rw" }, host: "b1" };
+
+export const MAKING: readonly Flow[] = [
+  { name: "create", before: fleet({}), after: fleet({ a: {} }) },
+  { name: "create with setup and a seeded workspace", before: fleet({}), after: fleet({ a: agent(wide) }) },
+  {
+    name: "create with an image to fetch",
+    lifecycles: ["process"],
+    before: fleet({}),
+    happen: (lab) => void lab.world.machine().images.delete("img:a"),
+    after: fleet({ a: {}, b: {} }),
+  },
+  {
+    name: "recreate",
+    before: fleet({ a: {} }),
+    after: fleet({ a: agent({ docker: { network: "bridge" } }) }),
+  },
+  {
+    name: "recreate with setup and a kept workspace",
+    before: fleet({ a: agent(wide) }),
+    after: fleet({ a: agent({ ...wide, docker: { network: "bridge" } }) }),
+  },
+  {
+    name: "recreate by name",
+    before: fleet({ a: {} }),
+    intent: { mode: "recreate", targets: ["agent/a"] },
+    recovery: { mode: "apply" },
+  },
+  {
+    name: "update",
+    before: fleet({ a: {} }),
+    after: fleet({ a: agent({ docker: { memory: "128MiB", cpus: 2 } }) }),
+  },
+  {
+    name: "start",
+    lifecycles: ["process"],
+    before: fleet({ a: {} }),
+    happen: (lab) => lab.world.stopBehind(only(lab).name),
+  },
+];
+
+export const TAKING: readonly Flow[] = [
+  {
+    name: "adopt",
+    before: fleet({ a: {} }),
+    happen: (lab) => lab.world.renameBehind(only(lab).name, "elsewhere"),
+  },
+  {
+    name: "finish a replacement",
+    before: fleet({ a: {} }),
+    happen: (lab) => {
+      const old = only(lab);
+      const { name, decoded } = old;
+      lab.world.renameBehind(name, `${name}.old`);
+      if (lab.world.lifecycle === "process") lab.world.stopBehind(`${name}.old`);
+      if (decoded !== undefined) plant(lab, old, { name: `${name}.new`, labels: decoded, state: "running" });
+    },
+  },
+  {
+    name: "take back a predecessor",
+    before: fleet({ a: {} }),
+    happen: (lab) => {
+      const { name } = only(lab);
+      lab.world.renameBehind(name, `${name}.old`);
+      if (lab.world.lifecycle === "process") lab.world.stopBehind(`${name}.old`);
+    },
+  },
+  {
+    name: "prune",
+    before: fleet({ a: {} }),
+    happen: async (lab) => {
+      await lab.apply();
+      lab.time.advance(25 * HOUR);
+    },
+  },
+  {
+    name: "replace with age",
+    before: fleet({ a: agent({ prune: { idle: "off" } }) }),
+    happen: async (lab) => {
+      await lab.apply();
+      lab.time.advance(8 * DAY);
+    },
+  },
+  {
+    name: "wake",
+    before: fleet({ a: {} }),
+    happen: async (lab) => {
+      await lab.apply();
+      lab.time.advance(25 * HOUR);
+      await lab.apply();
+    },
+    intent: { mode: "apply", targets: ["agent/a"], wake: ["agent/a"] },
+  },
+  { name: "remove an orphan", before: fleet({ a: {}, b: {} }), after: fleet({ b: {} }) },
+  { name: "destroy", before: fleet({ a: {}, b: {} }), intent: { mode: "destroy", unprotect: false } },
+  {
+    name: "change the scope",
+    before: fleet({ a: { sessions: ["main", "pr"] } }),
+    after: fleet({ a: { sessions: ["main", "pr"] } }, { scope: "session" }),
+  },
+  {
+    name: "move to another host",
+    before: fleet({ a: {} }),
+    after: fleet({ a: agent({ host: "b1" }), b: {} }),
+  },
+  {
+    name: "everything at once",
+    before: fleet({ a: {}, b: {}, c: {} }),
+    after: fleet({
+      b: agent({ docker: { network: "bridge" } }),
+      c: agent({ docker: { cpus: 2 } }),
+      d: agent({ setup: ["true"] }),
+    }),
+  },
+];

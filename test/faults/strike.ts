@@ -1,0 +1,165 @@
+// Strikes a change at one driver call and lets one more apply put it right.
+import { expect } from "vitest";
+import type { Fault, FaultEffect } from "../../src/drivers/memory/faults.ts";
+import type { Intent } from "../../src/model/intent.ts";
+import type { Applied } from "../support/memory-fleet.ts";
+import { Lab, MINUTE, acting, runs } from "../support/memory-fleet.ts";
+
+export type Lifecycle = "process" | "directory";
+
+export interface Flow {
+  readonly name: string;
+  readonly lifecycles?: readonly Lifecycle[];
+  readonly before: object;
+  readonly happen?: (lab: Lab) => Promise<void> | void;
+  readonly after?: object;
+  readonly intent?: Intent;
+  /** What the next apply of a person or a loop would ask for; the same again where absent. */
+  readonly recovery?: Intent;
+}
+
+/** Who comes next: the same machine, the same one without its state, another one, or whoever finds a dead one's state. */
+type Recovery = "same" | "without state" | "another machine" | "after a death";
+
+interface Strike {
+  readonly name: string;
+  readonly effect: FaultEffect;
+  readonly recoveries: readonly Recovery[];
+  /** Reads change nothing, so before and after are the same for them. */
+  readonly reads?: boolean;
+}
+
+const fail = (when: "before" | "after", as: "transient" | "terminal" | "unreachable"): Strike => ({
+  name: `fails (${as}) ${when}`,
+  effect: { kind: "fail", when, as },
+  recoveries: ["same"],
+  reads: when === "before" && as === "unreachable",
+});
+
+const STRIKES: readonly Strike[] = [
+  {
+    name: "killed before",
+    effect: { kind: "kill", when: "before", how: "throw" },
+    recoveries: ["same"],
+    reads: true,
+  },
+  {
+    name: "killed after",
+    effect: { kind: "kill", when: "after", how: "throw" },
+    recoveries: ["same", "without state", "another machine"],
+  },
+  { name: "dead after", effect: { kind: "kill", when: "after", how: "hang" }, recoveries: ["after a death"] },
+  fail("before", "transient"),
+  fail("before", "terminal"),
+  fail("before", "unreachable"),
+  fail("after", "terminal"),
+  fail("after", "unreachable"),
+  { name: "answer lost", effect: { kind: "lost" }, recoveries: ["same"] },
+];
+
+/** Every blow at every call where it can make a difference; a long run strikes with everything everywhere. */
+export async function matrixOf(flow: Flow, lifecycle: Lifecycle): Promise<{ calls: number; cases: Case[] }> {
+  const log = await callsOf(flow, lifecycle);
+  const thorough = runs(1) > 1;
+  const cases = log.flatMap((write, index) =>
+    STRIKES.filter(({ reads }) => write || thorough || reads === true).flatMap((blow) =>
+      blow.recoveries.map((recovery) => ({ nth: index + 1, blow, recovery })),
+    ),
+  );
+  return { calls: log.length, cases };
+}
+
+export interface Case {
+  readonly nth: number;
+  readonly blow: Strike;
+  readonly recovery: Recovery;
+}
+
+const APPLY: Intent = { mode: "apply" };
+
+async function prepare(flow: Flow, lifecycle: Lifecycle): Promise<Lab> {
+  const lab = new Lab({ lifecycle });
+  await lab.write(flow.before);
+  await lab.apply();
+  await flow.happen?.(lab);
+  if (flow.after !== undefined) await lab.write(flow.after);
+  return lab;
+}
+
+/** Two that run at once under one address are what must never be, not even for a moment. */
+function watchForTwins(lab: Lab): string[] {
+  const found: string[] = [];
+  if (lab.world.lifecycle === "directory") return found;
+  const look = (): boolean => {
+    const running = lab.primaries().filter(({ state }) => state === "running");
+    const places = running.map(({ id, decoded }) => `${decoded?.address} on ${lab.hostOf(id)}`);
+    found.push(...places.filter((place, index) => places.indexOf(place) !== index));
+    return false;
+  };
+  lab.world.inject({ matches: look, effect: { kind: "delay", ms: 0 } });
+  return found;
+}
+
+/** The driver calls that the change makes when nothing goes wrong: true for those that write. */
+async function callsOf(flow: Flow, lifecycle: Lifecycle): Promise<boolean[]> {
+  await using lab = await prepare(flow, lifecycle);
+  lab.world.resetCalls();
+  await lab.apply({ intent: flow.intent ?? APPLY }, "one", { parallelism: 1 });
+  return lab.world.log.map(({ write }) => write);
+}
+
+function healthy(lab: Lab): Set<string> {
+  return new Set(
+    lab
+      .primaries()
+      .filter(({ state }) => state === "running")
+      .map(({ decoded }) => decoded?.address ?? ""),
+  );
+}
+
+/** Throws what is wrong after the next apply. */
+export async function strike(flow: Flow, lifecycle: Lifecycle, { nth, blow, recovery }: Case): Promise<void> {
+  await using lab = await prepare(flow, lifecycle);
+  const before = healthy(lab);
+  const twins = watchForTwins(lab);
+  const fault: Fault = { nth, effect: blow.effect };
+  lab.world.inject(fault);
+  const applied = lab
+    .apply({ intent: flow.intent ?? APPLY }, "one", { parallelism: 1 })
+    .catch(() => undefined);
+  const dead = blow.effect.kind === "kill" && blow.effect.how === "hang";
+  await (dead ? Promise.race([lab.world.killed(), applied]) : applied);
+  lab.world.clearFaults();
+  const machine = { same: "one", "without state": "one", "another machine": "two", "after a death": "heir" }[
+    recovery
+  ];
+  if (recovery === "after a death") await lab.inherit("one", machine);
+  if (recovery === "without state") lab.forget();
+  // What another one began is left alone for as long as it may be at work.
+  if (recovery === "without state" || recovery === "another machine") lab.time.advance(21 * MINUTE);
+  lab.world.revive();
+  twins.push(...watchForTwins(lab));
+  const intent = flow.recovery ?? flow.intent ?? APPLY;
+  const { result } = await lab.apply({ intent }, machine);
+  expect(result.outcomes.filter(({ status }) => status !== "done")).toEqual([]);
+  lab.writes();
+  const after = await lab.apply({ intent }, machine);
+  expect(lab.writes()).toBe(0);
+  expect(twins).toEqual([]);
+  expectConverged(lab, intent, before, after);
+}
+
+function expectConverged(lab: Lab, intent: Intent, before: Set<string>, { plan }: Applied): void {
+  expect(acting(plan)).toEqual([]);
+  expect(plan.blocked).toEqual([]);
+  const primaries = lab.primaries();
+  expect(primaries.map(({ decoded }) => decoded?.name)).toEqual(primaries.map(({ name }) => name));
+  if (intent.mode === "destroy") return expect(primaries).toEqual([]);
+  const asleep = new Set(plan.dormant.map(({ address }) => address));
+  const wanted = plan.changes.filter(({ hashes }) => hashes.after !== null).map(({ address }) => address);
+  const awake = wanted.filter((address) => !asleep.has(address));
+  const running = primaries.filter(({ state }) => state === "running");
+  expect(running.map(({ decoded }) => decoded?.address ?? "").toSorted()).toEqual(awake.toSorted());
+  const lost = [...before].filter((address) => wanted.includes(address) && !healthy(lab).has(address));
+  expect(lost.filter((address) => !asleep.has(address))).toEqual([]);
+}
