@@ -102,7 +102,7 @@ async function runChange(
   };
   const why = input.stale.get(change);
   if (why !== undefined) return end("stale", 4, why, null);
-  if (input.signal?.aborted === true) return end("skipped", 130, "interrupted before it was begun", null);
+  if (input.signal?.aborted === true) return end("skipped", 130, INTERRUPTED, null);
   const driver = input.drivers.get(engineKey(change));
   const module = input.modules[change.backend];
   if (driver === undefined || module === undefined) {
@@ -120,6 +120,8 @@ async function runChange(
   }
 }
 
+const INTERRUPTED = "interrupted before it was begun";
+
 type End = (status: Outcome["status"], code: number, reason: string, error: Outcome["error"]) => Ended;
 
 /** Proving a new runtime is what these steps are for; their failure says that it is not healthy. */
@@ -127,6 +129,7 @@ const PROOFS: ReadonlySet<GraphNode["op"]> = new Set(["start", "setup", "verify"
 
 function finish(ended: NodeEnd, change: Change, end: End): Ended {
   if (ended.status === "done") return end("done", 0, change.why, null);
+  if (ended.status === "interrupted") return end("skipped", 130, INTERRUPTED, null);
   const { node, error, undone } = ended;
   if (isStale(error, node)) return end("stale", 4, error.message, null);
   if (undone && PROOFS.has(node.op)) {

@@ -18,6 +18,8 @@ const UNQUEUED: ReadonlySet<GraphNode["op"]> = new Set(["health"]);
 
 export type NodeEnd =
   | { readonly status: "done" }
+  /** A signal came while its first step still waited for its turn. */
+  | { readonly status: "interrupted" }
   | { readonly status: "failed"; readonly node: GraphNode; readonly error: Error; readonly undone: boolean };
 
 /** One bounded queue an engine. Later steps of a change go first, so that changes finish rather than pile up. */
@@ -65,6 +67,7 @@ export async function runChain(
   guardStep: (node: GraphNode) => Promise<void>,
 ): Promise<NodeEnd> {
   const steps = run.nodes.filter((node) => !node.compensates);
+  const first = steps.find((node) => node.op !== "fetch");
   for (const [index, node] of steps.entries()) {
     if (node.op === "fetch") continue;
     try {
@@ -72,10 +75,12 @@ export async function runChain(
         const failure = await executor.fetches.get(dependency);
         if (failure !== undefined) throw failure;
       }
-      await inQueue(executor, node, index, async () => {
+      const work = async (): Promise<void> => {
         await guardStep(node);
         await runStep(node, run, executor.context, executor.fetched);
-      });
+      };
+      const begun = await inQueue(executor, node, index, work, node === first);
+      if (!begun) return { status: "interrupted" };
     } catch (thrown) {
       const error = toError(thrown);
       const undone = await compensate(node, error, run, executor);
@@ -117,9 +122,17 @@ async function inQueue(
   node: GraphNode,
   priority: number,
   work: () => Promise<void>,
-): Promise<void> {
-  if (UNQUEUED.has(node.op)) return step(executor.context, node, work);
-  await executor.queueOf(engineKey(node)).add(() => step(executor.context, node, work), { priority });
+  /** True for what begins a change: once interrupted, it is not begun. */
+  begins = false,
+): Promise<boolean> {
+  const { context } = executor;
+  const act = async (): Promise<boolean> => {
+    if (begins && context.signal?.aborted === true) return false;
+    await step(context, node, work);
+    return true;
+  };
+  if (UNQUEUED.has(node.op)) return await act();
+  return await executor.queueOf(engineKey(node)).add(act, { priority });
 }
 
 async function step(context: ApplyContext, node: GraphNode, work: () => Promise<void>): Promise<void> {

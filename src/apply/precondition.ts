@@ -1,6 +1,8 @@
+import { SandkeepError } from "../errors.ts";
 import { standing } from "../diff/situation.ts";
 import type { Observation, ObservedRuntime } from "../model/observed.ts";
 import type { Change, GraphNode, Plan } from "../model/plan.ts";
+import { engineKey } from "../observe/engines.ts";
 import { observedDigest } from "../plan/change.ts";
 import type { ApplyContext, ChangeRun } from "./context.ts";
 
@@ -19,7 +21,14 @@ const DISTURBING: ReadonlySet<GraphNode["op"]> = new Set(["stop", "remove", "upd
 export function preconditionGuard(run: ChangeRun, context: ApplyContext): (node: GraphNode) => Promise<void> {
   let checked = false;
   return async (node) => {
-    if (checked || node.compensates || !disturbs(node, run.change)) return;
+    if (checked || node.compensates) return;
+    if (run.change.precondition.object_id === null) {
+      if (run.created === undefined) return;
+      await beFirst(run, run.created, context);
+      checked = true;
+      return;
+    }
+    if (!disturbs(node, run.change)) return;
     run.lock ??= await context.lockAddress(run.change.address);
     await recheck(run, context);
     checked = true;
@@ -28,9 +37,29 @@ export function preconditionGuard(run: ChangeRun, context: ApplyContext): (node:
 
 /** A dormancy mark says that its runtime goes, so it is set under the same check. */
 function disturbs(node: GraphNode, { precondition }: Change): boolean {
-  if (precondition.object_id === null) return false;
   if (node.op === "mark") return node.dormant;
   return DISTURBING.has(node.op) && "object_id" in node && node.object_id === precondition.object_id;
+}
+
+/**
+ * Who holds `.new` alone may make the address, but another may have finished just before it was taken: looked at
+ * again before the new one comes to life, so that there are never two.
+ */
+async function beFirst(run: ChangeRun, created: string, context: ApplyContext): Promise<void> {
+  const { change, driver } = run;
+  const scope = { ...context.scope(engineKey(change)), addresses: [change.address] };
+  const seen = await driver.observe(scope);
+  context.calls.read += 1;
+  if (seen.status === "unobserved") {
+    throw new SandkeepError(`${engineKey(change)}: ${seen.message}`, {
+      code: "BACKEND_UNOBSERVED",
+      kind: seen.kind,
+      blame: "backend",
+      ...(seen.hint === undefined ? {} : { hint: seen.hint }),
+    });
+  }
+  const other = seen.runtimes.find((each) => each.labels.role === "primary" && each.object_id !== created);
+  if (other !== undefined) throw new Stale("it exists since the plan");
 }
 
 async function recheck(run: ChangeRun, context: ApplyContext): Promise<void> {

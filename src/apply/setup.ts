@@ -42,11 +42,24 @@ function quote(output: string, secrets: readonly string[], longest: number): str
   return (whole ? masked : masked.slice(longest)).slice(-TAIL_BYTES).trim();
 }
 
-/** Longest first, so that a secret which holds another is masked whole. */
+/** Every character of every occurrence is masked, so that of secrets which overlap in a text no part is left. */
 export function maskSecrets(text: string, secrets: readonly string[]): string {
-  let masked = text;
-  for (const secret of secrets.toSorted((a, b) => b.length - a.length)) {
-    if (secret !== "") masked = masked.replaceAll(secret, "***");
+  const spans = secrets.flatMap((secret) => occurrences(text, secret)).toSorted((a, b) => a.from - b.from);
+  let masked = "";
+  let shown = 0;
+  for (const { from, to } of spans) {
+    // One that begins inside the last masks no more than its own rest.
+    if (from >= shown) masked += `${text.slice(shown, from)}***`;
+    shown = Math.max(shown, to);
   }
-  return masked;
+  return masked + text.slice(shown);
+}
+
+function occurrences(text: string, secret: string): { readonly from: number; readonly to: number }[] {
+  const found: { from: number; to: number }[] = [];
+  if (secret === "") return found;
+  for (let from = text.indexOf(secret); from >= 0; from = text.indexOf(secret, from + 1)) {
+    found.push({ from, to: from + secret.length });
+  }
+  return found;
 }

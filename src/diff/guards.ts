@@ -41,7 +41,7 @@ function refuse(orphans: number, input: DiffInput): { why: string; fix: string }
   }
   if (max_destroy === "off" || orphans <= max_destroy) return undefined;
   return {
-    why: `no longer declared, but ${orphans} orphans are more than guards.max_destroy = ${max_destroy}`,
+    why: `no longer declared, but ${orphans} would go, more than guards.max_destroy = ${max_destroy}`,
     fix: `check the plan, then apply with --max-destroy ${orphans}`,
   };
 }

@@ -33,7 +33,8 @@ export function usageIndex(facts: Facts, now: number): UsageIndex {
   return {
     usage(address, runtime) {
       const open = runs.get(address);
-      const busy = (open?.count ?? 0) + runtime.execs;
+      // The engine's execs include the runs of ours that it knows.
+      const busy = Math.max(open?.count ?? 0, runtime.execs);
       const age_ms = Math.max(0, now - runtime.created_at);
       const used = facts.activity[address];
       const sighted = facts.sightings[runtime.object_id];

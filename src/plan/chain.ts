@@ -44,6 +44,8 @@ export interface GraphContext {
   readonly spec_key: string | null;
   /** The spec has setup commands. */
   readonly setup: boolean;
+  /** The spec says how to tell that it is ready, which then has to be proved whatever the lifecycle. */
+  readonly ready: boolean;
   /** The workspace is a copy that starts empty. */
   readonly seed: boolean;
   /** An image that the engine lacks: fetched once for all changes that need it. */
@@ -120,7 +122,8 @@ export function startChain(context: GraphContext): Chain {
 /** Fetching is shared: one node for each image that some change needs and its engine lacks. */
 export function fetchNode(image: { backend: string; host: string; ref: string; policy: string }): GraphNode {
   const { backend, host, ref, policy } = image;
-  const id = `fetch@${backend}@${host}#${ref}`;
+  // Under two policies one reference may be two images.
+  const id = `fetch@${backend}@${host}#${ref} ${policy}`;
   return {
     op: "fetch",
     id,

@@ -1,7 +1,7 @@
 import type { Blocked } from "../model/plan.ts";
 
 /** Of several outcomes, the first of these that applies is the process's exit code. */
-const PRECEDENCE = [70, 1, 5, 4, 3, 69, 75, 2, 0] as const;
+const PRECEDENCE = [70, 1, 5, 4, 3, 69, 75, 2] as const;
 
 export function worstExitCode(codes: readonly number[]): number {
   return PRECEDENCE.find((code) => codes.includes(code)) ?? codes.find((code) => code !== 0) ?? 0;

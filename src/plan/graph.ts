@@ -92,7 +92,9 @@ function raise(chain: Chain, context: GraphContext, undo: readonly string[]): vo
   if (process) chain.add({ op: "start", id: "start", object_id: null, cause }, all);
   if (context.setup) chain.add({ op: "setup", id: "setup", ...made, cause: "sandbox.setup" }, all);
   chain.add({ op: "verify", id: "verify", ...made, cause: "what was asked for is enforced" }, all);
-  if (process) chain.add({ op: "health", id: "health", ...made, cause: "ready before it is used" }, all);
+  if (process || context.ready) {
+    chain.add({ op: "health", id: "health", ...made, cause: "ready before it is used" }, all);
+  }
 }
 
 const FINISHED = "its canonical name proves it finished";

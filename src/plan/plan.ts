@@ -130,6 +130,7 @@ function graphOf(
     capabilities: module.capabilities,
     spec_key,
     setup: Array.isArray(setup) && setup.length > 0,
+    ready: desired !== undefined && getPath(desired.spec.values, "ready") !== undefined,
     seed: desired !== undefined && getPath(desired.spec.values, "workspace.provider") === "volume",
     fetch,
   });
@@ -161,6 +162,9 @@ function observedOf(observation: Observation): Plan["observed"][number] {
 }
 
 function absentEngines(input: PlanInput): Diagnostic[] {
+  // Without a config this machine's own engines are looked at too, used by the fleet or not.
+  const known =
+    input.source.file === null ? "may hold some of the fleet, but" : "was used by an earlier config and";
   return input.observations.flatMap((each) =>
     each.status === "complete" || input.declared.has(engineKey(each))
       ? []
@@ -168,7 +172,7 @@ function absentEngines(input: PlanInput): Diagnostic[] {
           {
             severity: "warning" as const,
             code: "remembered-engine-unobserved",
-            message: `${engineKey(each)} was used by an earlier config and cannot be observed: ${each.message}`,
+            message: `${engineKey(each)} ${known} cannot be observed: ${each.message}`,
             path: "",
             ...(each.hint === undefined ? {} : { hint: each.hint }),
           },

@@ -40,8 +40,9 @@ function header(plan: Plan, style: Style): string[] {
 
 /** What could not be seen comes first and loudest: a plan that looks empty must not be read as "all is well". */
 function unobserved(plan: Plan, style: Style): string[] {
+  // Engines that no agent uses may be away: a warning tells so, and the plan is complete without them.
+  if (plan.complete) return [];
   const blind = plan.observed.filter((engine) => engine.status === "unobserved");
-  if (blind.length === 0 && plan.complete) return [];
   return [
     ...blind.flatMap((engine) =>
       paragraph(

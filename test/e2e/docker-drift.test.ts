@@ -52,21 +52,21 @@ const MEDDLINGS: readonly Meddling[] = [
     meddle: (docker, name) => docker("stop", "-t", "0", name),
     actions: ["start"],
     reasons: { state: ["stopped", "running"] },
-    why: /it is stopped/,
+    why: /stopped/,
   },
   {
     agent: "killed",
     meddle: (docker, name) => docker("kill", name),
     actions: ["start"],
     reasons: { state: ["stopped", "running"] },
-    why: /it is stopped/,
+    why: /stopped/,
   },
   {
     agent: "paused",
     meddle: (docker, name) => docker("pause", name),
     actions: ["start"],
     reasons: { state: ["paused", "running"] },
-    why: /it is paused/,
+    why: /paused/,
   },
   {
     agent: "renamed",
@@ -150,7 +150,11 @@ describeWithServices("drift on a real engine", (services) => {
     expect(text).toContain(address);
     expect(outcomesOf(result)[address]).toBe(`${meddling.actions.join("+")} done`);
     const row = rowOf(after, meddling.agent);
-    expect(row).toMatchObject({ status: "running", config: "match", name: rowOf(before, meddling.agent).name });
+    expect(row).toMatchObject({
+      status: "running",
+      config: "match",
+      name: rowOf(before, meddling.agent).name,
+    });
     const made = meddling.actions.some((each) => each === "create" || each === "recreate");
     expect(row.object_id === rowOf(before, meddling.agent).object_id).toBe(!made);
   });

@@ -37,31 +37,34 @@ async function busy(project: Project, agent: string): Promise<Running> {
 describeWithServices("guards on a real engine", (services) => {
   const open = (): Promise<Project> => Project.open({ docker: services().docker.host });
 
-  test.concurrent("a foreign container that holds our name blocks its address alone", async ({ expect: check }) => {
-    await using project = await open();
-    await project.config(`${head()}[agents.free]\n[agents.taken]`);
-    const name = changeOf(await project.plan(), "agent/taken").name;
-    await project.docker("run", "-d", "--name", name, "sandkeep-test/busybox:1", "sleep", "600");
-    try {
-      const before = await idOf(project, name);
-      const plan = await project.plan();
-      check(plan).toMatchObject({
-        exit_code: 3,
-        blocked: [{ address: "agent/taken", rule: "foreign", deferred: false }],
-        foreign: [{ name }],
-      });
-      check(actionsOf(plan)).toEqual({ "agent/free": ["create"] });
-      const result = await project.apply();
-      check(result.exit_code).toBe(3);
-      check(outcomesOf(result)).toEqual({ "agent/free": "create done", "agent/taken": "none skipped" });
-      const used = await project.run(["run", "--agent", "taken", "--", "true"]);
-      check(used).toMatchObject({ code: 3, stderr: expect.stringContaining("not of this fleet") });
-      await project.ok("destroy", "--all", "--yes");
-      check(await idOf(project, name)).toBe(before);
-    } finally {
-      await project.docker("rm", "-f", name);
-    }
-  });
+  test.concurrent(
+    "a foreign container that holds our name blocks its address alone",
+    async ({ expect: check }) => {
+      await using project = await open();
+      await project.config(`${head()}[agents.free]\n[agents.taken]`);
+      const name = changeOf(await project.plan(), "agent/taken").name;
+      await project.docker("run", "-d", "--name", name, "sandkeep-test/busybox:1", "sleep", "600");
+      try {
+        const before = await idOf(project, name);
+        const plan = await project.plan();
+        check(plan).toMatchObject({
+          exit_code: 3,
+          blocked: [{ address: "agent/taken", rule: "foreign", deferred: false }],
+          foreign: [{ name }],
+        });
+        check(actionsOf(plan)).toEqual({ "agent/free": ["create"] });
+        const result = await project.apply();
+        check(result.exit_code).toBe(3);
+        check(outcomesOf(result)).toEqual({ "agent/free": "create done", "agent/taken": "none skipped" });
+        const used = await project.run(["run", "--agent", "taken", "--", "true"]);
+        check(used).toMatchObject({ code: 3, stderr: expect.stringContaining("not of this fleet") });
+        await project.ok("destroy", "--all", "--yes");
+        check(await idOf(project, name)).toBe(before);
+      } finally {
+        await project.docker("rm", "-f", name);
+      }
+    },
+  );
 
   test.concurrent("a tag that moves to other content is drift of origin image", async ({ expect: check }) => {
     await using project = await open();
@@ -87,24 +90,27 @@ describeWithServices("guards on a real engine", (services) => {
     }
   });
 
-  test.concurrent("a command that ends at once is rolled back, and the old container runs on", async ({ expect: check }) => {
-    await using project = await open();
-    await project.config(`${head()}[agents.work]`);
-    await project.ok("apply", "--yes");
-    const name = await only(project);
-    const [before] = (await idOf(project, name)).split(" ");
-    await project.edit("[agents.work]", 'command = ["/bin/false"]\n[agents.work]');
-    const result = await project.apply();
-    check(result).toMatchObject({ exit_code: 5, outcomes: [{ status: "rolled_back" }] });
-    check(result.outcomes[0]?.error?.message).toContain("exited with 1");
-    check(await only(project)).toBe(name);
-    check((await idOf(project, name)).split(" ")).toMatchObject({ 0: before, 2: "running" });
-    check(await project.ok("run", "--", "echo", "alive")).toBe("alive\n");
-    // An explicit apply is not held back by the failure before it.
-    check((await project.apply()).exit_code).toBe(5);
-    await project.edit('command = ["/bin/false"]\n', "");
-    check(actionsOf(await project.plan())).toEqual({});
-  });
+  test.concurrent(
+    "a command that ends at once is rolled back, and the old container runs on",
+    async ({ expect: check }) => {
+      await using project = await open();
+      await project.config(`${head()}[agents.work]`);
+      await project.ok("apply", "--yes");
+      const name = await only(project);
+      const [before] = (await idOf(project, name)).split(" ");
+      await project.edit("[agents.work]", 'command = ["/bin/false"]\n[agents.work]');
+      const result = await project.apply();
+      check(result).toMatchObject({ exit_code: 5, outcomes: [{ status: "rolled_back" }] });
+      check(result.outcomes[0]?.error?.message).toContain("exited with 1");
+      check(await only(project)).toBe(name);
+      check((await idOf(project, name)).split(" ")).toMatchObject({ 0: before, 2: "running" });
+      check(await project.ok("run", "--", "echo", "alive")).toBe("alive\n");
+      // An explicit apply is not held back by the failure before it.
+      check((await project.apply()).exit_code).toBe(5);
+      await project.edit('command = ["/bin/false"]\n', "");
+      check(actionsOf(await project.plan())).toEqual({});
+    },
+  );
 
   test.concurrent("a first creation that fails leaves nothing behind", async ({ expect: check }) => {
     await using project = await open();
@@ -115,19 +121,22 @@ describeWithServices("guards on a real engine", (services) => {
     check((await project.run(["run", "--", "true"])).code).toBe(5);
   });
 
-  test.concurrent("an image that cannot be had fails before anything is touched", async ({ expect: check }) => {
-    await using project = await open();
-    await project.config(`${head()}[agents.work]`);
-    await project.ok("apply", "--yes");
-    const name = await only(project);
-    const before = await idOf(project, name);
-    await project.edit("sandkeep-test/busybox:1", "127.0.0.1:1/nothing/there:1");
-    check(await project.plan()).toMatchObject({ images: [{ present: false }], exit_code: 0 });
-    const result = await project.apply();
-    check(result).toMatchObject({ exit_code: 1, outcomes: [{ status: "failed" }] });
-    check(await idOf(project, name)).toBe(before);
-    check(await only(project)).toBe(name);
-  });
+  test.concurrent(
+    "an image that cannot be had fails before anything is touched",
+    async ({ expect: check }) => {
+      await using project = await open();
+      await project.config(`${head()}[agents.work]`);
+      await project.ok("apply", "--yes");
+      const name = await only(project);
+      const before = await idOf(project, name);
+      await project.edit("sandkeep-test/busybox:1", "127.0.0.1:1/nothing/there:1");
+      check(await project.plan()).toMatchObject({ images: [{ present: false }], exit_code: 0 });
+      const result = await project.apply();
+      check(result).toMatchObject({ exit_code: 1, outcomes: [{ status: "failed" }] });
+      check(await idOf(project, name)).toBe(before);
+      check(await only(project)).toBe(name);
+    },
+  );
 
   test.concurrent("orphans are removed, but no more than guards.max_destroy", async ({ expect: check }) => {
     await using project = await open();
@@ -144,21 +153,27 @@ describeWithServices("guards on a real engine", (services) => {
     check(outcomesOf(allowed)).toEqual({ "agent/a": "remove done", "agent/b": "remove done" });
     check(await project.containers()).toHaveLength(1);
     await project.config(`${head()}[agents.other]\n${guards}`);
-    check(outcomesOf(await project.apply())).toEqual({ "agent/keep": "remove done", "agent/other": "create done" });
+    check(outcomesOf(await project.apply())).toEqual({
+      "agent/keep": "remove done",
+      "agent/other": "create done",
+    });
   });
 
-  test.concurrent("a protected one is not replaced nor destroyed without --unprotect", async ({ expect: check }) => {
-    await using project = await open();
-    await project.config(`${head()}[agents.work]\n[agents.work.sandbox]\nprotect = true`);
-    await project.ok("apply", "--yes");
-    const name = await only(project);
-    const before = await idOf(project, name);
-    check(await project.run(["recreate", "--all", "--yes"])).toMatchObject({ code: 3 });
-    check(await project.run(["destroy", "--all", "--yes"])).toMatchObject({ code: 3 });
-    check(await idOf(project, name)).toBe(before);
-    await project.ok("destroy", "--all", "--unprotect", "--yes");
-    check(await project.containers()).toEqual([]);
-  });
+  test.concurrent(
+    "a protected one is not replaced nor destroyed without --unprotect",
+    async ({ expect: check }) => {
+      await using project = await open();
+      await project.config(`${head()}[agents.work]\n[agents.work.sandbox]\nprotect = true`);
+      await project.ok("apply", "--yes");
+      const name = await only(project);
+      const before = await idOf(project, name);
+      check(await project.run(["recreate", "--all", "--yes"])).toMatchObject({ code: 3 });
+      check(await project.run(["destroy", "--all", "--yes"])).toMatchObject({ code: 3 });
+      check(await idOf(project, name)).toBe(before);
+      await project.ok("destroy", "--all", "--unprotect", "--yes");
+      check(await project.containers()).toEqual([]);
+    },
+  );
 
   test.concurrent("scope says how many containers there are, and on-use when", async ({ expect: check }) => {
     await using project = await open();
@@ -166,7 +181,9 @@ describeWithServices("guards on a real engine", (services) => {
     await project.config(`${head()}${agents}`);
     const addresses = async (scope: string): Promise<string[]> => {
       await project.config(`${head().replace("[sandbox]", `[sandbox]\nscope = "${scope}"`)}${agents}`);
-      return (await project.plan()).changes.filter((each) => !each.actions.includes("remove")).map((each) => each.address);
+      return (await project.plan()).changes
+        .filter((each) => !each.actions.includes("remove"))
+        .map((each) => each.address);
     };
     check(await addresses("shared")).toEqual(["shared"]);
     await project.ok("apply", "--yes");
@@ -187,28 +204,31 @@ describeWithServices("guards on a real engine", (services) => {
     check(await project.run(["run", "--session", "main", "--", "true"])).toMatchObject({ code: 64 });
   });
 
-  test.concurrent("a busy container is replaced later, or now when asked for by name", async ({ expect: check }) => {
-    await using project = await open();
-    await project.config(`${head()}[agents.free]\n[agents.work]`);
-    await project.ok("apply", "--yes");
-    const running = await busy(project, "work");
-    await project.edit("[agents.free]", 'labels = { tier = "two" }\n[agents.free]');
-    const plan = await project.plan("--detailed-exitcode");
-    check(plan).toMatchObject({
-      exit_code: 2,
-      blocked: [{ address: "agent/work", rule: "busy", deferred: true }],
-    });
-    check(actionsOf(plan)).toEqual({ "agent/free": ["recreate"] });
-    const result = await project.apply();
-    check(result.exit_code).toBe(0);
-    check(outcomesOf(result)).toEqual({ "agent/free": "recreate done", "agent/work": "none skipped" });
-    check(await project.run(["plan", "--detailed-exitcode"])).toMatchObject({ code: 2 });
-    check(running.child.exitCode).toBe(null);
-    const forced = await project.run(["recreate", "agent/work", "--yes"]);
-    check(forced).toMatchObject({ code: 0, stdout: expect.stringMatching(/busy with 1 run\b/) });
-    check((await running.ended).code).not.toBe(0);
-    check(actionsOf(await project.plan())).toEqual({});
-  });
+  test.concurrent(
+    "a busy container is replaced later, or now when asked for by name",
+    async ({ expect: check }) => {
+      await using project = await open();
+      await project.config(`${head()}[agents.free]\n[agents.work]`);
+      await project.ok("apply", "--yes");
+      const running = await busy(project, "work");
+      await project.edit("[agents.free]", 'labels = { tier = "two" }\n[agents.free]');
+      const plan = await project.plan("--detailed-exitcode");
+      check(plan).toMatchObject({
+        exit_code: 2,
+        blocked: [{ address: "agent/work", rule: "busy", deferred: true }],
+      });
+      check(actionsOf(plan)).toEqual({ "agent/free": ["recreate"] });
+      const result = await project.apply();
+      check(result.exit_code).toBe(0);
+      check(outcomesOf(result)).toEqual({ "agent/free": "recreate done", "agent/work": "none skipped" });
+      check(await project.run(["plan", "--detailed-exitcode"])).toMatchObject({ code: 2 });
+      check(running.child.exitCode).toBe(null);
+      const forced = await project.run(["recreate", "agent/work", "--yes"]);
+      check(forced).toMatchObject({ code: 0, stdout: expect.stringMatching(/busy with 1 run\b/) });
+      check((await running.ended).code).not.toBe(0);
+      check(actionsOf(await project.plan())).toEqual({});
+    },
+  );
 
   test.concurrent("a saved plan that no longer fits is stale change by change", async ({ expect: check }) => {
     await using project = await open();
@@ -225,31 +245,36 @@ describeWithServices("guards on a real engine", (services) => {
     check(actionsOf(await project.plan())).toEqual({});
   });
 
-  test.concurrent("an engine that is away exits 69 in every verb, and changes nothing", async ({ expect: check }) => {
-    await using project = await open();
-    await project.config(`${head()}[agents.work]`);
-    await project.ok("apply", "--yes");
-    const before = await idOf(project, await only(project));
-    const away = { env: { DOCKER_HOST: `unix://${join(project.folder, "nobody.sock")}` } };
-    for (const verb of [
-      ["plan"],
-      ["plan", "--detailed-exitcode"],
-      ["apply", "--yes"],
-      ["list"],
-      ["destroy", "--all", "--yes"],
-      ["prune", "--idle", "1ms", "--yes"],
-      ["recreate", "--all", "--yes"],
-      ["run", "--", "true"],
-    ]) {
-      const ran = await project.run(verb, away);
-      check({ verb, code: ran.code }).toEqual({ verb, code: 69 });
-      check(ran.stdout + ran.stderr).toMatch(/nobody\.sock|unreachable/);
-    }
-    const listed = await project.run(["list", "--json"], away);
-    check(JSON.parse(listed.stdout)).toMatchObject({ runtimes: [{ status: "unreachable", config: "unknown" }] });
-    check(await idOf(project, await only(project))).toBe(before);
-    check(actionsOf(await project.plan())).toEqual({});
-  });
+  test.concurrent(
+    "an engine that is away exits 69 in every verb, and changes nothing",
+    async ({ expect: check }) => {
+      await using project = await open();
+      await project.config(`${head()}[agents.work]`);
+      await project.ok("apply", "--yes");
+      const before = await idOf(project, await only(project));
+      const away = { env: { DOCKER_HOST: `unix://${join(project.folder, "nobody.sock")}` } };
+      for (const verb of [
+        ["plan"],
+        ["plan", "--detailed-exitcode"],
+        ["apply", "--yes"],
+        ["list"],
+        ["destroy", "--all", "--yes"],
+        ["prune", "--idle", "1ms", "--yes"],
+        ["recreate", "--all", "--yes"],
+        ["run", "--", "true"],
+      ]) {
+        const ran = await project.run(verb, away);
+        check({ verb, code: ran.code }).toEqual({ verb, code: 69 });
+        check(ran.stdout + ran.stderr).toMatch(/nobody\.sock|unreachable/);
+      }
+      const listed = await project.run(["list", "--json"], away);
+      check(JSON.parse(listed.stdout)).toMatchObject({
+        runtimes: [{ status: "unreachable", config: "unknown" }],
+      });
+      check(await idOf(project, await only(project))).toBe(before);
+      check(actionsOf(await project.plan())).toEqual({});
+    },
+  );
 
   test.concurrent("a fleet of the same name and another id is foreign", async ({ expect: check }) => {
     await using project = await open();

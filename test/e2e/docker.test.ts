@@ -147,7 +147,10 @@ describeWithServices("a fleet of containers from init to destroy", (services) =>
     const before = await inspected(await nameOf("agent/work"));
     await project.edit("pids = 64", 'pids = 64\nlabels = { tier = "two" }');
     const plan = await project.plan();
-    expect(changeOf(plan, "agent/work")).toMatchObject({ actions: ["recreate"], impact: { workspace: "kept" } });
+    expect(changeOf(plan, "agent/work")).toMatchObject({
+      actions: ["recreate"],
+      impact: { workspace: "kept" },
+    });
     expect(await project.ok("plan")).toContain("-/+ agent/work");
     expect(await project.apply()).toMatchObject({ summary: { done: 2 }, exit_code: 0 });
     const after = await inspected(await nameOf("agent/work"));
@@ -181,7 +184,9 @@ describeWithServices("a fleet of containers from init to destroy", (services) =>
     await rename(join(project.root, "sandkeep.toml"), join(project.root, "gone"));
     expect(await project.ok("destroy", "--all", "--yes", "--fleet", project.fleet)).toContain("2 done");
     expect(await project.containers()).toEqual([]);
-    expect(await project.docker("volume", "ls", "-q", "--filter", `label=sandkeep.fleet=${project.fleet}`)).toBe("");
+    expect(
+      await project.docker("volume", "ls", "-q", "--filter", `label=sandkeep.fleet=${project.fleet}`),
+    ).toBe("");
   });
 
   test("nothing else on the engine was touched in all this", async () => {

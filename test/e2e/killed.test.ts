@@ -8,7 +8,7 @@ import { Project, actionsOf } from "./cli.ts";
 // The CLI may be killed at any moment, and may race another one: the next apply always ends where the config points.
 
 const AGENTS = ["a", "b", "c"];
-const ROUNDS = 6;
+const ROUNDS = 5;
 
 const config = (round: number): string => `
 [sandbox]
@@ -24,17 +24,24 @@ ${AGENTS.map((agent) => `[agents.${agent}]`).join("\n")}
 /** Exactly one container an address, under its canonical name, running, and made by this round. */
 async function expectConverged(project: Project, names: readonly string[], round: number): Promise<void> {
   expect(await project.containers()).toEqual(names);
-  const states = await project.docker("inspect", "--format", '{{.State.Status}} {{index .Config.Labels "round"}}', ...names);
+  const states = await project.docker(
+    "inspect",
+    "--format",
+    '{{.State.Status}} {{index .Config.Labels "round"}}',
+    ...names,
+  );
   expect(states.split("\n")).toEqual(names.map(() => `running ${round}`));
   for (const agent of AGENTS) {
     expect(await project.ok("run", "--agent", agent, "--", "cat", "/workspace/round")).toBe(`${round}\n`);
   }
 }
 
+async function namesOf(project: Project): Promise<string[]> {
+  return (await project.plan()).changes.map((each) => each.name).toSorted();
+}
+
 describeWithServices("interrupted and racing applies", (services) => {
   const open = (): Promise<Project> => Project.open({ docker: services().docker.host });
-  const namesOf = async (project: Project): Promise<string[]> =>
-    (await project.plan()).changes.map((each) => each.name).toSorted();
 
   test("killed at any moment, the next apply converges", async () => {
     await using project = await open();
@@ -74,7 +81,7 @@ describeWithServices("interrupted and racing applies", (services) => {
     expect(ran).toMatchObject({ code: 130, stderr: expect.stringContaining("finishing what is running") });
     const left = await project.containers();
     expect(left.filter((name) => /\.(new|old)$/.test(name))).toEqual([]);
-    expect(left).toHaveLength(1);
+    expect(left.length).toBeLessThan(AGENTS.length);
     expect((await project.apply()).exit_code).toBe(0);
     expect(await project.containers()).toHaveLength(AGENTS.length);
   });

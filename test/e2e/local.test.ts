@@ -1,7 +1,6 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ListedRuntime } from "../../src/model/listing.ts";
 import { Project, actionsOf, changeOf, filesBelow, outcomesOf, reasonsOf } from "./cli.ts";
 
 // One fleet's life on the local backend, told in order: each test goes on where the one before it ended.
@@ -95,8 +94,9 @@ describe("a local fleet from init to destroy", () => {
     expect(result).toMatchObject({ calls: { write: 0 }, exit_code: 0 });
     expect(outcomesOf(result)).toEqual({});
     expect(await filesBelow(join(project.state, "local"))).toEqual(before);
-    const list: readonly Partial<ListedRuntime>[] = await project.list();
-    expect(list).toEqual([expect.objectContaining({ address, status: "running", config: "match" })]);
+    expect(await project.list()).toEqual([
+      expect.objectContaining({ address, status: "running", config: "match" }),
+    ]);
     const inspection = await project.json("inspect", address);
     expect(JSON.stringify(inspection)).toContain(`"sandkeep.fleet":"${project.fleet}"`);
   });
@@ -108,9 +108,7 @@ describe("a local fleet from init to destroy", () => {
     expect(actionsOf(plan)).toEqual({ [address]: ["update"] });
     expect(changeOf(plan, address)).toMatchObject({
       origin: "config",
-      reasons: [
-        { path: "env.STAGE", before: null, after: "one", source: { file: "sandkeep.toml", line } },
-      ],
+      reasons: [{ path: "env.STAGE", before: null, after: "one", source: { file: "sandkeep.toml", line } }],
     });
     expect(await project.ok("plan")).toContain(`env.STAGE:  (none) → "one"  sandkeep.toml:${line}`);
     await project.ok("apply", "--yes");

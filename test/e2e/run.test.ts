@@ -43,7 +43,13 @@ function runTests(config: string, options: () => ProjectOptions): void {
   });
 
   test.concurrent("much output arrives whole", async () => {
-    const stdout = await project.ok("run", "--", "sh", "-c", "i=0; while [ $i -lt 5000 ]; do echo line-$i; i=$((i+1)); done");
+    const stdout = await project.ok(
+      "run",
+      "--",
+      "sh",
+      "-c",
+      "i=0; while [ $i -lt 5000 ]; do echo line-$i; i=$((i+1)); done",
+    );
     const lines = stdout.trimEnd().split("\n");
     expect([lines.length, lines.at(-1)]).toEqual([5000, "line-4999"]);
   });
@@ -73,7 +79,9 @@ function runTests(config: string, options: () => ProjectOptions): void {
 
   test.concurrent("arguments are taken literally", async () => {
     const argv = ["a b", "$HOME", "`id`", '"', "'", "*", "--json", ""];
-    expect(await project.ok("run", "--", "printf", "%s|", ...argv)).toBe(argv.map((each) => `${each}|`).join(""));
+    expect(await project.ok("run", "--", "printf", "%s|", ...argv)).toBe(
+      argv.map((each) => `${each}|`).join(""),
+    );
   });
 
   test.concurrent("--timeout ends it with 124, and says so", async () => {
@@ -88,7 +96,12 @@ function runTests(config: string, options: () => ProjectOptions): void {
   test.concurrent("--json answers the run's manifest alone on stdout", async () => {
     const ran = await project.run(["run", "--json", "--", "sh", "-c", "echo out; exit 3"]);
     expect(ran).toMatchObject({ code: 3, stderr: "out\n" });
-    expect(JSON.parse(ran.stdout)).toMatchObject({ agent: "main", session: "main", sandboxed: true, exit_code: 3 });
+    expect(JSON.parse(ran.stdout)).toMatchObject({
+      agent: "main",
+      session: "main",
+      sandboxed: true,
+      exit_code: 3,
+    });
   });
 
   test.concurrent.each([
@@ -124,7 +137,9 @@ function runTests(config: string, options: () => ProjectOptions): void {
     expect(plan.changes).toEqual([expect.objectContaining({ impact: expect.objectContaining({ busy: 1 }) })]);
     waiting.child.kill("SIGTERM");
     expect(await waiting.ended).toMatchObject({ code: 143 });
-    await eventually("the end of the run", async () => ((await project.list())[0]?.busy === false ? true : undefined));
+    await eventually("the end of the run", async () =>
+      (await project.list())[0]?.busy === false ? true : undefined,
+    );
   });
 }
 

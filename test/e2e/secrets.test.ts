@@ -55,7 +55,10 @@ async function lookEverywhere(project: Project, backend: string): Promise<void> 
 }
 
 async function secretive(docker?: string): Promise<Project> {
-  const project = await Project.open({ ...(docker === undefined ? {} : { docker }), env: { SECRET_SOURCE: CANARY } });
+  const project = await Project.open({
+    ...(docker === undefined ? {} : { docker }),
+    env: { SECRET_SOURCE: CANARY },
+  });
   await project.config(CONFIG(docker === undefined ? "local" : "docker"));
   await project.file("secret.txt", `${CANARY}\n`);
   return project;
@@ -71,11 +74,22 @@ async function expectInjected(project: Project): Promise<void> {
   const before = await project.list();
   const rotated = await project.run(["plan", "--json"], { env: { SECRET_SOURCE: "canary-rotated" } });
   // Setup consumed it, so the new value needs a new runtime, and neither value is told.
-  expect(JSON.parse(rotated.stdout)).toMatchObject({ changes: [{ actions: [expect.stringMatching(/recreate|update/)] }] });
+  expect(JSON.parse(rotated.stdout)).toMatchObject({
+    changes: [{ actions: [expect.stringMatching(/recreate|update/)] }],
+  });
   expect(rotated.stdout + rotated.stderr).not.toMatch(/canary-(rotated|7d1f0c)/);
-  const unresolved = await project.run(["plan", "--detailed-exitcode"], { env: { SECRET_SOURCE: undefined } });
+  const unresolved = await project.run(["plan", "--detailed-exitcode"], {
+    env: { SECRET_SOURCE: undefined },
+  });
   expect(unresolved).toMatchObject({ code: 0 });
-  expect(await project.list()).toEqual(before.map((row) => ({ ...row, age_s: expect.anything(), idle_s: expect.anything(), last_used_at: expect.anything() })));
+  expect(await project.list()).toEqual(
+    before.map((row) => ({
+      ...row,
+      age_s: expect.anything(),
+      idle_s: expect.anything(),
+      last_used_at: expect.anything(),
+    })),
+  );
 }
 
 test("a secret of the local backend reaches commands and nothing else", async () => {

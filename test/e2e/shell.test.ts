@@ -53,8 +53,9 @@ class Terminal implements AsyncDisposable {
 
 const SHELL = `${process.execPath} ${MAIN} shell`;
 const CTRL_C = "\u0003";
+const ESCAPE = "\u001b";
 /** Some shells ask the terminal where the cursor is, or clear the line, after it. */
-const PROMPT = new RegExp("[#$] (?:\u001b\\[[0-9]*[A-Za-z])*$");
+const PROMPT = new RegExp(`[#$] (?:${ESCAPE}\\[[0-9]*[A-Za-z])*$`);
 const CTRL_D = "\u0004";
 
 function shellTests(config: string, options: () => ProjectOptions): void {
@@ -70,7 +71,8 @@ function shellTests(config: string, options: () => ProjectOptions): void {
 
   test("a prompt, the window's size, Ctrl-C for the inner command, and the exit code", async () => {
     const before = "stty rows 33 cols 101; stty -a | sed 's/speed/before: speed/'";
-    const after = 'code=$?; echo "left with $code"; stty -a | grep -o -- "-\\?icanon\\|-\\?echo "; exit $code';
+    const after =
+      'code=$?; echo "left with $code"; stty -a | grep -o -- "-\\?icanon\\|-\\?echo "; exit $code';
     await using terminal = new Terminal(project, `${before}; ${SHELL}; ${after}`);
     await terminal.sees(PROMPT);
     terminal.type("stty size\r");

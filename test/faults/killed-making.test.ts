@@ -1,7 +1,7 @@
 // Every driver call of what makes and changes runtimes, each struck by every kind of fault; one more apply must put all right.
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MAKING } from "./flows.ts";
-import { matrixOf, strike } from "./strike.ts";
+import { strikeAll } from "./strike.ts";
 
 // A process that hangs in this one must not go on with its heartbeats when it is counted as dead.
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setInterval"] }));
@@ -18,17 +18,9 @@ describe.each(MAKING)("$name", (flow) => {
   it.each(flow.lifecycles ?? (["process", "directory"] as const))(
     "is put right by the next apply, wherever it was interrupted (%s)",
     async (lifecycle) => {
-      const { calls, cases } = await matrixOf(flow, lifecycle);
+      const { calls, cases, failures } = await strikeAll(flow, lifecycle);
       size.calls += calls;
-      size.cases += cases.length;
-      const failures: string[] = [];
-      for (const each of cases) {
-        try {
-          await strike(flow, lifecycle, each);
-        } catch (error) {
-          failures.push(`call ${each.nth} ${each.blow.name}, then ${each.recovery}: ${String(error)}`);
-        }
-      }
+      size.cases += cases;
       expect(failures).toEqual([]);
     },
   );

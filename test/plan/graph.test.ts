@@ -29,6 +29,7 @@ const lacking: ImageFact = {
   policy: "missing",
   state: { status: "absent" },
 };
+const READY = { command: ["true"], timeout: 1, interval: 1 };
 const inDirectory = wish({ module: directory, settings: { setup: ["npm ci"] } });
 
 const slot = (suffix: string, owner = OWNER, more: Found = {}): ReturnType<typeof found> =>
@@ -46,6 +47,10 @@ const CASES: Readonly<Record<string, World>> = {
   "create-process": { desired: [plain] },
   "create-process-fetch-seed-setup": { desired: [rich], module: remote, images: [lacking] },
   "create-directory": { desired: [inDirectory], module: directory },
+  "create-directory-ready": {
+    desired: [wish({ module: directory, settings: { ready: READY } })],
+    module: directory,
+  },
   "wake-dormant": {
     desired: [plain],
     observations: [seen([], { dormant: [mark] })],

@@ -12,6 +12,13 @@ import { planFleet } from "../../src/reconcile.ts";
 import { disturb, disturbance, history, live } from "../support/fleet-arbitraries.ts";
 import { DAY, Lab, MINUTE, acting, portrait, runs } from "../support/memory-fleet.ts";
 
+/** A plan without what the config's text moves: lines, hashes of files, and the time. */
+function strip({ source, plan_id, created_at, diagnostics, ...rest }: Plan): object {
+  void [source, plan_id, created_at, diagnostics];
+  const text = JSON.stringify(rest, (key, value: unknown) => (key === "source" ? null : value));
+  return JSON.parse(text) as object;
+}
+
 /** Addresses a plan gives a reason for leaving as they are. */
 function told(plan: Plan): Set<string> {
   return new Set([...plan.blocked, ...plan.held, ...plan.dormant].map(({ address }) => address));
@@ -182,12 +189,6 @@ describe("a plan", () => {
         ]);
         await lab.write({ ...config, agents: Object.fromEntries(agents) });
         const rewritten = await lab.plan();
-        const strip = ({ source, plan_id, created_at, diagnostics, ...rest }: Plan): object => {
-          void [source, plan_id, created_at, diagnostics];
-          // Lines move with the text; nothing else does.
-          const text = JSON.stringify(rest, (key, value: unknown) => (key === "source" ? null : value));
-          return JSON.parse(text) as object;
-        };
         expect(strip(rewritten)).toEqual(strip(plan));
       }),
       { numRuns: runs(80) },

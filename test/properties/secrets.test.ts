@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { MemoryCommand } from "../../src/drivers/memory/exec.ts";
-import { MASKED } from "../../src/model/plan.ts";
+import { MASKED } from "../../src/model/plan-format.ts";
 import { explainFleet } from "../../src/plan/explain.ts";
 import { inspectRuntime } from "../../src/plan/inspect.ts";
 import { listFleet } from "../../src/plan/listing.ts";
@@ -25,9 +25,7 @@ function leaks(text: string, secret: string): string[] {
   return parts.filter((part) => text.includes(part));
 }
 
-const canary = fc
-  .array(fc.constantFrom(..."QWXZqwxz0123456789+/="), { minLength: 12, maxLength: 60 })
-  .map((letters) => `s3cr3t-${letters.join("")}`);
+const canary = fc.stringMatching(/^[QWXZqwxz0-9+/=]{12,60}$/).map((letters) => `s3cr3t-${letters}`);
 
 describe("a secret's value", () => {
   it("is nowhere to be found: not in plans, events, journal, state, labels, listings or errors", async () => {

@@ -65,14 +65,22 @@ async function refuseForeignBind(engine: Engine, binds: boolean): Promise<void> 
 }
 
 export async function start(engine: Engine, objectId: string): Promise<void> {
-  await engine.writes.add(() =>
-    engine.send({
-      what: `start container ${short(objectId)}`,
-      method: "POST",
-      path: containerPath(objectId, "/start"),
-      timeout: WRITE_TIMEOUT_MS,
-    }),
-  );
+  const send = (verb: "start" | "unpause"): Promise<void> =>
+    engine.writes.add(() =>
+      engine.send({
+        what: `${verb} container ${short(objectId)}`,
+        method: "POST",
+        path: containerPath(objectId, `/${verb}`),
+        timeout: WRITE_TIMEOUT_MS,
+      }),
+    );
+  try {
+    await send("start");
+  } catch (thrown) {
+    // A container that somebody paused has been started already, and engines say so instead of letting it go on.
+    if (!(thrown instanceof SandkeepError) || !/paused container/i.test(thrown.message)) throw thrown;
+    await send("unpause");
+  }
   await openWorkspace(engine, await getContainer(engine, objectId));
 }
 

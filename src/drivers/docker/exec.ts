@@ -16,6 +16,14 @@ const SLOWEST_POLL_MS = 500;
 const RECORDED_WITHIN_MS = 5000;
 const RESIZE_TRIES = 20;
 
+/** Engines tell on the command's stdout that there is no such program, with an exit code that varies by version. */
+const REFUSAL = Buffer.from("OCI runtime exec failed: ");
+const LONGEST_REFUSAL = 8192;
+const MISSING = /executable file not found|no such file or directory/;
+/** As shells tell it. */
+const CANNOT_RUN = 126;
+const NOT_FOUND = 127;
+
 /** Starts a command. Its environment travels in the request's body and is seen by no argv and no inspect. */
 export async function exec(engine: Engine, deps: DriverDeps, request: ExecRequest): Promise<ExecHandle> {
   const marker = deps.randomId();
@@ -58,8 +66,17 @@ export async function exec(engine: Engine, deps: DriverDeps, request: ExecReques
 async function follow(engine: Engine, id: string, socket: Duplex, request: ExecRequest): Promise<ExecResult> {
   const releaseStdin = feedStdin(socket, request);
   try {
-    await pump(socket, request);
-    return { exitCode: await exitCode(engine, id) };
+    const refusal = await pump(socket, request);
+    const code = await exitCode(engine, id);
+    if (refusal === undefined) return { exitCode: code };
+    // A program may print the same words itself: only with the engine's own exit codes are they the engine's.
+    if (code !== CANNOT_RUN && code !== NOT_FOUND) {
+      await write(request.stdout, refusal);
+      return { exitCode: code };
+    }
+    const text = refusal.toString();
+    await write(request.stderr, Buffer.from(`sandkeep: ${text.trim()}\n`));
+    return { exitCode: MISSING.test(text) ? NOT_FOUND : CANNOT_RUN };
   } catch (thrown) {
     throw dockerError(thrown, "the outcome of the command is not known");
   } finally {
@@ -84,16 +101,29 @@ function feedStdin(socket: Duplex, { stdin }: ExecRequest): () => void {
   };
 }
 
-async function pump(socket: Duplex, request: ExecRequest): Promise<void> {
+/** Answers what the engine seems to say in place of a command that it could not start; that is not handed on. */
+async function pump(socket: Duplex, request: ExecRequest): Promise<Buffer | undefined> {
   const demux = new Demux();
   const tty = request.tty !== undefined;
+  let refusal: Buffer | undefined;
+  let first = true;
+  const take = async (stream: "stdout" | "stderr", data: Buffer): Promise<void> => {
+    const refused = first ? data.subarray(0, REFUSAL.length).equals(REFUSAL) : refusal !== undefined;
+    first = false;
+    if (refused) refusal = Buffer.concat([refusal ?? Buffer.alloc(0), data]);
+    else await write(request[stream], data);
+    if ((refusal?.length ?? 0) <= LONGEST_REFUSAL) return;
+    await write(request.stdout, refusal ?? Buffer.alloc(0));
+    refusal = undefined;
+  };
   for await (const chunk of socket) {
     const data = Buffer.from(chunk);
-    if (tty) await write(request.stdout, data);
-    else for (const frame of demux.push(data)) await write(request[frame.stream], frame.data);
+    if (tty) await take("stdout", data);
+    else for (const frame of demux.push(data)) await take(frame.stream, frame.data);
   }
   if (demux.torn) throw lost("DOCKER_CONNECTION_LOST", "its output ended in the middle");
   await Promise.all([drained(request.stdout), drained(request.stderr)]);
+  return refusal;
 }
 
 /** One write, waiting for the reader of a full stream; a stream that closes instead is an error, never a hang. */

@@ -1,0 +1,238 @@
+import { rm } from "node:fs/promises";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { createServer, request } from "node:http";
+import type { Socket } from "node:net";
+import { connect } from "node:net";
+import type { Duplex } from "node:stream";
+import { buffer } from "node:stream/consumers";
+
+/**
+ * What can befall one call: its caller dies before the engine hears of it or before it hears of the engine's answer,
+ * the answer is lost with its connection, becomes a 500, ends in its middle, or comes late.
+ */
+export const BLOWS = ["kill before", "kill after", "lost", "error", "truncated", "delayed"] as const;
+export type Blow = (typeof BLOWS)[number];
+
+export interface EngineCall {
+  /** `POST /containers/{}/start`: the same for all objects. */
+  readonly kind: string;
+  /** Counts the calls of this kind, from 1. */
+  readonly nth: number;
+  readonly writes: boolean;
+}
+
+export interface Strike {
+  readonly kind: string;
+  readonly nth: number;
+  readonly blow: Blow;
+  /** Ends the caller's process. */
+  readonly kill: () => void;
+}
+
+const DELAY_MS = 400;
+const PER_CONNECTION: ReadonlySet<string> = new Set(["connection", "keep-alive", "transfer-encoding"]);
+const REFUSAL = JSON.stringify({ message: "the engine stumbled" });
+
+/** Stands before an engine's socket, passes everything on, and strikes the one call that it is armed against. */
+export class FaultProxy implements AsyncDisposable {
+  readonly path: string;
+  calls: EngineCall[] = [];
+  /** Whether the call that it was armed against came. */
+  struck = false;
+  onCall: (call: EngineCall) => void = () => undefined;
+  readonly #target: string;
+  readonly #server: Server;
+  readonly #sockets = new Set<Duplex>();
+  #strike: Strike | undefined;
+
+  private constructor(path: string, target: string) {
+    this.path = path;
+    this.#target = target;
+    this.#server = createServer((incoming, outgoing) => void this.#exchange(incoming, outgoing));
+    this.#server.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Buffer) =>
+      this.#hijack(incoming, socket, head),
+    );
+    this.#server.on("connection", (socket: Socket) => this.#keep(socket));
+  }
+
+  static async open(path: string, target: string): Promise<FaultProxy> {
+    const proxy = new FaultProxy(path, target);
+    await new Promise<void>((resolve, reject) => {
+      proxy.#server.once("error", reject);
+      proxy.#server.listen(path, resolve);
+    });
+    return proxy;
+  }
+
+  /** Forgets the calls so far and strikes at the given one, or at none. */
+  arm(strike?: Strike): void {
+    this.calls = [];
+    this.struck = false;
+    this.#strike = strike;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    await rm(this.path, { force: true });
+  }
+
+  #keep(socket: Duplex): void {
+    this.#sockets.add(socket);
+    socket.on("close", () => this.#sockets.delete(socket));
+    socket.on("error", () => socket.destroy());
+  }
+
+  #note(incoming: IncomingMessage): Strike | undefined {
+    const method = incoming.method ?? "GET";
+    const kind = `${method} ${routeOf(incoming.url ?? "/")}`;
+    if (kind === "GET /events") return undefined;
+    const nth = this.calls.filter((each) => each.kind === kind).length + 1;
+    const call = { kind, nth, writes: method !== "GET" && method !== "HEAD" };
+    this.calls.push(call);
+    this.onCall(call);
+    const strike = this.#strike;
+    if (strike?.kind !== kind || strike.nth !== nth) return undefined;
+    this.struck = true;
+    return strike;
+  }
+
+  async #exchange(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const strike = this.#note(incoming);
+    if (strike?.blow === "kill before") {
+      strike.kill();
+      return void incoming.socket.destroy();
+    }
+    try {
+      const answer = await this.#ask(incoming);
+      outgoing.on("close", () => answer.destroy());
+      if (strike === undefined) passOn(answer, outgoing);
+      else await hit(strike, answer, outgoing);
+    } catch {
+      incoming.socket.destroy();
+    }
+  }
+
+  #ask(incoming: IncomingMessage): Promise<IncomingMessage> {
+    const { method, url, headers } = incoming;
+    return new Promise((resolve, reject) => {
+      const asked = request({ socketPath: this.#target, method, path: url, headers, agent: false }, resolve);
+      asked.on("error", reject);
+      incoming.on("error", reject);
+      incoming.socket.on("close", () => asked.destroy());
+      incoming.pipe(asked);
+    });
+  }
+
+  /** A connection that the engine takes over is passed through as it is, but for the blow at its beginning. */
+  #hijack(incoming: IncomingMessage, client: Duplex, head: Buffer): void {
+    const strike = this.#note(incoming);
+    if (strike?.blow === "kill before") {
+      strike.kill();
+      return void client.destroy();
+    }
+    const engine = connect({ path: this.#target, allowHalfOpen: true });
+    this.#keep(engine);
+    for (const [one, other] of [
+      [client, engine],
+      [engine, client],
+    ] as const)
+      one.on("close", () => other.destroy());
+    engine.write(headOf(incoming));
+    engine.write(head);
+    client.pipe(engine);
+    if (strike === undefined) return void engine.pipe(client);
+    engine.once("data", (first: Buffer) => {
+      engine.pause();
+      switch (strike.blow) {
+        case "kill after":
+          strike.kill();
+          return void client.destroy();
+        case "lost":
+          return void client.destroy();
+        case "error":
+          return void client.end(
+            `HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: ${REFUSAL.length}\r\nConnection: close\r\n\r\n${REFUSAL}`,
+          );
+        case "truncated":
+          return void client.end(first.subarray(0, first.indexOf("\r\n\r\n") + 4));
+        default:
+          setTimeout(() => {
+            client.write(first);
+            engine.pipe(client);
+          }, DELAY_MS);
+      }
+    });
+  }
+}
+
+async function hit(strike: Strike, answer: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  const body = await buffer(answer);
+  switch (strike.blow) {
+    case "kill before":
+    case "kill after":
+      strike.kill();
+      return void outgoing.destroy();
+    case "lost":
+      return void outgoing.destroy();
+    case "error":
+      outgoing.writeHead(500, { "content-type": "application/json" });
+      return void outgoing.end(REFUSAL);
+    case "truncated":
+      return truncate(answer, body, outgoing);
+    case "delayed":
+      await new Promise((resolve) => setTimeout(resolve, DELAY_MS));
+      writeHead(answer, outgoing);
+      return void outgoing.end(body);
+  }
+}
+
+/** Half of the body; of an answer without one, half of its head. */
+function truncate(answer: IncomingMessage, body: Buffer, outgoing: ServerResponse): void {
+  const { socket } = outgoing;
+  if (body.length < 2) {
+    socket?.end(`HTTP/1.1 ${answer.statusCode} No Con`);
+    return;
+  }
+  // Said in full length even where the engine sends in chunks: both tell a reader that something is missing.
+  outgoing.writeHead(answer.statusCode ?? 200, { ...headersOf(answer), "content-length": body.length });
+  outgoing.write(body.subarray(0, Math.floor(body.length / 2)), () => socket?.end());
+}
+
+function passOn(answer: IncomingMessage, outgoing: ServerResponse): void {
+  writeHead(answer, outgoing);
+  outgoing.flushHeaders();
+  answer.on("error", () => outgoing.destroy());
+  answer.pipe(outgoing);
+}
+
+function writeHead(answer: IncomingMessage, outgoing: ServerResponse): void {
+  // The engine ends some streams with their connection; chunks would make their ends safer than they are.
+  if (answer.headers["transfer-encoding"] === undefined) outgoing.useChunkedEncodingByDefault = false;
+  outgoing.writeHead(answer.statusCode ?? 200, headersOf(answer));
+}
+
+function headersOf(answer: IncomingMessage): Record<string, string | string[]> {
+  const kept = Object.entries(answer.headers).filter(([name]) => !PER_CONNECTION.has(name));
+  return Object.fromEntries(kept.map(([name, value]) => [name, value ?? ""]));
+}
+
+function headOf({ method, url, rawHeaders }: IncomingMessage): string {
+  const lines: string[] = [`${method} ${url} HTTP/1.1`];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    lines.push(`${rawHeaders[index]}: ${rawHeaders[index + 1]}`);
+  }
+  return `${lines.join("\r\n")}\r\n\r\n`;
+}
+
+/** Verbs and lists of the API that stand where an object's name could. */
+const WORDS: ReadonlySet<string> = new Set(["create", "json", "prune"]);
+
+/** The path without version, query, and the object's name, which for images holds slashes. */
+function routeOf(url: string): string {
+  const path = url.replace(/^\/v\d[\d.]*(?=\/)/, "").replace(/\?.*$/s, "");
+  const [, area = "", first, ...rest] = path.split("/");
+  if (first === undefined) return path;
+  if (rest.length === 0) return WORDS.has(first) ? path : `/${area}/{}`;
+  return `/${area}/{}/${rest.at(-1)}`;
+}
