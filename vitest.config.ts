@@ -9,6 +9,8 @@ const slow = { testTimeout: 60_000, hookTimeout: 120_000 };
 
 export default defineConfig({
   test: {
+    // Most of it waits for engines and child processes, so that one worker a core leaves the cores idle.
+    maxWorkers: 2,
     projects: [
       {
         extends: true,

@@ -6,6 +6,7 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { LoadedConfig, LoadRequest, LoadResult } from "../src/config/index.ts";
 import { loadConfig } from "../src/config/index.ts";
+import { lockPath } from "../src/config/lock.ts";
 import { SandkeepError, toError } from "../src/errors.ts";
 import type { WatchedFolder, WatchedPaths } from "../src/loop/triggers/files.ts";
 import type { Diagnostic } from "../src/model/diagnostic.ts";
@@ -138,7 +139,12 @@ async function watchedPaths(
   cwd: string,
 ): Promise<WatchedPaths> {
   const folder = dirname(loaded.rootFile);
-  const files = [loaded.rootFile, ...loaded.files.map(({ path }) => join(folder, path))];
+  // The lock file is watched before there is one, too.
+  const files = [
+    loaded.rootFile,
+    lockPath(loaded.rootFile),
+    ...loaded.files.map(({ path }) => join(folder, path)),
+  ];
   const folders: WatchedFolder[] = [];
   for (const pattern of loaded.config.include ?? []) {
     const parts = pattern.split("/");

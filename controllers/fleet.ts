@@ -35,6 +35,8 @@ export interface FleetLoop {
   readonly claims: Claims;
   /** Once aborted, no new step starts. */
   readonly stop: AbortSignal;
+  /** Told after each look at the whole fleet. */
+  readonly looked?: () => void;
   /** Told when a config has proved good. */
   readonly adopted?: (loaded: LoadedConfig) => Promise<void>;
 }
@@ -74,7 +76,9 @@ export function cycleFailed(loop: FleetLoop, keys: readonly string[], error: Err
 export async function lookAtFleet(loop: FleetLoop): Promise<number> {
   const loaded = await loop.config.refresh();
   if (loaded === undefined) return 78;
-  return enforce(loop, loaded);
+  const code = await enforce(loop, loaded);
+  loop.looked?.();
+  return code;
 }
 
 async function enforce(loop: FleetLoop, loaded: LoadedConfig): Promise<number> {

@@ -15,6 +15,7 @@ import { resolve } from "../src/resolve/index.ts";
 import { pathFacts } from "../src/util/path-facts.ts";
 import { ConfigKeeper, type ConfigKeeperOptions } from "./config.ts";
 import { type FleetLoop, cycleFailed, lookAtFleet, workOn } from "./fleet.ts";
+import { trackedImages } from "./images.ts";
 import { Triggers } from "./triggers.ts";
 
 export interface WatchOptions {
@@ -70,16 +71,18 @@ async function run(engine: Engine, options: WatchOptions): Promise<number> {
   if (loaded === undefined) return NO_CONFIG;
   // Subscribed before the first listing, so that nothing falls between them.
   const fleet = resolved(engine, loaded);
-  const interval = fleet === undefined ? 0 : await triggers.adopt(fleet);
+  let interval = fleet === undefined ? 0 : await triggers.adopt(fleet);
+  const { registry, looked } = trackedImages(clock, queue, () => interval);
   engine.sink.notify({ type: "watch.started", fleet: loaded.config.fleet, resync_s: interval / 1000 });
   triggers.begin();
-  const loop = fleetLoop(engine, options, {
+  const loop = fleetLoop({ ...engine, registry }, options, {
     clock,
     queue,
     config,
+    looked,
     adopted: async (next) => {
       const changed = resolved(engine, next);
-      if (changed !== undefined) await triggers.adopt(changed);
+      if (changed !== undefined) interval = await triggers.adopt(changed);
     },
   });
   const pool = runPool({
@@ -115,7 +118,7 @@ async function drain(
 function fleetLoop(
   engine: Engine,
   options: WatchOptions,
-  parts: Pick<FleetLoop, "clock" | "queue" | "config" | "adopted">,
+  parts: Pick<FleetLoop, "clock" | "queue" | "config" | "adopted" | "looked">,
 ): FleetLoop {
   const { clock, queue } = parts;
   const random = chance(engine);

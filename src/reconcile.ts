@@ -2,7 +2,7 @@
  * The flow, top to bottom: config → resolve → desire → observe → diff → plan → apply.
  * The CLI, the watch loop and the HTTP API all come through here; there is no second path.
  */
-import { staleness } from "./apply/precondition.ts";
+import { staleImage, staleness } from "./apply/precondition.ts";
 import type { TakeOptions } from "./apply/session.ts";
 import { applyPlan, remember, takeFleet } from "./apply/session.ts";
 import type { PlanRequest } from "./model/intent.ts";
@@ -76,7 +76,9 @@ export async function applySavedPlan(
   if (seen.status === "invalid") return seen;
   const stale = new Map<Change, string>();
   for (const change of plan.changes) {
-    const why = staleness(change, seen.observations, seen.facts.owner, seen.now);
+    const why =
+      staleness(change, seen.observations, seen.facts.owner, seen.now) ??
+      staleImage(change, plan, seen.images);
     if (why !== undefined && change.actions[0] !== "no-op") stale.set(change, why);
   }
   const { parallelism, signal } = options;

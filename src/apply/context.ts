@@ -28,6 +28,8 @@ export interface ApplyContext {
   readonly heldNow: (address: string) => Promise<string | undefined>;
   /** Values of a spec's secrets for its setup; throws when one cannot be read. */
   readonly secretsFor: (change: Change, values: JsonObject) => Promise<Record<string, string>>;
+  /** Told at once of each image that was pulled, so that it is known later whose it is. */
+  readonly pulled?: (image: PulledImage) => Promise<void>;
   /** Base of the state directory: never part of a workspace that is copied. */
   readonly stateDir: string;
   /** Ids of what was created; steps add to it. */
@@ -50,6 +52,16 @@ export interface ChangeRun {
   needsSeed: boolean;
   /** Held from the first step that disturbs an existing runtime to the end of the change. */
   lock?: AsyncDisposable;
+}
+
+/** An image that an engine did not have before sandkeep fetched it. */
+export interface PulledImage {
+  readonly backend: string;
+  readonly host: string;
+  readonly engine_id: string;
+  readonly image_id: string;
+  /** As the config names it. */
+  readonly ref: string;
 }
 
 /** Images that this apply fetched, by image key. */

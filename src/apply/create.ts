@@ -4,7 +4,7 @@ import type { ObservedRuntime } from "../model/observed.ts";
 import type { GraphNode } from "../model/plan.ts";
 import type { ImageIdentity, Spec } from "../model/spec.ts";
 import { engineKey } from "../observe/engines.ts";
-import { imageKey } from "../observe/images.ts";
+import { identityOf, imageKey } from "../observe/images.ts";
 import { getPath } from "../util/json-path.ts";
 import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
 import { createdLabels, specOf } from "./labels.ts";
@@ -72,14 +72,12 @@ function imageFor(
   if (!run.module.capabilities.images) return undefined;
   const ref = getPath(spec.values, `${spec.backend}.image`);
   const { backend, host } = run.change;
+  const policy = getPath(spec.values, `${spec.backend}.image_policy`) ?? "missing";
   const planned = context.plan.images.find(
-    (each) => each.ref === ref && each.backend === backend && each.host === host,
+    (each) => each.ref === ref && each.policy === policy && each.backend === backend && each.host === host,
   );
   if (planned === undefined) return undefined;
   const now = fetched.get(imageKey(planned));
   if (now !== undefined) return now;
-  const { kind, digest, platform } = planned;
-  return kind === null || digest === null || platform === null
-    ? undefined
-    : { ref: planned.ref, kind, digest, platform };
+  return identityOf(planned);
 }

@@ -3,7 +3,10 @@ import { standing } from "../diff/situation.ts";
 import type { Observation, ObservedRuntime } from "../model/observed.ts";
 import type { Change, GraphNode, Plan } from "../model/plan.ts";
 import { engineKey } from "../observe/engines.ts";
+import type { ImageFact } from "../observe/images.ts";
+import { imageKey } from "../observe/images.ts";
 import { observedDigest } from "../plan/change.ts";
+import { getPath } from "../util/json-path.ts";
 import type { ApplyContext, ChangeRun } from "./context.ts";
 
 /** What is there is not what the plan was made for: nothing was done, and a new plan will tell. */
@@ -110,6 +113,27 @@ export function staleness(
   if (object_id === null) return current === undefined ? undefined : "it exists since the plan";
   if (current?.object_id !== object_id) return "it was replaced or removed since the plan";
   return difference(change, current);
+}
+
+/** An image that was there when the plan was made and is gone: what replaces it would be another plan. */
+export function staleImage(
+  change: Change,
+  plan: Plan,
+  images: ReadonlyMap<string, ImageFact>,
+): string | undefined {
+  const makes = change.actions.includes("create") || change.actions.includes("recreate");
+  const values = change.spec_key === null ? undefined : plan.specs[change.spec_key]?.values;
+  if (!makes || values === undefined) return undefined;
+  const ref = getPath(values, `${change.backend}.image`);
+  // Under the other policies "absent" speaks of what a tag means by now, not of what was planned.
+  const gone = plan.images.find(
+    (each) =>
+      each.present &&
+      each.ref === ref &&
+      (each.policy === "missing" || each.policy === "never") &&
+      images.get(imageKey(each))?.state.status === "absent",
+  );
+  return gone === undefined ? undefined : `the engine no longer has its image ${gone.ref}`;
 }
 
 function difference(change: Change, current: ObservedRuntime): string | undefined {

@@ -28,6 +28,7 @@ import { readHolds } from "../state/holds.ts";
 import type { Lease } from "../state/lease.ts";
 import { acquireLease } from "../state/lease.ts";
 import { readOpenRuns } from "../state/open-runs.ts";
+import { recordPulled } from "../state/pulled-images.ts";
 import { readSightings, recordSightings } from "../state/sightings.ts";
 import { apply } from "./apply.ts";
 
@@ -100,6 +101,7 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       usedSince: (address, since) => usedSince(state, address, since, engine.now()),
       heldNow: (address) => heldNow(state, address, engine.now()),
       secretsFor: (change, values) => secretsFor(input, change, values),
+      pulled: (image) => recordPulled(state, image, engine.now()),
       stateDir: engine.stateDir,
       made,
       calls: { read: seen.reads, write: 0 },

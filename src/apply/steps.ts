@@ -3,7 +3,7 @@ import { unenforced } from "../diff/fields.ts";
 import { assertNever, SandkeepError } from "../errors.ts";
 import type { ObservedRuntime } from "../model/observed.ts";
 import type { GraphNode } from "../model/plan.ts";
-import { imageKey } from "../observe/images.ts";
+import { identityOf, imageKey } from "../observe/images.ts";
 import { engineKey } from "../observe/engines.ts";
 import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
 import { create } from "./create.ts";
@@ -69,10 +69,17 @@ export async function fetchImage(
 ): Promise<void> {
   const driver = context.drivers.get(engineKey(node));
   if (driver === undefined) throw notOpen(engineKey(node));
-  const image = await driver.fetch(node.ref, node.policy, (message, fraction) => {
+  const planned = context.plan.images.find((each) => imageKey(each) === imageKey(node));
+  const tell = (message: string, fraction: number | null): void => {
     const { address, id, op } = node;
     context.sink.notify({ type: "step.progress", address, step: id, op, message, fraction });
-  });
+  };
+  const wanted = planned === undefined ? undefined : identityOf(planned);
+  const { image, ...held } = await driver.fetch(node.ref, node.policy, tell, wanted);
+  if (held.pulled) {
+    const { backend, host, ref } = node;
+    await context.pulled?.({ backend, host, ref, engine_id: held.engine_id, image_id: held.image_id });
+  }
   fetched.set(imageKey(node), image);
 }
 

@@ -84,6 +84,8 @@ async function start(): Promise<void> {
     process.exit(await fail(error, argv, process.env, streams, ""));
   };
   process.on("uncaughtException", (error) => void crash(error));
+  // Nothing left to wait for although the command is not done: without this it would end as if all were well.
+  process.once("beforeExit", () => void crash(new Error("the command ended before its work was done")));
   // Explicit exit, because an open stdin or a keep-alive socket would keep a finished command waiting.
   process.exit(await main(argv, process.env, streams));
 }

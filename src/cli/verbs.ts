@@ -54,6 +54,17 @@ export const VERBS: readonly Verb[] = [
     load: () => import("./commands/init.ts"),
   },
   {
+    name: "import",
+    about: "write a commented sandkeep.toml from another tool's config",
+    args: [["<file>", "config of FluffBuzz, OpenClaw, BMO or bmux"]],
+    options: [
+      { flags: "--from <product>", about: "fluffbuzz, openclaw, bmo or bmux; else told by its keys" },
+      { flags: "--out <file>", about: "write here instead of to stdout" },
+      { flags: "--force", about: "overwrite an existing file" },
+    ],
+    load: () => import("./commands/import.ts"),
+  },
+  {
     name: "schema",
     about: "print a JSON Schema of a published format",
     args: [["[name]", "config, plan, event, list, … (default config)"]],
@@ -166,6 +177,16 @@ export const VERBS: readonly Verb[] = [
       YES,
     ],
     load: () => import("./commands/prune.ts"),
+  },
+  {
+    name: "images",
+    about: "show, lock, check, update or prune the images that runtimes are made from",
+    args: [
+      ["<action>", "list, lock, check, update or prune"],
+      ["[refs...]", "lock and update: only these images"],
+    ],
+    options: [{ flags: "--dry-run", about: "prune: only say what would be removed" }],
+    load: () => import("./commands/images.ts"),
   },
   {
     name: "destroy",

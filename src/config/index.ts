@@ -10,6 +10,7 @@ import { type Discovered, discoverConfig, showPath } from "./discover.ts";
 import { compareText, diagnose, sortDiagnostics } from "./document.ts";
 import { type Gathered, type GatheredFile, gatherFiles } from "./gather.ts";
 import { type KeyNode, findKey, isReservedKey } from "./key-tree.ts";
+import { type LockEntry, readLock } from "./lock.ts";
 import { type Merged, chooseRoot, mergeFiles } from "./merge.ts";
 import { parseText } from "./parse.ts";
 import type { Config } from "./schema/root.ts";
@@ -34,7 +35,9 @@ export interface LoadedConfig {
   readonly rootFile: string;
   /** The root file's real folder: relative paths resolve against it, those of included files too. */
   readonly root: string;
-  /** Every file that was read, by path. */
+  /** What `sandkeep.lock` beside the root file says; empty without one. */
+  readonly lock?: readonly LockEntry[];
+  /** Every file that was read, the lock file too, by path. */
   readonly files: readonly ConfigFile[];
   readonly config: Config;
   /** Where a key or list element is written; undefined when it is not written. */
@@ -59,16 +62,19 @@ export async function loadConfig(request: LoadRequest): Promise<LoadResult> {
   const merged = mergeFiles(rootFile, fragments);
   const known = [...diagnostics, ...merged.diagnostics];
   const outcome = validate(merged, request.backends, gathered.complete);
-  const all = sortDiagnostics([...known, ...outcome.diagnostics]);
+  const lock = await readLock(rootFile.path, cwd);
+  const all = sortDiagnostics([...known, ...outcome.diagnostics, ...lock.diagnostics]);
   if (outcome.config === undefined || hasErrors(all)) return failed(all);
+  const read = files.map(({ name, sha256 }) => ({ path: name, sha256 }));
   return {
     ok: true,
     loaded: {
       rootFile: rootFile.path,
       root: found.root,
-      files: files
-        .map(({ name, sha256 }) => ({ path: name, sha256 }))
-        .toSorted((a, b) => compareText(a.path, b.path)),
+      lock: lock.entries,
+      files: [...read, ...(lock.file === undefined ? [] : [lock.file])].toSorted((a, b) =>
+        compareText(a.path, b.path),
+      ),
       config: outcome.config,
       locate: (path) => locate(merged.keys, path),
     },

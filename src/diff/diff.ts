@@ -9,7 +9,7 @@ import type { Address } from "../model/names.ts";
 import type { ForeignObject, Observation, ObservedRuntime } from "../model/observed.ts";
 import { engineKey } from "../observe/engines.ts";
 import type { ImageFact } from "../observe/images.ts";
-import { imageKey } from "../observe/images.ts";
+import { imageKey, imageRefusal } from "../observe/images.ts";
 import { compareFields, compareImage, compareSecrets } from "./fields.ts";
 import { guard } from "./guards.ts";
 import type { RuleContext } from "./rules.ts";
@@ -105,10 +105,12 @@ function situate(
     const why = current === undefined ? "it is no longer declared" : "it is in use again";
     repairs.push({ kind: "clear-mark", why: `its dormancy mark is out of date: ${why}` });
   }
+  const refusal = imageRefusal(desired === undefined ? undefined : factOf(input, desired));
   return {
     ...at,
     name,
     repairs,
+    ...(refusal === undefined ? {} : { imageless: refusal }),
     differences: desired === undefined || current === undefined ? [] : differences(input, desired, current),
     protected: desired?.settings.protect ?? current?.labels.protect ?? false,
     ...(current === undefined ? {} : { current, usage: usage.usage(at.address, current) }),
@@ -120,8 +122,7 @@ function situate(
 function differences(input: DiffInput, desired: DesiredRuntime, current: ObservedRuntime): Difference[] {
   const module = input.modules[desired.backend];
   if (module === undefined) return [];
-  const image = desired.image === undefined ? undefined : { ...desired.image, ...locate(desired) };
-  const fact = image === undefined ? undefined : input.images.get(imageKey(image));
+  const fact = factOf(input, desired);
   return [
     ...compareState(desired, current),
     ...compareFields(desired, current, module.fields),
@@ -130,8 +131,8 @@ function differences(input: DiffInput, desired: DesiredRuntime, current: Observe
   ];
 }
 
-function locate(desired: DesiredRuntime): { backend: string; host: string } {
-  return { backend: desired.backend, host: desired.host };
+function factOf(input: DiffInput, { image, backend, host }: DesiredRuntime): ImageFact | undefined {
+  return image === undefined ? undefined : input.images.get(imageKey({ ...image, backend, host }));
 }
 
 /** Runtimes of a passing role are not declared anywhere: they live until they expire. */

@@ -1,13 +1,14 @@
 import type { DesiredRuntime } from "../desire/desire.ts";
 import { compareFingerprints } from "../desire/fingerprint.ts";
 import { HASH_VERSION } from "../desire/hash.ts";
+import type { ImageState } from "../drivers/driver.ts";
 import type { FieldRow } from "../model/fields.ts";
 import type { Json } from "../model/json.ts";
 import type { ObservedRuntime } from "../model/observed.ts";
 import type { DriftOrigin } from "../model/plan.ts";
 import { MASKED } from "../model/plan-format.ts";
 import type { ImageFact } from "../observe/images.ts";
-import type { Spec } from "../model/spec.ts";
+import type { ImageIdentity, Spec } from "../model/spec.ts";
 import { formatKeyPath } from "../model/source.ts";
 import { equalJson, getPath, isJsonObject } from "../util/json-path.ts";
 import type { Difference } from "./verdict.ts";
@@ -106,17 +107,19 @@ function mask(row: FieldRow, value: Json | undefined): Json {
   return row.sensitive === true ? MASKED : value;
 }
 
-/** A digest that moved under an unchanged reference. Unlike kinds of digest are never compared. */
+/**
+ * A digest that moved under an unchanged reference. Unlike kinds of digest are never compared: what the engine shows is
+ * compared with what it would use now, and for an image it lacks yet, the recorded identity with the registry's.
+ */
 export function compareImage(
   desired: DesiredRuntime,
   current: ObservedRuntime,
   fact: ImageFact | undefined,
 ): Difference[] {
-  const before = current.image ?? current.labels.image;
-  if (fact?.state.status !== "present" || before === undefined) return [];
-  const after = fact.state.image;
-  const refs = current.labels.image?.ref ?? before.ref;
-  if (refs !== fact.ref || before.kind !== after.kind || before.digest === after.digest) return [];
+  const moved = fact === undefined ? undefined : movedImage(current, fact.state);
+  const ref = current.labels.image?.ref ?? current.image?.ref;
+  if (fact === undefined || moved === undefined || ref !== fact.ref) return [];
+  const { before, after } = moved;
   const { source, key, layer } = desired.provenance(`${desired.backend}.image`);
   return [
     {
@@ -131,6 +134,36 @@ export function compareImage(
       origin: "image",
     },
   ];
+}
+
+interface MovedImage {
+  readonly before: ImageIdentity;
+  readonly after: ImageIdentity;
+}
+
+function movedImage(current: ObservedRuntime, state: ImageState): MovedImage | undefined {
+  if (state.status === "unknown" || (state.unresolved !== undefined && state.from === undefined))
+    return undefined;
+  const { image, from } = state;
+  const recorded = current.labels.image;
+  if (state.status === "present") {
+    const [moved] = likePairs([current.image ?? recorded], [image]);
+    return moved?.before.digest === moved?.after.digest ? undefined : moved;
+  }
+  const pairs = likePairs([recorded, current.image], [from, image]);
+  // One kind that agrees is proof enough: an index moves with every attestation, and the image stays.
+  return pairs.some(({ before, after }) => before.digest === after.digest) ? undefined : pairs[0];
+}
+
+function likePairs(
+  befores: readonly (ImageIdentity | undefined)[],
+  afters: readonly (ImageIdentity | undefined)[],
+): MovedImage[] {
+  return befores.flatMap((before) =>
+    afters.flatMap((after) =>
+      before !== undefined && after !== undefined && before.kind === after.kind ? [{ before, after }] : [],
+    ),
+  );
 }
 
 /** Secrets that setup consumed: a changed keyed fingerprint recreates; another key id is unknown. */

@@ -5,6 +5,7 @@
 import type { Intent } from "../model/intent.ts";
 import { formatDuration, roughDuration } from "../util/duration.ts";
 import { gate } from "./disruption.ts";
+import { withImage } from "./image.ts";
 import type { Situation } from "./situation.ts";
 import type { Difference, Rest, Verdict } from "./verdict.ts";
 
@@ -79,7 +80,7 @@ const RULES: readonly Rule[] = [
 export function decide(situation: Situation, context: RuleContext): Verdict {
   for (const rule of RULES) {
     const verdict = rule.decide(situation, context);
-    if (verdict !== undefined) return named(situation, verdict);
+    if (verdict !== undefined) return named(situation, withImage(situation, verdict));
   }
   return named(situation, rest("up-to-date", "as declared"));
 }
@@ -238,9 +239,10 @@ function aged(s: Situation, c: RuleContext): Verdict | undefined {
   return gated === verdict ? verdict : kept(s, c, gated);
 }
 
-/** What keeps a runtime from going keeps it from nothing else: later rows still see to what differs. */
+/** What keeps a runtime from going keeps it from nothing else: later rows still see to what differs or is doubled. */
 function kept(s: Situation, c: RuleContext, verdict: Verdict): Verdict | undefined {
-  return s.differences.length > 0 && c.intent.mode !== "prune" ? undefined : verdict;
+  const more = s.differences.length > 0 || s.spared !== undefined;
+  return more && c.intent.mode !== "prune" ? undefined : verdict;
 }
 
 function told(

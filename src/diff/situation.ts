@@ -3,6 +3,7 @@ import type { Hold } from "../model/facts.ts";
 import type { Address, Slot } from "../model/names.ts";
 import { SLOT_SUFFIX, slotOf } from "../model/names.ts";
 import type { DormancyMark, ForeignObject, ObservedRuntime } from "../model/observed.ts";
+import type { ImageRefusal } from "../observe/images.ts";
 import type { Difference } from "./verdict.ts";
 import type { Usage } from "./usage.ts";
 
@@ -30,6 +31,8 @@ export interface Situation {
   /** Another state directory's unexpired `.new`: somebody is at work here. */
   readonly others?: ObservedRuntime;
   readonly differences: readonly Difference[];
+  /** Why no runtime can be made of its image, when that is known. */
+  readonly imageless?: ImageRefusal;
   readonly protected: boolean;
   /** A second runtime of this address that may not be removed now: it is protected, or in use. */
   readonly spared?: ObservedRuntime;

@@ -40,7 +40,7 @@ export type Verdict =
     }
   | {
       readonly action: "blocked";
-      readonly rule: "busy" | "protected" | "guard" | "foreign" | "candidate" | "disruption";
+      readonly rule: "busy" | "protected" | "guard" | "foreign" | "candidate" | "disruption" | "image";
       readonly why: string;
       readonly fix: string | null;
       /** Milliseconds since the epoch. */

@@ -137,7 +137,7 @@ export const imageSchema = z.strictObject({
   host: z.string(),
   ref: z.string(),
   policy: z.string(),
-  /** Null until fetched. */
+  /** By the registry's name for it where that is known, else by the engine's; null where neither could say. */
   kind: z.enum(["index", "manifest", "config"]).nullable(),
   digest: z.string().nullable(),
   platform: z.string().nullable(),
@@ -154,7 +154,7 @@ const specEntrySchema = z.strictObject({
 
 export const blockedSchema = z.strictObject({
   address: z.string(),
-  /** busy | protected | guard | foreign | candidate | disruption | unobserved */
+  /** busy | protected | guard | foreign | candidate | disruption | image | unobserved */
   rule: z.string(),
   why: z.string(),
   /** Milliseconds since the epoch at which it is tried again, when known. */

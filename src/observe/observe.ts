@@ -6,9 +6,7 @@ import type { ObserveScope } from "../drivers/driver.ts";
 import type { Observation } from "../model/observed.ts";
 import type { EngineFailure, OpenEngine } from "./engines.ts";
 import { engineKey, failureOf } from "./engines.ts";
-
-/** One slow host must not hold up the others for longer than this. */
-const OBSERVE_TIMEOUT_MS = 60_000;
+import { PATIENCE_MS, inTime } from "./patience.ts";
 
 export interface ObserveRequest {
   readonly fleet: string;
@@ -39,26 +37,18 @@ async function observeOne(engine: OpenEngine, request: ObserveRequest): Promise<
     ...failure,
   });
   if ("failure" in engine) return unobserved(engine.failure);
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<Observation>((resolve) => {
-    timer = setTimeout(() => {
-      resolve(
-        unobserved({
-          kind: "unreachable",
-          message: `no answer within ${OBSERVE_TIMEOUT_MS / 1000} s`,
-          hint: "look at the engine's load and the network to it",
-        }),
-      );
-    }, OBSERVE_TIMEOUT_MS);
-  });
   try {
-    const seen = engine.reader.observe(scopeOf(request, engineKey(engine.ref)));
-    const observation = await Promise.race([seen, timeout]);
+    const observation = await inTime(engine.reader.observe(scopeOf(request, engineKey(engine.ref))));
+    if (observation === undefined) {
+      return unobserved({
+        kind: "unreachable",
+        message: `no answer within ${PATIENCE_MS / 1000} s`,
+        hint: "look at the engine's load and the network to it",
+      });
+    }
     // The host's name is the fleet's, whatever the driver calls its endpoint.
     return { ...observation, backend, host };
   } catch (thrown) {
     return unobserved(failureOf(thrown));
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -12,7 +12,7 @@ import type { Blocked, Change, GraphNode, Plan } from "../model/plan.ts";
 import { PLAN_FORMAT } from "../model/plan-format.ts";
 import { engineKey } from "../observe/engines.ts";
 import type { ImageFact } from "../observe/images.ts";
-import { imageKey, planImage } from "../observe/images.ts";
+import { imageDoubt, imageKey, planImage } from "../observe/images.ts";
 import { nearestWord } from "../util/suggestion.ts";
 import { getPath } from "../util/json-path.ts";
 import { actionsOf, buildChange, specKey } from "./change.ts";
@@ -198,15 +198,15 @@ function unknownTargets({ request, decisions, observations }: PlanInput): Diagno
     });
 }
 
-/** An image nobody could ask about changes nothing; on an engine that is away that goes without saying. */
+/** What nobody could ask about changes nothing; on an engine that is away that goes without saying. */
 function unknownImages(input: PlanInput): Diagnostic[] {
   const away = new Set(
     input.observations.filter((each) => each.status !== "complete").map((each) => engineKey(each)),
   );
   return [...input.images.values()].flatMap((fact) => {
-    if (fact.state.status !== "unknown" || away.has(engineKey(fact))) return [];
-    const message = `whether ${fact.ref} changed on ${engineKey(fact)} is unknown: ${fact.state.message}`;
-    return [{ severity: "warning" as const, code: "image-unknown", message, path: "" }];
+    const told = imageDoubt(fact);
+    if (told === undefined || away.has(engineKey(fact))) return [];
+    return [{ severity: "warning" as const, ...told, path: "" }];
   });
 }
 

@@ -3,6 +3,7 @@
  * the fleet, what it wants, what there is, and what the state directory knows. Read-only by type.
  */
 import type { LoadedConfig } from "../config/index.ts";
+import { lockedImage } from "../config/lock.ts";
 import { desire } from "../desire/desire.ts";
 import type { DesiredRuntime } from "../desire/desire.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
@@ -14,6 +15,7 @@ import type { Observation } from "../model/observed.ts";
 import type { EngineRef, OpenEngine } from "../observe/engines.ts";
 import { closeEngines, engineKey, enginesOf, loadModules, openReaders } from "../observe/engines.ts";
 import type { ImageFact } from "../observe/images.ts";
+import type { RegistryMemo } from "../observe/registry-memo.ts";
 import { observeImages } from "../observe/images.ts";
 import type { ObserveRequest } from "../observe/observe.ts";
 import { observe } from "../observe/observe.ts";
@@ -39,6 +41,8 @@ export interface Engine {
   randomId(): string;
   readonly sink: EventSink;
   readonly toolVersion: string;
+  /** What registries said of tracked images; without it they are asked at each look. */
+  readonly registry?: RegistryMemo | undefined;
 }
 
 export interface SurveyRequest {
@@ -115,7 +119,7 @@ export async function survey(engine: Engine, request: SurveyRequest): Promise<Su
   };
   const open = await openReaders(refs, modules, driverDeps(engine));
   try {
-    const seen = await look(open, config, request);
+    const seen = await look(engine, open, config, request);
     const fingerprints = await fingerprintSecrets(engine, config, seen.desired);
     return {
       status: "surveyed",
@@ -138,6 +142,7 @@ export async function survey(engine: Engine, request: SurveyRequest): Promise<Su
 type Seen = Pick<Survey, "scope" | "desired" | "observations" | "images" | "reads">;
 
 async function look(
+  engine: Engine,
   open: readonly OpenEngine[],
   config: LoadedFleet | undefined,
   request: SurveyRequest,
@@ -161,7 +166,8 @@ async function look(
     .flatMap((each) =>
       each.image === undefined ? [] : [{ ...each.image, backend: each.backend, host: each.host }],
     );
-  const images = await observeImages(open, wants);
+  const locked = (config?.loaded.lock ?? []).map((each) => lockedImage(each));
+  const images = await observeImages(open, wants, { locked, memo: engine.registry });
   return { scope, desired, observations, images, reads: open.length + images.size };
 }
 

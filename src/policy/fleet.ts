@@ -5,6 +5,7 @@
 import type { LoadedConfig } from "../config/index.ts";
 import { loadConfig } from "../config/index.ts";
 import { sortDiagnostics } from "../config/document.ts";
+import { LOCK_FILE } from "../config/lock.ts";
 import type { DriverModule, DriverRegistry, Requirement } from "../drivers/driver.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { ResolvedFleet, Settings } from "../model/settings.ts";
@@ -20,6 +21,8 @@ export interface FleetRequest {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly drivers: DriverRegistry;
+  /** Pinned images may be missing from the lock file: it is about to be written. */
+  readonly unlocked?: boolean;
 }
 
 export interface LoadedFleet {
@@ -55,6 +58,7 @@ export async function loadFleet(request: FleetRequest, given?: LoadedConfig): Pr
     ...checkToolPolicy(loaded),
     ...checkFleetSecurity(draft.agents, paths),
     ...checkRequirements(draft, modules),
+    ...(request.unlocked === true ? [] : checkLocked(draft, modules, loaded)),
   ]);
   const broken = resolution.fleet === undefined || diagnostics.some((each) => each.severity === "error");
   return broken
@@ -91,6 +95,30 @@ function checkRequirements(
       const told = errorAt(agent.provenance(path), fault);
       found.set(`${told.code} ${told.path}`, told);
     }
+  }
+  return [...found.values()];
+}
+
+/** A pinned image that the lock file does not know would be whatever its tag means on the day. */
+function checkLocked(
+  fleet: ResolvedFleet,
+  modules: Readonly<Record<string, DriverModule>>,
+  { lock = [] }: LoadedConfig,
+): Diagnostic[] {
+  const locked = new Set(lock.map((each) => each.ref));
+  const found = new Map<string, Diagnostic>();
+  for (const agent of fleet.agents) {
+    const { settings } = agent;
+    const { image, image_policy: policy } = settings.options;
+    const images = modules[settings.backend]?.capabilities.images === true;
+    if (settings.mode === "off" || !images || policy !== "pin") continue;
+    if (typeof image !== "string" || locked.has(image) || found.has(image)) continue;
+    const fault = {
+      code: "image-not-locked",
+      message: `image ${image} is pinned, but ${LOCK_FILE} has no entry for it`,
+      hint: `run \`sandkeep images lock\` and commit ${LOCK_FILE}`,
+    };
+    found.set(image, errorAt(agent.provenance(`${settings.backend}.image`), fault));
   }
   return [...found.values()];
 }

@@ -30,6 +30,8 @@ export interface Ended {
 /** After its time is up a command gets this long to end by itself. */
 const GRACE_MS = 10_000;
 const TIMED_OUT = 124;
+/** What one timer can wait; a longer time would end at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** The command's own exit code, or 124 when its time was up: TERM first, KILL after the grace. */
 export async function awaitEnd(handle: ExecHandle, timeoutMs: number | undefined): Promise<Ended> {
@@ -37,11 +39,17 @@ export async function awaitEnd(handle: ExecHandle, timeoutMs: number | undefined
   let timedOut = false;
   const quietly = (name: NodeJS.Signals): void => void handle.signal(name).catch(() => undefined);
   let kill: NodeJS.Timeout | undefined;
-  const term = setTimeout(() => {
+  let term: NodeJS.Timeout | undefined;
+  const waitFor = (ms: number): void => {
+    const step = Math.min(ms, LONGEST_TIMER_MS);
+    term = setTimeout(() => (ms > step ? waitFor(ms - step) : expire()), step);
+  };
+  const expire = (): void => {
     timedOut = true;
     quietly("SIGTERM");
     kill = setTimeout(() => quietly("SIGKILL"), GRACE_MS);
-  }, timeoutMs);
+  };
+  waitFor(timeoutMs);
   try {
     const { exitCode } = await handle.result;
     return { exitCode: timedOut ? TIMED_OUT : exitCode, timedOut };

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import type { ExecHandle } from "../drivers/driver.ts";
+import { SandkeepError } from "../errors.ts";
 import type { RunIo, RunRequest } from "./command.ts";
 
 /**
@@ -13,6 +14,13 @@ export function runOnHost(
   place: { readonly cwd: string; readonly env: Readonly<Record<string, string | undefined>> },
 ): ExecHandle {
   const [command = "", ...args] = request.argv;
+  if (command === "" || request.argv.some((each) => each.includes("\0"))) {
+    throw new SandkeepError(`${JSON.stringify(command)} with these arguments is no command`, {
+      code: "USAGE",
+      hint: "name a program after --, without NUL bytes in it or in its arguments",
+      exitCode: 64,
+    });
+  }
   const terminal = request.tty !== undefined;
   const child = spawn(command, args, {
     cwd: place.cwd,

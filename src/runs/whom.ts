@@ -44,13 +44,18 @@ function chooseAgent(
       near === undefined ? declares(names) : `did you mean ${near}?`,
     );
   }
-  const holders = bare === undefined ? agents : agents.filter((each) => each.sessions.includes(bare));
+  const declaring = agents.filter((each) => bare === undefined || each.sessions.includes(bare));
+  // A session that nobody declares may be made for any agent.
+  const holders = declaring.length === 0 ? agents : declaring;
   const [only, ...others] = holders;
   if (only !== undefined && others.length === 0) return only;
   const main = agents.find((each) => each.name === MAIN_SESSION);
-  if (main !== undefined && holders.length === agents.length) return main;
-  const candidates = holders.length === 0 ? names : holders.map((each) => each.name);
-  throw usage("which agent runs it is not clear", `name one with --agent: ${listWords(candidates)}`);
+  if (main !== undefined && bare === undefined) return main;
+  const candidates = listWords(holders.map((each) => each.name));
+  throw usage(
+    "which agent runs it is not clear",
+    only === undefined ? declares(names) : `name one with --agent: ${candidates}`,
+  );
 }
 
 function declares(names: readonly string[]): string {

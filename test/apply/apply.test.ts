@@ -28,6 +28,10 @@ async function standing(): Promise<Bench> {
   return bench;
 }
 
+const refuse = async (): Promise<never> => {
+  throw new SandkeepError("no", { code: "STATE_IO" });
+};
+
 describe("a plan that can be carried out", () => {
   it("is, step by step, and answered in its published form", async () => {
     const bench = new Bench();
@@ -62,9 +66,6 @@ describe("a plan that can be carried out", () => {
   });
 
   it("does no irreversible step whose intent could not be written, nor any without the lease", async () => {
-    const refuse = async (): Promise<never> => {
-      throw new SandkeepError("no", { code: "STATE_IO" });
-    };
     const bench = new Bench();
     const journal = {
       intent: refuse,
@@ -214,6 +215,12 @@ describe("a creation", () => {
   });
 });
 
+const usedSince = async (): Promise<boolean> => true;
+
+const lockAddress = async (): Promise<never> => {
+  throw new SandkeepError("busy", { code: "ADDRESS_BUSY", kind: "transient" });
+};
+
 describe("what was found otherwise than planned", () => {
   it.each<[string, (bench: Bench) => void, string]>([
     ["removed", (bench) => bench.world.removeBehind(a.name), "it was removed since the plan"],
@@ -236,7 +243,6 @@ describe("what was found otherwise than planned", () => {
 
   it("in use since: stale, unless a person named it", async () => {
     const bench = await standing();
-    const usedSince = async (): Promise<boolean> => true;
     const stale = await bench.run({ desired: [changed] }, { usedSince });
     expect(stale).toMatchObject({ exit_code: 4, outcomes: [{ reason: "it came into use since the plan" }] });
     const named = await bench.run(
@@ -248,9 +254,6 @@ describe("what was found otherwise than planned", () => {
 
   it("a run that just begins: put off", async () => {
     const bench = await standing();
-    const lockAddress = async (): Promise<never> => {
-      throw new SandkeepError("busy", { code: "ADDRESS_BUSY", kind: "transient" });
-    };
     const result = await bench.run({ desired: [changed] }, { lockAddress });
     expect(result).toMatchObject({ exit_code: 0, outcomes: [{ status: "skipped" }] });
     expect(bench.names()).toEqual([`${a.name} running`]);

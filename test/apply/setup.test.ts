@@ -47,9 +47,13 @@ describe("masking", () => {
   });
 });
 
-describe("setup", () => {
-  const secretsFor = async () => ({ TOKEN: "s3cret-value" });
+const secretsFor = async () => ({ TOKEN: "s3cret-value" });
 
+const unreadable = async (): Promise<never> => {
+  throw new Error("no such secret");
+};
+
+describe("setup", () => {
   it("runs in order, with secrets in its environment, and stops at the first failure", async () => {
     const seen: string[] = [];
     const bench = new Bench({
@@ -99,9 +103,6 @@ describe("setup", () => {
 
   it("does not begin when a secret cannot be read", async () => {
     const bench = new Bench();
-    const unreadable = async (): Promise<never> => {
-      throw new Error("no such secret");
-    };
     const desired = [wish({ settings: { setup: ["true"], secrets: { TOKEN: { env: "TOKEN" } } } })];
     expect(await bench.run({ desired }, { secretsFor: unreadable })).toMatchObject({
       outcomes: [{ status: "rolled_back" }],

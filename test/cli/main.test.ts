@@ -83,7 +83,6 @@ describe("usage", () => {
 
   test("verbs of later releases do not exist", async () => {
     for (const verb of [
-      "import",
       "runs",
       "stage",
       "images",
@@ -96,7 +95,7 @@ describe("usage", () => {
       expect((await cli([verb])).code).toBe(64);
     }
     expect(VERBS.map((verb) => verb.name).join(" ")).toBe(
-      "init schema completion validate explain plan apply watch list inspect recreate prune destroy run shell hold release",
+      "init import schema completion validate explain plan apply watch list inspect recreate prune destroy run shell hold release",
     );
   });
 

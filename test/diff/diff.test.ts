@@ -24,6 +24,9 @@ const away: Observation = {
   hint: undefined,
 };
 
+const repairs = (world: World) =>
+  decided(world).map(({ situation }) => situation.repairs.map((each) => each.kind));
+
 describe("one decision an address and engine", () => {
   it("is made of everything wanted, found, or marked, in order", () => {
     const mark = { address: b.address, since: 0, reason: "idle" };
@@ -57,8 +60,6 @@ describe("one decision an address and engine", () => {
 
   it("clears a mark that a runtime, or a config, has overtaken", () => {
     const mark = { address: a.address, since: 0, reason: "idle" };
-    const repairs = (world: World) =>
-      decided(world).map(({ situation }) => situation.repairs.map((each) => each.kind));
     const marked = seen([], { dormant: [mark] });
     expect(repairs({ desired: [a], observations: [seen([found(a)], { dormant: [mark] })] })).toEqual([
       ["clear-mark"],
@@ -129,15 +130,15 @@ describe("one decision an address and engine", () => {
   });
 });
 
-describe("runtimes of passing roles", () => {
-  const passing = (expires_at: number | undefined, more = {}) =>
-    found(a, {
-      object_id: "canary-1",
-      name: "canary",
-      ...more,
-      labels: { role: "canary", owner: OWNER, ...(expires_at === undefined ? {} : { expires_at }) },
-    });
+const passing = (expires_at: number | undefined, more = {}) =>
+  found(a, {
+    object_id: "canary-1",
+    name: "canary",
+    ...more,
+    labels: { role: "canary", owner: OWNER, ...(expires_at === undefined ? {} : { expires_at }) },
+  });
 
+describe("runtimes of passing roles", () => {
   it.each<[string, number | undefined, World, string]>([
     ["not expired", NOW + 1, {}, "waiting"],
     ["expired", NOW, {}, "remove"],

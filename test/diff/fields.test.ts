@@ -31,8 +31,9 @@ interface Case {
   readonly hashVersion?: number;
 }
 
+const spec = (values: JsonObject): Spec => ({ kind: "sandbox", backend: "memory", values });
+
 function compare({ wanted = {}, applied = wanted, shows = {}, hashVersion = 1 }: Case): Difference[] {
-  const spec = (values: JsonObject): Spec => ({ kind: "sandbox", backend: "memory", values });
   const hash = (values: JsonObject) => specHash(spec(values), ROWS);
   const desired = { ...wish(), spec: spec(wanted), spec_hash: hash(wanted) };
   const spec_hash = `v${hashVersion}:${hash(applied).slice(3)}` as const;
@@ -192,35 +193,33 @@ describe("a field", () => {
 
 describe("what an engine does not enforce", () => {
   it("is what it shows otherwise than asked, unless that never matters", () => {
-    const spec: Spec = {
-      kind: "sandbox",
-      backend: "memory",
-      values: { hashed: 1, live: 1, ignored: 1, table: {} },
-    };
+    const asked = spec({ hashed: 1, live: 1, ignored: 1, table: {} });
     const shows = (fields: Readonly<Record<string, Json>>) =>
-      unenforced(spec, found(wish(), { fields }), ROWS);
+      unenforced(asked, found(wish(), { fields }), ROWS);
     expect(shows({})).toEqual([]);
     expect(shows({ hashed: 1, live: 1, table: null, limit: null })).toEqual([]);
     expect(shows({ hashed: 2, live: null, ignored: 5, limit: 7 })).toEqual(["hashed", "live", "limit"]);
   });
 });
 
+const image = (digest: string, more: Partial<ImageIdentity> = {}): ImageIdentity => ({
+  ref: "img:a",
+  kind: "config",
+  digest: `sha256:${digest}`,
+  platform: "linux/amd64",
+  ...more,
+});
+
+const fact = (state: ImageFact["state"]): ImageFact => ({
+  backend: "memory",
+  host: "local",
+  ref: "img:a",
+  policy: "missing",
+  state,
+});
+
 describe("an image", () => {
-  const image = (digest: string, more: Partial<ImageIdentity> = {}): ImageIdentity => ({
-    ref: "img:a",
-    kind: "config",
-    digest: `sha256:${digest}`,
-    platform: "linux/amd64",
-    ...more,
-  });
   const desired = wish({ settings: { options: { image: "img:a" } } });
-  const fact = (state: ImageFact["state"]): ImageFact => ({
-    backend: "memory",
-    host: "local",
-    ref: "img:a",
-    policy: "missing",
-    state,
-  });
   const present = (digest: string, more: Partial<ImageIdentity> = {}): ImageFact =>
     fact({ status: "present", image: image(digest, more) });
 

@@ -14,9 +14,10 @@ export interface Asked extends Partial<RuleContext> {
   readonly intent?: Intent;
 }
 
+const none = (): boolean => false;
+
 /** A plain apply of the whole fleet. */
 export function context(more: Asked = {}): RuleContext {
-  const none = (): boolean => false;
   return {
     intent: { mode: "apply" },
     now: NOW,

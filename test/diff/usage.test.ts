@@ -55,12 +55,14 @@ describe("how long a runtime has been idle", () => {
   it("is not at all while it is busy: open runs of ours and execs of the engine", () => {
     const facts = { open_runs: [run(NOW - 2 * HOUR), run(NOW - 3 * HOUR), run(NOW - 9 * HOUR, "agent/b")] };
     expect(usage(facts, { execs: 2 })).toEqual({
-      busy: 4,
+      busy: 2,
       busy_since: NOW - 3 * HOUR,
       idle_ms: 0,
       last_used: NOW,
       age_ms: 50 * HOUR,
     });
+    // The engine reports our own runs as well.
+    expect(usage(facts, { execs: 5 }).busy).toBe(5);
     expect(usage({}, { execs: 1 })).toMatchObject({ busy: 1, idle_ms: 0 });
   });
 

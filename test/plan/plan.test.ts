@@ -91,6 +91,15 @@ describe("a plan's id", () => {
   });
 });
 
+const blocked = (rule: string, deferred = false): Blocked => ({
+  address: "agent/a",
+  rule,
+  why: "",
+  until: null,
+  fix: null,
+  deferred,
+});
+
 describe("exit codes", () => {
   it("of several, the first in this order", () => {
     const order = [70, 1, 5, 4, 3, 69, 75, 2, 0];
@@ -105,14 +114,6 @@ describe("exit codes", () => {
     expect(worstExitCode([code, 1])).toBe(1);
   });
 
-  const blocked = (rule: string, deferred = false): Blocked => ({
-    address: "agent/a",
-    rule,
-    why: "",
-    until: null,
-    fix: null,
-    deferred,
-  });
   it.each<[string, Blocked[], boolean, number, boolean, number]>([
     ["nothing to do", [], true, 0, true, 0],
     ["changes, and nobody asked for details", [], true, 3, false, 0],
@@ -137,6 +138,19 @@ describe("exit codes", () => {
     expect(planned({ desired: [a], request, facts: { holds } }).exit_code).toBe(0);
   });
 });
+
+const withImage = (address: "agent/a" | "agent/b", image_policy = "missing") => ({
+  ...wish({ address, settings: { options: { image: "img:a", image_policy } } }),
+  image: { ref: "img:a", policy: image_policy },
+});
+
+const fetches = (world: World) =>
+  planned(world)
+    .graph.filter(({ op }) => op === "fetch")
+    .map(({ id }) => id);
+const both = [withImage("agent/a"), withImage("agent/b")];
+
+const impact = (world: World) => planned(world).changes[0]?.impact;
 
 describe("a plan", () => {
   it("plans nothing for an engine it could not see, and says so", () => {
@@ -165,15 +179,6 @@ describe("a plan", () => {
   });
 
   it("fetches an image once for all that need it, and not where it is there, unwanted, or unknown to be missing", () => {
-    const withImage = (address: "agent/a" | "agent/b", image_policy = "missing") => ({
-      ...wish({ address, settings: { options: { image: "img:a", image_policy } } }),
-      image: { ref: "img:a", policy: image_policy },
-    });
-    const fetches = (world: World) =>
-      planned(world)
-        .graph.filter(({ op }) => op === "fetch")
-        .map(({ id }) => id);
-    const both = [withImage("agent/a"), withImage("agent/b")];
     expect(fetches({ desired: both, images: [image("missing")] })).toHaveLength(1);
     const policies = [withImage("agent/a"), withImage("agent/b", "track")];
     const two = fetches({ desired: policies, images: [image("missing"), image("track")] });
@@ -214,7 +219,6 @@ describe("a plan", () => {
   });
 
   it("tells the impact: who is disturbed, and what becomes of the workspace", () => {
-    const impact = (world: World) => planned(world).changes[0]?.impact;
     const destroy = { mode: "destroy", unprotect: false } as const;
     const facts = factsOf({ activity: { "agent/a": NOW - HOUR } });
     const observations = [seen([found(a, { execs: 2, started_at: NOW - 2 * HOUR })])];

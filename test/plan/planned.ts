@@ -72,12 +72,13 @@ export function planned(world: World): Plan {
   });
 }
 
+const short = (id: string): string => {
+  const [, name = id] = id.split("#");
+  return id.startsWith("fetch@") ? `fetch ${name}` : name;
+};
+
 /** One line a node, for golden files: its place in the chain, what it does to what, and what undoes it. */
 export function graphText(plan: Plan, names: Readonly<Record<string, string>> = {}): string {
-  const short = (id: string): string => {
-    const [, name = id] = id.split("#");
-    return id.startsWith("fetch@") ? `fetch ${name}` : name;
-  };
   const line = (node: GraphNode): string => {
     const { id, depends_on, on_failure, compensates, cause, timeout_s } = node;
     const parts = [

@@ -1,5 +1,5 @@
-import { Writable } from "node:stream";
 import { describe, expect, it } from "vitest";
+import { discard } from "../../src/apply/streams.ts";
 import { explainFleet } from "../../src/plan/explain.ts";
 import { listFleet } from "../../src/plan/listing.ts";
 import { runCommand } from "../../src/runs/run.ts";
@@ -28,9 +28,8 @@ async function idle(lifecycle: (typeof lifecycles)[number]): Promise<Lab> {
 }
 
 async function run(lab: Lab, argv: readonly string[], agent = "a"): Promise<number> {
-  const sink = (): Writable => new Writable({ write: (_chunk, _encoding, done) => done() });
   const request = { agent, argv, env: {} };
-  const answer = await runCommand(lab.engine(), request, { stdout: sink(), stderr: sink() });
+  const answer = await runCommand(lab.engine(), request, { stdout: discard(), stderr: discard() });
   if (answer.status === "invalid") throw new Error("the config is invalid");
   return answer.manifest.exit_code;
 }

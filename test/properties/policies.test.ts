@@ -155,18 +155,18 @@ describe("an engine that cannot be observed", () => {
   });
 });
 
-describe("a runtime in use that must be replaced", () => {
-  async function used(disruption: object): Promise<{ lab: Lab; end: () => void; id: string }> {
-    const lab = new Lab();
-    await lab.write({ sandbox: { ...sandbox, disruption }, agents: { a: {} } });
-    await lab.apply();
-    const [object] = lab.objects();
-    if (object === undefined) throw new Error("nothing was made");
-    const end = occupy(object);
-    await lab.write({ sandbox: { ...sandbox, disruption }, agents: { a: { sandbox: moved } } });
-    return { lab, end, id: object.id };
-  }
+async function used(disruption: object): Promise<{ lab: Lab; end: () => void; id: string }> {
+  const lab = new Lab();
+  await lab.write({ sandbox: { ...sandbox, disruption }, agents: { a: {} } });
+  await lab.apply();
+  const [object] = lab.objects();
+  if (object === undefined) throw new Error("nothing was made");
+  const end = occupy(object);
+  await lab.write({ sandbox: { ...sandbox, disruption }, agents: { a: { sandbox: moved } } });
+  return { lab, end, id: object.id };
+}
 
+describe("a runtime in use that must be replaced", () => {
   it("waits until it is idle, at most max_wait from the first time it was put off", async () => {
     const { lab: made, id } = await used({ when: "idle", max_wait: "1h" });
     await using lab = made;

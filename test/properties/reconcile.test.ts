@@ -323,7 +323,7 @@ describe("many applies", () => {
           .map(({ host, address }) => `${address} ${host}`);
         expect(names.toSorted()).toEqual([...new Set(names)].toSorted());
       }),
-      { numRuns: runs(50) },
+      { numRuns: runs(60) },
     );
   });
 });

@@ -6,11 +6,13 @@ import { DAY } from "../support/runtimes.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
+const ignore = (): void => undefined;
+
 /** A command that ends when told to, and notes the signals it gets. */
 function command(onSignal: (name: string, end: (code: number) => void) => void = () => undefined) {
   const signals: string[] = [];
-  let end: (code: number) => void = () => undefined;
-  let fail: (why: Error) => void = () => undefined;
+  let end: (code: number) => void = ignore;
+  let fail: (why: Error) => void = ignore;
   const result = new Promise<ExecResult>((resolve, reject) => {
     end = (exitCode) => resolve({ exitCode });
     fail = reject;

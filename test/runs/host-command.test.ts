@@ -39,10 +39,18 @@ describe("a command on the host", () => {
     ["success", ["true"], 0],
     ["128 and the signal that ended it", ["sh", "-c", "kill -TERM $$"], 143],
     ["127 for a command that is not there", ["/no/such/command"], 127],
-    ["126 for what cannot be run", ["/etc/hostname"], 126],
-    ["126 for what is no command at all", [""], 126],
   ])("ends with %s", async (_title, argv, expected) => {
     expect((await run(argv)).code).toBe(expected);
+  });
+
+  it("ends with 126 for what is there and cannot be run", async () => {
+    const file = join(temporaryFolder(), "text");
+    writeFileSync(file, "no program");
+    expect((await run([file])).code).toBe(126);
+  });
+
+  it.each([[[]], [[""]], [["true", "a\0b"]]])("is refused when it is none: %j", async (argv) => {
+    await expect(run(argv)).rejects.toMatchObject({ code: "USAGE", exitCode: 64 });
   });
 
   it("says on stderr why it did not start", async () => {

@@ -113,14 +113,14 @@ export class FaultProxy implements AsyncDisposable {
     }
   }
 
-  #ask(incoming: IncomingMessage): Promise<IncomingMessage> {
+  async #ask(incoming: IncomingMessage): Promise<IncomingMessage> {
     const { method, url, headers } = incoming;
-    return new Promise((resolve, reject) => {
+    const body = await buffer(incoming);
+    return await new Promise((resolve, reject) => {
       const asked = request({ socketPath: this.#target, method, path: url, headers, agent: false }, resolve);
       asked.on("error", reject);
-      incoming.on("error", reject);
       incoming.socket.on("close", () => asked.destroy());
-      incoming.pipe(asked);
+      asked.end(body);
     });
   }
 

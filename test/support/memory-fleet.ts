@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { cp, readFile, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll } from "vitest";
 import type { Driver, DriverModule, ReadDriver } from "../../src/drivers/driver.ts";
 import { THIS_HOST } from "../../src/drivers/driver.ts";
 import { FileTree } from "../../src/drivers/memory/file-tree.ts";
@@ -56,16 +57,17 @@ export class VirtualTime {
   };
 }
 
+const outward = (path: string): string => path.replace(/^memory\./, "docker.");
+const inward = (path: string): string => path.replace(/^docker\./, "memory.");
+const inwardSpec = ({ kind, values: { docker, ...values } }: Spec): Spec => ({
+  kind,
+  backend: "memory",
+  values: { ...values, memory: docker ?? {} },
+});
+
 /** The memory engine in the place of `docker`, so that real config files drive it. */
 export function standIn(world: MemoryWorld): DriverModule {
   const inner = memoryDriver(world);
-  const outward = (path: string): string => path.replace(/^memory\./, "docker.");
-  const inward = (path: string): string => path.replace(/^docker\./, "memory.");
-  const inwardSpec = ({ kind, values: { docker, ...values } }: Spec): Spec => ({
-    kind,
-    backend: "memory",
-    values: { ...values, memory: docker ?? {} },
-  });
   const seen = new WeakMap<ObservedRuntime, ObservedRuntime>();
   const look = (runtime: ObservedRuntime): ObservedRuntime => {
     const known = seen.get(runtime);
@@ -108,6 +110,12 @@ function temporaryFolder(parent: string): string {
   return realpathSync(mkdtempSync(join(parent, "sandkeep-lab-")));
 }
 
+/** In memory where the system has such a place: thousands of fsyncs are not what is tested. */
+const STATES = temporaryFolder(existsSync("/dev/shm") ? "/dev/shm" : tmpdir());
+
+// What a test counts as dead may still be writing when its lab goes, so this goes last and as a whole.
+afterAll(() => rmSync(STATES, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
+
 export interface LabOptions extends WorldOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Another lab's, for two worlds with the very same config. */
@@ -128,8 +136,7 @@ export class Lab implements AsyncDisposable {
   readonly env: Record<string, string>;
   /** Where the config is. */
   readonly repo: string;
-  /** In memory where the system has such a place: thousands of fsyncs are not what is tested. */
-  readonly #states = temporaryFolder(existsSync("/dev/shm") ? "/dev/shm" : tmpdir());
+  readonly #states = temporaryFolder(STATES);
   readonly #module: DriverModule;
   readonly #kept: AsyncDisposable[] = [];
   #ids = 0;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the real services the tests talk to: a Docker Engine, an OpenSSH server, bubblewrap, a static busybox
-# for the base images, and systemd-analyze. Idempotent; returns at once when everything is there.
+# for the base images, a registry, and systemd-analyze. Idempotent; returns at once when everything is there.
 set -euo pipefail
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -20,6 +20,7 @@ readonly NEEDS=(
   nsenter:util-linux
   script:bsdutils
   git:git
+  docker-registry:docker-registry
   tar:tar
 )
 

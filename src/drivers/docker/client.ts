@@ -1,6 +1,7 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
-import { Duplex, Readable } from "node:stream";
+import { addAbortSignal, Duplex, Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import type Docker from "dockerode";
 import type { DockerOptions } from "dockerode";
 import PQueue from "p-queue";
@@ -67,8 +68,7 @@ export class Engine implements AsyncDisposable {
 
   /** A call whose answer is JSON, checked against a schema. */
   async json<T>(call: Call, schema: z.ZodType<T>): Promise<T> {
-    const answer = await this.#dial(call, {});
-    const parsed = schema.safeParse(answer);
+    const parsed = schema.safeParse(parseJson(await this.bytes(call)));
     if (parsed.success) return parsed.data;
     throw new SandkeepError(`${call.what}: the engine's answer is not understood`, {
       code: "DOCKER_ANSWER",
@@ -80,32 +80,35 @@ export class Engine implements AsyncDisposable {
 
   /** A call whose answer does not matter. */
   async send(call: Call): Promise<void> {
-    await this.#dial(call, {});
+    await this.bytes(call);
   }
 
-  /** The raw body of a call whose answer is not JSON. */
+  /**
+   * The whole body of an answer. It is read here and not by the library, which would wait for ever for the rest of an
+   * answer that was cut off.
+   */
   async bytes(call: Call): Promise<Buffer> {
-    const answer = await this.#dial(call, {});
-    return Buffer.isBuffer(answer) ? answer : Buffer.alloc(0);
+    return await this.#dial(call, {}, (answer, signal) => {
+      if (answer instanceof Readable) return buffer(addAbortSignal(signal, answer));
+      throw notAStream(call);
+    });
   }
 
   /** The body of an answer as it comes. */
   async stream(call: Call): Promise<Readable> {
-    const answer = await this.#dial(call, { isStream: true });
-    if (answer instanceof Readable) return answer;
-    throw notAStream(call);
+    return await this.#dial(call, {}, (answer) => {
+      if (answer instanceof Readable) return answer;
+      throw notAStream(call);
+    });
   }
 
   /** A connection taken over for both directions. */
   async hijack(call: Call): Promise<Duplex> {
-    const answer = await this.#dial(call, {
-      isStream: true,
-      hijack: true,
-      openStdin: true,
-      allowEmpty: true,
+    const takeover = { hijack: true, openStdin: true, allowEmpty: true };
+    return await this.#dial(call, takeover, (answer) => {
+      if (answer instanceof Duplex) return answer;
+      throw notAStream(call);
     });
-    if (answer instanceof Duplex) return answer;
-    throw notAStream(call);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -113,26 +116,34 @@ export class Engine implements AsyncDisposable {
     await this.#tunnel?.[Symbol.asyncDispose]();
   }
 
-  async #dial(call: Call, extra: Partial<DialOptions>): Promise<Answer> {
+  async #dial<T>(
+    call: Call,
+    extra: Partial<DialOptions>,
+    take: (answer: Answer, signal: AbortSignal) => T | Promise<T>,
+  ): Promise<T> {
     const abort = new AbortController();
     const giveUp = (): void => abort.abort(call.signal?.reason);
     call.signal?.addEventListener("abort", giveUp, { once: true });
     const timer = setTimeout(() => abort.abort(), call.timeout ?? READ_TIMEOUT_MS);
+    let open = false;
     try {
       call.signal?.throwIfAborted();
       const docker = await this.#connect();
-      return await new Promise<Answer>((resolve, reject) => {
+      const answer = await new Promise<Answer>((resolve, reject) => {
         docker.modem.dial(dialOptions(call, extra, abort.signal), (error, answer) => {
           if (error === null || error === undefined) resolve(answer);
           else reject(error);
         });
       });
+      const taken = await take(answer, abort.signal);
+      open = taken instanceof Readable;
+      return taken;
     } catch (thrown) {
       throw dockerError(thrown, call.what);
     } finally {
       clearTimeout(timer);
       // A stream stays under the caller's signal for as long as it is read.
-      if (extra.isStream !== true) call.signal?.removeEventListener("abort", giveUp);
+      if (!open) call.signal?.removeEventListener("abort", giveUp);
     }
   }
 
@@ -178,6 +189,7 @@ function dialOptions(call: Call, extra: Partial<DialOptions>, signal: AbortSigna
     method: call.method,
     options: { _query: call.query ?? {}, _body: call.body ?? {} },
     statusCodes: OK,
+    isStream: true,
     abortSignal: signal,
     ...(call.file === undefined ? {} : { file: call.file }),
     ...(call.auth === undefined ? {} : { authconfig: call.auth }),
@@ -194,6 +206,16 @@ function tlsAgent(endpoint: Extract<Endpoint, { kind: "tcp" }>): HttpsAgent {
     ...(tls?.server_name === undefined ? {} : { servername: tls.server_name }),
     rejectUnauthorized: tls?.verify ?? true,
   });
+}
+
+/** Text that is no JSON is left as it is, and fits no schema. */
+function parseJson(body: Buffer): unknown {
+  const text = body.toString();
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function notAStream(call: Call): SandkeepError {

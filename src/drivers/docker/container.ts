@@ -6,6 +6,7 @@ import { encodeLabels } from "../../model/labels.ts";
 import { limitOptions } from "./limits.ts";
 import type { MountInput } from "./mounts.ts";
 import { mountOptions, STAMP_LABEL, TARGET_LABEL, tmpfsOptions } from "./mounts.ts";
+import { byDigest } from "./reference.ts";
 import type { DockerSpec, Section } from "./section.ts";
 import { KEEP_ALIVE } from "./values.ts";
 
@@ -84,10 +85,10 @@ function seccompProfile(value: string): string {
   });
 }
 
-/** By id where it is known, so that a tag that moved since the plan cannot slip in another image. */
-function imageOf(labels: RuntimeLabels, docker: Section): string {
-  if (labels.image?.kind === "config") return labels.image.digest;
-  return labels.image?.ref ?? docker.image ?? "";
+/** By id or digest where it is known, so that a tag that moved since the plan cannot slip in another image. */
+function imageOf({ image }: RuntimeLabels, docker: Section): string {
+  if (image === undefined) return docker.image ?? "";
+  return image.kind === "config" ? image.digest : byDigest(image.ref, image.digest);
 }
 
 function hostnameOf(name: string): string {

@@ -153,6 +153,62 @@ export function dockerError(thrown: unknown, what: string): SandkeepError {
   });
 }
 
+const REGISTRY_ROWS: readonly Row[] = [
+  {
+    test: has(401, 403),
+    code: "REGISTRY_DENIED",
+    kind: "denied",
+    hint: "log in to the registry with `docker login`, and check that the image exists",
+  },
+  {
+    test: has(404),
+    code: "REGISTRY_IMAGE_NOT_FOUND",
+    kind: "terminal",
+    hint: "check the image's name and tag",
+  },
+  { test: has(429), code: "REGISTRY_BUSY", kind: "transient", hint: "the registry limits requests; wait" },
+  {
+    test: ({ status }) => status !== undefined && status >= 500,
+    code: "REGISTRY_BUSY",
+    kind: "transient",
+    hint: "the registry has trouble; try again later",
+  },
+  {
+    test: ({ code }) => code !== "",
+    code: "REGISTRY_UNREACHABLE",
+    kind: "unreachable",
+    hint: "check the network and the registry's address",
+  },
+];
+
+/** What a registry answered, or why it did not, as one classed error. */
+export function registryError(what: string, thrown: unknown): SandkeepError {
+  if (thrown instanceof SandkeepError) return thrown;
+  const fault = registryFault(thrown);
+  const row = REGISTRY_ROWS.find(({ test }) => test(fault));
+  return new SandkeepError(`${what}: ${fault.message}`, {
+    code: row?.code ?? "REGISTRY_ANSWER",
+    kind: row?.kind ?? "transient",
+    hint: row?.hint ?? "check that the address is one of a registry",
+    blame: "backend",
+    cause: thrown,
+  });
+}
+
+function registryFault(thrown: unknown): Fault {
+  if (thrown instanceof Error) {
+    const late = thrown.name === "TimeoutError" || thrown.name === "AbortError";
+    const fault = faultOf(thrown);
+    // An error of several addresses tried in turn has no words of its own.
+    const message = fault.message === "" ? fault.code : fault.message;
+    return late ? { ...fault, code: "ETIMEDOUT", message: "no answer in time" } : { ...fault, message };
+  }
+  const told = typeof thrown === "object" && thrown !== null ? thrown : {};
+  const status = "status" in told && typeof told.status === "number" ? told.status : undefined;
+  const message = "message" in told ? String(told.message) : String(thrown);
+  return { status, code: "", message };
+}
+
 /** True for the engine's "there is no such object". */
 export function isGone(thrown: unknown): boolean {
   return thrown instanceof SandkeepError && thrown.kind === "not-found";
@@ -169,10 +225,12 @@ function faultOf(thrown: unknown): Fault {
   const own = "code" in error && typeof error.code === "string" ? error.code : "";
   const code = own === "" && error.name === "AbortError" ? "ABORT_ERR" : own;
   const told = "json" in error ? toldMessage(error.json) : undefined;
-  return { status, code, message: (told ?? error.message).trim() };
+  return { status, code, message: (told ?? error.message.replace(LIBRARY_WORDS, "")).trim() };
 }
 
-/** The engine's own words, without the library's "(HTTP code 404) no such container - ". */
+/** What the library puts before the engine's own words: "(HTTP code 404) unexpected - ". */
+const LIBRARY_WORDS = /^\(HTTP code \d+\) .*? - /;
+
 function toldMessage(json: unknown): string | undefined {
   if (typeof json !== "object" || json === null || !("message" in json)) return undefined;
   return typeof json.message === "string" ? json.message : undefined;

@@ -1,7 +1,7 @@
 import type { Engine } from "./client.ts";
 import { isImageMissing } from "./errors.ts";
 import type { Image, Info } from "./wire.ts";
-import { imageSchema, infoSchema } from "./wire.ts";
+import { imageSchema, infoSchema, versionSchema } from "./wire.ts";
 
 /** What an engine says of itself and of its images, asked once: an image's id never means anything else. */
 export class EngineFacts {
@@ -9,6 +9,7 @@ export class EngineFacts {
   readonly #now: () => number;
   readonly #images = new Map<string, Promise<Image | undefined>>();
   #info: Promise<Info> | undefined;
+  #platform: Promise<string> | undefined;
   #skew = 0;
 
   constructor(engine: Engine, now: () => number) {
@@ -28,6 +29,17 @@ export class EngineFacts {
   async engineNow(): Promise<number> {
     await this.info();
     return this.#now() + this.#skew;
+  }
+
+  /** What the engine runs images for, `linux/amd64`. */
+  async platform(): Promise<string> {
+    this.#platform ??= this.#engine
+      .json({ what: "ask the engine's version", method: "GET", path: "/version" }, versionSchema)
+      .then(({ Os, Arch }) => `${Os}/${Arch}`);
+    this.#platform.catch(() => {
+      this.#platform = undefined;
+    });
+    return this.#platform;
   }
 
   /** The image with this id; undefined when the engine no longer has it. */

@@ -1,131 +1,129 @@
-import { createInterface } from "node:readline";
 import { toError } from "../../errors.ts";
-import { SandkeepError } from "../../errors.ts";
 import type { ImageIdentity } from "../../model/spec.ts";
-import type { ImageState } from "../driver.ts";
+import type { ImageQuery, ImageState } from "../driver.ts";
 import type { Engine } from "./client.ts";
-import { dockerError } from "./errors.ts";
+import type { EngineFacts } from "./facts.ts";
 import { findImage } from "./facts.ts";
+import type { RegistryAccess } from "./manifests.ts";
+import { configOf, manifestFor, tagNow } from "./manifests.ts";
 import { platformOf } from "./observe.ts";
-import { registryAuth } from "./registry-auth.ts";
+import { byDigest } from "./reference.ts";
 import type { Image } from "./wire.ts";
-import { progressSchema } from "./wire.ts";
 
-/** Longest silence of a pull before it is given up. */
-const QUIET_MS = 300_000;
+/** What image work needs of one engine. */
+export interface ImageContext {
+  readonly engine: Engine;
+  readonly facts: EngineFacts;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
 
-type Progress = (message: string, fraction: number | null) => void;
-
-/** What the engine has under this reference now. The registry is not asked: a present image is used as it is. */
-export async function resolveImage(engine: Engine, ref: string): Promise<ImageState> {
+/**
+ * What a reference means under its policy. `missing` and `never` ask a registry at most for what the engine lacks;
+ * `pin` wants what is `known`; `track` wants what the registry says now, or said when `known` is given.
+ */
+export async function resolveImage(
+  context: ImageContext,
+  ref: string,
+  policy: string,
+  query: ImageQuery = {},
+): Promise<ImageState> {
   try {
-    const image = await findImage(engine, ref);
-    return image === undefined ? { status: "absent" } : { status: "present", image: identityOf(ref, image) };
+    if (query.platform !== undefined) return await lacking(context, ref, query.platform);
+    const platform = await context.facts.platform();
+    if (query.known !== undefined) {
+      const known = knownFor(query.known, platform);
+      return known === undefined
+        ? await unresolved(context, ref, `nothing is known of ${ref} for ${platform}`)
+        : await exactly(context, { ...known, ref }, platform);
+    }
+    if (policy === "pin") return await unresolved(context, ref, `${ref} is in no lock file`);
+    if (policy === "track") return await tracked(context, ref, platform);
+    const image = await findImage(context.engine, ref);
+    if (image !== undefined) return { status: "present", image: identityOf(ref, image) };
+    return policy === "never" ? { status: "absent" } : await lacking(context, ref, platform);
   } catch (thrown) {
     return { status: "unknown", message: toError(thrown).message };
   }
 }
 
-/** The image's config digest, which is its id in the engine and that of every container made from it. */
-function identityOf(ref: string, image: Image): ImageIdentity {
+/** An image's id in the engine, which is its config digest and that of every container made from it. */
+export function identityOf(ref: string, image: Image): ImageIdentity {
   return { ref, kind: "config", digest: image.Id, platform: platformOf(image) };
 }
 
-/** Pulls what the engine lacks, unless the policy forbids it. */
-export async function fetchImage(
-  engine: Engine,
-  env: Readonly<Record<string, string | undefined>>,
-  want: { readonly ref: string; readonly policy: string },
-  onProgress: Progress,
-): Promise<ImageIdentity> {
-  const { ref, policy } = want;
-  const present = await findImage(engine, ref);
-  if (present !== undefined) return identityOf(ref, present);
-  if (policy === "never") {
-    throw new SandkeepError(
-      `the engine does not have image ${ref}, and image_policy "never" forbids pulling it`,
-      {
-        code: "DOCKER_IMAGE_NOT_FOUND",
-        hint: 'load or build the image on the engine\'s machine, or use image_policy = "missing"',
-      },
-    );
-  }
-  await pull(engine, env, ref, onProgress);
-  const pulled = await findImage(engine, ref);
-  if (pulled !== undefined) return identityOf(ref, pulled);
-  throw new SandkeepError(`image ${ref} was pulled, but the engine does not have it`, {
-    code: "DOCKER_IMAGE_NOT_FOUND",
-    kind: "transient",
-    blame: "backend",
-    hint: "someone may have removed it at once; try again",
-  });
+export async function accessOf(context: ImageContext): Promise<RegistryAccess> {
+  const { RegistryConfig: configs } = await context.facts.info();
+  return {
+    env: context.env,
+    insecure: (registry) => isLoopback(registry) || configs[registry]?.Secure === false,
+  };
 }
 
-async function pull(
-  engine: Engine,
-  env: Readonly<Record<string, string | undefined>>,
-  ref: string,
-  onProgress: Progress,
-): Promise<void> {
-  const auth = await registryAuth(ref, env);
-  const quiet = new AbortController();
-  const timer = setTimeout(() => quiet.abort(), QUIET_MS);
+/** Engines ask registries of their own machine without encryption, whatever they are told. */
+function isLoopback(registry: string): boolean {
+  return /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/.test(registry);
+}
+
+/** A lock names platforms as engines do; an engine's variant may be written out or not. */
+function knownFor(known: readonly ImageIdentity[], platform: string): ImageIdentity | undefined {
+  return known.find((each) => each.platform === platform || each.platform === "");
+}
+
+/** What an apply would fetch now, as far as the registry can be asked. */
+async function lacking(context: ImageContext, ref: string, platform: string): Promise<ImageState> {
   try {
-    const stream = await engine.stream({
-      what: `pull image ${ref}`,
-      method: "POST",
-      path: "/images/create",
-      query: { fromImage: fullReference(ref) },
-      timeout: QUIET_MS,
-      signal: quiet.signal,
-      ...(auth === undefined ? {} : { auth }),
-    });
-    const layers = new Layers();
-    for await (const line of createInterface({ input: stream, crlfDelay: Infinity })) {
-      timer.refresh();
-      layers.take(line, onProgress);
-    }
-    if (quiet.signal.aborted) throw quiet.signal.reason;
+    const access = await accessOf(context);
+    return { status: "absent", from: await manifestFor(await tagNow(ref, access), platform, access) };
   } catch (thrown) {
-    throw dockerError(thrown, `pull image ${ref}`);
-  } finally {
-    clearTimeout(timer);
+    return { status: "absent", unresolved: toError(thrown).message };
   }
 }
 
-/** Without a tag or digest the engine would pull every tag there is. */
-export function fullReference(ref: string): string {
-  const name = ref.slice(ref.lastIndexOf("/") + 1);
-  return ref.includes("@") || name.includes(":") ? ref : `${ref}:latest`;
+async function tracked(context: ImageContext, ref: string, platform: string): Promise<ImageState> {
+  let now: ImageIdentity;
+  try {
+    now = await tagNow(ref, await accessOf(context));
+  } catch (thrown) {
+    return unresolved(context, ref, toError(thrown).message);
+  }
+  return exactly(context, now, platform);
 }
 
-/** Sums the download of a pull's layers. */
-class Layers {
-  readonly #layers = new Map<string, { current: number; total: number }>();
+/** The engine's own image may be used, but proves nothing about what is wanted. */
+async function unresolved(context: ImageContext, ref: string, message: string): Promise<ImageState> {
+  const image = await findImage(context.engine, ref);
+  return image === undefined
+    ? { status: "absent", unresolved: message }
+    : { status: "present", image: identityOf(ref, image), unresolved: message };
+}
 
-  /** Throws the pull's own error, which the engine sends as a line of an answer that began well. */
-  take(line: string, onProgress: Progress): void {
-    if (line.trim() === "") return;
-    const parsed = progressSchema.safeParse(JSON.parse(line));
-    if (!parsed.success) return;
-    const { status, id, error, progressDetail: detail } = parsed.data;
-    if (error !== "") throw new Error(error);
-    if (status === "Downloading" && detail !== null && detail !== undefined && detail.total > 0) {
-      this.#layers.set(id, { current: detail.current, total: detail.total });
-    }
-    const known = this.#layers.get(id);
-    if (known !== undefined && /^(?:Download complete|Pull complete)$/.test(status))
-      known.current = known.total;
-    onProgress(id === "" ? status : `${id}: ${status}`, this.#fraction());
+/** Digests of registries and ids of engines are unlike kinds: the engine's own table or a manifest joins them. */
+async function exactly(context: ImageContext, wanted: ImageIdentity, platform: string): Promise<ImageState> {
+  const { engine } = context;
+  const { ref } = wanted;
+  if (wanted.kind === "config") {
+    const held = await findImage(engine, wanted.digest);
+    return held === undefined
+      ? { status: "absent", image: wanted }
+      : { status: "present", image: identityOf(ref, held) };
   }
-
-  #fraction(): number | null {
-    let current = 0;
-    let total = 0;
-    for (const layer of this.#layers.values()) {
-      current += layer.current;
-      total += layer.total;
-    }
-    return total === 0 ? null : Math.min(1, current / total);
+  const byName = await findImage(engine, byDigest(ref, wanted.digest));
+  if (byName !== undefined) {
+    return { status: "present", image: identityOf(ref, byName), from: { ...wanted, platform } };
+  }
+  try {
+    const access = await accessOf(context);
+    const from = await manifestFor(wanted, platform, access);
+    const sameName =
+      wanted.kind === "index" ? await findImage(engine, byDigest(ref, from.digest)) : undefined;
+    if (sameName !== undefined) return { status: "present", image: identityOf(ref, sameName), from };
+    const image = await configOf(from, platform, access);
+    // The very image under another name: loaded from a file, or pulled through another index.
+    const sameImage = await findImage(engine, image.digest);
+    return sameImage === undefined
+      ? { status: "absent", image, from }
+      : { status: "present", image: identityOf(ref, sameImage) };
+  } catch (thrown) {
+    return { status: "absent", from: { ...wanted, platform }, unresolved: toError(thrown).message };
   }
 }

@@ -7,21 +7,27 @@ import { exec } from "./exec.ts";
 import { EngineFacts } from "./facts.ts";
 import { getFiles, putFiles } from "./files.ts";
 import { health } from "./health.ts";
-import { fetchImage, resolveImage } from "./images.ts";
+import { fetchImage } from "./fetch-image.ts";
+import { heldImages, removeImage } from "./held-images.ts";
+import { resolveImage } from "./images.ts";
 import { inspectRuntime, observe } from "./observe.ts";
 import { probe } from "./probe.ts";
 import { setMark } from "./volumes.ts";
 
 /** Connects with the first call, so that opening never fails. The object holds nothing that could change an engine. */
 export function openReader(host: Host | undefined, deps: DriverDeps): ReadDriver {
-  return readerOf(new Engine(host, deps.env), host, deps);
+  const engine = new Engine(host, deps.env);
+  return readerOf(engine, new EngineFacts(engine, deps.now), host, deps);
 }
 
 export function openDriver(host: Host | undefined, deps: DriverDeps): Driver {
   const engine = new Engine(host, deps.env);
+  const facts = new EngineFacts(engine, deps.now);
   return {
-    ...readerOf(engine, host, deps),
-    fetch: (ref, policy, onProgress) => fetchImage(engine, deps.env, { ref, policy }, onProgress),
+    ...readerOf(engine, facts, host, deps),
+    fetch: (ref, policy, onProgress, wanted) =>
+      fetchImage({ engine, facts, env: deps.env }, { ref, policy, wanted }, onProgress),
+    removeImage: (imageId) => removeImage(engine, imageId),
     create: (request) => create(engine, deps, request),
     start: (objectId) => start(engine, objectId),
     stop: (objectId) => stop(engine, objectId),
@@ -35,14 +41,14 @@ export function openDriver(host: Host | undefined, deps: DriverDeps): Driver {
   };
 }
 
-function readerOf(engine: Engine, host: Host | undefined, deps: DriverDeps): ReadDriver {
-  const facts = new EngineFacts(engine, deps.now);
+function readerOf(engine: Engine, facts: EngineFacts, host: Host | undefined, deps: DriverDeps): ReadDriver {
   return {
     probe: () => probe(engine, facts),
     observe: (scope) => observe(engine, facts, scope, host),
     inspect: (objectId) => inspectRuntime(engine, facts, objectId),
     health: (objectId) => health(engine, facts, objectId),
-    resolveImage: (ref) => resolveImage(engine, ref),
+    resolveImage: (ref, policy, query) => resolveImage({ engine, facts, env: deps.env }, ref, policy, query),
+    images: () => heldImages(engine, facts),
     events: (scope, signal) => events(engine, scope, signal),
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   };

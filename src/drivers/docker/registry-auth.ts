@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import * as z from "zod";
 import { configFolder, readJson } from "./endpoint.ts";
+import { isHost } from "./reference.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -22,8 +23,8 @@ const credentialSchema = z.object({ Username: z.string(), Secret: z.string() });
 /** The registry an image comes from, as the docker CLI keys its credentials. */
 export function registryOf(ref: string): string {
   const [first = "", ...rest] = ref.split("/");
-  const isHost = rest.length > 0 && (first.includes(".") || first.includes(":") || first === "localhost");
-  if (!isHost || first === "docker.io" || first === "index.docker.io") return DOCKER_HUB;
+  if (rest.length === 0 || !isHost(first) || first === "docker.io" || first === "index.docker.io")
+    return DOCKER_HUB;
   return first;
 }
 

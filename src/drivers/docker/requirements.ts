@@ -2,6 +2,7 @@ import { LABEL_PREFIX } from "../../model/labels.ts";
 import type { Host, Settings } from "../../model/settings.ts";
 import type { Requirement } from "../driver.ts";
 import { isRemote, parseEndpoint } from "./endpoint.ts";
+import { parseReference } from "./reference.ts";
 import type { Section } from "./section.ts";
 import { readSection } from "./section.ts";
 import { tmpfsEntry } from "./spec.ts";
@@ -33,14 +34,16 @@ const RULES: readonly Rule[] = [
     hint: 'set sandbox.docker.image, such as "debian:12-slim"',
   },
   {
-    code: "image-policy-later",
-    path: "docker.image_policy",
-    check: ({ section }) =>
+    code: "image-not-in-a-registry",
+    path: "docker.image",
+    check: ({ section: { image, image_policy: policy } }) =>
       when(
-        section.image_policy === "pin" || section.image_policy === "track",
-        `image_policy "${section.image_policy}" is reserved for a later version`,
+        (policy === "pin" || policy === "track") &&
+          image !== undefined &&
+          parseReference(image) === undefined,
+        `image_policy "${policy}" needs an image of a registry, which "${image ?? ""}" does not name`,
       ),
-    hint: 'use "missing", or "never" with an image that the engine already has',
+    hint: 'name it as in "debian:12-slim", or use image_policy = "never"',
   },
   {
     code: "memory-too-small",

@@ -133,6 +133,15 @@ export const imageSchema = z.object({
 });
 export type Image = z.infer<typeof imageSchema>;
 
+export const imageListSchema = z.array(
+  z.object({ Id: z.string(), RepoTags: texts, RepoDigests: texts, Size: amount }),
+);
+
+/** Who uses which image; engines list every container with its image's id. */
+export const imageUsersSchema = z.array(z.object({ Id: z.string(), Names: texts, ImageID: text }));
+
+export const versionSchema = z.object({ Os: text, Arch: text });
+
 const volume = z.object({ Name: z.string(), Labels: table });
 export const volumeSchema = volume;
 export const volumeListSchema = z.object({
@@ -159,6 +168,11 @@ export const infoSchema = z.object({
   SwapLimit: supported,
   CpuCfsQuota: supported,
   PidsLimit: supported,
+  ID: text,
+  RegistryConfig: z
+    .object({ IndexConfigs: z.record(z.string(), z.object({ Secure: supported })).nullish() })
+    .nullish()
+    .transform((value) => value?.IndexConfigs ?? {}),
 });
 export type Info = z.infer<typeof infoSchema>;
 

@@ -16,19 +16,27 @@ export function memoryWriter(connection: Connection): Omit<Driver, keyof ReadDri
   const { world, machine } = connection;
   const { call } = connection;
   return {
-    fetch: async (ref, policy, onProgress) =>
+    fetch: async (ref, policy, onProgress, wanted) =>
       call("fetch", ref, () => {
         const held = machine.images.get(ref);
-        const digest =
-          policy === "never"
-            ? held
-            : policy === "missing"
-              ? (held ?? world.registry.get(ref))
-              : world.registry.get(ref);
+        const offered = policy === "never" ? undefined : world.registry.get(ref);
+        const digest = wanted?.digest ?? (policy === "track" ? offered : (held ?? offered));
         if (digest === undefined) throw memoryError("not-found", `there is no image ${ref}`);
         onProgress(`pulled ${ref}`, 1);
+        const pulled = held !== digest;
         machine.images.set(ref, digest);
-        return world.identity(ref, digest);
+        return {
+          image: world.identity(ref, digest),
+          image_id: digest,
+          engine_id: machine.host,
+          pulled,
+        };
+      }),
+    removeImage: async (imageId) =>
+      call("removeImage", imageId, () => {
+        const users = [...machine.objects.values()].filter((each) => each.image?.digest === imageId);
+        if (users.length > 0) throw memoryError("conflict", `image ${imageId} is in use`);
+        for (const [ref, digest] of machine.images) if (digest === imageId) machine.images.delete(ref);
       }),
     create: async (request) => call("create", request.name, () => createObject(world, machine, request)),
     start: async (objectId) =>

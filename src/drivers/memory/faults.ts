@@ -1,9 +1,19 @@
 import type { ErrorClass } from "../../model/failure.ts";
 
 /** Every driver method that reaches the engine. */
-export const READS = ["probe", "observe", "inspect", "health", "resolveImage", "events", "getFiles"] as const;
+export const READS = [
+  "probe",
+  "observe",
+  "inspect",
+  "health",
+  "resolveImage",
+  "images",
+  "events",
+  "getFiles",
+] as const;
 export const WRITES = [
   "fetch",
+  "removeImage",
   "create",
   "start",
   "stop",

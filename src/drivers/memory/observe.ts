@@ -1,8 +1,53 @@
-import type { ReadDriver } from "../driver.ts";
+import type { ImageIdentity } from "../../model/spec.ts";
+import type { HeldImages, ImageQuery, ImageState, ReadDriver } from "../driver.ts";
 import { SandkeepError } from "../../errors.ts";
 import { listFleet, lookOf } from "./machine.ts";
 import { memoryEvents } from "./events.ts";
-import type { Connection } from "./world.ts";
+import type { Machine } from "./machine.ts";
+import type { Connection, MemoryWorld } from "./world.ts";
+
+const PLATFORM = "linux/amd64";
+
+/** One kind of digest here, so what the registry and the engine call an image is the same. */
+function resolve(
+  world: MemoryWorld,
+  machine: Machine,
+  ref: string,
+  policy: string,
+  { known, platform }: ImageQuery,
+): ImageState {
+  const held = machine.images.get(ref);
+  const offered = policy === "never" ? undefined : world.registry.get(ref);
+  const identity = (digest: string): ImageIdentity => world.identity(ref, digest);
+  const unresolved = `no registry has ${ref}`;
+  if (platform !== undefined) {
+    return offered === undefined
+      ? { status: "absent", unresolved }
+      : { status: "absent", from: { ...identity(offered), platform } };
+  }
+  const locked = known?.find((each) => each.platform === PLATFORM)?.digest;
+  const exact = known !== undefined || policy === "track" || policy === "pin";
+  const digest = known !== undefined || policy === "pin" ? locked : exact ? offered : (held ?? offered);
+  if (digest !== undefined) {
+    const image = identity(digest);
+    return held === digest ? { status: "present", image } : { status: "absent", image, from: image };
+  }
+  if (!exact) return { status: "absent" };
+  return held === undefined
+    ? { status: "absent", unresolved }
+    : { status: "present", image: identity(held), unresolved };
+}
+
+function heldImages(machine: Machine): HeldImages {
+  const objects = [...machine.objects.values()];
+  const images = [...new Set(machine.images.values())].map((digest) => ({
+    image_id: digest,
+    names: [...machine.images].filter(([, each]) => each === digest).map(([ref]) => ref),
+    size: 0,
+    used_by: objects.filter((each) => each.image?.digest === digest).map((each) => each.name),
+  }));
+  return { engine_id: machine.host, platform: PLATFORM, images };
+}
 
 /** The half that cannot change anything; it holds no function that could. */
 export function memoryReader(connection: Connection): ReadDriver {
@@ -49,13 +94,10 @@ export function memoryReader(connection: Connection): ReadDriver {
           ...world.healthScript(object.name, world.nthHealth(objectId)),
         };
       }),
-    resolveImage: async (ref, policy) =>
-      connection.call("resolveImage", ref, () => {
-        const held = machine.images.get(ref);
-        const wanted = policy === "track" ? (world.registry.get(ref) ?? held) : held;
-        if (held === undefined || held !== wanted) return { status: "absent" };
-        return { status: "present", image: world.identity(ref, held) };
-      }),
+    resolveImage: async (ref, policy, query = {}) =>
+      connection.call("resolveImage", ref, () => resolve(world, machine, ref, policy, query)),
+    images: async () =>
+      connection.call("images", "", () => heldImages(machine)),
     events: async (scope, signal) =>
       connection.call("events", scope.fleet, () => memoryEvents(machine, scope, signal)),
     [Symbol.asyncDispose]: async () => undefined,

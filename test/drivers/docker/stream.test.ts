@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Demux } from "../../../src/drivers/docker/demux.ts";
 import { dockerError } from "../../../src/drivers/docker/errors.ts";
 import { changedAddress } from "../../../src/drivers/docker/events.ts";
-import { fullReference } from "../../../src/drivers/docker/images.ts";
+import { fullReference } from "../../../src/drivers/docker/reference.ts";
 
 const engine = (statusCode: number, message: string) =>
   Object.assign(new Error("x"), { statusCode, json: { message } });

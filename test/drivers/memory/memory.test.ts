@@ -178,9 +178,9 @@ describe("the world", () => {
       status: "present",
       image: before?.image,
     });
-    expect(await driver.resolveImage("base:1", "track")).toEqual({ status: "absent" });
-    expect((await driver.fetch("base:1", "missing", () => undefined)).digest).toBe(before?.image?.digest);
-    expect((await driver.fetch("base:1", "track", () => undefined)).digest).not.toBe(before?.image?.digest);
+    expect(await driver.resolveImage("base:1", "track")).toMatchObject({ status: "absent" });
+    expect((await driver.fetch("base:1", "missing", () => undefined)).image.digest).toBe(before?.image?.digest);
+    expect((await driver.fetch("base:1", "track", () => undefined)).image.digest).not.toBe(before?.image?.digest);
     expect((await driver.inspect(objectId))?.image).toEqual(before?.image);
     expect((await driver.resolveImage("base:1", "missing")).status).toBe("present");
     await expect(driver.fetch("none:1", "missing", () => undefined)).rejects.toMatchObject({

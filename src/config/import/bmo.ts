@@ -1,0 +1,94 @@
+/** BMO: `[options]` and `[options.sandbox.*]` of its TOML file. */
+import { type KeyPath, formatKeyPath } from "../../model/source.ts";
+import { nearestKey } from "../key-tree.ts";
+import type { ParsedConfig } from "../parse.ts";
+import { valueAt } from "../table.ts";
+import { aside } from "./aside.ts";
+import { guardCredentials } from "./credentials.ts";
+import { readFlag } from "./docker-flag-fields.ts";
+import { readDockerFlags } from "./docker-flags.ts";
+import { type Draft, type Setting, keepDefault } from "./draft.ts";
+import { type Row, type Walk, eachRow, elsewhere, row, settle, trusted, walk, wrongType } from "./rows.ts";
+import { ANYTHING, TEXT, oneOf } from "./shape.ts";
+
+const BACKEND: KeyPath = ["options", "sandbox", "backend"];
+const EXTRA_ARGS: KeyPath = ["options", "sandbox", "docker", "extra_args"];
+const docker = (name: string): KeyPath => ["sandbox", "docker", name];
+
+const ROWS: readonly Row[] = [
+  row(["options", "sandbox_mode"], oneOf("direct", "staged"), (value) => ({
+    sets: [{ path: ["sandbox", "writes"], value, vital: true }],
+  })),
+  row(["options", "sandbox", "backend"], TEXT, (value) => ({
+    sets: [{ path: ["sandbox", "backend"], value, vital: true }],
+  })),
+  row(["options", "sandbox", "docker", "image"], TEXT, (value) => ({
+    sets: [{ path: docker("image"), value }],
+  })),
+  elsewhere(["options", "sandbox", "docker", "extra_args"]),
+  ...["ssh", "buildkit"].map((section) =>
+    trusted(
+      eachRow(["options", "sandbox", section], ANYTHING, ({ given }, name) =>
+        aside(["sandbox", section], name, given, `the ${section} backend is not available yet`),
+      ),
+    ),
+  ),
+];
+
+const rest = (path: readonly string[]): string =>
+  path[0] === "options" ? "sandkeep has no such key" : "it is not about sandboxes";
+
+export function importBmo(
+  { value, keys }: ParsedConfig,
+  draft: Draft,
+  diagnostics: Walk["diagnostics"],
+): void {
+  const scene = { draft, keys, diagnostics, at: [] };
+  walk({ ...scene, rows: ROWS, guard: guardCredentials, rest }, value);
+  importFlags(scene, valueAt(value, EXTRA_ARGS));
+  draft.agents.add("main");
+  const backend = valueAt(value, BACKEND) ?? "local";
+  const kept = typeof backend === "string" && Object.hasOwn(KEPT, backend) ? KEPT[backend] : undefined;
+  for (const [setting, why] of kept ?? []) keepDefault(draft, setting, why);
+  draft.remarks.push(
+    "BMO starts every command in the folder it stands in; sandkeep keeps one sandbox for agent main and runs commands in it.",
+  );
+}
+
+function importFlags(scene: Pick<Walk, "draft" | "keys" | "diagnostics" | "at">, args: unknown): void {
+  if (args === undefined) return;
+  if (!Array.isArray(args)) return wrongType(scene, EXTRA_ARGS, "a list of texts");
+  const texts: string[] = [];
+  for (const [index, text] of args.entries()) {
+    if (typeof text === "string") texts.push(text);
+    else wrongType(scene, [...EXTRA_ARGS, index], "a text");
+  }
+  if (texts.length < args.length) return;
+  for (const flag of readDockerFlags(texts)) {
+    const path = [...EXTRA_ARGS, flag.index];
+    const node = nearestKey(scene.keys, path);
+    const shown = flag.shown === "" ? "" : ` ${flag.shown}`;
+    settle(scene.draft, `${formatKeyPath(path)}${shown}`, node.document.at(node.offset), readFlag(flag));
+  }
+}
+
+/** What each backend of BMO does by itself, where sandkeep's would do something else. */
+const KEPT: Readonly<Record<string, readonly (readonly [Setting, string])[]>> = {
+  local: [
+    [{ path: ["sandbox", "backend"], value: "local", vital: true }, "commands run on this machine"],
+    [{ path: ["sandbox", "local", "home"], value: "user" }, "commands see the user's own home"],
+  ],
+  docker: [
+    [
+      { path: ["sandbox", "workspace", "access"], value: "rw" },
+      "the working directory is mounted into the container",
+    ],
+    [{ path: docker("network"), value: "bridge" }, 'containers have a network; "none" is safer'],
+    [{ path: docker("read_only_root"), value: false }, "the image's own files can be changed; true is safer"],
+    [{ path: docker("cap_drop"), value: [] }, 'Docker\'s usual capabilities are kept; ["ALL"] is safer'],
+    [{ path: docker("no_new_privileges"), value: false }, "programs may gain privileges; true is safer"],
+    [{ path: docker("pids"), value: "unlimited" }, "processes are not limited; a number is safer"],
+    [{ path: docker("init"), value: false }, "no init process is added"],
+    [{ path: docker("tmpfs"), value: [] }, "no memory-backed folders are added"],
+  ],
+};

@@ -1,0 +1,68 @@
+import { formatKeyPath } from "../../model/source.ts";
+import { valueAt } from "../table.ts";
+import { type Draft, type Setting, keepDefault } from "./draft.ts";
+import { type Agent, DEFAULTS, owners, scopeOf } from "./fluffbuzz-agents.ts";
+
+/** What the two tools of this format call their own. */
+export interface Flavour {
+  readonly title: string;
+  readonly image: string;
+  readonly workspace: string;
+}
+
+const KEPT: readonly (readonly [Setting, string])[] = [
+  [{ path: ["sandbox", "mode"], value: "off", vital: true }, "commands run on the host until a mode is set"],
+  [{ path: ["sandbox", "backend"], value: "docker", vital: true }, "sandboxes are containers"],
+  [{ path: ["sandbox", "provision"], value: "on-use" }, "a sandbox is made when it is first used"],
+  [
+    { path: ["sandbox", "disruption", "max_wait"], value: "off" },
+    "a sandbox in use is never replaced, however long that takes",
+  ],
+  [
+    { path: ["sandbox", "docker", "pids"], value: "unlimited" },
+    "processes are not limited; 512, sandkeep's own default, is safer",
+  ],
+];
+
+/** Writes what the tool does where its file says nothing and sandkeep would do otherwise. */
+export function keepDefaults(draft: Draft, value: unknown, flavour: Flavour, agents: readonly Agent[]): void {
+  const { title, image } = flavour;
+  for (const [setting, why] of KEPT) keepDefault(draft, setting, why);
+  const path = ["sandbox", "docker", "image"];
+  keepDefault(draft, { path, value: image }, `the image that ${title} builds; sandkeep builds none`);
+  if (!draft.lines.has("sandbox.docker.user"))
+    draft.remarks.push(
+      `${title} runs a sandbox as the owner of its workspace; sandkeep runs it as the image's user. ` +
+        'Set sandbox.docker.user, such as "1000:1000", to change that.',
+    );
+  draft.remarks.push(
+    `${title} keeps a container when its tag comes to mean another image; for sandkeep that is a change, shown by plan.`,
+  );
+  const seen = owners(value).map((owner) => valueAt(owner, ["sandbox", "workspaceAccess"]));
+  if (seen.some((access) => access === "ro" || access === "rw"))
+    keepWorkspaces(draft, value, flavour, agents);
+}
+
+/** Each agent has a folder of its own there; the first, or the one that says so, has the plain one. */
+function keepWorkspaces(
+  draft: Draft,
+  value: unknown,
+  { workspace }: Flavour,
+  agents: readonly Agent[],
+): void {
+  const main = agents.findIndex(({ at }) => valueAt(value, [...at, "default"]) === true);
+  const fleetPath = ["sandbox", "workspace", "source"];
+  keepDefault(draft, { path: fleetPath, value: workspace }, "where agents work when nobody says so");
+  const fleetScope = scopeOf(valueAt(value, [...DEFAULTS, "sandbox"]));
+  const base = draft.lines.get(formatKeyPath(fleetPath))?.why;
+  for (const [index, { name, at }] of agents.entries()) {
+    const scope = scopeOf(valueAt(value, [...at, "sandbox"])) ?? fleetScope;
+    if (index === Math.max(0, main) || scope === "shared" || base === undefined) continue;
+    const path = ["agents", name, ...fleetPath];
+    keepDefault(
+      draft,
+      { path, value: `${workspace}-${name}` },
+      "every further agent works in a folder of its own",
+    );
+  }
+}

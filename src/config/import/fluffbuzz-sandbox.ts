@@ -1,0 +1,226 @@
+import type { KeyPath } from "../../model/source.ts";
+import { guardCredentials, isSecretVariable } from "./credentials.ts";
+import {
+  binds,
+  capabilities,
+  cpus,
+  gpus,
+  memory,
+  memorySwap,
+  namePrefix,
+  pids,
+  ulimit,
+} from "./docker-values.ts";
+import type { Scalar, Setting } from "./draft.ts";
+import { type Outcome, type Row, eachRow, row, trusted } from "./rows.ts";
+import { aside } from "./aside.ts";
+import {
+  ANYTHING,
+  COUNT,
+  FLAG,
+  LIMIT,
+  NUMBER,
+  TEXT,
+  TEXTS,
+  TEXT_OR_NUMBER,
+  TEXT_OR_TEXTS,
+  WHOLE,
+  oneOf,
+} from "./shape.ts";
+
+/** What the rows of one `sandbox` table must know beside the table. */
+export interface SandboxTarget {
+  /** Where its settings are written. */
+  readonly prefix: KeyPath;
+  readonly agent: string | undefined;
+  readonly hasScope: boolean;
+  /** Every bind source that this table's binds may come from, when the source lifts its own limit. */
+  readonly bindSources: readonly string[];
+  /** Variables that are secret in any table of the file, so that no name is both. */
+  readonly secrets: ReadonlySet<string>;
+}
+
+const VARIABLE = /(?<!\$)\$\{([A-Z_][A-Z0-9_]*)\}/;
+
+/** FluffBuzz fills in `${NAME}` when it reads its config; sandkeep takes texts as they are. */
+export function guardValue(value: unknown): string | undefined {
+  const texts = Array.isArray(value) ? value : [value];
+  if (texts.some((text) => typeof text === "string" && VARIABLE.test(text)))
+    return "it holds ${NAME}, which is filled in from the environment when that tool reads it; sandkeep takes texts as they are";
+  return guardCredentials(value);
+}
+
+const HOURS_IN_100_YEARS = 876_000;
+
+/** 0 switches a check off in both; what is longer than a duration can say comes to the same. */
+function age(path: KeyPath, count: number, unit: "h" | "d", hours: number): Outcome {
+  if (count === 0) return { sets: [{ path, value: "off" }], note: '0 is written "off"' };
+  if (count * hours > HOURS_IN_100_YEARS)
+    return { sets: [{ path, value: "off" }], note: "longer than 100 years is off" };
+  return { sets: [{ path, value: `${String(count)}${unit}` }] };
+}
+
+export function sandboxRows(target: SandboxTarget): readonly Row[] {
+  const key = (...path: readonly string[]): KeyPath => [...target.prefix, ...path];
+  const same =
+    (...path: readonly string[]) =>
+    (value: Scalar | readonly string[]): Outcome => ({ sets: [{ path: key(...path), value }] });
+  return [
+    row(["mode"], oneOf("off", "non-main", "all"), (value) => ({
+      sets: [{ path: key("mode"), value, vital: true }],
+    })),
+    row(["backend"], TEXT, (value) => ({ sets: [{ path: key("backend"), value, vital: true }] })),
+    row(["scope"], oneOf("session", "agent", "shared"), same("scope")),
+    row(["perSession"], FLAG, (value) => perSession(key("scope"), value, target.hasScope)),
+    row(["workspaceAccess"], oneOf("none", "ro", "rw"), (value) => ({
+      sets: [{ path: key("workspace", "access"), value }],
+      ...ACCESS_NOTES[value],
+    })),
+    row(["workspaceRoot"], TEXT, () => ({
+      why: "a sandbox without the workspace keeps its files inside itself, so no such folder is needed",
+    })),
+    row(["sessionToolsVisibility"], TEXT, () => ({
+      why: "which sessions an agent may see is the agent's business, not the sandbox's",
+    })),
+    row(["prune", "idleHours"], COUNT, (value) => age(key("prune", "idle"), value, "h", 1)),
+    row(["prune", "maxAgeDays"], COUNT, (value) => age(key("prune", "max_age"), value, "d", 24)),
+    ...dockerRows(target),
+    ...LATER.map(([section, why]) =>
+      trusted(
+        eachRow([section], ANYTHING, ({ given }, name) =>
+          aside([...target.prefix, section], name, given, why),
+        ),
+      ),
+    ),
+  ];
+}
+
+const ACCESS_NOTES = {
+  none: {
+    note: "that tool gives such a sandbox a folder on this machine; here its files live inside it and go with it",
+  },
+  ro: { note: "the workspace appears read-only at workspace.target; there is no second folder /agent" },
+  rw: {},
+} as const satisfies Record<string, { readonly note?: string }>;
+
+const LATER = [
+  ["ssh", "the ssh backend is not available yet"],
+  ["browser", "browser sandboxes are not available yet"],
+] as const;
+
+function perSession(path: KeyPath, value: boolean, hasScope: boolean): Outcome {
+  if (hasScope) return { why: "scope is set beside it, and wins there as well" };
+  const scope = value ? "session" : "shared";
+  return { sets: [{ path, value: scope }], note: `the old ${String(value)} is scope "${scope}"` };
+}
+
+const docker = (name: string): readonly string[] => ["docker", name];
+
+function dockerRows(target: SandboxTarget): readonly Row[] {
+  const key = (...path: readonly string[]): KeyPath => [...target.prefix, "docker", ...path];
+  const same =
+    (name: string) =>
+    (value: Scalar | readonly string[]): Outcome => ({ sets: [{ path: key(name), value }] });
+  return [
+    row(docker("image"), TEXT, same("image")),
+    row(docker("containerPrefix"), TEXT, (value) => prefix(value, target.agent)),
+    row(docker("workdir"), TEXT, (value) => ({
+      sets: [{ path: [...target.prefix, "workspace", "target"], value }],
+    })),
+    row(docker("readOnlyRoot"), FLAG, same("read_only_root")),
+    row(docker("tmpfs"), TEXTS, same("tmpfs")),
+    row(docker("network"), TEXT, same("network")),
+    row(docker("user"), TEXT, same("user")),
+    row(docker("capDrop"), TEXTS, (value) => same("cap_drop")(capabilities(value))),
+    trusted(eachRow(docker("env"), TEXT, (value, name) => variable(target, name, value))),
+    row(docker("setupCommand"), TEXT_OR_TEXTS, (value) => setup([...target.prefix, "setup"], value)),
+    row(docker("pidsLimit"), WHOLE, (value) => pids(key("pids"), value)),
+    row(docker("memory"), TEXT_OR_NUMBER, (value) => memory(key("memory"), value)),
+    row(docker("memorySwap"), TEXT_OR_NUMBER, (value) => memorySwap(key("memory_swap"), value)),
+    row(docker("cpus"), NUMBER, (value) => cpus(key("cpus"), value)),
+    row(docker("gpus"), TEXT, (value) => gpus(key("gpus"), value)),
+    eachRow(docker("ulimits"), LIMIT, (value, name) => ulimit(key("ulimits", name), value)),
+    row(docker("seccompProfile"), TEXT, same("seccomp")),
+    row(docker("apparmorProfile"), TEXT, same("apparmor")),
+    row(docker("dns"), TEXTS, same("dns")),
+    row(docker("extraHosts"), TEXTS, same("extra_hosts")),
+    row(docker("binds"), TEXTS, (value) => binds(key("binds"), value)),
+    row(docker("dangerouslyAllowExternalBindSources"), FLAG, (value) =>
+      externalBinds(key("allowed_roots"), value, target),
+    ),
+    row(
+      docker("dangerouslyAllowReservedContainerTargets"),
+      FLAG,
+      breakGlass("the sandbox's own paths are never bind targets"),
+    ),
+    row(
+      docker("dangerouslyAllowContainerNamespaceJoin"),
+      FLAG,
+      breakGlass("no sandbox joins another container's network"),
+    ),
+  ];
+}
+
+function breakGlass(rule: string) {
+  return (value: boolean): Outcome => ({
+    why: value ? `there is no such exception: ${rule}` : `false is what always holds: ${rule}`,
+  });
+}
+
+function externalBinds(path: KeyPath, allowed: boolean, { bindSources }: SandboxTarget): Outcome {
+  if (!allowed) return { why: "false is what holds here without any key: sources lie in the workspace" };
+  if (bindSources.length === 0)
+    return { why: "no bind needs it; name folders in allowed_roots when one does" };
+  return {
+    sets: [{ path, value: bindSources }],
+    note: "not every folder is allowed, only the ones that are bound today",
+  };
+}
+
+function prefix(value: string, agent: string | undefined): Outcome {
+  if (agent === undefined) return namePrefix(value);
+  return { why: "name_prefix holds for the whole fleet; an agent's name is in its sandbox's name anyway" };
+}
+
+/** That tool joins the lines and runs them as one script, where a `cd` holds for the next line. */
+function setup(path: KeyPath, lines: readonly string[]): Outcome {
+  const script = lines.join("\n");
+  if (script.trim() === "") return { why: "there is nothing to run" };
+  const sets: readonly Setting[] = [{ path, value: [script] }];
+  return lines.length === 1
+    ? { sets }
+    : { sets, note: "its lines stay one script, because they may build on each other" };
+}
+
+const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+function variable({ prefix: at, agent, secrets }: SandboxTarget, name: string, value: string): Outcome {
+  if (!VARIABLE_NAME.test(name)) return { why: "its name is none that a shell could use" };
+  const [whole, asked] = VARIABLE.exec(value) ?? [];
+  if (asked !== undefined && whole === value)
+    return {
+      sets: [{ path: [...at, "secrets", name], value: { env: asked } }],
+      note: "it is looked up when a command runs, not when the config is read",
+    };
+  if (asked !== undefined)
+    return { why: "part of it comes from the environment, and sandkeep takes texts as they are" };
+  if (!secrets.has(name))
+    return { sets: [{ path: [...at, "env", name], value: value.replaceAll("$${", "${") }] };
+  const from = agent === undefined ? name : `${variableName(agent)}_${name}`;
+  return {
+    sets: [{ path: [...at, "secrets", name], value: { env: from } }],
+    note: `its value looks like a credential, so it was not copied: export ${from} where sandkeep runs`,
+  };
+}
+
+function variableName(agent: string): string {
+  return agent
+    .toUpperCase()
+    .replace(/[^A-Z0-9]/g, "_")
+    .replace(/^(?=\d)/, "_");
+}
+
+/** Whether a variable of one table makes its name secret in all of them. */
+export function isSecret(name: string, value: unknown): boolean {
+  return typeof value === "string" && (VARIABLE.test(value) || isSecretVariable(name, value));
+}

@@ -1,0 +1,68 @@
+import type { Diagnostic } from "../../model/diagnostic.ts";
+import { type KeyPath, formatKeyPath } from "../../model/source.ts";
+import { type Draft, type Item, type Line, agentOf, whyOff } from "./draft.ts";
+import { narrowRoots } from "./mounts.ts";
+import type { Written } from "./write.ts";
+
+/** Every problem that sandkeep itself has with a config text; places are those of that text. */
+export type CheckConfig = (text: string) => Promise<readonly Diagnostic[]>;
+
+/** Each round refuses something, and only a file of many thousand refused keys needs more. */
+const ROUNDS = 32;
+
+/** Comments out what sandkeep refuses until it refuses nothing. Diagnostics are what is left after that. */
+export async function refuse(
+  draft: Draft,
+  write: (draft: Draft) => Written,
+  check: CheckConfig,
+): Promise<{ readonly written: Written; readonly left: readonly Diagnostic[] }> {
+  for (let round = 1; ; round++) {
+    narrowRoots(draft);
+    const written = write(draft);
+    const errors = (await check(written.text)).filter(({ severity }) => severity === "error");
+    if (errors.length === 0 || round === ROUNDS) return { written, left: errors };
+    // Not `some`: every error of this round is to be used.
+    const used = errors.filter((error) => refuseLine(draft, written, error));
+    if (used.length > 0) continue;
+    const [first] = errors;
+    const open = [...draft.agents].filter((name) => !draft.shelved.has(name));
+    if (first === undefined || open.length === 0) return { written, left: errors };
+    for (const name of open) draft.shelved.set(name, reason(first.message));
+  }
+}
+
+function refuseLine(draft: Draft, { owners }: Written, { line, ...fault }: Diagnostic): boolean {
+  const message = reason(fault.message);
+  const owner = line === undefined ? undefined : owners.get(line);
+  if (owner === undefined) return false;
+  if (owner.item !== undefined) return refuseItem(owner.item, message);
+  if (owner.line.refused !== undefined) return false;
+  owner.line.refused = message;
+  if (owner.line.vital) shelveUsers(draft, owner.line);
+  return true;
+}
+
+/** Places in a text that is still being written would be wrong in the end. */
+function reason(message: string): string {
+  return message.replace(/ \([^()\s]*:\d+\)/g, "");
+}
+
+function refuseItem(item: Item, message: string): boolean {
+  if (item.refused !== undefined) return false;
+  item.refused = message;
+  return true;
+}
+
+/** Nothing may run in a place or a way that nobody asked for, so whoever relied on the line is commented out. */
+function shelveUsers(draft: Draft, { path, refused = "" }: Line): void {
+  const own = agentOf(path);
+  for (const name of own === undefined ? draft.agents : [own]) {
+    const says = draft.lines.get(formatKeyPath(ownKey(name, path)));
+    const isUser = own !== undefined || says === undefined || whyOff(draft, says) !== undefined;
+    if (isUser && !draft.shelved.has(name)) draft.shelved.set(name, refused);
+  }
+}
+
+function ownKey(agent: string, path: KeyPath): KeyPath {
+  return ["agents", agent, ...path];
+}

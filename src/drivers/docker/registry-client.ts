@@ -1,0 +1,168 @@
+/**
+ * In: a repository and a tag or digest. Out: what the registry says of it: HEAD first, the manifest itself only where it
+ * is needed. It pulls nothing, and credentials go only to the registry and to the token service that it names.
+ */
+import { createHash } from "node:crypto";
+import { request as httpRequest } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { toError } from "../../errors.ts";
+import { registryError } from "./errors.ts";
+import type { Reference } from "./reference.ts";
+import { registryAuth } from "./registry-auth.ts";
+import type { Answer, Ask } from "./registry-token.ts";
+import { authorization } from "./registry-token.ts";
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+const TIMEOUT_MS = 10_000;
+/** Registries themselves refuse manifests above 4 MiB. */
+const MOST_BYTES = 4 * 1024 * 1024;
+
+export const INDEX_TYPES: readonly string[] = [
+  "application/vnd.oci.image.index.v1+json",
+  "application/vnd.docker.distribution.manifest.list.v2+json",
+];
+const MANIFEST_TYPES: readonly string[] = [
+  "application/vnd.oci.image.manifest.v1+json",
+  "application/vnd.docker.distribution.manifest.v2+json",
+];
+
+export interface Head {
+  readonly digest: string;
+  readonly mediaType: string;
+}
+
+/** One repository of one registry. */
+export class RegistryClient {
+  readonly #ref: Reference;
+  readonly #env: Env;
+  readonly #insecure: boolean;
+  #base: string | undefined;
+  #authorization: string | undefined;
+
+  constructor(ref: Reference, env: Env, insecure: boolean) {
+    this.#ref = ref;
+    this.#env = env;
+    this.#insecure = insecure;
+  }
+
+  /** What a tag or digest means now. */
+  async head(tagOrDigest: string): Promise<Head> {
+    const answer = await this.#manifest("HEAD", tagOrDigest);
+    const digest = answer.headers["docker-content-digest"];
+    const mediaType = mediaTypeOf(answer);
+    if (typeof digest === "string" && mediaType !== undefined) return { digest, mediaType };
+    // Some registries answer HEAD without saying what it is about.
+    const full = await this.#manifest("GET", tagOrDigest);
+    return { digest: digestOf(full.body), mediaType: mediaTypeOf(full) ?? "" };
+  }
+
+  /** A manifest or index by its digest, proved by it. */
+  async get(digest: string): Promise<unknown> {
+    const { body } = await this.#manifest("GET", digest);
+    if (digestOf(body) !== digest)
+      throw registryError(this.#what(digest), { message: "the answer does not have this digest" });
+    try {
+      const value: unknown = JSON.parse(body.toString("utf8"));
+      return value;
+    } catch (thrown) {
+      throw registryError(this.#what(digest), thrown);
+    }
+  }
+
+  #what(tagOrDigest: string): string {
+    const { name } = this.#ref;
+    return `ask the registry about ${name}${tagOrDigest.includes(":") ? "@" : ":"}${tagOrDigest}`;
+  }
+
+  async #manifest(method: "GET" | "HEAD", tagOrDigest: string): Promise<Answer> {
+    const path = `/v2/${this.#ref.repository}/manifests/${tagOrDigest}`;
+    const what = this.#what(tagOrDigest);
+    try {
+      let answer = await this.#send(method, path);
+      if (answer.status === 401 && this.#authorization === undefined) {
+        this.#authorization = await this.#authorize(answer);
+        if (this.#authorization !== undefined) answer = await this.#send(method, path);
+      }
+      if (answer.status === 200) return answer;
+      throw registryError(what, { status: answer.status, message: `HTTP ${answer.status}` });
+    } catch (thrown) {
+      throw registryError(what, thrown);
+    }
+  }
+
+  async #authorize(refused: Answer): Promise<string | undefined> {
+    const { registry, repository, name } = this.#ref;
+    const challenge = refused.headers["www-authenticate"] ?? "";
+    const credentials = await registryAuth(name, this.#env);
+    const plain = this.#base?.startsWith("http:") === true;
+    return authorization({ challenge, registry, repository, credentials, plain }, (url, options) =>
+      send(url, { ...options, insecure: this.#insecure }),
+    );
+  }
+
+  async #send(method: "GET" | "HEAD", path: string): Promise<Answer> {
+    const headers = {
+      accept: [...MANIFEST_TYPES, ...INDEX_TYPES].join(", "),
+      ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }),
+    };
+    const ask = { method, headers, insecure: this.#insecure };
+    this.#base ??= await this.#scheme();
+    return send(`${this.#base}${path}`, ask);
+  }
+
+  /** As engines do it: encrypted first; only a registry that is marked insecure may do without. */
+  async #scheme(): Promise<string> {
+    const secure = `https://${this.#ref.registry}`;
+    if (!this.#insecure) return secure;
+    try {
+      await send(`${secure}/v2/`, { method: "GET", headers: {}, insecure: true });
+      return secure;
+    } catch {
+      return `http://${this.#ref.registry}`;
+    }
+  }
+}
+
+function mediaTypeOf(answer: Answer): string | undefined {
+  return answer.headers["content-type"]?.split(";")[0]?.trim();
+}
+
+function digestOf(body: Buffer): string {
+  return `sha256:${createHash("sha256").update(body).digest("hex")}`;
+}
+
+/** One request to its end. Redirects are not followed: manifests are served in place. */
+async function send(url: string, ask: Ask): Promise<Answer> {
+  const target = new URL(url);
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const headers = { "user-agent": "sandkeep", ...ask.headers };
+  return new Promise<Answer>((resolve, reject) => {
+    const options = { method: ask.method, headers, signal };
+    const take = (response: IncomingMessage): void => {
+      const { statusCode: status = 0, headers: told } = response;
+      collect(response)
+        .then((body) => resolve({ status, headers: told, body }))
+        .catch(reject);
+    };
+    const request =
+      target.protocol === "https:"
+        ? httpsRequest(target, { ...options, rejectUnauthorized: !ask.insecure }, take)
+        : httpRequest(target, options, take);
+    request.on("error", (thrown) => reject(toError(signal.aborted ? signal.reason : thrown)));
+    request.end(ask.body);
+  });
+}
+
+async function collect(response: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response) {
+    const data = Buffer.from(chunk);
+    size += data.length;
+    if (size > MOST_BYTES) throw new Error("the answer is longer than any manifest");
+    chunks.push(data);
+  }
+  return Buffer.concat(chunks);
+}

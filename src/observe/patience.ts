@@ -1,0 +1,15 @@
+/** One slow engine must not hold up the others for longer than this. */
+export const PATIENCE_MS = 60_000;
+
+/** The answer, or undefined when it takes too long; what comes later is let go. */
+export async function inTime<T>(answer: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), PATIENCE_MS);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

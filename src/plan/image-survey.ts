@@ -1,0 +1,73 @@
+import type { ReadDriver } from "../drivers/driver.ts";
+import type { OpenEngine } from "../observe/engines.ts";
+import { closeEngines, engineKey, openReaders } from "../observe/engines.ts";
+import type { ImageFact, ImageWant } from "../observe/images.ts";
+import { imageKey } from "../observe/images.ts";
+import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
+import { loadFleet } from "../policy/fleet.ts";
+import type { Engine, Survey } from "./survey.ts";
+import { driverDeps, survey } from "./survey.ts";
+
+/** An image that declared runtimes are to be made of, on one engine. */
+export interface DeclaredImage extends ImageWant {
+  readonly addresses: readonly string[];
+  /** What it means there now. */
+  readonly fact: ImageFact | undefined;
+}
+
+/** The fleet's images with their engines open for reading. */
+export interface ImageSurvey {
+  readonly seen: Survey;
+  readonly config: LoadedFleet;
+  readonly declared: readonly DeclaredImage[];
+  readonly engines: readonly OpenEngine[];
+  /** Undefined for an engine that could not be opened or has no images. */
+  readonly readerOf: (place: { readonly backend: string; readonly host: string }) => ReadDriver | undefined;
+}
+
+export interface ImagesRequest {
+  readonly file?: string;
+}
+
+/** Looks at the fleet as a plan does, though its lock file may lack what is pinned, and keeps the engines open for `work`. */
+export async function withImages<T>(
+  engine: Engine,
+  request: ImagesRequest,
+  work: (images: ImageSurvey) => Promise<T>,
+): Promise<T | Invalid> {
+  const { cwd, env, drivers } = engine;
+  const config = await loadFleet({ file: request.file, cwd, env, drivers, unlocked: true });
+  if (config.status === "invalid") return config;
+  const seen = await survey(engine, { config, wanted: [] });
+  if (seen.status === "invalid") return seen;
+  const refs = seen.engines.filter((ref) => seen.modules[ref.backend]?.capabilities.images === true);
+  const engines = await openReaders(refs, seen.modules, driverDeps(engine));
+  const readers = new Map(
+    engines.flatMap((each) => ("reader" in each ? [[engineKey(each.ref), each.reader] as const] : [])),
+  );
+  try {
+    return await work({
+      seen,
+      config,
+      declared: declaredImages(seen),
+      engines,
+      readerOf: (place) => readers.get(engineKey(place)),
+    });
+  } finally {
+    await closeEngines(engines);
+  }
+}
+
+function declaredImages(seen: Survey): DeclaredImage[] {
+  const found = new Map<string, { want: ImageWant; addresses: string[] }>();
+  for (const { image, backend, host, address } of seen.desired) {
+    if (image === undefined) continue;
+    const want = { ...image, backend, host };
+    const known = found.get(imageKey(want));
+    if (known === undefined) found.set(imageKey(want), { want, addresses: [address] });
+    else known.addresses.push(address);
+  }
+  return [...found.entries()]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, { want, addresses }]) => ({ ...want, addresses, fact: seen.images.get(key) }));
+}

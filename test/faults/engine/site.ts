@@ -1,0 +1,237 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ContainerInfo, ContainerInspectInfo } from "dockerode";
+import { FaultProxy } from "../../support/fault-proxy.ts";
+import type { BuiltCli, Ran, Running } from "./built-cli.ts";
+import type { PrivateEngine } from "./private-engine.ts";
+
+const IMAGE = "sandkeep-test/busybox:1";
+const FLEET_ID = "k3v9q2";
+const FLEET_LABEL = "sandkeep.fleet";
+
+export interface Settings {
+  /** Another value means another container. */
+  readonly round: number;
+  readonly memory: 64 | 96;
+  /** `prune.idle`. */
+  readonly idle: string;
+}
+
+/** What must be there in the end: the one runtime, or its dormancy mark, or nothing. */
+export type End = "running" | "dormant" | "gone";
+
+/** One fleet of one agent, with its own state directory and its own way to the engine, beside two bystanders. */
+export class Site implements AsyncDisposable {
+  readonly fleet = `c${randomBytes(5).toString("hex")}`;
+  readonly folder: string;
+  readonly proxy: FaultProxy;
+  /** Canonical name of the fleet's runtime. */
+  name = "";
+  settings: Settings = { round: 0, memory: 64, idle: "24h" };
+  readonly #cli: BuiltCli;
+  readonly #engine: PrivateEngine;
+  readonly #bystanders = new Map<string, string>();
+
+  private constructor(folder: string, cli: BuiltCli, engine: PrivateEngine, proxy: FaultProxy) {
+    this.folder = folder;
+    this.#cli = cli;
+    this.#engine = engine;
+    this.proxy = proxy;
+  }
+
+  static async open(cli: BuiltCli, engine: PrivateEngine): Promise<Site> {
+    const folder = await mkdtemp("/tmp/sandkeep-site-");
+    for (const each of ["home", "project", "state"]) await mkdir(join(folder, each));
+    const proxy = await FaultProxy.open(join(folder, "engine.sock"), engine.socket);
+    const site = new Site(folder, cli, engine, proxy);
+    try {
+      await site.configure({});
+      await site.ok("apply", "--yes");
+      const [made] = await site.containers();
+      if (made === undefined) throw new Error("apply made nothing");
+      site.name = nameOf(made);
+      await site.#settle(made.Id);
+      return site;
+    } catch (thrown) {
+      await site[Symbol.asyncDispose]();
+      throw thrown;
+    }
+  }
+
+  get state(): string {
+    return join(this.folder, "state");
+  }
+
+  /** Nobody's container with nearly our name, and the container of another fleet of the same name. */
+  async #settle(id: string): Promise<void> {
+    const { Config } = await this.#engine.docker.getContainer(id).inspect();
+    const neighbour = { ...Config.Labels, "sandkeep.fleet-id": "another" };
+    for (const [name, Labels] of [
+      [`${this.name}.news`, {}],
+      [`x${this.name}`, neighbour],
+    ] as const) {
+      const options = { name, Image: IMAGE, Cmd: ["sleep", "86400"], Labels, NetworkDisabled: true };
+      const made = await this.#engine.docker.createContainer(options);
+      await made.start();
+      this.#bystanders.set(made.id, JSON.stringify(standing(await made.inspect())));
+    }
+  }
+
+  /** After the engine went down under them. */
+  async reviveBystanders(): Promise<void> {
+    for (const id of this.#bystanders.keys()) {
+      const container = this.#engine.docker.getContainer(id);
+      await container.start().catch((error: { statusCode?: number }) => {
+        if (error.statusCode !== 304) throw error;
+      });
+      this.#bystanders.set(id, JSON.stringify(standing(await container.inspect())));
+    }
+  }
+
+  async configure(change: Partial<Settings>): Promise<void> {
+    this.settings = { ...this.settings, ...change };
+    const { round, memory, idle } = this.settings;
+    const config = `version = 1
+fleet = "${this.fleet}"
+fleet_id = "${FLEET_ID}"
+[sandbox]
+backend = "docker"
+ready = { command = ["true"], timeout = "5s", interval = "50ms" }
+setup = ["true"]
+env = { ROUND = "${round}" }
+[sandbox.docker]
+image = "${IMAGE}"
+user = "1000:1000"
+memory = "${memory}MiB"
+stop_timeout = "1s"
+[sandbox.prune]
+idle = "${idle}"
+[agents.a]
+`;
+    await writeFile(join(this.folder, "project", "sandkeep.toml"), config);
+  }
+
+  start(...argv: readonly string[]): Running {
+    const env = {
+      PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+      HOME: join(this.folder, "home"),
+      LANG: "C.UTF-8",
+      SANDKEEP_STATE_DIR: this.state,
+      DOCKER_HOST: `unix://${this.proxy.path}`,
+    };
+    return this.#cli.start(argv, { cwd: join(this.folder, "project"), env });
+  }
+
+  async run(...argv: readonly string[]): Promise<Ran> {
+    return await this.start(...argv).ended;
+  }
+
+  /** As `run`, for what must succeed. */
+  async ok(...argv: readonly string[]): Promise<Ran> {
+    const ran = await this.run(...argv);
+    if (ran.code === 0) return ran;
+    throw new Error(`${argv.join(" ")} exited with ${ran.code}:\n${ran.stdout}\n${ran.stderr}`);
+  }
+
+  /** The fleet's own containers. */
+  async containers(): Promise<ContainerInfo[]> {
+    const filters = { label: [`${FLEET_LABEL}=${this.fleet}`, `sandkeep.fleet-id=${FLEET_ID}`] };
+    return await this.#engine.docker.listContainers({ all: true, filters });
+  }
+
+  async marks(): Promise<string[]> {
+    return await this.#volumes({ label: [`${FLEET_LABEL}=${this.fleet}`, "sandkeep.dormant-since"] });
+  }
+
+  async #volumes(filters: Readonly<Record<string, readonly string[]>>): Promise<string[]> {
+    const { Volumes } = await this.#engine.docker.listVolumes({ filters: JSON.stringify(filters) });
+    return (Volumes ?? []).map(({ Name }) => Name);
+  }
+
+  async rename(to: string): Promise<void> {
+    const [found] = await this.containers();
+    if (found !== undefined) await this.#engine.docker.getContainer(found.Id).rename({ name: to });
+  }
+
+  /** As if a person had removed all that the fleet has. */
+  async wipe(): Promise<void> {
+    const options = { force: true, v: true };
+    const { docker } = this.#engine;
+    for (const { Id } of await this.containers()) await docker.getContainer(Id).remove(options);
+    const volumes = await this.#volumes({ label: [`${FLEET_LABEL}=${this.fleet}`] });
+    for (const name of volumes) await docker.getVolume(name).remove();
+  }
+
+  /** Throws what is not as it must be. */
+  async expect(end: End): Promise<void> {
+    const wrong: string[] = [];
+    const own = await this.containers();
+    const names = own.map((each) => `${nameOf(each)} (${each.State})`).join(", ");
+    const expected = end === "running" ? `${this.name} (running)` : "";
+    if (names !== expected) wrong.push(`containers: ${names || "none"}, not ${expected || "none"}`);
+    const marks = await this.marks();
+    if (marks.length !== Number(end === "dormant")) {
+      wrong.push(`dormancy marks: ${marks.join(", ") || "none"}, where it should be ${end}`);
+    }
+    const [only] = own;
+    if (end === "running" && only !== undefined) {
+      const { Config, HostConfig } = await this.#engine.docker.getContainer(only.Id).inspect();
+      if (!Config.Env.includes(`ROUND=${this.settings.round}`)) wrong.push(`env ${Config.Env.join(" ")}`);
+      if (HostConfig.Memory !== this.settings.memory * 2 ** 20) wrong.push(`memory ${HostConfig.Memory}`);
+    }
+    wrong.push(...(await this.#disturbed()), ...(await this.#strangers()), ...(await this.#loose()));
+    if (wrong.length > 0) throw new Error(wrong.join("; "));
+  }
+
+  async #disturbed(): Promise<string[]> {
+    const wrong: string[] = [];
+    for (const [id, before] of this.#bystanders) {
+      const now = await this.#engine.docker
+        .getContainer(id)
+        .inspect()
+        .then((seen) => JSON.stringify(standing(seen)))
+        .catch(String);
+      if (now !== before) wrong.push(`bystander was ${before} and is ${now}`);
+    }
+    return wrong;
+  }
+
+  /** What carries our name without our labels. */
+  async #strangers(): Promise<string[]> {
+    const all = await this.#engine.docker.listContainers({ all: true });
+    const own = new Set((await this.containers()).map(({ Id }) => Id));
+    return all
+      .filter(({ Id }) => !own.has(Id) && !this.#bystanders.has(Id))
+      .filter((each) => nameOf(each).includes(this.fleet) || "sandkeep.upload-for" in each.Labels)
+      .map((each) => `a stranger ${nameOf(each)}`);
+  }
+
+  /** The fleet's volumes that no container uses and that mark nothing. */
+  async #loose(): Promise<string[]> {
+    const unused = { label: [`${FLEET_LABEL}=${this.fleet}`], dangling: ["true"] };
+    const marks = await this.marks();
+    const loose = (await this.#volumes(unused)).filter((name) => !marks.includes(name));
+    return loose.map((name) => `volume ${name} was left behind`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.wipe().catch(() => undefined);
+    for (const id of this.#bystanders.keys()) {
+      await this.#engine.docker
+        .getContainer(id)
+        .remove({ force: true, v: true })
+        .catch(() => undefined);
+    }
+    await this.proxy[Symbol.asyncDispose]();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+function nameOf({ Names }: ContainerInfo): string {
+  return (Names[0] ?? "").replace(/^\//, "");
+}
+
+function standing({ Id, Name, State }: ContainerInspectInfo): object {
+  return { Id: Id.slice(0, 12), Name, status: State.Status, started: State.StartedAt };
+}
