@@ -51,5 +51,7 @@ export function assertNever(value: never): never {
 
 /** Any thrown value as an Error with a readable message. */
 export function toError(thrown: unknown): Error {
+  // What failed while cleaning up after a failure must not hide it.
+  if (thrown instanceof Error && "suppressed" in thrown) return toError(thrown.suppressed);
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -2,12 +2,12 @@
  * The flow, top to bottom: config → resolve → desire → observe → diff → plan → apply.
  * The CLI, the watch loop and the HTTP API all come through here; there is no second path.
  */
-import { staleImage, staleness } from "./apply/precondition.ts";
+import { assertSameFleet, staleChanges } from "./apply/precondition.ts";
 import type { TakeOptions } from "./apply/session.ts";
 import { applyPlan, remember, takeFleet } from "./apply/session.ts";
 import type { PlanRequest } from "./model/intent.ts";
 import type { ApplyResult } from "./model/outcome.ts";
-import type { Change, Plan } from "./model/plan.ts";
+import type { Plan } from "./model/plan.ts";
 import { decideAll, planFrom } from "./plan/decide.ts";
 import type { Engine, SurveyRequest } from "./plan/survey.ts";
 import { survey } from "./plan/survey.ts";
@@ -72,15 +72,10 @@ export async function applySavedPlan(
   const own = await takeFleet(engine, request, options);
   if ("status" in own) return own;
   await using lease = own.lease;
+  assertSameFleet(plan, own.config);
   const seen = await survey(engine, surveyRequest(request, own.config));
   if (seen.status === "invalid") return seen;
-  const stale = new Map<Change, string>();
-  for (const change of plan.changes) {
-    const why =
-      staleness(change, seen.observations, seen.facts.owner, seen.now) ??
-      staleImage(change, plan, seen.images);
-    if (why !== undefined && change.actions[0] !== "no-op") stale.set(change, why);
-  }
+  const stale = staleChanges(plan, seen.observations, seen.images, seen.facts.owner, seen.now);
   const { parallelism, signal } = options;
   return {
     status: "applied",
@@ -91,7 +86,6 @@ export async function applySavedPlan(
 
 function surveyRequest(request: PlanRequest, config?: LoadedFleet): SurveyRequest {
   const { intent, file, fleet, at } = request;
-  const wanted =
-    intent.mode === "apply" ? (intent.wake ?? []) : intent.mode === "recreate" ? intent.targets : [];
-  return { file, fleet, at, config, wanted, addresses: intent.targets };
+  const wanted = intent.mode === "apply" ? (intent.wake ?? []) : [];
+  return { file, fleet, at, config, wanted, addresses: intent.targets, thorough: intent.mode === "destroy" };
 }

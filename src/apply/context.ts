@@ -22,8 +22,8 @@ export interface ApplyContext {
   readonly assertHeld: () => Promise<void>;
   /** Keeps `run` from starting in a runtime while it is being replaced or removed. */
   readonly lockAddress: (address: string) => Promise<AsyncDisposable>;
-  /** True when a run is open in, or was made in, this address since the given time. */
-  readonly usedSince: (address: string, since: number) => Promise<boolean>;
+  /** Whether a run is open in this address, and when the last one was known; milliseconds since the epoch, -1 for never. */
+  readonly useOf: (address: string) => Promise<{ readonly open: boolean; readonly last: number }>;
   /** Why a person wants this address left alone, when one does. */
   readonly heldNow: (address: string) => Promise<string | undefined>;
   /** Values of a spec's secrets for its setup; throws when one cannot be read. */
@@ -50,6 +50,8 @@ export interface ChangeRun {
   /** Id of the object that this change's `create` made. */
   created?: string;
   needsSeed: boolean;
+  /** Creation time on the labels of what this change creates. */
+  stamp?: number;
   /** Held from the first step that disturbs an existing runtime to the end of the change. */
   lock?: AsyncDisposable;
 }

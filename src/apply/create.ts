@@ -28,7 +28,8 @@ export async function create(
     spec,
     image: imageFor(spec, run, context, fetched),
     owner: context.owner,
-    now: context.now(),
+    // One time for all attempts, so that a lost first one is known again.
+    now: (run.stamp ??= context.now()),
   });
   try {
     const made = await run.driver.create({ name: node.name, labels, spec });
@@ -36,13 +37,23 @@ export async function create(
     run.needsSeed = made.needsSeed;
   } catch (thrown) {
     const kind = thrown instanceof SandkeepError ? thrown.kind : "terminal";
-    if (kind !== "transient" && kind !== "conflict") throw thrown;
+    if (kind !== "transient" && kind !== "conflict" && kind !== "unreachable") throw thrown;
     const found = await findAttempt(node, labels, run, context);
     if (found === undefined) throw thrown;
     run.created = found.object_id;
-    run.needsSeed = getPath(spec.values, "workspace.provider") === "volume";
+    // Whether its workspace is new went with the answer: taken away again, rather than seeded over an agent's work.
+    if (getPath(spec.values, "workspace.provider") === "volume") throw lostAnswer(thrown);
   }
   context.made.add(run.created);
+}
+
+function lostAnswer(cause: unknown): SandkeepError {
+  return new SandkeepError("the engine's answer to the creation was lost", {
+    code: "ANSWER_LOST",
+    blame: "backend",
+    hint: "apply again",
+    cause,
+  });
 }
 
 async function findAttempt(

@@ -36,6 +36,9 @@ export function engineQueues(context: ApplyContext): (engine: string) => PQueue 
   };
 }
 
+/** The signal fires when the step has used up its time: what it started is to be ended. */
+type Work = (signal: AbortSignal) => Promise<void>;
+
 export interface Executor {
   readonly context: ApplyContext;
   readonly queueOf: (engine: string) => PQueue;
@@ -75,9 +78,9 @@ export async function runChain(
         const failure = await executor.fetches.get(dependency);
         if (failure !== undefined) throw failure;
       }
-      const work = async (): Promise<void> => {
+      const work: Work = async (signal) => {
         await guardStep(node);
-        await runStep(node, run, executor.context, executor.fetched);
+        await runStep(node, run, executor, signal);
       };
       const begun = await inQueue(executor, node, index, work, node === first);
       if (!begun) return { status: "interrupted" };
@@ -106,8 +109,8 @@ async function compensate(
     if (node === undefined || node.op === "fetch") continue;
     if (error instanceof Stale && "object_id" in node && node.object_id !== null) continue;
     try {
-      await inQueue(executor, node, Number.MAX_SAFE_INTEGER, () =>
-        runStep(node, run, executor.context, executor.fetched),
+      await inQueue(executor, node, Number.MAX_SAFE_INTEGER, (signal) =>
+        runStep(node, run, executor, signal),
       );
     } catch {
       // Told by the step's own event; recovery by observation finishes the work.
@@ -121,7 +124,7 @@ async function inQueue(
   executor: Executor,
   node: GraphNode,
   priority: number,
-  work: () => Promise<void>,
+  work: Work,
   /** True for what begins a change: once interrupted, it is not begun. */
   begins = false,
 ): Promise<boolean> {
@@ -135,7 +138,7 @@ async function inQueue(
   return await executor.queueOf(engineKey(node)).add(act, { priority });
 }
 
-async function step(context: ApplyContext, node: GraphNode, work: () => Promise<void>): Promise<void> {
+async function step(context: ApplyContext, node: GraphNode, work: Work): Promise<void> {
   const { sink, journal } = context;
   const { id, op, address, cause } = node;
   const entry = { node: id, op, address };

@@ -4,6 +4,7 @@ import type { Spec } from "../model/spec.ts";
 import { formatDuration } from "../util/duration.ts";
 import { isJsonObject } from "../util/json-path.ts";
 import type { Wait } from "../util/wait.ts";
+import { endOf } from "./command.ts";
 import { discard } from "./streams.ts";
 
 /** Without a health check or `ready`, having run this long is the proof. */
@@ -16,23 +17,27 @@ interface Ready {
   readonly interval: number;
 }
 
+/** How long a health check of the image's own may stay undecided. */
+const UNDECIDED_MS = 240_000;
+
 /** Returns when the runtime has proved itself; throws why it has not. */
 export async function awaitHealth(
   objectId: string,
   spec: Spec,
   driver: Driver,
-  timeoutMs: number,
   wait: Wait,
+  signal: AbortSignal,
 ): Promise<void> {
   const ready = readyOf(spec);
-  const limit = Math.min(timeoutMs, ready?.timeout ?? timeoutMs);
+  const limit = ready?.timeout ?? UNDECIDED_MS;
   const started = wait.elapsed();
   for (;;) {
     const report = await driver.health(objectId);
     fail(report);
-    if (await proved(report, ready, objectId, driver)) return;
+    const left = AbortSignal.timeout(Math.ceil(Math.max(1, limit - (wait.elapsed() - started))));
+    if (await proved(report, ready, objectId, driver, AbortSignal.any([signal, left]))) return;
     const spent = wait.elapsed() - started;
-    if (spent >= limit) {
+    if (spent >= limit || left.aborted) {
       throw unhealthy(`not ready after ${formatDuration(limit)}`, report);
     }
     const steady = ready === undefined && report.health === "none" ? STEADY_MS - report.running_ms : POLL_MS;
@@ -45,13 +50,20 @@ async function proved(
   ready: Ready | undefined,
   objectId: string,
   driver: Driver,
+  signal: AbortSignal,
 ): Promise<boolean> {
   if (ready !== undefined) {
     const io = { stdout: discard(), stderr: discard() };
     const handle = await driver.exec({ objectId, argv: ready.command, env: {}, ...io });
-    return (await handle.result).exitCode === 0;
+    return (await endOf(handle, signal).catch((error: unknown) => cutShort(error, signal))) === 0;
   }
   return report.health === "none" ? report.running_ms >= STEADY_MS : report.health === "healthy";
+}
+
+/** A command that hangs is one that does not say yes; any other failure is told. */
+function cutShort(error: unknown, signal: AbortSignal): undefined {
+  if (!signal.aborted) throw error;
+  return undefined;
 }
 
 function fail(report: HealthReport): void {

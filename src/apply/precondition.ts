@@ -7,6 +7,7 @@ import type { ImageFact } from "../observe/images.ts";
 import { imageKey } from "../observe/images.ts";
 import { observedDigest } from "../plan/change.ts";
 import { getPath } from "../util/json-path.ts";
+import type { LoadedFleet } from "../policy/fleet.ts";
 import type { ApplyContext, ChangeRun } from "./context.ts";
 
 /** What is there is not what the plan was made for: nothing was done, and a new plan will tell. */
@@ -31,9 +32,9 @@ export function preconditionGuard(run: ChangeRun, context: ApplyContext): (node:
       checked = true;
       return;
     }
-    if (!disturbs(node, run.change)) return;
+    if (!disturbs(node, run.change)) return recheckLeftover(node, run, context);
     run.lock ??= await context.lockAddress(run.change.address);
-    await recheck(run, context);
+    await recheck(run, node, context);
     checked = true;
   };
 }
@@ -65,17 +66,40 @@ async function beFirst(run: ChangeRun, created: string, context: ApplyContext): 
   if (other !== undefined) throw new Stale("it exists since the plan");
 }
 
-async function recheck(run: ChangeRun, context: ApplyContext): Promise<void> {
+/** A leftover that is put right is looked at again as well: it may have come into use under its odd name. */
+async function recheckLeftover(node: GraphNode, run: ChangeRun, context: ApplyContext): Promise<void> {
+  if (!DISTURBING.has(node.op) || !("object_id" in node) || node.object_id === null) return;
+  run.lock ??= await context.lockAddress(run.change.address);
+  const seen = await run.driver.inspect(node.object_id);
+  context.calls.read += 1;
+  if (seen === undefined) return;
+  if (seen.labels.address !== run.change.address) throw new Stale("a leftover of it is something else now");
+  if (seen.execs > 0 && !changedByPerson(context.plan))
+    throw new Stale("a leftover of it came into use since the plan");
+}
+
+/** Steps after which nobody can go on working in the runtime as it was. */
+const ENDING: ReadonlySet<GraphNode["op"]> = new Set(["stop", "remove", "rename", "mark"]);
+
+async function recheck(run: ChangeRun, node: GraphNode, context: ApplyContext): Promise<void> {
   const { change } = run;
   const { object_id } = change.precondition;
   if (object_id === null) return;
   const seen = await run.driver.inspect(object_id);
   if (seen === undefined) throw new Stale("it was removed since the plan");
   compare(change, seen);
-  if (changedByPerson(context.plan)) return;
+  if (changedByPerson(context.plan) || !ENDING.has(node.op)) return;
+  const use = await context.useOf(change.address);
   const planned = change.impact.busy > 0;
-  const used = await context.usedSince(change.address, Date.parse(context.plan.created_at));
-  if (!planned && (used || seen.execs > 0)) throw new Stale("it came into use since the plan");
+  if (!planned && (use.open || seen.execs > 0)) throw new Stale("it came into use since the plan");
+  // A use that is over again matters only to what goes because nobody used it.
+  if (wasUnused(change) && use.last >= Date.parse(context.plan.created_at)) {
+    throw new Stale("it was used since the plan");
+  }
+}
+
+function wasUnused(change: Change): boolean {
+  return change.reasons.some((each) => each.path === "idle" || each.path === "age");
 }
 
 /** A person who named it wants it done, busy or not. */
@@ -92,8 +116,40 @@ function compare(change: Change, seen: ObservedRuntime): void {
   }
 }
 
+/** A plan carried to another fleet's folder would be applied past its own fleet's lease and holds. */
+export function assertSameFleet(plan: Plan, config: LoadedFleet | undefined): void {
+  const { fleet, fleet_id } = plan.source;
+  if (config === undefined) return;
+  if (config.fleet.fleet === fleet && (config.fleet.fleet_id ?? null) === fleet_id) return;
+  throw new SandkeepError(
+    `this plan is of fleet ${fleet}, and the config here is of fleet ${config.fleet.fleet}`,
+    {
+      code: "PLAN_OF_ANOTHER_FLEET",
+      hint: "apply it where its own config is, or name that config with --file",
+      exitCode: 64,
+    },
+  );
+}
+
+/** The changes of a saved plan that no longer fit what is there, with why. */
+export function staleChanges(
+  plan: Plan,
+  observations: readonly Observation[],
+  images: ReadonlyMap<string, ImageFact>,
+  owner: string,
+  now: number,
+): Map<Change, string> {
+  const stale = new Map<Change, string>();
+  for (const change of plan.changes) {
+    if (change.actions[0] === "no-op") continue;
+    const why = staleness(change, observations, owner, now) ?? staleImage(change, plan, images);
+    if (why !== undefined) stale.set(change, why);
+  }
+  return stale;
+}
+
 /** For a saved plan: why a change no longer fits what is there now, or undefined when it does. */
-export function staleness(
+function staleness(
   change: Change,
   observations: readonly Observation[],
   owner: string,
@@ -116,11 +172,7 @@ export function staleness(
 }
 
 /** An image that was there when the plan was made and is gone: what replaces it would be another plan. */
-export function staleImage(
-  change: Change,
-  plan: Plan,
-  images: ReadonlyMap<string, ImageFact>,
-): string | undefined {
+function staleImage(change: Change, plan: Plan, images: ReadonlyMap<string, ImageFact>): string | undefined {
   const makes = change.actions.includes("create") || change.actions.includes("recreate");
   const values = change.spec_key === null ? undefined : plan.specs[change.spec_key]?.values;
   if (!makes || values === undefined) return undefined;

@@ -9,10 +9,14 @@ const PAUSE_MS = 150;
  * Every driver call is one idempotent effect, so a transient failure is simply tried again, a few times.
  * What takes longer than the plan allows has an unknown outcome and is given up.
  */
-export async function attempt(work: () => Promise<void>, node: GraphNode, wait: Wait): Promise<void> {
+export async function attempt(
+  work: (signal: AbortSignal) => Promise<void>,
+  node: GraphNode,
+  wait: Wait,
+): Promise<void> {
   for (let count = 1; ; count += 1) {
     try {
-      return await within(work(), node);
+      return await within(work, node);
     } catch (thrown) {
       const transient = thrown instanceof SandkeepError && thrown.kind === "transient";
       if (!transient || thrown.code === "STEP_TIMEOUT" || count === ATTEMPTS) throw thrown;
@@ -21,10 +25,13 @@ export async function attempt(work: () => Promise<void>, node: GraphNode, wait: 
   }
 }
 
-async function within(work: Promise<void>, node: GraphNode): Promise<void> {
+/** The signal tells work that is given up to end what it started, such as a setup command. */
+async function within(work: (signal: AbortSignal) => Promise<void>, node: GraphNode): Promise<void> {
+  const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
+      controller.abort();
       reject(
         new SandkeepError(`${node.op} of ${node.address} did not end within ${node.timeout_s} s`, {
           code: "STEP_TIMEOUT",
@@ -36,7 +43,7 @@ async function within(work: Promise<void>, node: GraphNode): Promise<void> {
     }, node.timeout_s * 1000);
   });
   try {
-    await Promise.race([work, late]);
+    await Promise.race([work(controller.signal), late]);
   } finally {
     clearTimeout(timer);
   }

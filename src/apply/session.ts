@@ -98,7 +98,7 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       journal,
       assertHeld: () => lease.assertHeld(),
       lockAddress: (address) => lockAddress(state, address, { waitMs: ADDRESS_WAIT_MS }),
-      usedSince: (address, since) => usedSince(state, address, since, engine.now()),
+      useOf: (address) => useOf(state, address, engine.now()),
       heldNow: (address) => heldNow(state, address, engine.now()),
       secretsFor: (change, values) => secretsFor(input, change, values),
       pulled: (image) => recordPulled(state, image, engine.now()),
@@ -149,9 +149,13 @@ function endpointOf(ref: EngineRef): Parameters<typeof rememberEndpoints>[1][num
   };
 }
 
-async function usedSince(state: FleetState, address: string, since: number, now: number): Promise<boolean> {
+async function useOf(
+  state: FleetState,
+  address: string,
+  now: number,
+): Promise<{ readonly open: boolean; readonly last: number }> {
   const [runs, activity] = await Promise.all([readOpenRuns(state, now), readActivity(state)]);
-  return runs.some((run) => run.address === address) || (activity[address] ?? -1) >= since;
+  return { open: runs.some((run) => run.address === address), last: activity[address] ?? -1 };
 }
 
 /** A hold set while a plan waited for approval, or lay in a file, counts as well. */

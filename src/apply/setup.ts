@@ -1,6 +1,7 @@
 import { SandkeepError } from "../errors.ts";
 import type { Spec } from "../model/spec.ts";
 import type { ApplyContext, ChangeRun } from "./context.ts";
+import { endOf } from "./command.ts";
 import { tail } from "./streams.ts";
 
 const TAIL_BYTES = 2_000;
@@ -11,6 +12,7 @@ export async function runSetup(
   spec: Spec,
   run: ChangeRun,
   context: ApplyContext,
+  signal: AbortSignal,
 ): Promise<void> {
   const setup = spec.values["setup"];
   if (!Array.isArray(setup)) return;
@@ -25,7 +27,7 @@ export async function runSetup(
       stdout: output,
       stderr: output,
     });
-    const { exitCode } = await handle.result;
+    const exitCode = await endOf(handle, signal);
     if (exitCode === 0) continue;
     const said = quote(output.text(), Object.values(secrets), longest);
     throw new SandkeepError(

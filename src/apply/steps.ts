@@ -17,8 +17,8 @@ type ChangeNode = Exclude<GraphNode, { op: "fetch" }>;
 export async function runStep(
   node: ChangeNode,
   run: ChangeRun,
-  context: ApplyContext,
-  fetched: Fetched,
+  { context, fetched }: { readonly context: ApplyContext; readonly fetched: Fetched },
+  signal: AbortSignal,
 ): Promise<void> {
   const { driver } = run;
   switch (node.op) {
@@ -31,7 +31,7 @@ export async function runStep(
     case "start":
       return driver.start(objectOf(node, run));
     case "setup":
-      return runSetup(objectOf(node, run), specOf(context.plan, node.spec_key), run, context);
+      return runSetup(objectOf(node, run), specOf(context.plan, node.spec_key), run, context, signal);
     case "verify":
       return verify(objectOf(node, run), node.spec_key, run, context);
     case "health":
@@ -39,8 +39,8 @@ export async function runStep(
         objectOf(node, run),
         specOf(context.plan, node.spec_key),
         driver,
-        node.timeout_s * 1000,
         context.wait,
+        signal,
       );
     case "rename":
       return rename(objectOf(node, run), node.to, run);

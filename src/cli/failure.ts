@@ -44,15 +44,15 @@ function isOurs(thrown: unknown): thrown is SandkeepError {
 /** Tells what ended a command, on stderr and with `--json` as a document on stdout; answers the exit code. */
 export async function reportFailure(thrown: unknown, context: FailureContext): Promise<number> {
   const { stdout, stderr } = context.streams;
-  if (isOurs(thrown)) {
-    const { code, hint } = thrown;
-    const message = escapeText(thrown.message);
+  const error = toError(thrown);
+  if (isOurs(error)) {
+    const { code, hint } = error;
+    const message = escapeText(error.message);
     await write(stderr, `sandkeep: ${message} [${code}]\n`);
     if (hint !== undefined) await write(stderr, `  ${escapeText(hint)}\n`);
-    if (context.json) await write(stdout, failureDocument(code, thrown.message, hint ?? null));
-    return exitCodeOf(thrown);
+    if (context.json) await write(stdout, failureDocument(code, error.message, hint ?? null));
+    return exitCodeOf(error);
   }
-  const error = toError(thrown);
   const message = withoutArguments(error.message, context.argv);
   const hint = "This is a bug in sandkeep. Please report it with the text above.";
   await write(

@@ -35,7 +35,7 @@ function refuse(orphans: number, input: DiffInput): { why: string; fix: string }
   if (orphans === 0) return undefined;
   if (input.desired.length === 0 && !allow_empty) {
     return {
-      why: `no longer declared, but the config declares nothing at all and ${orphans} would be removed`,
+      why: `no longer declared, but the config wants no sandbox at all (no agent is declared, or every mode is off) and ${orphans} would be removed`,
       fix: "set guards.allow_empty = true, or use sandkeep destroy",
     };
   }

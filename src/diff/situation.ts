@@ -10,7 +10,14 @@ import type { Usage } from "./usage.ts";
 /** A leftover of an interrupted replacement, put right before anything else happens to the address. */
 export type Repair =
   | { readonly kind: "remove"; readonly object: ObservedRuntime; readonly why: string }
-  | { readonly kind: "rename"; readonly object: ObservedRuntime; readonly to: string; readonly why: string }
+  | {
+      readonly kind: "rename";
+      readonly object: ObservedRuntime;
+      readonly to: string;
+      readonly why: string;
+      /** True when a person renamed it; otherwise an interrupted replacement left it under that name. */
+      readonly stray: boolean;
+    }
   | { readonly kind: "clear-mark"; readonly why: string };
 
 /** Everything that decides one address on one engine. */
@@ -88,7 +95,7 @@ export function standing(
   for (const stray of strays) {
     if (current === undefined && others === undefined) {
       current = stray;
-      repairs.push(rename(stray, name, `it was renamed to ${stray.name}`));
+      repairs.push(rename(stray, name, `it was renamed to ${stray.name}`, true));
     } else if (spare(stray)) spared = stray;
     else repairs.push(remove(stray, `a second runtime of this address, named ${stray.name}`));
   }
@@ -100,8 +107,8 @@ export function standing(
   };
 }
 
-function rename(object: ObservedRuntime, to: string, why: string): Repair {
-  return { kind: "rename", object, to, why };
+function rename(object: ObservedRuntime, to: string, why: string, stray = false): Repair {
+  return { kind: "rename", object, to, why, stray };
 }
 
 function remove(object: ObservedRuntime, why: string): Repair {

@@ -3,7 +3,7 @@ import type { Capabilities } from "../model/capabilities.ts";
 import type { GraphNode, Op } from "../model/plan.ts";
 import { sha256 } from "../util/canonical.ts";
 
-/** Seconds a step may take before its outcome counts as unknown. */
+/** Seconds a step may take before its outcome counts as unknown; more than any engine gives a stop. */
 const TIMEOUT_S = {
   fetch: 900,
   create: 60,
@@ -13,16 +13,16 @@ const TIMEOUT_S = {
   verify: 30,
   health: 300,
   rename: 30,
-  stop: 60,
+  stop: 660,
   update: 60,
   remove: 120,
   mark: 30,
 } as const satisfies Record<Op, number>;
 
 /** What tells one kind of node from another, besides what all share. */
-type NodeDetail = GraphNode extends infer N
+export type NodeDetail = GraphNode extends infer N
   ? N extends GraphNode
-    ? Omit<N, CommonKey> & { readonly id: string; readonly cause: string }
+    ? Omit<N, CommonKey> & { readonly id: string; readonly cause: string; readonly timeout_s?: number }
     : never
   : never;
 type CommonKey =
@@ -104,7 +104,7 @@ export function startChain(context: GraphContext): Chain {
       on_failure: [...onFailure],
       compensates,
       idempotency_key: sha256(basis).slice(0, 32),
-      timeout_s: TIMEOUT_S[detail.op],
+      timeout_s: detail.timeout_s ?? TIMEOUT_S[detail.op],
     });
     return id;
   };

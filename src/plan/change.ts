@@ -90,11 +90,9 @@ function impactOf({ decision, actions, process }: ChangeInput): Impact {
 
 /** What will be done, in order. Repairs of leftovers come first and alone where nothing else is due. */
 export function actionsOf({ situation, verdict }: Decision): Action[] {
-  const { repairs, current } = situation;
+  const { repairs } = situation;
   const settled = verdict.action === "none" && !REPAIRABLE.has(verdict.rest);
-  const stray = repairs.some(
-    (each) => each.kind === "rename" && each.object === current && each.why.startsWith("it was renamed"),
-  );
+  const stray = repairs.some((each) => each.kind === "rename" && each.stray);
   const mends: Action[] =
     repairs.length === 0 || settled ? [] : [stray && repairs.length === 1 ? "adopt" : "repair"];
   switch (verdict.action) {

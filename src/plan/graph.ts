@@ -1,7 +1,7 @@
 import type { Decision } from "../diff/diff.ts";
 import { SLOT_SUFFIX } from "../model/names.ts";
 import type { GraphNode } from "../model/plan.ts";
-import type { Chain, GraphContext } from "./chain.ts";
+import type { Chain, GraphContext, NodeDetail } from "./chain.ts";
 import { startChain } from "./chain.ts";
 
 /**
@@ -93,8 +93,15 @@ function raise(chain: Chain, context: GraphContext, undo: readonly string[]): vo
   if (context.setup) chain.add({ op: "setup", id: "setup", ...made, cause: "sandbox.setup" }, all);
   chain.add({ op: "verify", id: "verify", ...made, cause: "what was asked for is enforced" }, all);
   if (process || context.ready) {
-    chain.add({ op: "health", id: "health", ...made, cause: "ready before it is used" }, all);
+    chain.add(healthStep(context, made), all);
   }
+}
+
+/** A little longer than the proof itself may take, so that the proof is what says that it failed. */
+function healthStep(context: GraphContext, of: { object_id: string | null; spec_key: string }): NodeDetail {
+  const ready = context.decision.situation.desired?.settings.ready;
+  const timeout = ready === undefined ? {} : { timeout_s: Math.ceil(ready.timeout / 1000) + 60 };
+  return { op: "health", id: "health", ...of, cause: "ready before it is used", ...timeout };
 }
 
 const FINISHED = "its canonical name proves it finished";
@@ -141,7 +148,7 @@ function mend(chain: Chain, context: GraphContext): void {
   }
   if (differences.some((each) => each.field === "state")) {
     chain.add({ op: "start", id: "start", object_id, cause: verdict.why });
-    chain.add({ op: "health", id: "health", object_id, spec_key, cause: "ready before it is used" });
+    chain.add(healthStep(context, { object_id, spec_key }));
   }
   chain.add({
     op: "verify",

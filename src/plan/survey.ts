@@ -56,6 +56,8 @@ export interface SurveyRequest {
   /** When given, only these addresses are looked at. */
   readonly addresses?: readonly string[] | undefined;
   readonly at?: number | undefined;
+  /** Without a config and a memory of engines, one that cannot be observed counts as a failure. */
+  readonly thorough?: boolean;
 }
 
 export interface Survey {
@@ -109,7 +111,9 @@ export async function survey(engine: Engine, request: SurveyRequest): Promise<Su
   const [facts, remembered] = await Promise.all([readFacts(state, engine.now(), now), readEndpoints(state)]);
   const configless = config === undefined;
   const known = remembered.flatMap((each) => engineRef(each, drivers, configless));
-  const refs = enginesOf(config?.fleet, configless ? [...known, ...ownEngines(drivers)] : known);
+  // Who destroys a fleet that nothing remembers must hear of every engine that could not be looked at.
+  const own = configless ? ownEngines(drivers, request.thorough === true && known.length === 0) : [];
+  const refs = enginesOf(config?.fleet, [...known, ...own]);
   const modules = {
     ...config?.modules,
     ...(await loadModules(
@@ -200,6 +204,6 @@ function engineRef(endpoint: Remembered, drivers: DriverRegistry, declared: bool
 }
 
 /** Without a config and with the state lost, this machine's own engines are the best place to look. */
-function ownEngines(drivers: DriverRegistry): EngineRef[] {
-  return Object.keys(drivers).map((backend) => ({ backend, host: THIS_HOST, declared: false }));
+function ownEngines(drivers: DriverRegistry, declared: boolean): EngineRef[] {
+  return Object.keys(drivers).map((backend) => ({ backend, host: THIS_HOST, declared }));
 }

@@ -215,7 +215,7 @@ describe("a creation", () => {
   });
 });
 
-const usedSince = async (): Promise<boolean> => true;
+const useOf = async () => ({ open: true, last: -1 });
 
 const lockAddress = async (): Promise<never> => {
   throw new SandkeepError("busy", { code: "ADDRESS_BUSY", kind: "transient" });
@@ -243,11 +243,11 @@ describe("what was found otherwise than planned", () => {
 
   it("in use since: stale, unless a person named it", async () => {
     const bench = await standing();
-    const stale = await bench.run({ desired: [changed] }, { usedSince });
+    const stale = await bench.run({ desired: [changed] }, { useOf });
     expect(stale).toMatchObject({ exit_code: 4, outcomes: [{ reason: "it came into use since the plan" }] });
     const named = await bench.run(
       { desired: [a], intent: { mode: "recreate", targets: ["agent/a"] } },
-      { usedSince },
+      { useOf },
     );
     expect(brief(named)).toEqual(["agent/a recreate done"]);
   });

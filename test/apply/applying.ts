@@ -72,7 +72,7 @@ export class Bench {
       },
       assertHeld: async () => undefined,
       lockAddress: async () => ({ [Symbol.asyncDispose]: async () => undefined }),
-      usedSince: async () => false,
+      useOf: async () => ({ open: false, last: -1 }),
       heldNow: async () => undefined,
       secretsFor: async () => ({}),
       calls: { read: 0, write: 0 },

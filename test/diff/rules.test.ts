@@ -214,13 +214,21 @@ const ROWS: Row[] = [
   ["a name taken that nothing needs", { ...standing, foreign }, {}, "up-to-date"],
   [
     "a name taken that a repair needs",
-    { ...standing, foreign, repairs: [{ kind: "rename", object: current, to: foreign.name, why: "" }] },
+    {
+      ...standing,
+      foreign,
+      repairs: [{ kind: "rename", object: current, to: foreign.name, why: "", stray: true }],
+    },
     {},
     "blocked: foreign",
   ],
   [
     "a name taken that a removal does not need",
-    { ...orphaned, foreign, repairs: [{ kind: "rename", object: current, to: foreign.name, why: "" }] },
+    {
+      ...orphaned,
+      foreign,
+      repairs: [{ kind: "rename", object: current, to: foreign.name, why: "", stray: true }],
+    },
     {},
     "remove: orphan, keep",
   ],

@@ -242,6 +242,51 @@ describe("the workspace", () => {
   });
 });
 
+describe("the state directory", () => {
+  /** Codes for a state directory, a workspace source and a bind source, each seen from the project. */
+  const refused = async (state: string, source: string, bind: string, folder = temporaryFolder()) => {
+    const text = `[sandbox]\nbackend = "docker"\n[sandbox.workspace]\nsource = "${source}"\naccess = "rw"\n[sandbox.docker]\nbinds = ["${bind}:/mnt/x:ro"]\nallowed_roots = [".."]\n[agents.a]\n`;
+    const resolved = await resolveText(text, folder);
+    const stateDir = join(folder, "project", state);
+    const found = checkFleetSecurity(resolved.draft.agents, { ...resolved.facts, stateDir });
+    for (const { message } of found) expect(message).toContain(stateDir);
+    return found.map(({ code }) => code);
+  };
+  const [workspace, bind] = ["workspace-source-exposed", "bind-source-state"];
+
+  it.each([
+    [".st", ".", "./sub", []],
+    [".st", ".", ".", []],
+    ["../state", ".", "./sub", []],
+    [".st", ".st", "./sub", [workspace]],
+    [".st", ".st/", "./sub", [workspace]],
+    [".st", "./x/../.st/fleets", "./sub", [workspace]],
+    ["../state", "../state/local", "./sub", [workspace]],
+    [".st", ".", ".st", [bind]],
+    [".st", ".", "./.st/secret-key", [bind]],
+    ["../state", ".", "../state", [bind]],
+    [".st", ".st", ".st/x", [bind, workspace]],
+    [".st", ".state", ".str", []],
+  ])("at %s may not be the workspace %s or the bind %s", async (state, source, bound, codes) => {
+    expect(await refused(state, source, bound)).toEqual(codes);
+  });
+
+  it("is known by its real place", async () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, "project", ".st"), { recursive: true });
+    symlinkSync(".st", join(folder, "project", "link"));
+    expect(await refused(".st", "./link", "./link/local", folder)).toEqual([bind, workspace]);
+    expect(await refused("link", ".st", ".st/local", folder)).toEqual([bind, workspace]);
+  });
+
+  it("is no matter to a workspace that nobody sees", async () => {
+    const text = '[sandbox.workspace]\nsource = ".st"\naccess = "none"\n[agents.a]\n';
+    const { draft, facts } = await resolveText(text);
+    const stateDir = join(facts.root, ".st");
+    expect(checkFleetSecurity(draft.agents, { ...facts, stateDir })).toEqual([]);
+  });
+});
+
 it("tells a fault of the fleet once and one of agents at each of them", async () => {
   const bad = 'network = "host"';
   const resolved = await resolveText(

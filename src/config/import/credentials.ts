@@ -26,7 +26,7 @@ const CREDENTIALS: readonly RegExp[] = [
 /** Long and without a shape: a hash, or a key. */
 const LONG_RANDOM = /^(?=[^\s]*\d)(?=[^\s]*[A-Za-z])[A-Za-z0-9+/=_-]{32,}$/;
 
-export function holdsCredential(text: string): boolean {
+function holdsCredential(text: string): boolean {
   return CREDENTIALS.some((shape) => shape.test(text));
 }
 

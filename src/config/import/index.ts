@@ -12,7 +12,6 @@ import { importBmux } from "./bmux.ts";
 import { type Draft, startDraft } from "./draft.ts";
 import { importFluffbuzz } from "./fluffbuzz.ts";
 import type { Flavour } from "./fluffbuzz-defaults.ts";
-import { refuseDoubleMounts } from "./mounts.ts";
 import { outcomeOf } from "./outcome.ts";
 import { detectProduct } from "./product.ts";
 import { type CheckConfig, refuse } from "./refuse.ts";
@@ -81,7 +80,6 @@ export async function importConfig(request: ImportRequest): Promise<Imported | I
   const { title, fill } = IMPORTERS[product];
   fill(parsed, draft, faults);
   if (faults.length > 0) return failed(faults.map((fault) => ({ ...fault, file: name })));
-  refuseDoubleMounts(draft);
   const heading = { fleet, fleetId, title, name };
   const { written, left } = await refuse(draft, (each) => writeDraft(each, heading), check);
   if (left.length > 0) return failed(left);

@@ -1,36 +1,41 @@
 import { posix } from "node:path";
 import { formatKeyPath, type KeyPath } from "../../model/source.ts";
-import { type Draft, type Item, isList } from "./draft.ts";
+import { type Draft, type Item, type Line, isList, whyOff } from "./draft.ts";
 
 /** sandkeep's own, where nobody says otherwise. */
 const TARGET = "/workspace";
-const TMPFS = ["/tmp", "/var/tmp", "/run"] as const;
+const TMPFS: readonly string[] = ["/tmp", "/var/tmp", "/run"];
 
 /**
  * Two mounts of one sandbox at one place: no engine does that, and which one was meant is not for us to guess.
- * The later one is refused; a bind loses against a memory-backed folder and the workspace.
+ * The later one is refused; a bind loses against a memory-backed folder, and both against the workspace.
  */
 export function refuseDoubleMounts(draft: Draft): void {
-  for (const table of [["sandbox"], ...[...draft.agents].map((name) => ["agents", name, "sandbox"])]) {
-    const target =
-      textAt(draft, table, ["workspace", "target"]) ?? textAt(draft, ["sandbox"], ["workspace", "target"]);
-    const taken = new Set([folder(target ?? TARGET)]);
-    const tmpfs = itemsAt(draft, table, "tmpfs") ?? itemsAt(draft, ["sandbox"], "tmpfs");
+  const fleet = ["sandbox"];
+  for (const table of [fleet, ...[...draft.agents].map((name) => ["agents", name, ...fleet])]) {
+    const target = targetLine(draft, table) ?? targetLine(draft, fleet);
+    const workspace = folder(typeof target?.value === "string" ? target.value : TARGET);
+    const tmpfs = itemsAt(draft, table, "tmpfs") ?? itemsAt(draft, fleet, "tmpfs");
+    const taken = new Set([workspace]);
+    if (tmpfs === undefined && target !== undefined && TMPFS.includes(workspace))
+      target.refused = `a memory-backed folder has the target ${workspace}`;
     if (tmpfs === undefined) for (const path of TMPFS) taken.add(path);
-    for (const item of tmpfs ?? []) {
-      const path = folder(item.value.split(":")[0] ?? "");
-      if (taken.has(path)) item.refused ??= `another mount has the target ${path}`;
-      taken.add(path);
-    }
+    for (const item of tmpfs ?? []) takeTarget(item, 0, taken);
     // Binds of one target are no conflict: the last one wins, there and here.
-    for (const item of [
-      ...(itemsAt(draft, ["sandbox"], "binds") ?? []),
+    const binds = new Set([
+      ...(itemsAt(draft, fleet, "binds") ?? []),
       ...(itemsAt(draft, table, "binds") ?? []),
-    ]) {
-      const path = folder(item.value.split(":")[1] ?? "");
-      if (taken.has(path)) item.refused ??= `another mount has the target ${path}`;
-    }
+    ]);
+    for (const item of binds) takeTarget(item, 1, new Set(taken));
   }
+}
+
+/** Refuses an element whose target is taken; `part` says where between its colons the target stands. */
+function takeTarget(item: Item, part: 0 | 1, taken: Set<string>): void {
+  if (item.refused !== undefined) return;
+  const path = folder(item.value.split(":")[part] ?? "");
+  if (taken.has(path)) item.refused = `another mount has the target ${path}`;
+  taken.add(path);
 }
 
 /** A root that was to be allowed only for binds that are refused need not be allowed. */
@@ -51,12 +56,16 @@ function folder(path: string): string {
   return normal.length > 1 ? normal.replace(/\/$/, "") : normal;
 }
 
-function textAt(draft: Draft, table: KeyPath, path: readonly string[]): string | undefined {
-  const value = draft.lines.get(formatKeyPath([...table, ...path]))?.value;
-  return typeof value === "string" ? value : undefined;
+function targetLine(draft: Draft, table: KeyPath): Line | undefined {
+  return lineInForce(draft, [...table, "workspace", "target"]);
 }
 
 function itemsAt(draft: Draft, table: KeyPath, name: string): readonly Item[] | undefined {
-  const value = draft.lines.get(formatKeyPath([...table, "docker", name]))?.value;
+  const value = lineInForce(draft, [...table, "docker", name])?.value;
   return value !== undefined && isList(value) ? value : undefined;
+}
+
+function lineInForce(draft: Draft, path: KeyPath): Line | undefined {
+  const line = draft.lines.get(formatKeyPath(path));
+  return line === undefined || whyOff(draft, line) !== undefined ? undefined : line;
 }

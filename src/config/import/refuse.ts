@@ -1,7 +1,7 @@
 import type { Diagnostic } from "../../model/diagnostic.ts";
-import { type KeyPath, formatKeyPath } from "../../model/source.ts";
+import { formatKeyPath } from "../../model/source.ts";
 import { type Draft, type Item, type Line, agentOf, whyOff } from "./draft.ts";
-import { narrowRoots } from "./mounts.ts";
+import { narrowRoots, refuseDoubleMounts } from "./mounts.ts";
 import type { Written } from "./write.ts";
 
 /** Every problem that sandkeep itself has with a config text; places are those of that text. */
@@ -17,6 +17,7 @@ export async function refuse(
   check: CheckConfig,
 ): Promise<{ readonly written: Written; readonly left: readonly Diagnostic[] }> {
   for (let round = 1; ; round++) {
+    refuseDoubleMounts(draft);
     narrowRoots(draft);
     const written = write(draft);
     const errors = (await check(written.text)).filter(({ severity }) => severity === "error");
@@ -54,15 +55,18 @@ function refuseItem(item: Item, message: string): boolean {
 }
 
 /** Nothing may run in a place or a way that nobody asked for, so whoever relied on the line is commented out. */
-function shelveUsers(draft: Draft, { path, refused = "" }: Line): void {
+function shelveUsers(draft: Draft, { path, value, refused = "" }: Line): void {
   const own = agentOf(path);
-  for (const name of own === undefined ? draft.agents : [own]) {
-    const says = draft.lines.get(formatKeyPath(ownKey(name, path)));
-    const isUser = own !== undefined || says === undefined || whyOff(draft, says) !== undefined;
+  if (own !== undefined) {
+    const fleets = draft.lines.get(formatKeyPath(path.slice(2)));
+    // Without its own line the agent takes the fleet's, which may well say the same.
+    const isSame = fleets !== undefined && fleets.value === value && whyOff(draft, fleets) === undefined;
+    if (!isSame && !draft.shelved.has(own)) draft.shelved.set(own, refused);
+    return;
+  }
+  for (const name of draft.agents) {
+    const says = draft.lines.get(formatKeyPath(["agents", name, ...path]));
+    const isUser = says === undefined || says.refused !== undefined;
     if (isUser && !draft.shelved.has(name)) draft.shelved.set(name, refused);
   }
-}
-
-function ownKey(agent: string, path: KeyPath): KeyPath {
-  return ["agents", agent, ...path];
 }

@@ -7,11 +7,11 @@ import type { CreateRequest, Created, ObserveScope, UpdateRequest } from "../dri
 import { requireBubblewrap } from "./bubblewrap.ts";
 import type { LocalContext } from "./context.ts";
 import { locate, mustLocate } from "./context.ts";
-import { thisCreator } from "./creator.ts";
-import { nameTaken, notFound, unlessMissing } from "./errors.ts";
+import { creatorText } from "./creator.ts";
+import { nameTaken, notFound } from "./errors.ts";
 import type { FleetLayout } from "./layout.ts";
 import { fleetLayout } from "./layout.ts";
-import { fieldsOf, readManifest, syncDirectory, writeJson, writeManifest } from "./manifest.ts";
+import { fieldsOf, readManifest, writeJson, writeManifest } from "./manifest.ts";
 import { dropName, namesOf, stagingName, takeName } from "./names.ts";
 import type { LocalSpec } from "./spec.ts";
 import { readLocalSpec, valueAt } from "./spec.ts";
@@ -30,7 +30,7 @@ export async function createRuntime(context: LocalContext, request: CreateReques
   await sweepNowAndThen(context, layout);
 
   const objectId = deps.randomId();
-  const staging = stagingName(objectId, await thisCreator());
+  const staging = stagingName(objectId, creatorText(ownIdentity()));
   try {
     await fill(context, join(layout.objects, staging), objectId, request, spec);
     if (!(await takeName(layout, request.name, objectId, deps.randomId))) throw nameTaken(request.name);

@@ -1,42 +1,35 @@
-/** Tells whether the process that began something is still alive, so that a killed one blocks nobody. */
-import { readFile } from "node:fs/promises";
+/** Tells whether the process that began something is still at it, so that a killed one blocks nobody. */
+import { stat } from "node:fs/promises";
+import type { ProcessIdentity } from "../../util/process-identity.ts";
+import { liveness } from "../../util/process-identity.ts";
+import { unlessMissing } from "../../util/errno.ts";
 
-/** `<pid>-<start time>-<boot>`: a reused pid is never taken for its predecessor. */
-export async function thisCreator(): Promise<string> {
-  return `${process.pid}-${(await startTime(process.pid)) ?? "0"}-${await bootId()}`;
+/** A creator of whom nothing is known has given up when its folder stood still for so long; filling one takes a moment. */
+const STILL_MS = 60_000;
+
+/** Part of a file name; the fields are encoded, so that a comma parts them whatever they hold. */
+export function creatorText(creator: ProcessIdentity): string {
+  const { pid, start_time, boot_id, pid_namespace, host } = creator;
+  return [String(pid), start_time, boot_id, pid_namespace, host].map(encodeURIComponent).join(",");
 }
 
-export async function isAlive(creator: string): Promise<boolean> {
-  const [pidText = "", start = "", boot = ""] = creator.split("-");
-  const pid = Number(pidText);
-  if (!Number.isSafeInteger(pid) || pid <= 0 || boot !== (await bootId())) return false;
-  // Without /proc there is no start time to compare, and the pid alone has to do.
-  return start === "0" ? pidExists(pid) : (await startTime(pid)) === start;
+/** False for a creator that is dead, and for one that cannot be asked and left its folder alone for long. */
+export async function isAtWork(creator: string, folder: string): Promise<boolean> {
+  const identity = identityIn(creator);
+  const life = identity === undefined ? "unknown" : liveness(identity);
+  if (life !== "unknown") return life === "alive";
+  const found = await unlessMissing(stat(folder));
+  // A clock that was put back must not keep a dead creator at work for ever.
+  return found !== undefined && Math.abs(Date.now() - found.mtimeMs) < STILL_MS;
 }
 
-function pidExists(pid: number): boolean {
+function identityIn(text: string): ProcessIdentity | undefined {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function startTime(pid: number): Promise<string | undefined> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, "latin1");
-    // The command's name may hold spaces and brackets; fields are counted after the last bracket.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    const [pid, start_time, boot_id, pid_namespace, host] = text.split(",").map(decodeURIComponent);
+    if (start_time === undefined || boot_id === undefined) return undefined;
+    if (pid_namespace === undefined || host === undefined) return undefined;
+    return { pid: Number(pid), start_time, boot_id, pid_namespace, host };
   } catch {
     return undefined;
-  }
-}
-
-async function bootId(): Promise<string> {
-  try {
-    return (await readFile("/proc/sys/kernel/random/boot_id", "latin1")).slice(0, 8);
-  } catch {
-    return "unknown";
   }
 }

@@ -1,6 +1,7 @@
 /** The only place where a file-system error becomes a classified SandkeepError. */
 import type { ErrorClass } from "../../model/failure.ts";
 import { SandkeepError, toError } from "../../errors.ts";
+import { errnoOf } from "../../util/errno.ts";
 
 interface ErrnoRow {
   readonly kind: ErrorClass;
@@ -40,12 +41,6 @@ const OTHER: ErrnoRow = {
   hint: "check the state directory; `sandkeep doctor` tells more",
 };
 
-/** The errno name of a thrown value, `ENOENT`; undefined when it carries none. */
-export function errnoOf(thrown: unknown): string | undefined {
-  if (!(thrown instanceof Error) || !("code" in thrown)) return undefined;
-  return typeof thrown.code === "string" ? thrown.code : undefined;
-}
-
 export function toLocalError(thrown: unknown, doing: string): SandkeepError {
   if (thrown instanceof SandkeepError) return thrown;
   const row = ROWS[errnoOf(thrown) ?? ""] ?? OTHER;
@@ -64,17 +59,6 @@ export async function classified<T>(doing: string, effect: () => Promise<T>): Pr
     return await effect();
   } catch (thrown) {
     throw toLocalError(thrown, doing);
-  }
-}
-
-/** `undefined` where the file is not there; everything else is thrown. */
-export async function unlessMissing<T>(promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (thrown) {
-    const errno = errnoOf(thrown);
-    if (errno === "ENOENT" || errno === "ENOTDIR") return undefined;
-    throw thrown;
   }
 }
 

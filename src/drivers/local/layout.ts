@@ -7,6 +7,7 @@
  */
 import { join } from "node:path";
 import { SandkeepError } from "../../errors.ts";
+import { encodeFileName } from "../../util/file-name.ts";
 
 export const OBJECTS = "objects";
 export const DORMANT = ".dormant";
@@ -21,11 +22,6 @@ export function isObjectId(text: string): boolean {
 
 export function isRuntimeName(text: string): boolean {
   return RUNTIME_NAME.test(text) && text !== OBJECTS;
-}
-
-/** One file name for any text: percent-encoded, and never hidden, `.` or `..`. */
-export function encodeFileName(text: string): string {
-  return encodeURIComponent(text).replace(/^\./, "%2E");
 }
 
 export function localRoot(stateDir: string): string {

@@ -5,13 +5,13 @@
 import { constants } from "node:fs";
 import { lstat, open } from "node:fs/promises";
 import { join } from "node:path";
-import writeFileAtomic from "write-file-atomic";
 import { SandkeepError } from "../../errors.ts";
 import type { Json } from "../../model/json.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
 import { decodeLabels, encodeLabels } from "../../model/labels.ts";
 import type { Spec } from "../../model/spec.ts";
-import { errnoOf, unlessMissing } from "./errors.ts";
+import { writeDurably } from "../../util/durable-file.ts";
+import { errnoOf, unlessMissing } from "../../util/errno.ts";
 import { localFields } from "./fields.ts";
 import { isObject, valueAt } from "./spec.ts";
 
@@ -62,17 +62,7 @@ export async function writeJson(path: string, value: Json): Promise<void> {
       hint: "remove the link and run `sandkeep apply`",
     });
   }
-  await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600, fsync: true });
-  await syncDirectory(join(path, ".."));
-}
-
-export async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await writeDurably(path, `${JSON.stringify(value, null, 2)}\n`);
 }
 
 export async function readManifest(objectDir: string, objectId: string): Promise<Manifest | undefined> {

@@ -2,8 +2,8 @@
 import { lstat, readdir, readlink, rename, symlink, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { SLOT_SUFFIX } from "../../model/names.ts";
-import { isAlive } from "./creator.ts";
-import { errnoOf, unlessMissing } from "./errors.ts";
+import { errnoOf, unlessMissing } from "../../util/errno.ts";
+import { isAtWork } from "./creator.ts";
 import type { FleetLayout } from "./layout.ts";
 import { DORMANT, linkTarget, objectIdOf, OBJECTS } from "./layout.ts";
 import { LABELS, MANIFEST } from "./manifest.ts";
@@ -134,7 +134,8 @@ export async function isBlank(objectDir: string): Promise<boolean> {
 async function hasLiveCreator(layout: FleetLayout, objectId: string): Promise<boolean> {
   for (const entry of (await unlessMissing(readdir(layout.objects))) ?? []) {
     const [, id, creator] = STAGING.exec(entry) ?? [];
-    if (id === objectId && creator !== undefined && (await isAlive(creator))) return true;
+    if (id !== objectId || creator === undefined) continue;
+    if (await isAtWork(creator, join(layout.objects, entry))) return true;
   }
   // The creator may have finished between the two looks.
   return objectExists(layout, objectId);

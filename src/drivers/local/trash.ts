@@ -4,8 +4,8 @@ import type { FileHandle } from "node:fs/promises";
 import { chmod, open, readdir, rename, rm, rmdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { SandkeepError } from "../../errors.ts";
-import { isAlive } from "./creator.ts";
-import { errnoOf, unlessMissing } from "./errors.ts";
+import { errnoOf, unlessMissing } from "../../util/errno.ts";
+import { isAtWork } from "./creator.ts";
 import type { FleetLayout } from "./layout.ts";
 import { isObjectId } from "./layout.ts";
 import { listNames, reclaim, STAGING } from "./names.ts";
@@ -26,8 +26,10 @@ export async function sweep(layout: FleetLayout, randomId: () => string): Promis
   const named = await namedIds(layout);
   for (const folder of folders) {
     const [, , creator] = STAGING.exec(folder) ?? [];
-    if (folder.startsWith(TRASH)) await deleteTree(join(layout.objects, folder));
-    else if (creator !== undefined && !(await isAlive(creator))) await discard(layout, folder, randomId);
+    const path = join(layout.objects, folder);
+    if (folder.startsWith(TRASH)) await deleteTree(path);
+    else if (creator !== undefined && !(await isAtWork(creator, path)))
+      await discard(layout, folder, randomId);
     // A second look: a listing taken during a rename may have shown neither the old name nor the new one.
     else if (isObjectId(folder) && !named.has(folder) && !(await namedIds(layout)).has(folder)) {
       await discard(layout, folder, randomId);

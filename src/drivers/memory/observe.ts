@@ -96,8 +96,7 @@ export function memoryReader(connection: Connection): ReadDriver {
       }),
     resolveImage: async (ref, policy, query = {}) =>
       connection.call("resolveImage", ref, () => resolve(world, machine, ref, policy, query)),
-    images: async () =>
-      connection.call("images", "", () => heldImages(machine)),
+    images: async () => connection.call("images", "", () => heldImages(machine)),
     events: async (scope, signal) =>
       connection.call("events", scope.fleet, () => memoryEvents(machine, scope, signal)),
     [Symbol.asyncDispose]: async () => undefined,

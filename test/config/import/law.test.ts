@@ -32,7 +32,7 @@ const oneOf = (...words: readonly string[]) => fc.constantFrom(...words);
 
 const sandbox = (at: Path): readonly Leaf[] => {
   const docker: readonly (readonly [string, fc.Arbitrary<unknown>])[] = [
-    ["image", fc.oneof(oneOf("debian:12-slim"), text)],
+    ["image", fc.oneof({ weight: 9, arbitrary: oneOf("debian:12-slim") }, text)],
     ["containerPrefix", text],
     ["workdir", fc.oneof(oneOf("/w", "/tmp", "/"), text)],
     ["readOnlyRoot", fc.boolean()],
@@ -61,7 +61,7 @@ const sandbox = (at: Path): readonly Leaf[] => {
   ];
   return [
     [[...at, "mode"], oneOf("off", "non-main", "all")],
-    [[...at, "backend"], oneOf("docker", "ssh", "openshell", "podman", "x y")],
+    [[...at, "backend"], fc.oneof({ weight: 9, arbitrary: oneOf("docker") }, oneOf("ssh", "podman", "x y"))],
     [[...at, "scope"], oneOf("session", "agent", "shared")],
     [[...at, "perSession"], fc.boolean()],
     [[...at, "workspaceAccess"], oneOf("none", "ro", "rw")],
@@ -139,7 +139,7 @@ async function expectSound(outcome: Imported, keys: readonly string[]): Promise<
   expect((await check(outcome.text)).filter(({ severity }) => severity === "error")).toEqual([]);
   // Nothing in the file moves a terminal's cursor, reverses text, or hides.
   expect(outcome.text).not.toMatch(/[^\n\P{Cc}]|\p{Cf}|\p{Zl}|\p{Zp}/u);
-  for (const { to, note } of [...outcome.unmapped])
+  for (const { to, note } of outcome.unmapped)
     expect([to.length, (note ?? "").length > 0]).toEqual([0, true]);
   for (const { note } of outcome.changed) expect(note).not.toBe("");
   for (const { to, note } of outcome.mapped) expect([to.length > 0, note]).toEqual([true, undefined]);

@@ -33,12 +33,15 @@ const bind = { source: "/a", target: "/a", mode: "ro" };
 const provider = (access: Settings["workspace"]["access"], where?: Host) =>
   dockerDriver.provider(settings({}, access), where);
 
+const NO_REGISTRY = ["image-not-in-a-registry"];
+
 describe("what docker requires", () => {
   it.each<[string, JsonObject, Host | undefined, readonly string[]]>([
     ["nothing more than an image", { image: "a" }, undefined, []],
     ["an image", {}, undefined, ["image-required"]],
-    ["a policy of today", { image: "a", image_policy: "pin" }, undefined, ["image-policy-later"]],
-    ["a policy of today", { image: "a", image_policy: "track" }, undefined, ["image-policy-later"]],
+    ["nothing of a pinned image", { image: "a", image_policy: "pin" }, undefined, []],
+    ["a registry", { image: `sha256:${"a".repeat(64)}`, image_policy: "track" }, undefined, NO_REGISTRY],
+    ["a registry", { image: "Team/App", image_policy: "pin" }, undefined, NO_REGISTRY],
     ["enough memory", { image: "a", memory: 1000 }, undefined, ["memory-too-small"]],
     ["memory beside swap", { image: "a", memory_swap: 1e9 }, undefined, ["swap-without-memory"]],
     ["swap above memory", { image: "a", memory: 2e9, memory_swap: 1e9 }, undefined, ["swap-below-memory"]],

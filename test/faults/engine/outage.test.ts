@@ -130,18 +130,16 @@ describeWithServices("a state directory on a full disk", () => {
     await site.configure({ round: site.settings.round + 1 });
     fill();
     site.proxy.arm();
-    const ran = await site.run(...APPLY);
+    const ran = await site.run(...APPLY).finally(() => rmSync(filler()));
     expect(ran).toMatchObject({ code: 1, stderr: expect.stringMatching(/ENOSPC|no space left/i) });
     expect(site.proxy.calls.filter(({ writes }) => writes)).toEqual([]);
-    rmSync(filler());
     await expectConverged(site);
   });
 
   test.each(MOMENTS)("from $kind #$nth on: the next apply puts it right", async (moment) => {
     await site.configure({ round: site.settings.round + 1 });
-    const ran = await applyAnd(site, moment, fill);
+    const ran = await applyAnd(site, moment, fill).finally(() => rmSync(filler(), { force: true }));
     expect([0, 1, 5], `${ran.stdout}${ran.stderr}`).toContain(ran.code);
-    rmSync(filler());
     await expectConverged(site);
   });
 });

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -48,25 +48,33 @@ export class PrivateEngine implements AsyncDisposable {
   async restart(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     await this.#stop(signal);
     const [command = "dockerd", ...args] = this.#argv;
-    this.#daemon = spawn(command, args, { detached: true, stdio: "ignore" });
+    const log = await open(join(this.folder, "dockerd.log"), "a");
+    this.#daemon = spawn(command, args, { detached: true, stdio: ["ignore", log.fd, log.fd] });
+    await log.close();
     const limit = Date.now() + START_LIMIT_MS;
     for (;;) {
       try {
         await this.docker.ping();
         return;
       } catch (cause) {
-        if (Date.now() > limit) throw new Error("the engine did not come back", { cause });
+        if (Date.now() > limit) {
+          const log = await readFile(join(this.folder, "dockerd.log"), "utf8");
+          throw new Error(`the engine did not come back:\n${log.slice(-2000)}`, { cause });
+        }
         await sleep(50);
       }
     }
   }
 
   async #stop(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-    const pid = await pidIn(this.folder);
-    process.kill(pid, signal);
-    while (await isAlive(pid)) await sleep(20);
-    // What a killed daemon wrote there would keep the next one from starting.
-    await rm(join(this.folder, "dockerd.pid"), { force: true });
+    // The one that the daemon started goes with it; what both wrote there could keep the next from starting.
+    for (const file of ["dockerd.pid", "exec/containerd/containerd.pid"]) {
+      const path = join(this.folder, file);
+      const pid = Number(await readFile(path, "utf8").catch(() => "0"));
+      if (pid > 0 && (await isAlive(pid))) process.kill(pid, signal);
+      while (pid > 0 && (await isAlive(pid))) await sleep(20);
+      await rm(path, { force: true });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -74,12 +82,7 @@ export class PrivateEngine implements AsyncDisposable {
     await Promise.allSettled(
       left.map(({ Id }) => this.docker.getContainer(Id).remove({ force: true, v: true })),
     );
-    const containerd = await readFile(join(this.folder, "exec/containerd/containerd.pid"), "utf8").catch(
-      () => "",
-    );
     if (this.#daemon !== undefined) await this.#stop("SIGTERM");
-    // The script waits for the containerd that it knows of, which a restart may have replaced.
-    if (containerd !== "") await writeFile(join(this.folder, "daemon.json"), "{}");
     this.#script.stdin?.end();
     if (this.#script.exitCode === null && this.#script.signalCode === null) await once(this.#script, "exit");
   }

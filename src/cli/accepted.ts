@@ -1,0 +1,1 @@
+export const HONOURED: readonly { flag: string; verbs: readonly string[] }[] = [];

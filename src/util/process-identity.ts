@@ -1,0 +1,72 @@
+import { readFileSync, readlinkSync } from "node:fs";
+import { hostname } from "node:os";
+import { errnoOf } from "./errno.ts";
+
+/** Which process began something, precisely enough that a reused pid is never taken for it. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks since boot, from /proc; empty where the system has none. */
+  readonly start_time: string;
+  readonly boot_id: string;
+  /** Containers share a boot id, but not their pids. */
+  readonly pid_namespace: string;
+  readonly host: string;
+}
+
+/** `unknown`: it ran under another kernel or pid namespace, so only what it does can tell. */
+export type Liveness = "alive" | "dead" | "unknown";
+
+export function ownIdentity(): ProcessIdentity {
+  return {
+    pid: process.pid,
+    start_time: processStat(process.pid)?.startTime ?? "",
+    boot_id: readLine("/proc/sys/kernel/random/boot_id"),
+    pid_namespace: pidNamespace(),
+    host: hostname(),
+  };
+}
+
+export function liveness(other: ProcessIdentity): Liveness {
+  const own = ownIdentity();
+  // Host names repeat among machines and containers; a boot id does not, so a differing one proves nothing dead.
+  if (other.boot_id !== own.boot_id || other.pid_namespace !== own.pid_namespace) return "unknown";
+  if (own.boot_id === "" && other.host !== own.host) return "unknown";
+  if (own.start_time === "") return signalable(other.pid) ? "alive" : "dead";
+  const stat = processStat(other.pid);
+  if (stat === undefined || stat.startTime !== other.start_time) return "dead";
+  // A zombie keeps its entry until its parent reaps it, but acts no more.
+  return stat.state === "Z" || stat.state === "X" ? "dead" : "alive";
+}
+
+/** State letter and start time from /proc/<pid>/stat; the command name before them may hold spaces and parentheses. */
+function processStat(pid: number): { readonly state: string; readonly startTime: string } | undefined {
+  const stat = readLine(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [state, startTime] = [fields[0], fields[19]];
+  return state === undefined || startTime === undefined ? undefined : { state, startTime };
+}
+
+function readLine(path: string): string {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch {
+    return "";
+  }
+}
+
+function pidNamespace(): string {
+  try {
+    return readlinkSync("/proc/self/ns/pid");
+  } catch {
+    return "";
+  }
+}
+
+function signalable(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errnoOf(error) === "EPERM";
+  }
+}

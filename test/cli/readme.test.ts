@@ -1,0 +1,18 @@
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+
+const ROOT = join(import.meta.dirname, "../..");
+const readme = (await readFile(join(ROOT, "README.md"), "utf8")).replaceAll(/\s+/g, " ");
+
+test("the README names every published format, and no other", async () => {
+  const told = /`schemas\/` has [^.]*?: ([^.]*?)\. /.exec(readme)?.[1] ?? "";
+  const published = (await readdir(join(ROOT, "schemas")))
+    .filter((name) => name.endsWith(".schema.json"))
+    .map((name) => name.replace(".schema.json", ""));
+  expect([...told.matchAll(/`(\w+)`/g)].map(([, name]) => name).toSorted()).toEqual(published.toSorted());
+});
+
+test("the README says that holds are lost with the state directory", () => {
+  expect(readme).toMatch(/losing it [^.]*holds/i);
+});

@@ -1,0 +1,153 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import type { CreateRequest } from "../../src/drivers/driver.ts";
+import { encodeLabels } from "../../src/model/labels.ts";
+import { describeWithServices } from "../support/services.ts";
+import { DockerFleet } from "./docker-kit.ts";
+
+const VOLUME = { access: "rw", provider: "volume" } as const;
+
+describeWithServices("workspace volumes on a real engine", (services) => {
+  let fleet: DockerFleet;
+  beforeEach(async () => {
+    fleet = await DockerFleet.open(services().docker.host, services().docker.images.busybox);
+  });
+  afterEach(() => fleet[Symbol.asyncDispose]());
+
+  const volume = () => `${fleet.name()}-workspace`;
+  const volumes = async (): Promise<string[]> =>
+    (await fleet.docker("volume", "ls", "-q", "--filter", `name=${fleet.fleet}`)).split("\n").filter(Boolean);
+  const containers = () => fleet.docker("ps", "-aq", "--filter", `name=${fleet.fleet}`);
+  /** The same config under another id, or under none. */
+  const requestOf = async (id: string | undefined): Promise<CreateRequest> => {
+    const request = await fleet.request(VOLUME);
+    const { fleet_id: _, ...labels } = request.labels;
+    return { ...request, labels: { ...labels, ...(id === undefined ? {} : { fleet_id: id }) } };
+  };
+  /** A workspace that an agent has worked in, and whose runtime is gone for now. */
+  const leave = async (): Promise<void> => {
+    const id = await fleet.up(VOLUME);
+    expect(await fleet.run(id, "printf precious > /workspace/work.txt")).toMatchObject({ exitCode: 0 });
+    await fleet.driver.remove(id, "keep");
+  };
+  const kept = async (): Promise<string> => {
+    const id = await fleet.up(VOLUME);
+    return (await fleet.run(id, "cat /workspace/work.txt")).stdout;
+  };
+
+  it("are not taken over by another fleet of the same name", async () => {
+    await leave();
+    const error = await fleet.driver.create(await requestOf("idm111")).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: "DOCKER_VOLUME_FOREIGN",
+      message: expect.stringContaining(volume()) as string,
+      hint: expect.stringContaining("name_prefix") as string,
+    });
+    expect(String(error)).toContain("(fleet_id id1)");
+    expect(await containers()).toBe("");
+    expect(await kept()).toBe("precious");
+  });
+
+  it("are taken by the name alone where a config has no id", async () => {
+    await leave();
+    expect(await fleet.driver.create(await requestOf(undefined))).toMatchObject({ needsSeed: false });
+  });
+
+  it("are not taken where sandkeep did not make them, nor for another address", async () => {
+    await fleet.docker("volume", "create", "--label", `test=${fleet.fleet}`, volume());
+    const refused = { code: "DOCKER_VOLUME_FOREIGN" };
+    try {
+      await expect(fleet.create(VOLUME)).rejects.toMatchObject(refused);
+    } finally {
+      await fleet.docker("volume", "rm", volume());
+    }
+    const owner = ["--label", `sandkeep.fleet=${fleet.fleet}`, "--label", "sandkeep.fleet-id=id1"];
+    await fleet.docker("volume", "create", ...owner, "--label", "sandkeep.address=agent/else", volume());
+    await expect(fleet.create(VOLUME)).rejects.toMatchObject(refused);
+    expect(await containers()).toBe("");
+  });
+
+  it("of somebody else stay when a container that uses one goes with its workspace", async () => {
+    const owner = ["--label", `sandkeep.fleet=${fleet.fleet}`, "--label", "sandkeep.fleet-id=idm111"];
+    await fleet.docker("volume", "create", ...owner, "--label", "sandkeep.address=agent/work", volume());
+    const { labels, name } = await fleet.request(VOLUME);
+    const ours = Object.entries(encodeLabels(labels)).flatMap(([key, text]) => ["--label", `${key}=${text}`]);
+    const mount = ["-v", `${volume()}:/workspace`];
+    const image = services().docker.images.busybox;
+    const id = await fleet.docker("create", ...ours, ...mount, "--name", name, image, "true");
+    await fleet.driver.remove(id, "delete");
+    expect(await fleet.driver.inspect(id)).toBeUndefined();
+    expect(await volumes()).toEqual([volume()]);
+  });
+
+  it("are forgotten by their own fleet alone, for one address, and not while in use", async () => {
+    await leave();
+    await fleet.driver.mark(fleet.scope(), "agent/work", { since: 1000, reason: "idle" });
+    await fleet.driver.forget(fleet.scope({ fleet_id: "idm111" }), "agent/work");
+    await fleet.driver.forget(fleet.scope(), "agent/wor");
+    expect(await volumes()).toContain(volume());
+    const id = await fleet.up(VOLUME);
+    await expect(fleet.driver.forget(fleet.scope(), "agent/work")).rejects.toMatchObject({
+      kind: "conflict",
+    });
+    expect((await fleet.run(id, "cat /workspace/work.txt")).stdout).toBe("precious");
+    await fleet.driver.remove(id, "keep");
+    await fleet.driver.forget(fleet.scope(), "agent/work");
+    await fleet.driver.forget(fleet.scope(), "agent/work");
+    expect(await volumes()).not.toContain(volume());
+    expect(await fleet.driver.observe(fleet.scope())).toMatchObject({ dormant: [{ address: "agent/work" }] });
+  });
+});
+
+describeWithServices("the state directory on a real engine", (services) => {
+  let fleet: DockerFleet;
+  beforeEach(async () => {
+    fleet = await DockerFleet.open(services().docker.host, services().docker.images.busybox);
+    await writeFile(join(fleet.deps.stateDir, "secret-key"), "private");
+    await mkdir(join(fleet.workspace, "data"));
+    await writeFile(join(fleet.workspace, "data", "public"), "shown");
+  });
+  afterEach(() => fleet[Symbol.asyncDispose]());
+
+  type Bind = readonly [source: string, target: string, mode: string];
+
+  /** A running container, and where in it the key can be found. */
+  const up = async (binds: readonly Bind[]): Promise<{ readonly id: string; readonly seen: string }> => {
+    const docker = { binds: binds.map(([source, target, mode]) => ({ source, target, mode })) };
+    const id = await fleet.up({ access: "rw", docker });
+    const { fields = {} } = (await fleet.driver.inspect(id)) ?? {};
+    // What is hidden is no drift.
+    expect(fields["docker.tmpfs"]).toEqual(["/run", "/tmp", "/var/tmp"]);
+    expect(fields["docker.binds"]).toHaveLength(binds.length);
+    return { id, seen: (await fleet.run(id, "find /workspace /mnt -name secret-key")).stdout };
+  };
+
+  it.each(["ro", "rw"])("is hidden under every %s bind that would show it", async (mode) => {
+    const { id, seen } = await up([
+      [fleet.workspace, "/mnt/all", mode],
+      [fleet.folder, "/mnt/more", mode],
+    ]);
+    expect(seen).toBe("");
+    const listed = await fleet.run(id, "ls -A /mnt/all/state /mnt/more/workspace/state /workspace/state");
+    expect(listed.stdout).not.toContain("secret-key");
+    expect((await fleet.run(id, "cat /mnt/all/data/public")).stdout).toBe("shown");
+    expect((await fleet.run(id, "touch /mnt/all/state/x")).exitCode).not.toBe(0);
+  });
+
+  it("is hidden around what another bind puts below it, and not where another bind already hides it", async () => {
+    const data = join(fleet.workspace, "data");
+    const { id, seen } = await up([
+      [fleet.workspace, "/mnt/all", "rw"],
+      [data, "/mnt/all/state/below", "ro"],
+      [fleet.folder, "/mnt/more", "rw"],
+      [data, "/mnt/more/workspace/state", "ro"],
+      [fleet.folder, "/mnt/third", "ro"],
+      [data, "/mnt/third/workspace", "ro"],
+    ]);
+    expect(seen).toBe("");
+    for (const folder of ["/mnt/all/state/below", "/mnt/more/workspace/state", "/mnt/third/workspace"])
+      expect((await fleet.run(id, `cat ${folder}/public`)).stdout).toBe("shown");
+    expect((await fleet.run(id, "ls -A /mnt/third/workspace")).stdout).toBe("public\n");
+  });
+});
