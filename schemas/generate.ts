@@ -8,6 +8,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
+import { lockSchema } from "../src/config/lock.ts";
 import { agentSchema, configSchema } from "../src/config/schema/root.ts";
 import { sandboxSchema } from "../src/config/schema/sandbox.ts";
 import { secretRefSchema } from "../src/config/schema/secret.ts";
@@ -16,6 +17,7 @@ import { BACKENDS } from "../src/drivers/registry.ts";
 import { diagnosticSchema } from "../src/model/diagnostic.ts";
 import { eventSchema } from "../src/model/event.ts";
 import { explainedAgentSchema, explanationSchema, toolVerdictSchema } from "../src/model/explain.ts";
+import { imageCheckSchema, imageListSchema, imageLockSchema, imagePruneSchema } from "../src/model/images.ts";
 import { listedRuntimeSchema, listingSchema } from "../src/model/listing.ts";
 import { applyResultSchema, outcomeSchema } from "../src/model/outcome.ts";
 import { changeSchema, nodeSchema, planSchema, reasonSchema } from "../src/model/plan.ts";
@@ -60,6 +62,19 @@ const FORMATS: readonly Format[] = [
     schema: explanationSchema,
     io: "output",
     description: "Answer of `sandkeep explain --json`.",
+  },
+  {
+    name: "images",
+    schema: z.union([imageListSchema, imageCheckSchema, imageLockSchema, imagePruneSchema]),
+    io: "output",
+    description:
+      "Answers of `sandkeep images list`, `check`, `lock` (and `update`) and `prune` with --json, in this order.",
+  },
+  {
+    name: "lock",
+    schema: lockSchema,
+    io: "output",
+    description: "sandkeep.lock: which image each pinned reference is. Written by `sandkeep images`.",
   },
   { name: "list", schema: listingSchema, io: "output", description: "Answer of `sandkeep list --json`." },
   {

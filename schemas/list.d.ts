@@ -18,6 +18,11 @@ export interface SandkeepList {
     object_id: string;
     why: string;
   }[];
+  unobserved: {
+    backend: string;
+    host: string;
+    message: string;
+  }[];
 }
 export interface ListedRuntime {
   address: string;

@@ -198,6 +198,7 @@ export interface SandkeepPlan {
   tool_version: string;
   plan_id: string;
   created_at: string;
+  at: string | null;
   mode: "apply" | "recreate" | "prune" | "destroy";
   complete: boolean;
   source: {

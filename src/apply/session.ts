@@ -16,24 +16,20 @@ import type { Engine, Survey } from "../plan/survey.ts";
 import { driverDeps, fleetOf } from "../plan/survey.ts";
 import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
 import { resolveSecret } from "../resolve/secrets.ts";
-import { readActivity } from "../state/activity.ts";
+import { forgetActivity, readActivity } from "../state/activity.ts";
 import { lockAddress } from "../state/address-lock.ts";
 import { recordDeferred } from "../state/deferred.ts";
 import type { FleetState } from "../state/directory.ts";
 import { fleetState, ownerId } from "../state/directory.ts";
-import { cacheDormant } from "../state/dormant.ts";
 import { forgetEndpoints, rememberEndpoints } from "../state/endpoints.ts";
 import { openJournal } from "../state/journal.ts";
-import { readHolds } from "../state/holds.ts";
+import { readHolds, WHOLE_FLEET } from "../state/holds.ts";
 import type { Lease } from "../state/lease.ts";
 import { acquireLease } from "../state/lease.ts";
-import { readOpenRuns } from "../state/open-runs.ts";
+import { readOpenRuns, sweepOpenRuns } from "../state/open-runs.ts";
 import { recordPulled } from "../state/pulled-images.ts";
 import { readSightings, recordSightings } from "../state/sightings.ts";
 import { apply } from "./apply.ts";
-
-/** What a hold of everything is filed under. */
-const WHOLE_FLEET = "fleet";
 
 /** A run that is just starting holds the address for a moment only. */
 const ADDRESS_WAIT_MS = 5_000;
@@ -57,6 +53,7 @@ export async function takeFleet(
   const lease = await acquireLease(state, { now: () => engine.now(), waitMs: options.waitMs ?? 0 });
   await ownerId(engine.stateDir);
   await ensureFingerprintKey(engine);
+  await sweepOpenRuns(state, engine.now());
   return { lease, config };
 }
 
@@ -216,8 +213,7 @@ export async function remember(seen: Survey, decisions: readonly Decision[], who
     seen.engines.filter((ref) => !ref.declared && isEmptied(seen, ref)),
   );
   if (!complete) return;
-  await cacheDormant(
-    state,
-    seen.observations.flatMap((each) => (each.status === "complete" ? each.dormant : [])),
-  );
+  const used = new Set((await readOpenRuns(state, now)).map((run) => run.address));
+  const isGone = ([address]: [string, number]): boolean => !decided.has(address) && !used.has(address);
+  await forgetActivity(state, Object.fromEntries(Object.entries(seen.facts.activity).filter(isGone)));
 }

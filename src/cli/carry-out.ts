@@ -16,6 +16,7 @@ import type { Interrupts } from "./interrupts.ts";
 import { catchInterrupts } from "./interrupts.ts";
 import type { Invocation } from "./invocation.ts";
 import { styleFor } from "./invocation.ts";
+import { refuseUnknown, withHeld } from "./named.ts";
 import { numberOption, switchOption } from "./options.ts";
 import { answer, answerInvalid, tell, write } from "./print.ts";
 
@@ -70,14 +71,22 @@ export async function answerResult(
   return code;
 }
 
-/** Plans, asks, applies and tells: the body of apply, recreate, prune and destroy. */
-export async function carryOut(invocation: Invocation, request: PlanRequest): Promise<number> {
+/**
+ * Plans, asks, applies and tells: the body of apply, recreate, prune and destroy. `named` are addresses that a person
+ * gave, of which each must exist and be free.
+ */
+export async function carryOut(
+  invocation: Invocation,
+  request: PlanRequest,
+  named: readonly string[] = [],
+): Promise<number> {
   const parallelism = numberOption(invocation, "parallelism", 1);
-  await using host = await openHost(invocation);
+  await using host = await openHost(invocation, { answered: true });
   using interrupts = finishFirst(invocation, () => host);
   const outcome = await reconcile(makeEngine(invocation, host), request, {
     approve: (plan) => {
       host.clear();
+      if (named.length > 0) refuseUnknown(plan);
       return approve(plan, invocation, interrupts);
     },
     signal: interrupts.soft,
@@ -89,8 +98,10 @@ export async function carryOut(invocation: Invocation, request: PlanRequest): Pr
       return await answerInvalid(invocation, outcome.diagnostics);
     case "declined":
       return await answerDeclined(invocation, outcome.plan, interrupts);
-    case "applied":
-      return await answerResult(invocation, outcome.result, interrupts);
+    case "applied": {
+      const result = await withHeld(invocation, outcome.plan, outcome.result, named);
+      return await answerResult(invocation, result, interrupts);
+    }
     default:
       return assertNever(outcome);
   }

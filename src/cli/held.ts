@@ -1,10 +1,13 @@
 import { resolve } from "node:path";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import { loadConfig } from "../config/index.ts";
-import { BACKENDS } from "../drivers/registry.ts";
+import { desire } from "../desire/desire.ts";
+import { BACKENDS, builtInDrivers } from "../drivers/registry.ts";
 import { isAddress } from "../model/names.ts";
+import { loadFleet } from "../policy/fleet.ts";
 import type { FleetState } from "../state/directory.ts";
 import { fleetState, stateDirectory } from "../state/directory.ts";
+import { nearestWord } from "../util/suggestion.ts";
 import { usageError } from "./exit-codes.ts";
 import type { Invocation } from "./invocation.ts";
 
@@ -17,6 +20,22 @@ export function holdAddress([address = ""]: readonly string[]): string {
     `${JSON.stringify(address)} is no address`,
     "Expected shared, agent/NAME, session/agent:NAME:SESSION, browser/…, or fleet for all.",
   );
+}
+
+/** Warns of an address that the config does not yield: it is held all the same, since it may exist or come. */
+export async function undeclaredHold(
+  { globals, cwd, env }: Invocation,
+  address: string,
+): Promise<string | undefined> {
+  if (address === WHOLE_FLEET || globals.fleet !== undefined) return undefined;
+  const config = await loadFleet({ file: globals.file, cwd, env, drivers: builtInDrivers });
+  if (config.status === "invalid") return undefined;
+  const { fleet, modules, paths } = config;
+  const known = desire({ fleet, modules, paths, known: [address] }).map((each) => each.address);
+  if (known.some((each) => each === address)) return undefined;
+  const near = nearestWord(address, known);
+  const hint = near === undefined ? "`sandkeep list --all` shows the addresses" : `did you mean ${near}?`;
+  return `${address} is held, but nothing is declared under that address; ${hint}`;
 }
 
 export type FoundState =

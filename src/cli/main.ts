@@ -31,8 +31,11 @@ export async function main(
     const { args, options } = parsed;
     const { readGlobals } = await import("./globals.ts");
     const globals = readGlobals(options, env);
+    const invocation = { verb, args, options, globals, streams, env, cwd: cwd() };
+    const { checkAccepted } = await import("./accepted.ts");
+    await checkAccepted(invocation);
     const module = await parsed.verb.load();
-    return await module.run({ verb, args, options, globals, streams, env, cwd: cwd() });
+    return await module.run(invocation);
   } catch (error) {
     return await fail(error, argv, env, streams, verb);
   }

@@ -53,7 +53,11 @@ export async function readPlan(path: string): Promise<Plan> {
     );
   }
   const parsed = planSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    const { at } = parsed.data;
+    if (at === null) return parsed.data;
+    throw unusable(path, `it tells what would happen at ${at}, and would do today what belongs to then`);
+  }
   const [issue] = parsed.error.issues;
   throw unusable(
     path,

@@ -17,7 +17,8 @@ export interface Discovered {
   readonly root: string;
 }
 
-export type Discovery = Discovered | { readonly ok: false; readonly file: string; readonly fault: Fault };
+/** Without a file when none was found to be wrong. */
+export type Discovery = Discovered | { readonly ok: false; readonly file?: string; readonly fault: Fault };
 
 /** Finds the config: the named file or folder, or else the nearest root file from `cwd` upwards. */
 export async function discoverConfig(file: string | undefined, cwd: string): Promise<Discovery> {
@@ -50,10 +51,10 @@ async function walkUp(start: string): Promise<Discovery> {
     if (dirname(folder) !== folder) continue;
     const fault: Fault = {
       code: "no-config",
-      message: `no ${ROOT_NAMES.join(", ")} here or in any folder above`,
+      message: `no ${ROOT_NAMES.join(", ")} in ${start} or any folder above`,
       hint: "run `sandkeep init` to write one, or name one with --file",
     };
-    return { ok: false, file: showPath(start, start), fault };
+    return { ok: false, fault };
   }
 }
 

@@ -52,7 +52,12 @@ export type LoadResult =
 export async function loadConfig(request: LoadRequest): Promise<LoadResult> {
   const cwd = resolve(request.cwd);
   const found = await discoverConfig(request.file, cwd);
-  if (!found.ok) return failed([diagnose(found.file, found.fault)]);
+  if (!found.ok) {
+    const { file, fault } = found;
+    if (file !== undefined) return failed([diagnose(file, fault)]);
+    const { code, message, hint } = fault;
+    return failed([{ severity: "error", code, message, path: "", hint }]);
+  }
   const gathered = await gatherFiles(found, cwd);
   const { files, diagnostics } = gathered;
   const rootFile = rootOf(found, gathered, cwd);

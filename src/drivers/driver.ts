@@ -206,6 +206,11 @@ export interface Driver extends ReadDriver {
   remove(objectId: string, workspace: "keep" | "delete"): Promise<void>;
   /** Sets or (with undefined) clears an address's dormancy mark. */
   mark(scope: ObserveScope, address: string, mark: Omit<DormancyMark, "address"> | undefined): Promise<void>;
+  /**
+   * Deletes what is kept for an address that has no runtime: its canonical workspace, where it is this fleet's. Nothing
+   * there is success; the dormancy mark is not touched. A `conflict` while a runtime uses it.
+   */
+  forget(scope: ObserveScope, address: string): Promise<void>;
   exec(request: ExecRequest): Promise<ExecHandle>;
   /** Unpacks a tar stream below an absolute directory of the runtime. */
   putFiles(objectId: string, directory: string, tar: Readable): Promise<void>;

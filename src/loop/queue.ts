@@ -37,7 +37,6 @@ export class WorkQueue implements Disposable {
   readonly #again = new Map<string, Priority>();
   readonly #delayed = new Map<string, Delayed>();
   readonly #takers: Taker[] = [];
-  #idle: (() => void)[] = [];
   #closed = false;
 
   constructor(options: QueueOptions) {
@@ -86,18 +85,7 @@ export class WorkQueue implements Disposable {
     const again = this.#again.get(key);
     this.#again.delete(key);
     if (again !== undefined && !this.#closed) this.#enqueue(key, again);
-    if (this.#processing.size === 0) this.#settle();
     this.#serve();
-  }
-
-  /** Keys waiting now, without delayed ones. */
-  get size(): number {
-    return this.#ready.normal.size + this.#ready.low.size + this.#again.size;
-  }
-
-  /** Keys that are worked on. */
-  get active(): number {
-    return this.#processing.size;
   }
 
   /** Hands out nothing more; what waits is dropped, since the next start looks at everything anyway. */
@@ -110,12 +98,6 @@ export class WorkQueue implements Disposable {
     this.#ready.normal.clear();
     this.#ready.low.clear();
     for (const { hand } of this.#takers.splice(0)) hand([]);
-  }
-
-  /** Resolves when no key is worked on. */
-  idle(): Promise<void> {
-    if (this.#processing.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.push(resolve));
   }
 
   [Symbol.dispose](): void {
@@ -155,12 +137,6 @@ export class WorkQueue implements Disposable {
     const overdue = oldest.done !== true && this.#clock.now() - oldest.value >= this.#patience;
     if (normal.size > 0) return overdue ? { from: low, most: 1 } : { from: normal, most: normal.size };
     return low.size > 0 ? { from: low, most: low.size } : undefined;
-  }
-
-  #settle(): void {
-    const waiting = this.#idle;
-    this.#idle = [];
-    for (const resolve of waiting) resolve();
   }
 }
 

@@ -38,5 +38,7 @@ export const listingSchema = z.strictObject({
       why: z.string(),
     }),
   ),
+  /** Engines that could not be seen: what they hold is in none of the lists, and nobody knows what that is. */
+  unobserved: z.array(z.strictObject({ backend: z.string(), host: z.string(), message: z.string() })),
 });
 export type Listing = z.infer<typeof listingSchema>;

@@ -172,6 +172,8 @@ export const planSchema = z.strictObject({
   plan_id: z.string(),
   /** ISO 8601. */
   created_at: z.string(),
+  /** ISO 8601 time of a plan that asks what would happen then; it is never applied. Null for one of now. */
+  at: z.string().nullable(),
   mode: z.enum(["apply", "recreate", "prune", "destroy"]),
   /** False when some engine could not be observed; nothing is planned for what it holds. */
   complete: z.boolean(),

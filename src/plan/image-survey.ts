@@ -35,8 +35,8 @@ export async function withImages<T>(
   request: ImagesRequest,
   work: (images: ImageSurvey) => Promise<T>,
 ): Promise<T | Invalid> {
-  const { cwd, env, drivers } = engine;
-  const config = await loadFleet({ file: request.file, cwd, env, drivers, unlocked: true });
+  const { cwd, env, drivers, stateDir } = engine;
+  const config = await loadFleet({ file: request.file, cwd, env, drivers, stateDir, unlocked: true });
   if (config.status === "invalid") return config;
   const seen = await survey(engine, { config, wanted: [] });
   if (seen.status === "invalid") return seen;

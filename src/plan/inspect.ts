@@ -1,9 +1,10 @@
 import type { Decision } from "../diff/diff.ts";
 import type { JsonObject } from "../model/json.ts";
 import { encodeLabels } from "../model/labels.ts";
+import type { Listing } from "../model/listing.ts";
 import type { Invalid } from "../policy/fleet.ts";
 import { readJournal } from "../state/journal.ts";
-import { listDecisions, listRow } from "./listing.ts";
+import { listDecisions, listRow, unobservedEngines } from "./listing.ts";
 import type { Engine, Survey } from "./survey.ts";
 import { survey } from "./survey.ts";
 
@@ -21,7 +22,12 @@ export async function inspectRuntime(
   request: InspectRequest,
 ): Promise<
   | { readonly status: "inspected"; readonly inspection: JsonObject }
-  | { readonly status: "absent"; readonly candidates: readonly string[] }
+  | {
+      readonly status: "absent";
+      readonly candidates: readonly string[];
+      /** When any is named here, it may well be there. */
+      readonly unobserved: Listing["unobserved"];
+    }
   | Invalid
 > {
   const { file, fleet, address } = request;
@@ -30,7 +36,8 @@ export async function inspectRuntime(
   const decisions = listDecisions(seen);
   const found = decisions.find(({ situation }) => situation.address === address);
   if (found === undefined) {
-    return { status: "absent", candidates: decisions.map(({ situation }) => situation.address) };
+    const candidates = decisions.map(({ situation }) => situation.address);
+    return { status: "absent", candidates, unobserved: unobservedEngines(seen) };
   }
   return { status: "inspected", inspection: await inspection(found, seen) };
 }

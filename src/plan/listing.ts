@@ -23,11 +23,35 @@ export interface ListRequest {
 export async function listFleet(
   engine: Engine,
   request: ListRequest,
-): Promise<{ readonly status: "listed"; readonly listing: Listing } | Invalid> {
+): Promise<
+  | {
+      readonly status: "listed";
+      readonly listing: Listing;
+      /** False when an engine that the fleet is known to use, or any of those it may be on, could not be seen. */
+      readonly complete: boolean;
+    }
+  | Invalid
+> {
   const { file, fleet } = request;
   const seen = await survey(engine, { file, fleet, wanted: [] });
   if (seen.status === "invalid") return seen;
-  return { status: "listed", listing: listingOf(seen, request) };
+  const listing = listingOf(seen, request);
+  const counting = countingEngines(seen);
+  const complete = listing.unobserved.every((each) => !counting.has(engineKey(each)));
+  return { status: "listed", listing, complete };
+}
+
+/** Without a config and with nothing remembered, whatever this machine has may hold the fleet. */
+function countingEngines({ engines }: Survey): ReadonlySet<string> {
+  const declared = engines.filter((each) => each.declared);
+  return new Set((declared.length === 0 ? engines : declared).map((each) => engineKey(each)));
+}
+
+/** Engines that could not be seen, and why. Absence there proves nothing. */
+export function unobservedEngines(seen: Survey): Listing["unobserved"] {
+  return seen.observations.flatMap((each) =>
+    each.status === "complete" ? [] : [{ backend: each.backend, host: each.host, message: each.message }],
+  );
 }
 
 /** What apply would decide is what `config: match | drift` means. */
@@ -55,6 +79,7 @@ function listingOf(seen: Survey, request: ListRequest): Listing {
         ? each.foreign.map((object) => ({ backend: each.backend, host: each.host, ...object }))
         : [],
     ),
+    unobserved: unobservedEngines(seen).filter(({ backend }) => (request.backend ?? backend) === backend),
   };
 }
 

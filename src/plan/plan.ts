@@ -51,6 +51,7 @@ export function buildPlan(input: PlanInput): Plan {
     tool_version: input.tool_version,
     plan_id: "",
     created_at: new Date(input.now).toISOString(),
+    at: input.request.at === undefined ? null : new Date(input.now).toISOString(),
     mode: input.request.intent.mode,
     complete,
     source: input.source,
@@ -184,7 +185,9 @@ function absentEngines(input: PlanInput): Diagnostic[] {
 function unknownTargets({ request, decisions, observations }: PlanInput): Diagnostic[] {
   if (observations.some((each) => each.status !== "complete")) return [];
   const known = new Set<string>(decisions.map(({ situation }) => situation.address));
-  return (request.intent.targets ?? [])
+  const { intent } = request;
+  const replaced = intent.mode === "apply" ? (intent.replace ?? []) : [];
+  return [...new Set([...(intent.targets ?? []), ...replaced])]
     .filter((target) => !known.has(target))
     .map((target) => {
       const near = nearestWord(target, [...known]);

@@ -95,9 +95,9 @@ export async function fleetOf(
   request: { readonly file?: string | undefined; readonly fleet?: string | undefined },
   loaded?: LoadedConfig,
 ): Promise<LoadedFleet | Invalid | undefined> {
-  const { cwd, env, drivers } = engine;
+  const { cwd, env, drivers, stateDir } = engine;
   if (request.fleet !== undefined) return undefined;
-  return loadFleet({ file: request.file, cwd, env, drivers }, loaded);
+  return loadFleet({ file: request.file, cwd, env, drivers, stateDir }, loaded);
 }
 
 export async function survey(engine: Engine, request: SurveyRequest): Promise<Survey | Invalid> {

@@ -21,6 +21,8 @@ export interface FleetRequest {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly drivers: DriverRegistry;
+  /** Absolute path of sandkeep's own state, which no sandbox may be given. */
+  readonly stateDir?: string | undefined;
   /** Pinned images may be missing from the lock file: it is about to be written. */
   readonly unlocked?: boolean;
 }
@@ -56,7 +58,7 @@ export async function loadFleet(request: FleetRequest, given?: LoadedConfig): Pr
     ...result.diagnostics,
     ...resolution.diagnostics,
     ...checkToolPolicy(loaded),
-    ...checkFleetSecurity(draft.agents, paths),
+    ...checkFleetSecurity(draft.agents, { ...paths, stateDir: request.stateDir }),
     ...checkRequirements(draft, modules),
     ...(request.unlocked === true ? [] : checkLocked(draft, modules, loaded)),
   ]);
@@ -128,7 +130,7 @@ export async function validateFleet(
   world: Omit<FleetRequest, "file">,
   request: { readonly file?: string },
 ): Promise<{ readonly ok: boolean; readonly diagnostics: readonly Diagnostic[] }> {
-  const { cwd, env, drivers } = world;
-  const { status, diagnostics } = await loadFleet({ file: request.file, cwd, env, drivers });
+  const { cwd, env, drivers, stateDir } = world;
+  const { status, diagnostics } = await loadFleet({ file: request.file, cwd, env, drivers, stateDir });
   return { ok: status === "loaded", diagnostics };
 }

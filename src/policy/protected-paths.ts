@@ -2,7 +2,7 @@ import type { PathFacts } from "../util/path-facts.ts";
 import { posix } from "node:path";
 
 /** Why a path of the host must not reach a sandbox. */
-export type ProtectedKind = "system" | "credentials" | "engine-socket";
+export type ProtectedKind = "system" | "credentials" | "engine-socket" | "state";
 
 interface ProtectedPath {
   readonly path: string;
@@ -10,7 +10,7 @@ interface ProtectedPath {
   readonly why: string;
 }
 
-/** Absolute paths. A bind at, below, or above one of them is refused. */
+/** Absolute paths. A bind at, below, or above one of them is refused; above state it is masked instead. */
 const SYSTEM: readonly ProtectedPath[] = [
   row("/etc", "system", "holds this machine's accounts, keys and settings"),
   row("/private/etc", "system", "holds this machine's accounts, keys and settings"),
@@ -63,7 +63,10 @@ function row(path: string, kind: ProtectedKind, why: string): ProtectedPath {
   return { path, kind, why };
 }
 
-export type HostPaths = Pick<PathFacts, "home" | "realPath">;
+export interface HostPaths extends Pick<PathFacts, "home" | "realPath"> {
+  /** Absolute path of sandkeep's own state, where it is known. */
+  readonly stateDir?: string | undefined;
+}
 
 export interface Exposure {
   readonly kind: ProtectedKind;
@@ -101,7 +104,8 @@ function guardedAmong(
   for (const { path: at, folded: guard, kind, why } of guarded) {
     for (const { spelling, path } of folded) {
       const how = relation(path, guard);
-      if (how !== undefined) return { kind, what: `${spelling} ${how} ${at}, which ${why}` };
+      if (how !== undefined && !(kind === "state" && how === "contains"))
+        return { kind, what: `${spelling} ${how} ${at}, which ${why}` };
     }
   }
   return undefined;
@@ -114,7 +118,11 @@ function guardedPaths(host: HostPaths): readonly ProtectedPath[] {
   );
   // For root itself /root is an ordinary home: what is secret in it is in the list of credentials.
   const system = SYSTEM.filter(({ path }) => path !== ROOT_HOME || !homes.includes(ROOT_HOME));
-  const written = [...system, ...credentials];
+  const state =
+    host.stateDir === undefined
+      ? []
+      : [row(posix.normalize(host.stateDir), "state", "holds sandkeep's records and its secret key")];
+  const written = [...system, ...credentials, ...state];
   const real = written.map((each) => ({ ...each, path: host.realPath(each.path) }));
   const known = new Set(written.map(({ path }) => path));
   return [...written, ...real.filter(({ path }) => !known.has(path))];

@@ -72,6 +72,7 @@ const RULES: readonly Rule[] = [
     "bind-source-engine-socket",
     "remove the bind: whoever can talk to the engine owns its machine",
   ),
+  sourceRule("state", "bind-source-state", "bind another folder: what sandkeep keeps is for itself alone"),
   {
     code: "bind-source-outside-roots",
     why: "a config should not hand out folders that nobody named as safe to hand out",

@@ -8,6 +8,7 @@ import { formatValue } from "./value.ts";
 
 const INDENT = 2;
 const INNER = 4;
+const SHORT_VALUE = 20;
 
 function title(style: Style, text: string): string[] {
   return paragraph(style, text, { indent: INDENT, tone: "strong" });
@@ -53,7 +54,9 @@ function settings(agent: ExplainedAgent, style: Style): string[] {
         ? { text: `built-in (${setting.key} would change it)`, tone: "dim" }
         : { text: `${setting.layer}: ${setting.key} at ${showSource(style, setting.source)}`, tone: "dim" },
     ]) satisfies Cell[][];
-  return grid(style, "Settings", rows);
+  // A path or a list of commands is often longer than all else together.
+  const caps = [undefined, Math.max(SHORT_VALUE, Math.floor(style.width / 3))];
+  return rows.length === 0 ? [] : [...title(style, "Settings"), ...columns(style, rows, INNER, caps)];
 }
 
 function fixRow(style: Style, fix: FixIt): Cell[] {

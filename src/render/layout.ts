@@ -82,30 +82,51 @@ const LEAST_LAST = 24;
 
 /**
  * Rows as aligned columns; a long last column wraps in its place. Where that leaves too little room, each row is
- * stacked: its first cell, then the others indented below.
+ * stacked: its first cell, then the others indented below. A cell wider than its column's `caps` entry stays whole,
+ * and what follows it stands on the next line, so that one long text squeezes no other row.
  */
-export function columns(style: Style, rows: readonly (readonly Cell[])[], indent: number): string[] {
+export function columns(
+  style: Style,
+  rows: readonly (readonly Cell[])[],
+  indent: number,
+  caps: readonly (number | undefined)[] = [],
+): string[] {
   const clean = rows.map((row) => row.map((cell) => ({ ...cell, text: escapeText(cell.text) })));
   const widths: number[] = [];
   for (const row of clean) {
     row.forEach((cell, index) => {
-      widths[index] = Math.max(widths[index] ?? 0, cells(cell.text));
+      const width = cells(cell.text);
+      if (width <= (caps[index] ?? Infinity)) widths[index] = Math.max(widths[index] ?? 0, width);
+      else widths[index] ??= 0;
     });
   }
   const last = widths.pop() ?? 0;
   const lead = widths.reduce((sum, width) => sum + width + GAP, indent);
   const room = style.width - lead;
   if (last > room && room < LEAST_LAST) return clean.flatMap((row) => stack(style, row, indent));
-  return clean.flatMap((row) => {
-    const line = row
-      .slice(0, widths.length)
-      .map((cell, index) => paintPadded(style, cell, widths[index] ?? 0));
-    const [end, tone] = [row[widths.length]?.text ?? "", row[widths.length]?.tone ?? "plain"];
-    return wrap(end, room).map((part, index) => {
-      const margin = index === 0 ? `${" ".repeat(indent)}${line.join("")}` : " ".repeat(lead);
-      return (margin + paint(style, tone, part)).trimEnd();
+  return clean.flatMap((row) => alignedRow(style, row, widths, indent));
+}
+
+function alignedRow(style: Style, row: readonly Cell[], widths: readonly number[], indent: number): string[] {
+  const lines: string[] = [];
+  let line = " ".repeat(indent);
+  let column = indent;
+  const put = (cell: Cell): void => {
+    const parts = wrap(cell.text, style.width - column);
+    parts.forEach((part, index) => {
+      const margin = index === 0 ? line : " ".repeat(column);
+      lines.push((margin + paint(style, cell.tone ?? "plain", part)).trimEnd());
     });
+  };
+  row.slice(0, widths.length).forEach((cell, index) => {
+    const width = widths[index] ?? 0;
+    const fits = cells(cell.text) <= width;
+    if (!fits) put(cell);
+    column += width + GAP;
+    line = fits ? line + paintPadded(style, cell, width) : " ".repeat(column);
   });
+  put(row[widths.length] ?? { text: "" });
+  return lines;
 }
 
 const GAP = 2;

@@ -106,12 +106,28 @@ function table(runtimes: readonly ListedRuntime[], style: Style): string[] {
     .map((line) => line.trimEnd());
 }
 
+function unobserved({ unobserved: engines }: Listing, style: Style): string[] {
+  if (engines.length === 0) return [];
+  const heading = "NOT SEEN: these engines gave no answer, and what they hold is unknown";
+  return [
+    ...paragraph(style, heading, { tone: "alarm" }),
+    ...columns(
+      style,
+      engines.map((each) => [{ text: showEngine(each.backend, each.host) }, { text: each.message }]),
+      2,
+    ),
+  ];
+}
+
 /** What exists and should exist, then dormant, orphaned and foreign ones. Narrow terminals get fewer columns. */
 export function renderListing(listing: Listing, style: Style): string {
   const orphans = listing.orphans;
   const heading = (text: string) => paragraph(style, text, { tone: "strong" });
   return joinBlocks([
-    listing.runtimes.length === 0 ? ["No runtimes."] : table(listing.runtimes, style),
+    listing.runtimes.length === 0
+      ? [listing.unobserved.length === 0 ? "No runtimes." : "No runtimes among what could be seen."]
+      : table(listing.runtimes, style),
+    unobserved(listing, style),
     orphans.length === 0
       ? []
       : [...heading("Orphans: of this fleet and no longer declared"), ...table(orphans, style)],

@@ -6,7 +6,7 @@ import { placeSession } from "../desire/sessions.ts";
 import { runtimeName } from "../desire/identity.ts";
 import type { Driver } from "../drivers/driver.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
-import { SandkeepError } from "../errors.ts";
+import { SandkeepError, toError } from "../errors.ts";
 import type { Address } from "../model/names.ts";
 import type { ObservedRuntime } from "../model/observed.ts";
 import type { RunManifest } from "../model/run.ts";
@@ -38,8 +38,8 @@ const ATTEMPTS = 3;
 type Ran = { readonly status: "ran"; readonly manifest: RunManifest };
 
 export async function runCommand(engine: Engine, request: RunRequest, io: RunIo): Promise<Ran | Invalid> {
-  const { cwd, env, drivers } = engine;
-  const config = await loadFleet({ file: request.file, cwd, env, drivers });
+  const { cwd, env, drivers, stateDir } = engine;
+  const config = await loadFleet({ file: request.file, cwd, env, drivers, stateDir });
   if (config.status === "invalid") return config;
   const whom = chooseSession(config.fleet, request);
   const placement = placeSession(whom.agent.settings, whom.agent.name, whom.session);
@@ -96,29 +96,41 @@ async function runInside(run: Run, address: Address): Promise<RunManifest> {
   const { backend, host } = settings;
   const target: Target = { address, backend, host, name: runtimeName(name_prefix, fleet, address) };
   const secrets = await secretValues(run);
-  await using driver = await module.open(host === undefined ? undefined : hosts[host], driverDeps(engine));
+  const driver = await module.open(host === undefined ? undefined : hosts[host], driverDeps(engine));
+  await using _open = atTheEnd(run, () => driver[Symbol.asyncDispose]());
   const state = fleetState(engine.stateDir, fleet);
   const claimed = await claim(run, state, driver, target);
-  await using _busy = claimed.handle;
+  await using _busy = atTheEnd(run, () => claimed.handle[Symbol.asyncDispose]());
+  await using _used = atTheEnd(run, () => recordActivity(state, address, engine.now()));
   const { object_id, labels } = claimed.runtime;
   const started = engine.now();
-  try {
-    const handle = await driver.exec({
-      objectId: object_id,
-      argv: request.argv,
-      env: { ...secrets, ...request.env },
-      ...(request.tty === undefined ? {} : { tty: request.tty }),
-      ...(io.stdin === undefined ? {} : { stdin: io.stdin }),
-      stdout: io.stdout,
-      stderr: io.stderr,
-    });
-    io.onStart?.(handle);
-    const ended = await awaitEnd(handle, request.timeoutMs);
-    const place = { sandboxed: true, address, backend, host: host ?? THIS_HOST };
-    return manifestOf(run, started, ended, { ...place, object_id, spec_hash: labels.spec_hash });
-  } finally {
-    await recordActivity(state, address, engine.now());
-  }
+  const handle = await driver.exec({
+    objectId: object_id,
+    argv: request.argv,
+    env: { ...secrets, ...request.env },
+    ...(request.tty === undefined ? {} : { tty: request.tty }),
+    ...(io.stdin === undefined ? {} : { stdin: io.stdin }),
+    stdout: io.stdout,
+    stderr: io.stderr,
+  });
+  io.onStart?.(handle);
+  const ended = await awaitEnd(handle, request.timeoutMs);
+  const place = { sandboxed: true, address, backend, host: host ?? THIS_HOST };
+  return manifestOf(run, started, ended, { ...place, object_id, spec_hash: labels.spec_hash });
+}
+
+/** What follows a command changes nothing about how it ended: where it fails, that is only told. */
+function atTheEnd(run: Run, work: () => PromiseLike<void>): AsyncDisposable {
+  return {
+    async [Symbol.asyncDispose]() {
+      try {
+        await work();
+      } catch (thrown) {
+        const message = `the end of the run could not be recorded: ${toError(thrown).message}`;
+        run.engine.sink.notify({ type: "note", level: "warn", code: "RUN_NOT_RECORDED", message });
+      }
+    },
+  };
 }
 
 interface Claimed {
@@ -138,7 +150,11 @@ async function claim(run: Run, state: FleetState, driver: Driver, target: Target
       if (runtime !== undefined) {
         const who = { address, agent: whom.agent.name, session: whom.session };
         const handle = await openRun(state, { run_id, ...who, now: () => engine.now() });
-        await recordActivity(state, address, engine.now());
+        await recordActivity(state, address, engine.now()).catch(async (thrown: unknown) => {
+          // The command does not begin, so nothing may stay busy.
+          await handle[Symbol.asyncDispose]();
+          throw thrown;
+        });
         return { runtime, handle };
       }
     }

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import * as z from "zod";
+import { decodeFileName, encodeFileName } from "../util/file-name.ts";
 import type { FleetState } from "./directory.ts";
-import { decodeName, encodeName, listNames, readJson, writeJson } from "./files.ts";
+import { listNames, readJson, removeFile, writeJson } from "./files.ts";
 
 const SUFFIX = ".json";
 const activitySchema = z.object({ v: z.literal(1), at: z.number() });
@@ -12,9 +13,25 @@ function directory(state: FleetState): string {
   return join(state.dir, "activity");
 }
 
+function fileOf(state: FleetState, address: string): string {
+  return join(directory(state), encodeFileName(address) + SUFFIX);
+}
+
 /** A `run` or `shell` used the address at `now`. One file each: they do not wait for one another. */
 export async function recordActivity(state: FleetState, address: string, now: number): Promise<void> {
-  await writeJson(join(directory(state), encodeName(address) + SUFFIX), { v: 1, at: now });
+  await writeJson(fileOf(state, address), { v: 1, at: now });
+}
+
+/** Addresses that are no more, each with the last use that was read of it; one that was used since is kept. */
+export async function forgetActivity(
+  state: FleetState,
+  gone: Readonly<Record<string, number>>,
+): Promise<void> {
+  for (const [address, at] of Object.entries(gone)) {
+    const path = fileOf(state, address);
+    const found = await readJson(path, activitySchema, "report", undefined);
+    if (found?.at === at) await removeFile(path);
+  }
 }
 
 /** Address → time of its last use, milliseconds since the epoch. */
@@ -24,7 +41,7 @@ export async function readActivity(state: FleetState): Promise<Record<string, nu
   const entries: [string, number][] = [];
   for (let start = 0; start < names.length; start += BATCH) {
     const batch = names.slice(start, start + BATCH).map(async (name) => {
-      const address = decodeName(name.slice(0, -SUFFIX.length));
+      const address = decodeFileName(name.slice(0, -SUFFIX.length));
       const found = await readJson(join(dir, name), activitySchema, "report", state.onProblem);
       if (address !== undefined && found !== undefined) entries.push([address, found.at]);
     });

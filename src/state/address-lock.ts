@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { SandkeepError } from "../errors.ts";
+import { encodeFileName } from "../util/file-name.ts";
 import { takeClaim } from "./claim.ts";
 import type { FleetState } from "./directory.ts";
-import { encodeName } from "./files.ts";
 
 /** A holder elsewhere that stood still for this many milliseconds has lost it. */
 const TTL = 30_000;
@@ -16,7 +16,7 @@ export async function lockAddress(
   address: string,
   options: { readonly waitMs: number },
 ): Promise<AsyncDisposable> {
-  const result = await takeClaim(join(state.dir, "locks", `${encodeName(address)}.json`), {
+  const result = await takeClaim(join(state.dir, "locks", `${encodeFileName(address)}.json`), {
     now: Date.now,
     ttlMs: TTL,
     waitMs: options.waitMs,

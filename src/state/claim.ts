@@ -7,10 +7,11 @@ import { randomUUID } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
+import { liveness, ownIdentity } from "../util/process-identity.ts";
 import type { ProblemSink } from "./files.ts";
 import { readJson, removeFile, writeJson } from "./files.ts";
 import { withMutex } from "./mutex.ts";
-import { liveness, ownIdentity, processIdentitySchema } from "./processes.ts";
+import { processIdentitySchema } from "./processes.ts";
 
 const claimSchema = z.object({
   v: z.literal(1),

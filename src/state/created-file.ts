@@ -1,5 +1,5 @@
 import type { ProblemSink } from "./files.ts";
-import { damaged, readText, writeAtomic } from "./files.ts";
+import { damaged, readText, writeText } from "./files.ts";
 import { withMutex } from "./mutex.ts";
 
 /** A small file that is written once and then only read; under a race all callers get the winner's text. */
@@ -16,7 +16,7 @@ export async function createdText(
     if (found !== undefined && valid(found)) return found;
     if (found !== undefined) await damaged(path, "quarantine", onProblem);
     const text = make();
-    await writeAtomic(path, text);
+    await writeText(path, text);
     return text;
   });
 }

@@ -6,9 +6,10 @@
 import { randomBytes } from "node:crypto";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
+import { encodeFileName } from "../util/file-name.ts";
 import { createdText } from "./created-file.ts";
 import type { ProblemSink } from "./files.ts";
-import { encodeName, readText } from "./files.ts";
+import { readText } from "./files.ts";
 
 /** Where one fleet's files live. Names only: making one creates nothing. */
 export interface FleetState {
@@ -30,7 +31,7 @@ export function stateDirectory(env: Readonly<Record<string, string | undefined>>
 }
 
 export function fleetState(base: string, fleet: string, onProblem?: ProblemSink): FleetState {
-  const dir = join(base, "fleets", encodeName(fleet));
+  const dir = join(base, "fleets", encodeFileName(fleet));
   return { base, dir, fleet, ...(onProblem === undefined ? {} : { onProblem }) };
 }
 

@@ -1,44 +1,18 @@
-import { mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
+import { link, mkdir, readFile, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { z } from "zod";
 import { SandkeepError, toError } from "../errors.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
+import { writeDurably } from "../util/durable-file.ts";
+import { errnoOf, isMissing } from "../util/errno.ts";
 
 export type ProblemSink = (problem: Diagnostic) => void;
 
 const DIRECTORY_MODE = 0o700;
-export const FILE_MODE = 0o600;
-
-/** An address or id as one file name; `decodeName` is its inverse. */
-export function encodeName(name: string): string {
-  const text = encodeURIComponent(name);
-  // A leading dot would make `.`, `..` or a hidden file of it.
-  return text.startsWith(".") ? `%2E${text.slice(1)}` : text;
-}
-
-/** Undefined for names that `encodeName` never makes: such files are not ours. */
-export function decodeName(file: string): string | undefined {
-  try {
-    const name = decodeURIComponent(file);
-    return encodeName(name) === file ? name : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-export function errorCode(thrown: unknown): string | undefined {
-  const code: unknown = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
-  return typeof code === "string" ? code : undefined;
-}
-
-export function isMissing(thrown: unknown): boolean {
-  const code = errorCode(thrown);
-  return code === "ENOENT" || code === "ENOTDIR";
-}
 
 export function stateError(what: string, path: string, thrown: unknown): SandkeepError {
   const cause = toError(thrown);
-  const denied = ["EACCES", "EPERM", "EROFS"].includes(errorCode(thrown) ?? "");
+  const denied = ["EACCES", "EPERM", "EROFS"].includes(errnoOf(thrown) ?? "");
   return new SandkeepError(`cannot ${what} ${path}: ${cause.message}`, {
     code: "STATE_IO",
     hint: "Check the state directory's owner and free space, or name another with --state-dir.",
@@ -55,30 +29,18 @@ export async function makeDirectory(path: string): Promise<void> {
   }
 }
 
-/** A rename is durable only once its directory is. */
-export async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Write, fsync, rename: readers see the old file or the new one. */
-export async function writeAtomic(path: string, text: string): Promise<void> {
-  const { default: writeFileAtomic } = await import("write-file-atomic");
+/** Readers see the old file or the new one; its directory is made where it is missing. */
+export async function writeText(path: string, text: string): Promise<void> {
   await makeDirectory(dirname(path));
   try {
-    await writeFileAtomic(path, text, { mode: FILE_MODE, fsync: true });
-    await syncDirectory(dirname(path));
+    await writeDurably(path, text);
   } catch (error) {
     throw stateError("write", path, error);
   }
 }
 
 export async function writeJson(path: string, value: unknown): Promise<void> {
-  await writeAtomic(path, `${JSON.stringify(value)}\n`);
+  await writeText(path, `${JSON.stringify(value)}\n`);
 }
 
 export async function removeFile(path: string): Promise<void> {
@@ -96,7 +58,7 @@ export async function readText(path: string): Promise<string | undefined> {
   } catch (error) {
     if (isMissing(error)) return undefined;
     // A directory in a file's place is foreign, not a fault of the disk: an empty text fails every check.
-    if (errorCode(error) === "EISDIR") return "";
+    if (errnoOf(error) === "EISDIR") return "";
     throw stateError("read", path, error);
   }
 }
@@ -143,7 +105,7 @@ export async function damaged(
   damage: Damage,
   onProblem: ProblemSink | undefined,
 ): Promise<void> {
-  const aside = damage === "quarantine" ? await quarantine(path) : undefined;
+  const aside = damage === "quarantine" ? await setAside(path, rename) : undefined;
   onProblem?.({
     severity: "warning",
     code: "state-file-damaged",
@@ -159,14 +121,22 @@ export async function damaged(
 
 const MAX_QUARANTINED = 1000;
 
-/** Renames a file out of the way; undefined when another process was faster. */
-async function quarantine(path: string): Promise<string | undefined> {
+/** Keeps a damaged file under another name while it stays where it is, for the write that replaces it. */
+export async function keepCopy(path: string): Promise<string | undefined> {
+  // What cannot be linked (a directory, say) cannot be written over either, or not here.
+  return setAside(path, (from, to) => link(from, to).catch(async () => rename(from, to)));
+}
+
+type Move = (from: string, to: string) => Promise<void>;
+
+/** The new name; undefined when another process was faster. */
+async function setAside(path: string, move: Move): Promise<string | undefined> {
   const taken = new Set(await listNames(dirname(path)));
   for (let n = 1; n <= MAX_QUARANTINED; n += 1) {
     const name = `${basename(path)}.quarantined-${n}`;
     if (taken.has(name)) continue;
     try {
-      await rename(path, join(dirname(path), name));
+      await move(path, join(dirname(path), name));
       return join(dirname(path), name);
     } catch (error) {
       if (isMissing(error)) return undefined;

@@ -1,9 +1,14 @@
-import { join } from "node:path";
+import { stat } from "node:fs/promises";
+import { basename, join } from "node:path";
 import * as z from "zod";
 import type { Hold } from "../model/facts.ts";
+import { unlessMissing } from "../util/errno.ts";
 import type { FleetState } from "./directory.ts";
-import { readJson, writeJson } from "./files.ts";
+import { keepCopy, parseJson, readText, writeJson } from "./files.ts";
 import { withMutex } from "./mutex.ts";
+
+/** What a hold of everything is filed under. */
+export const WHOLE_FLEET = "fleet";
 
 const holdSchema = z.object({
   address: z.string(),
@@ -24,7 +29,7 @@ export async function hold(state: FleetState, wanted: Hold): Promise<void> {
   await change(state, (holds) => [...holds.filter((each) => each.address !== wanted.address), { ...wanted }]);
 }
 
-/** False when nothing was held. */
+/** False when nothing was held. Releasing `fleet` also puts a damaged file right. */
 export async function release(state: FleetState, address: string): Promise<boolean> {
   let found = false;
   await change(state, (holds) => {
@@ -35,10 +40,35 @@ export async function release(state: FleetState, address: string): Promise<boole
   return found;
 }
 
-/** The holds that count at `now`, by address. */
+/** The holds that count at `now`, by address; the whole fleet is held while the file is damaged. */
 export async function readHolds(state: FleetState, now: number): Promise<readonly Hold[]> {
-  const stored = await readJson(file(state), holdsSchema, "report", state.onProblem);
-  return (stored?.holds ?? []).filter((each) => each.until === undefined || each.until > now).map(asHold);
+  const text = await readText(file(state));
+  if (text === undefined) return [];
+  const stored = parseJson(text, holdsSchema);
+  if (stored === undefined) {
+    tellDamage(state);
+    return [asHold(await damageHold(file(state)))];
+  }
+  return stored.holds.filter((each) => each.until === undefined || each.until > now).map(asHold);
+}
+
+/** Nobody knows what a damaged file held, so everything is left alone until a person says otherwise. */
+async function damageHold(path: string): Promise<StoredHold> {
+  const reason = `holds.json is damaged, so nobody knows what was held: see ${basename(path)} in the state directory`;
+  const since = (await unlessMissing(stat(path)))?.mtimeMs ?? 0;
+  return { address: WHOLE_FLEET, reason, by: "sandkeep", since };
+}
+
+function tellDamage(state: FleetState): void {
+  state.onProblem?.({
+    severity: "warning",
+    code: "holds-damaged",
+    message:
+      "holds.json is torn or not in a form this version reads; until it is put right everything is held",
+    path: "",
+    file: file(state),
+    hint: "See what it held, then `sandkeep release fleet` sets it aside, and `sandkeep hold` holds again what is to be.",
+  });
 }
 
 function asHold({ until, ...rest }: StoredHold): Hold {
@@ -50,8 +80,17 @@ async function change(
   edit: (holds: readonly StoredHold[]) => readonly StoredHold[],
 ): Promise<void> {
   await withMutex(file(state), async () => {
-    const before = (await readJson(file(state), holdsSchema, "quarantine", state.onProblem))?.holds ?? [];
-    const after = edit(before).toSorted((a, b) => a.address.localeCompare(b.address));
+    const after = edit(await takeStored(state)).toSorted((a, b) => a.address.localeCompare(b.address));
     await writeJson(file(state), { v: 1, holds: after });
   });
+}
+
+/** What is held, as it is about to be written again: a damaged file is kept aside, and what it stands for goes on. */
+async function takeStored(state: FleetState): Promise<readonly StoredHold[]> {
+  const text = await readText(file(state));
+  if (text === undefined) return [];
+  const stored = parseJson(text, holdsSchema);
+  if (stored !== undefined) return stored.holds;
+  tellDamage(state);
+  return [await damageHold((await keepCopy(file(state))) ?? file(state))];
 }

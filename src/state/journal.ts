@@ -2,9 +2,10 @@ import type { FileHandle } from "node:fs/promises";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
+import { PRIVATE_FILE, syncDirectory } from "../util/durable-file.ts";
+import { errnoOf } from "../util/errno.ts";
 import type { FleetState } from "./directory.ts";
-import { FILE_MODE, damaged, errorCode, listNames, makeDirectory, parseJson } from "./files.ts";
-import { readText, removeFile, stateError, syncDirectory } from "./files.ts";
+import { damaged, listNames, makeDirectory, parseJson, readText, removeFile, stateError } from "./files.ts";
 
 const KEPT = 200;
 const SUFFIX = ".jsonl";
@@ -97,12 +98,12 @@ async function createFile(dir: string, at: number, planId: string): Promise<Jour
   for (let n = 0; ; n += 1) {
     const path = join(dir, `${stamp}-${id}${n === 0 ? "" : `-${n}`}${SUFFIX}`);
     try {
-      const handle = await open(path, "ax", FILE_MODE);
+      const handle = await open(path, "ax", PRIVATE_FILE);
       await syncDirectory(dir);
       await dropOldest(dir);
       return { handle, path };
     } catch (error) {
-      if (errorCode(error) !== "EEXIST") throw stateError("create", path, error);
+      if (errnoOf(error) !== "EEXIST") throw stateError("create", path, error);
     }
   }
 }

@@ -1,7 +1,8 @@
 import { dirname } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
-import { errorCode, makeDirectory, stateError } from "./files.ts";
+import { errnoOf } from "../util/errno.ts";
+import { makeDirectory, stateError } from "./files.ts";
 
 /** Milliseconds after which the mutex of a killed process is taken; the work below it takes a few. */
 const STALE = 5_000;
@@ -31,8 +32,7 @@ async function lock(path: string): Promise<() => Promise<void>> {
         onCompromised: () => undefined,
       });
     } catch (error) {
-      if (errorCode(error) !== "ELOCKED" || performance.now() > deadline)
-        throw stateError("lock", path, error);
+      if (errnoOf(error) !== "ELOCKED" || performance.now() > deadline) throw stateError("lock", path, error);
     }
     await sleep(pause * (0.5 + Math.random()));
   }

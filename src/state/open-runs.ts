@@ -2,15 +2,20 @@ import { stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import type { OpenRun } from "../model/facts.ts";
+import { isMissing } from "../util/errno.ts";
+import { encodeFileName } from "../util/file-name.ts";
+import { liveness, ownIdentity } from "../util/process-identity.ts";
 import type { FleetState } from "./directory.ts";
 import type { Damage } from "./files.ts";
-import { encodeName, isMissing, listNames, readJson, removeFile, stateError, writeJson } from "./files.ts";
-import { liveness, ownIdentity, processIdentitySchema } from "./processes.ts";
+import { listNames, readJson, removeFile, stateError, writeJson } from "./files.ts";
+import { processIdentitySchema } from "./processes.ts";
 
 const SUFFIX = ".json";
 const HEARTBEAT = 5_000;
 /** Milliseconds for which a heartbeat from another machine counts. */
 const FRESH = 30_000;
+/** Milliseconds after which such a run is over for good: a machine that only slept goes on beating. */
+const OVER = 86_400_000;
 
 const openRunSchema = z.object({
   v: z.literal(1),
@@ -43,7 +48,7 @@ function directory(state: FleetState): string {
 /** From here on the address is busy, for every process that reads this state directory. */
 export async function openRun(state: FleetState, request: OpenRunRequest): Promise<OpenRunHandle> {
   const { run_id, address, agent, session, now } = request;
-  const path = join(directory(state), encodeName(run_id) + SUFFIX);
+  const path = join(directory(state), encodeFileName(run_id) + SUFFIX);
   const started_at = now();
   const file: OpenRunFile = { v: 1, run_id, address, agent, session, started_at, process: ownIdentity() };
   await writeJson(path, file);
@@ -63,7 +68,7 @@ export async function openRun(state: FleetState, request: OpenRunRequest): Promi
 
 /** Runs that go on at `now`, oldest first. */
 export async function readOpenRuns(state: FleetState, now: number): Promise<readonly OpenRun[]> {
-  const found = await readAll(state, now, "report");
+  const found = await readAll(state, now, FRESH, "report");
   return found
     .filter((each) => each.open)
     .map(({ file: { run_id, address, agent, session, started_at } }) => ({
@@ -76,9 +81,9 @@ export async function readOpenRuns(state: FleetState, now: number): Promise<read
     .toSorted((a, b) => a.started_at - b.started_at || a.run_id.localeCompare(b.run_id));
 }
 
-/** Removes what dead processes left; returns the ids of those runs. */
+/** Removes what killed processes left; returns the ids of those runs. */
 export async function sweepOpenRuns(state: FleetState, now: number): Promise<readonly string[]> {
-  const dead = (await readAll(state, now, "quarantine")).filter((each) => !each.open);
+  const dead = (await readAll(state, now, OVER, "quarantine")).filter((each) => !each.open);
   for (const { path } of dead) await removeFile(path);
   return dead.map(({ file }) => file.run_id);
 }
@@ -89,22 +94,27 @@ interface Found {
   readonly open: boolean;
 }
 
-async function readAll(state: FleetState, now: number, damage: Damage): Promise<readonly Found[]> {
+async function readAll(
+  state: FleetState,
+  now: number,
+  fresh: number,
+  damage: Damage,
+): Promise<readonly Found[]> {
   const found: Found[] = [];
   for (const name of await listNames(directory(state))) {
     if (!name.endsWith(SUFFIX)) continue;
     const path = join(directory(state), name);
     const file = await readJson(path, openRunSchema, damage, state.onProblem);
-    if (file !== undefined) found.push({ path, file, open: await isOpen(path, file, now) });
+    if (file !== undefined) found.push({ path, file, open: await isOpen(path, file, now, fresh) });
   }
   return found;
 }
 
-async function isOpen(path: string, file: OpenRunFile, now: number): Promise<boolean> {
+async function isOpen(path: string, file: OpenRunFile, now: number, fresh: number): Promise<boolean> {
   const life = liveness(file.process);
   if (life !== "unknown") return life === "alive";
   try {
-    return now - (await stat(path)).mtimeMs < FRESH;
+    return now - (await stat(path)).mtimeMs < fresh;
   } catch (error) {
     if (isMissing(error)) return false;
     throw stateError("read", path, error);

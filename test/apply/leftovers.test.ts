@@ -16,7 +16,13 @@ describe("a state directory over the years", () => {
     const dir = join(lab.state().dir, "open-runs");
     await mkdir(dir, { recursive: true });
     const who = { address: "agent/a", agent: "a", session: "main" };
-    const killed = { v: 1, run_id: "k", ...who, started_at: 1, process: { ...ownIdentity(), start_time: "1" } };
+    const killed = {
+      v: 1,
+      run_id: "k",
+      ...who,
+      started_at: 1,
+      process: { ...ownIdentity(), start_time: "1" },
+    };
     await writeFile(join(dir, "k.json"), JSON.stringify(killed));
     lab.keep(await openRun(lab.state(), { run_id: "r", ...who, now: () => lab.time.now() }));
     await lab.apply();

@@ -2,8 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { HONOURED } from "../../src/cli/accepted.ts";
-import { VERBS } from "../../src/cli/verbs.ts";
+import { HONOURED, VERBS } from "../../src/cli/verbs.ts";
 import { listingSchema } from "../../src/model/listing.ts";
 import { applyResultSchema } from "../../src/model/outcome.ts";
 import { planSchema } from "../../src/model/plan.ts";
@@ -119,11 +118,11 @@ describe("an engine that cannot be seen", () => {
     const json = await sandkeep("list", "--json");
     expect(json.code).toBe(69);
     expect(listingSchema.parse(JSON.parse(json.stdout)).unobserved).toEqual([
-      { backend: "docker", host: "local", message: expect.stringContaining("docker") },
+      { backend: "docker", host: "local", message: expect.stringContaining("no-engine.sock") },
     ]);
     const blind = await withEnv({ SANDKEEP_STATE_DIR: join(dir, "lost") }, "list", "--fleet", fleet);
     expect(blind.code).toBe(69);
-    expect(blind.stdout).toMatch(/No runtimes where [^]*NOT SEEN[^]*docker/);
+    expect(blind.stdout).toMatch(/No runtimes among [^]*NOT SEEN[^]*docker/);
     // Where the state tells which engines the fleet uses, the others say nothing about it.
     expect(await sandkeep("list", "--fleet", fleet)).toMatchObject({ code: 0 });
     expect((await sandkeep("list", "--backend", "local")).code).toBe(0);
@@ -215,7 +214,9 @@ describe("results", () => {
     );
     await config("[sandbox]\nsetup = ['true']\n[agents.main]\n[agents.work]");
     // Long work is told while it goes on.
-    expect((await sandkeep("recreate", "agent/main", "--yes")).stderr).toMatch(/^agent\/main: setup \(.*\)\n$/);
+    expect((await sandkeep("recreate", "agent/main", "--yes")).stderr).toMatch(
+      /^agent\/main: setup \(.*\)\n$/,
+    );
   });
 
   test("a saved plan's too", async () => {

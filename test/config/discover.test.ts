@@ -45,7 +45,7 @@ describe("walking up", () => {
   it("says what to do when there is none", async () => {
     const result = await loadConfig({ cwd: "/", backends: BACKENDS });
     expect(lines(result.diagnostics)).toEqual([
-      ". error no-config : no sandkeep.toml, sandkeep.json5, sandkeep.json here or in any folder above | " +
+      "undefined error no-config : no sandkeep.toml, sandkeep.json5, sandkeep.json in / or any folder above | " +
         "run `sandkeep init` to write one, or name one with --file",
     ]);
   });

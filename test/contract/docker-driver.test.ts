@@ -406,9 +406,10 @@ describeWithServices("the docker driver on a real engine", (services) => {
       image: { ref: busybox, kind: "config", platform: "linux/amd64" },
     });
     expect(next).not.toEqual(one);
-    expect(await fleet.driver.resolveImage("sandkeep-test/none:1", "missing")).toEqual({ status: "absent" });
+    expect(await fleet.driver.resolveImage("sandkeep-test/none:1", "never")).toEqual({ status: "absent" });
     const fetched = await fleet.driver.fetch(busybox, "missing", () => undefined);
-    expect(one).toMatchObject({ image: fetched });
+    expect(one).toMatchObject({ image: fetched.image });
+    expect(fetched.pulled).toBe(false);
     await expect(fleet.driver.fetch("sandkeep-test/none:1", "never", () => undefined)).rejects.toMatchObject({
       code: "DOCKER_IMAGE_NOT_FOUND",
     });
@@ -440,6 +441,7 @@ describeWithServices("the docker driver on a real engine", (services) => {
     expect(Object.keys(reader).toSorted()).toEqual([
       "events",
       "health",
+      "images",
       "inspect",
       "observe",
       "probe",

@@ -20,6 +20,10 @@ class Registry {
   readonly #server: Server;
   readonly configDigest: string;
 
+  get digest(): string {
+    return digestOf(this.#manifest);
+  }
+
   constructor() {
     const tar = Buffer.concat([randomBytes(0), Buffer.alloc(1024)]);
     const layer = gzipSync(tar);
@@ -108,9 +112,12 @@ describeWithServices("pulling with docker", (services) => {
   it("fetches what is missing with the docker CLI's login, and tells how far it is", async () => {
     await logIn();
     const ref = `${address}/app:1`;
-    expect(await fleet.driver.resolveImage(ref, "missing")).toEqual({ status: "absent" });
+    const from = { ref, kind: "manifest", digest: registry.digest, platform: "linux/amd64" };
+    expect(await fleet.driver.resolveImage(ref, "missing")).toEqual({ status: "absent", from });
     const told: string[] = [];
-    const image = await fleet.driver.fetch(ref, "missing", (message) => told.push(message));
+    const fetched = await fleet.driver.fetch(ref, "missing", (message) => told.push(message));
+    const { image } = fetched;
+    expect(fetched).toMatchObject({ pulled: true, image_id: registry.configDigest });
     expect(image).toEqual({ ref, kind: "config", digest: registry.configDigest, platform: "linux/amd64" });
     expect(told.some((message) => message.endsWith("Pull complete"))).toBe(true);
     expect(await fleet.driver.resolveImage(ref, "missing")).toEqual({ status: "present", image });

@@ -120,6 +120,9 @@ function lifecycleCases({ fleet, harness, driver }: Cases): void {
     await expect(ran).rejects.toMatchObject({ kind: "not-found" });
   });
 
+  it("forgets an address twice without complaint, and not its mark", () =>
+    forgets({ fleet, harness, driver }));
+
   it("keeps the workspace source untouched by removal, kept or deleted", async () => {
     await using mine = fleet();
     for (const workspace of ["keep", "delete"] as const) {
@@ -136,6 +139,18 @@ function lifecycleCases({ fleet, harness, driver }: Cases): void {
       expect(await source.keeps()).toBe(KEPT);
     }
   });
+}
+
+async function forgets({ fleet, harness, driver }: Cases): Promise<void> {
+  await using mine = fleet();
+  const address = "agent/work";
+  await driver().mark(mine.scope(), address, { since: 1, reason: "idle" });
+  const { objectId } = await mine.run("work");
+  await driver().remove(objectId, "keep");
+  await driver().forget(mine.scope(), address);
+  await driver().forget(mine.scope(), address);
+  await using reader = await harness().module.openReader(harness().host, harness().deps);
+  expect(complete(await reader.observe(mine.scope())).dormant).toMatchObject([{ address }]);
 }
 
 function objectAt(values: Parameters<typeof getPath>[0], path: string): object {
@@ -204,7 +219,8 @@ function observeCases({ fleet, harness, driver }: Cases): void {
     const c = await namesake.run("c");
     const seen = await mine.observe({ names: [c.name] });
     expect(seen.runtimes.map((each) => each.object_id)).toEqual([a.objectId]);
-    expect(seen.foreign.map((each) => each.name)).toContain(c.name);
+    const why = `it belongs to another fleet of the name "${mine.name}" (fleet_id ${namesake.id})`;
+    expect(seen.foreign).toContainEqual({ name: c.name, object_id: c.objectId, why });
     const unnamed = complete(await driver().observe({ fleet: mine.name, names: [] }));
     expect(unnamed.runtimes).toHaveLength(2);
   });

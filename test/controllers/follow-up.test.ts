@@ -48,6 +48,7 @@ function judge(
     tool_version: "0",
     plan_id: "p",
     created_at: "",
+    at: null,
     mode: "apply",
     complete: true,
     source: { fleet: "f", fleet_id: null, file: null, files: [] },

@@ -218,6 +218,16 @@ const fact = (state: ImageFact["state"]): ImageFact => ({
   state,
 });
 
+const registered = (digest: string): ImageIdentity => image(digest, { kind: "manifest" });
+
+/** What the registry has and the engine lacks; its id too, where the manifest could be read. */
+const lacking = (digest: string, id?: string): ImageFact =>
+  fact({
+    status: "absent",
+    from: registered(digest),
+    ...(id === undefined ? {} : { image: image(id) }),
+  });
+
 describe("an image", () => {
   const desired = wish({ settings: { options: { image: "img:a" } } });
   const present = (digest: string, more: Partial<ImageIdentity> = {}): ImageFact =>
@@ -236,6 +246,37 @@ describe("an image", () => {
     ],
     ["another reference: the field tells it", image("1"), image("1", { ref: "img:b" }), present("2"), false],
     ["absent from the engine", image("1"), image("1"), fact({ status: "absent" }), false],
+    ["moved in its registry, which could be asked", image("c"), registered("1"), lacking("2"), true],
+    [
+      "as the registry has it, though the engine lost its name",
+      image("c"),
+      registered("1"),
+      lacking("1"),
+      false,
+    ],
+    ["known by its id alone, and the registry's has another", image("1"), undefined, lacking("9", "2"), true],
+    [
+      "known by its id alone, and the registry's has the same",
+      image("1"),
+      undefined,
+      lacking("9", "1"),
+      false,
+    ],
+    ["an index that moved around the same image", image("1"), registered("i"), lacking("j", "1"), false],
+    [
+      "moved as far as is known, but unlike kinds alone are known",
+      image("1"),
+      undefined,
+      lacking("2"),
+      false,
+    ],
+    [
+      "there, but a registry that is down says nothing of it",
+      image("1"),
+      image("1"),
+      fact({ status: "present", image: image("2"), unresolved: "down" }),
+      false,
+    ],
     ["unknown", image("1"), image("1"), fact({ status: "unknown", message: "away" }), false],
     ["nobody asked", image("1"), image("1"), undefined, false],
     ["nothing known of what it was made from", undefined, undefined, present("2"), false],

@@ -62,6 +62,11 @@ describe("usage", () => {
     [["recreate", "--yes"]],
     [["shell", "--agent", "main"]],
     [["list", "--log-level", "loud"]],
+    [["destroy", "agent/none", "--yes"]],
+    [["recreate", "agent/none", "--yes"]],
+    [["plan", "--at", "+25h", "--out", "then.json"]],
+    [["plan", "--fleet", "another"]],
+    [["watch", "--once", "--target", "agent/work"]],
   ])("%j exits 64", async (argv) => {
     expect(await project.run(argv)).toMatchObject({
       code: 64,
@@ -156,8 +161,8 @@ describe("output", () => {
 
   test.each([
     ["apply", "--yes"],
-    ["recreate", "agent/none", "--yes"],
-    ["destroy", "agent/none", "--yes"],
+    ["recreate", "--browser", "--yes"],
+    ["prune", "--yes"],
   ])("%s answers one document with --json", async (...argv) => {
     const ran = await project.run([...argv, "--json"]);
     expect(documentOf(ran)).toHaveProperty("exit_code", ran.code);

@@ -1,4 +1,5 @@
 import type { Clock } from "../../src/loop/clock.ts";
+import type { WorkQueue } from "../../src/loop/queue.ts";
 
 interface Timer {
   readonly at: number;
@@ -50,4 +51,13 @@ export class VirtualClock implements Clock {
 /** Lets promises that are settled run what waits for them. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+}
+
+/** What waits in the queue, in its order; nothing is left of it then. A last key shows where it ends. */
+export async function rest(queue: WorkQueue): Promise<string[]> {
+  const last = " last";
+  queue.add(last, "low");
+  const keys: string[] = [];
+  while (keys.at(-1) !== last) keys.push(...(await queue.take(3)));
+  return keys.slice(0, -1);
 }

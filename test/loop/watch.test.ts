@@ -10,7 +10,7 @@ import type { EventBody } from "../../src/model/event.ts";
 import type { Engine } from "../../src/reconcile.ts";
 import { fleetState } from "../../src/state/directory.ts";
 import { hold } from "../../src/state/holds.ts";
-import { ownIdentity } from "../../src/state/processes.ts";
+import { ownIdentity } from "../../src/util/process-identity.ts";
 import { realWait } from "../../src/util/wait.ts";
 
 let folder = "";

@@ -31,6 +31,18 @@ describe("a saved plan", () => {
     );
   });
 
+  it("is refused where another fleet's config is", async () => {
+    await using lab = new Lab();
+    await lab.write({ sandbox, agents: { a: {} } });
+    const plan = saved(await lab.plan());
+    const other = { ...plan, source: { ...plan.source, fleet: "another" } };
+    await expect(lab.applySaved(other)).rejects.toMatchObject({
+      code: "PLAN_OF_ANOTHER_FLEET",
+      exitCode: 64,
+    });
+    expect(lab.objects()).toEqual([]);
+  });
+
   it("never touches what is foreign or held by the time it is applied, whatever happened since", async () => {
     const since = fc.array(disturbance, { maxLength: 3 });
     await fc.assert(

@@ -186,6 +186,7 @@ export function listing(): Listing {
         why: "Belongs to another fleet of the same name (id zz9).",
       },
     ],
+    unobserved: [{ backend: "docker", host: "build2", message: "connect ECONNREFUSED 10.0.0.7:2376" }],
   };
 }
 

@@ -46,7 +46,8 @@ const subjects: Readonly<Record<string, (style: Style) => string>> = {
   "plan-empty": (style) => renderPlan(settled(), style, { verbose: false }),
   explain: (style) => renderExplanation(explanation(), style),
   list: (style) => renderListing(listing(), style),
-  "list-empty": (style) => renderListing({ runtimes: [], dormant: [], orphans: [], foreign: [] }, style),
+  "list-empty": (style) =>
+    renderListing({ runtimes: [], dormant: [], orphans: [], foreign: [], unobserved: [] }, style),
   result: (style) => renderResult(result(), style),
   diagnostics: (style) => renderDiagnostics(fullPlan().diagnostics, style),
   inspect: (style) => renderInspection(inspection, style),

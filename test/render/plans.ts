@@ -70,6 +70,7 @@ export function plan(more: Partial<Plan> & { counts?: Partial<Plan["summary"]> }
     tool_version: "0.1.0",
     plan_id: `sha256:${"0f".repeat(32)}`,
     created_at: "2026-01-02T03:04:05.000Z",
+    at: null,
     mode: "apply",
     complete: true,
     source: { fleet: "team", fleet_id: "k3v9q2", file: "/repo/sandkeep.toml", files: [] },

@@ -29,9 +29,9 @@ describe("a run of a runtime that is missing", () => {
     expect(lab.world.calls.read).toBeLessThan(5);
   });
 
-  it("and protected from its image is blocked with what to do", async () => {
+  it("and whose image nobody has is blocked with what to do", async () => {
     await using lab = new Lab();
-    const docker = { image: "img:none", pull: "never" };
+    const docker = { image: "img:none", image_policy: "never" };
     await lab.write({ sandbox: { backend: "docker", docker }, agents: { a: {} } });
     await expect(run(lab)).rejects.toMatchObject({ code: "BLOCKED", exitCode: 3 });
   });
@@ -44,7 +44,7 @@ describe("a run of a runtime that another sandkeep is making", () => {
     await lab.apply();
     const [object] = lab.objects();
     if (object?.decoded === undefined) throw new Error("nothing was made");
-    lab.world.machine("local").remove(object.id);
+    lab.world.machine("local").remove(object);
     const labels = { ...object.decoded, owner: "another", candidate_until: lab.time.now() + until };
     if (plant(lab, object, { name: `${object.name}.new`, labels, state: "running" }) === undefined) {
       throw new Error("the name is taken");
@@ -69,7 +69,7 @@ describe("a run of a runtime that another sandkeep is making", () => {
       effect: {
         kind: "hook",
         when: "before",
-        run: () => lab.world.machine("local").rename(object.id, object.name.replace(/\.new$/, "")),
+        run: () => lab.world.machine("local").rename(object, object.name.replace(/\.new$/, "")),
       },
     });
     expect(await run(lab)).toBe(7);

@@ -6,7 +6,7 @@ import { lockAddress } from "../../src/state/address-lock.ts";
 import type { FleetState } from "../../src/state/directory.ts";
 import { fleetState } from "../../src/state/directory.ts";
 import { acquireLease } from "../../src/state/lease.ts";
-import { ownIdentity } from "../../src/state/processes.ts";
+import { ownIdentity } from "../../src/util/process-identity.ts";
 import type { Children } from "./processes-kit.ts";
 import { compileChildren } from "./processes-kit.ts";
 import { temporaryDirectory, temporaryState } from "./temporary.ts";

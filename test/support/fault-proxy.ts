@@ -101,7 +101,8 @@ export class FaultProxy implements AsyncDisposable {
     const strike = this.#note(incoming);
     if (strike?.blow === "kill before") {
       strike.kill();
-      return void incoming.socket.destroy();
+      incoming.socket.destroy();
+      return;
     }
     try {
       const answer = await this.#ask(incoming);
@@ -129,7 +130,8 @@ export class FaultProxy implements AsyncDisposable {
     const strike = this.#note(incoming);
     if (strike?.blow === "kill before") {
       strike.kill();
-      return void client.destroy();
+      client.destroy();
+      return;
     }
     const engine = connect({ path: this.#target, allowHalfOpen: true });
     this.#keep(engine);
@@ -141,28 +143,39 @@ export class FaultProxy implements AsyncDisposable {
     engine.write(headOf(incoming));
     engine.write(head);
     client.pipe(engine);
-    if (strike === undefined) return void engine.pipe(client);
+    if (strike === undefined) {
+      engine.pipe(client);
+      return;
+    }
     engine.once("data", (first: Buffer) => {
       engine.pause();
-      switch (strike.blow) {
-        case "kill after":
-          strike.kill();
-          return void client.destroy();
-        case "lost":
-          return void client.destroy();
-        case "error":
-          return void client.end(
-            `HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: ${REFUSAL.length}\r\nConnection: close\r\n\r\n${REFUSAL}`,
-          );
-        case "truncated":
-          return void client.end(first.subarray(0, first.indexOf("\r\n\r\n") + 4));
-        default:
-          setTimeout(() => {
-            client.write(first);
-            engine.pipe(client);
-          }, DELAY_MS);
-      }
+      hitTakeover(strike, first, client, engine);
     });
+  }
+}
+
+/** `first` is the head of the engine's answer, and what of its stream came with it. */
+function hitTakeover(strike: Strike, first: Buffer, client: Duplex, engine: Socket): void {
+  switch (strike.blow) {
+    case "kill before":
+    case "kill after":
+      strike.kill();
+      client.destroy();
+      return;
+    case "lost":
+      client.destroy();
+      return;
+    case "error":
+      client.end(`HTTP/1.1 500 Internal Server Error\r\nContent-Length: ${REFUSAL.length}\r\n\r\n${REFUSAL}`);
+      return;
+    case "truncated":
+      client.end(first.subarray(0, first.indexOf("\r\n\r\n") + 4));
+      return;
+    case "delayed":
+      setTimeout(() => {
+        client.write(first);
+        engine.pipe(client);
+      }, DELAY_MS);
   }
 }
 
@@ -172,18 +185,22 @@ async function hit(strike: Strike, answer: IncomingMessage, outgoing: ServerResp
     case "kill before":
     case "kill after":
       strike.kill();
-      return void outgoing.destroy();
+      outgoing.destroy();
+      return;
     case "lost":
-      return void outgoing.destroy();
+      outgoing.destroy();
+      return;
     case "error":
       outgoing.writeHead(500, { "content-type": "application/json" });
-      return void outgoing.end(REFUSAL);
+      outgoing.end(REFUSAL);
+      return;
     case "truncated":
-      return truncate(answer, body, outgoing);
+      truncate(answer, body, outgoing);
+      return;
     case "delayed":
       await new Promise((resolve) => setTimeout(resolve, DELAY_MS));
       writeHead(answer, outgoing);
-      return void outgoing.end(body);
+      outgoing.end(body);
   }
 }
 

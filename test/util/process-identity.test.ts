@@ -21,7 +21,9 @@ it.each([
 
 it("takes a killed process that nobody reaped for dead", async () => {
   // The shell's child is killed; the shell itself becomes `sleep`, which never reaps it.
-  const parent = spawn("sh", ["-c", "sleep 60 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "inherit"] });
+  const parent = spawn("sh", ["-c", "sleep 60 & echo $!; exec sleep 60"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   try {
     const [line] = await once(parent.stdout, "data");
     const pid = Number(String(line));

@@ -12,7 +12,7 @@ import { answerInvalid, tell } from "../print.ts";
 async function applyFile(invocation: Invocation, file: string): Promise<number> {
   const plan = await readPlan(resolve(invocation.cwd, file));
   const parallelism = numberOption(invocation, "parallelism", 1);
-  await using host = await openHost(invocation);
+  await using host = await openHost(invocation, { answered: true });
   using interrupts = finishFirst(invocation, () => host);
   if (!(await approve(plan, invocation, interrupts))) {
     await tell(invocation, () => "Nothing was changed.\n");

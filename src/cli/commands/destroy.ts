@@ -13,13 +13,10 @@ export async function run(invocation: Invocation): Promise<number> {
       "Give addresses, or --all for everything of the fleet.",
     );
   }
-  return await carryOut(invocation, {
-    ...configFile(invocation),
-    ...fleetName(invocation),
-    intent: {
-      mode: "destroy",
-      ...(all ? {} : { targets }),
-      unprotect: switchOption(invocation, "unprotect"),
-    },
-  });
+  const intent = {
+    mode: "destroy",
+    ...(all ? {} : { targets }),
+    unprotect: switchOption(invocation, "unprotect"),
+  } as const;
+  return await carryOut(invocation, { ...configFile(invocation), ...fleetName(invocation), intent }, targets);
 }

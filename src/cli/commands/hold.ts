@@ -1,11 +1,12 @@
 import { userInfo } from "node:os";
 import { escapeText } from "../../render/escape.ts";
+import { paint } from "../../render/style.ts";
 import { hold } from "../../state/holds.ts";
 import { EXIT, usageError } from "../exit-codes.ts";
-import { findState, holdAddress } from "../held.ts";
+import { findState, holdAddress, undeclaredHold } from "../held.ts";
 import type { Invocation } from "../invocation.ts";
 import { momentOption, textOption } from "../options.ts";
-import { answer, answerInvalid } from "../print.ts";
+import { answer, answerInvalid, tell } from "../print.ts";
 
 function person(): string {
   try {
@@ -30,6 +31,9 @@ export async function run(invocation: Invocation): Promise<number> {
   if (found.status === "invalid") return await answerInvalid(invocation, found.diagnostics);
   const held = { address, reason, by: person(), since: now, ...(until === undefined ? {} : { until }) };
   await hold(found.state, held);
+  const warning = await undeclaredHold(invocation, address);
+  if (warning !== undefined && !invocation.globals.quiet)
+    await tell(invocation, (style) => `${paint(style, "warning", `warning: ${warning}`)}\n`);
   const ends = until === undefined ? null : new Date(until).toISOString();
   const document = { address, reason, until: ends, by: held.by, since: new Date(now).toISOString() };
   await answer(invocation, document, () => {

@@ -68,8 +68,6 @@ function actionOf(name: string, refs: readonly string[], invocation: Invocation)
   if (refs.length > 0 && !NAMING.has(name)) throw usageError(`images ${name} takes no image names`);
   if (switchOption(invocation, "dryRun") && name !== "prune")
     throw usageError(`images ${name} has no --dry-run`, "Only images prune removes anything.");
-  if (invocation.globals.fleet !== undefined)
-    throw usageError("images needs a config", "Give the config with --file instead of --fleet.");
   return action;
 }
 

@@ -15,6 +15,7 @@ import { SandkeepError, toError } from "../../errors.ts";
 import { loadFleet } from "../../policy/fleet.ts";
 import { count } from "../../render/layout.ts";
 import { showPath } from "../../render/style.ts";
+import { stateDirectory } from "../../state/directory.ts";
 import { EXIT, usageError } from "../exit-codes.ts";
 import type { Invocation } from "../invocation.ts";
 import { switchOption, textOption } from "../options.ts";
@@ -73,11 +74,12 @@ function outFile(invocation: Invocation, source: string): string | undefined {
 }
 
 /** What this sandkeep says about a text that would stand in `file`: everything `validate` would say. */
-function checkIn({ cwd, env }: Invocation, file: string): CheckConfig {
+function checkIn({ cwd, env, globals }: Invocation, file: string): CheckConfig {
+  const stateDir = stateDirectory(env, globals.stateDir);
   return async (text) => {
     const result = await loadText(file, text, BACKENDS);
     if (!result.ok) return result.diagnostics;
-    return (await loadFleet({ cwd, env, drivers: builtInDrivers }, result.loaded)).diagnostics;
+    return (await loadFleet({ cwd, env, drivers: builtInDrivers, stateDir }, result.loaded)).diagnostics;
   };
 }
 

@@ -8,6 +8,7 @@ import { openHost } from "../hosts/host.ts";
 import type { Invocation } from "../invocation.ts";
 import { addresses } from "../options.ts";
 import { answer, answerInvalid } from "../print.ts";
+import { notObserved } from "../unobserved.ts";
 
 function unknownAddress(address: string, candidates: readonly string[]): SandkeepError {
   const near = nearestWord(address, candidates);
@@ -30,6 +31,8 @@ export async function run(invocation: Invocation): Promise<number> {
     case "invalid":
       return await answerInvalid(invocation, outcome.diagnostics);
     case "absent":
+      if (outcome.unobserved.length > 0)
+        throw notObserved(`${address} is not among the runtimes that can be seen`, outcome.unobserved);
       throw unknownAddress(address, outcome.candidates);
     case "inspected":
       await answer(invocation, outcome.inspection, (style) => renderInspection(outcome.inspection, style));

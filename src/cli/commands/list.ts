@@ -21,10 +21,13 @@ export async function run(invocation: Invocation): Promise<number> {
   if (outcome.status === "invalid") return await answerInvalid(invocation, outcome.diagnostics);
   const wanted = <T extends { readonly address: string }>(rows: readonly T[]) =>
     targets.size === 0 ? [...rows] : rows.filter((row) => targets.has(row.address));
-  const { runtimes, dormant, orphans, foreign } = outcome.listing;
-  const listing = { runtimes: wanted(runtimes), dormant: wanted(dormant), orphans: wanted(orphans), foreign };
+  const { runtimes, dormant, orphans } = outcome.listing;
+  const listing = {
+    ...outcome.listing,
+    runtimes: wanted(runtimes),
+    dormant: wanted(dormant),
+    orphans: wanted(orphans),
+  };
   await answer(invocation, listing, (style) => renderListing(listing, style));
-  return [...listing.runtimes, ...listing.orphans].some((row) => row.status === "unreachable")
-    ? EXIT.unreachable
-    : EXIT.ok;
+  return outcome.complete ? EXIT.ok : EXIT.unreachable;
 }

@@ -4,6 +4,7 @@ import { ensureFingerprintKey } from "../../plan/secrets.ts";
 import { renderPlan } from "../../render/plan.ts";
 import { planFleet } from "../../reconcile.ts";
 import { configFile, makeEngine } from "../engine.ts";
+import { usageError } from "../exit-codes.ts";
 import { openHost } from "../hosts/host.ts";
 import type { Invocation } from "../invocation.ts";
 import { addresses, listOption, momentOption, numberOption, switchOption, textOption } from "../options.ts";
@@ -17,6 +18,12 @@ export async function run(invocation: Invocation): Promise<number> {
   const targets = addresses(globals.targets);
   const now = Date.now();
   const moment = momentOption(invocation, "at", now);
+  if (moment !== undefined && textOption(invocation, "out") !== undefined) {
+    throw usageError(
+      "--at and --out were both given: what belongs to another time must not be applied today",
+      "Look with --at alone, and save the plan without it.",
+    );
+  }
   await using host = await openHost(invocation);
   const engine = makeEngine(invocation, host);
   // What a saved plan creates must carry fingerprints; where no key can be kept, their absence means unknown.

@@ -8,6 +8,7 @@ import { openHost } from "../hosts/host.ts";
 import type { Invocation } from "../invocation.ts";
 import { addresses, switchOption, textOption } from "../options.ts";
 import { answerInvalid, tell } from "../print.ts";
+import { notObserved } from "../unobserved.ts";
 
 async function select(invocation: Invocation) {
   const agent = textOption(invocation, "agent");
@@ -35,10 +36,11 @@ async function select(invocation: Invocation) {
 export async function run(invocation: Invocation): Promise<number> {
   const given = addresses([...invocation.args, ...invocation.globals.targets]);
   if (given.length > 0) {
-    return await carryOut(invocation, {
-      ...configFile(invocation),
-      intent: { mode: "recreate", targets: given },
-    });
+    return await carryOut(
+      invocation,
+      { ...configFile(invocation), intent: { mode: "recreate", targets: given } },
+      given,
+    );
   }
   const selected = await select(invocation);
   switch (selected.status) {
@@ -50,6 +52,8 @@ export async function run(invocation: Invocation): Promise<number> {
         `It could be ${listWords(selected.candidates)}; name one.`,
       );
     case "selected":
+      if (selected.addresses.length === 0 && selected.unobserved.length > 0)
+        throw notObserved("no runtime that can be seen fits the selection", selected.unobserved);
       if (selected.addresses.length === 0) await tell(invocation, () => "No runtime fits the selection.\n");
       // An empty selection still answers as apply does, with nothing done.
       return await carryOut(invocation, {

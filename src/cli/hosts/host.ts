@@ -8,8 +8,14 @@ export interface EventHost extends EventSink, AsyncDisposable {
   clear(): void;
 }
 
-/** The sink that the flags ask for. It writes to stderr, so that stdout stays the answer's. */
-export async function openHost(invocation: Invocation): Promise<EventHost> {
+/**
+ * The sink that the flags ask for. It writes to stderr, so that stdout stays the answer's. `answered` says that the
+ * answer will tell the result of each change.
+ */
+export async function openHost(
+  invocation: Invocation,
+  { answered = false }: { readonly answered?: boolean } = {},
+): Promise<EventHost> {
   const { globals, streams } = invocation;
   const { logFormat, quiet } = globals;
   const level = quiet ? "error" : globals.logLevel;
@@ -22,5 +28,18 @@ export async function openHost(invocation: Invocation): Promise<EventHost> {
     return silentHost(streams.stderr);
   }
   const { terminalHost } = await import("./terminal.ts");
-  return terminalHost(streams.stderr, styleFor(invocation, streams.stderr), level, () => performance.now());
+  const style = styleFor(invocation, streams.stderr);
+  const host = terminalHost(streams.stderr, style, level, () => performance.now());
+  // In a log both streams stand together, and nobody wants to read each result twice.
+  const twice = answered && !globals.json && streams.stderr.isTTY !== true && level !== "debug";
+  return twice ? withoutResults(host) : host;
+}
+
+function withoutResults(host: EventHost): EventHost {
+  return {
+    ...host,
+    notify(event) {
+      if (event.type !== "change.finished") host.notify(event);
+    },
+  };
 }

@@ -1,14 +1,6 @@
 import * as z from "zod";
 import { sandboxPath } from "./text.ts";
 
-export interface Bind {
-  /** As written: absolute, relative to the root config's folder, or below `~`. */
-  readonly source: string;
-  /** Absolute, without a trailing slash. */
-  readonly target: string;
-  readonly mode: "ro" | "rw";
-}
-
 const BIND_EXPECTED = 'expected "source:target", "source:target:ro" or "source:target:rw"';
 
 const bindSchema = z.codec(

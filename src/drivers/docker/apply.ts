@@ -2,20 +2,22 @@
  * In: an object id or a name, and what to bring about. Out: one effect on the engine, done once however often it is asked.
  * What already is so, or already is gone, is success. Nothing here decides whether the effect is wanted.
  */
-import { mkdir, realpath } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../../errors.ts";
 import { decodeLabels } from "../../model/labels.ts";
+import { pathFacts } from "../../util/path-facts.ts";
 import type { CreateRequest, Created, DriverDeps, UpdateRequest } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { containerOptions, ownerOf } from "./container.ts";
 import { isGone } from "./errors.ts";
 import { updateOptions } from "./limits.ts";
-import { maskedPath, STAMP_LABEL, workspaceVolume } from "./mounts.ts";
+import { maskedPaths, STAMP_LABEL, workspaceVolume } from "./mounts.ts";
 import { findContainer, getContainer } from "./observe.ts";
 import { openWorkspace } from "./own-command.ts";
 import { readSection, readValues } from "./section.ts";
-import { removeVolume, volumeLabels } from "./volumes.ts";
+import { foreignVolume, removeVolume, volumeLabels } from "./volumes.ts";
+import { isForeignWorkspace, ownWorkspace } from "./workspaces.ts";
 import type { Container } from "./wire.ts";
 import { createdSchema } from "./wire.ts";
 
@@ -31,10 +33,12 @@ const short = (id: string): string => id.slice(0, 12);
 export async function create(engine: Engine, deps: DriverDeps, request: CreateRequest): Promise<Created> {
   const spec = readValues(request.spec.values);
   await refuseForeignBind(engine, spec.workspace.provider === "bind" || spec.docker.binds.length > 0);
+  const isVolume = spec.workspace.provider === "volume";
+  if (isVolume) await ownWorkspace(engine, request.labels);
   const stamp = deps.randomId();
-  const stateDir = await realpath(deps.stateDir).catch(() => deps.stateDir);
-  // The mask needs a folder to be mounted on, and in a read-only workspace the engine could not make one.
-  if (maskedPath(spec, stateDir) !== undefined) await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const stateDir = pathFacts(deps.stateDir).realPath(deps.stateDir);
+  // A mask needs a folder to be mounted on, and below a read-only bind the engine could not make one.
+  if (maskedPaths(spec, stateDir).length > 0) await mkdir(stateDir, { recursive: true, mode: 0o700 });
   const user = await ownerOf(spec);
   const { Id } = await engine.writes.add(() =>
     engine.json(
@@ -49,9 +53,15 @@ export async function create(engine: Engine, deps: DriverDeps, request: CreateRe
       createdSchema,
     ),
   );
-  if (spec.workspace.provider !== "volume") return { objectId: Id, needsSeed: false };
-  const labels = await volumeLabels(engine, workspaceVolume(request.labels));
-  return { objectId: Id, needsSeed: labels?.[STAMP_LABEL] === stamp };
+  if (!isVolume) return { objectId: Id, needsSeed: false };
+  try {
+    const labels = await ownWorkspace(engine, request.labels);
+    return { objectId: Id, needsSeed: labels?.[STAMP_LABEL] === stamp };
+  } catch (thrown) {
+    // Somebody else made the volume since the first look.
+    if (isForeignWorkspace(thrown)) await removeContainer(engine, Id);
+    throw thrown;
+  }
 }
 
 /** On another machine a bind's source would be some other folder, or none. */
@@ -155,7 +165,7 @@ async function removeContainer(engine: Engine, objectId: string): Promise<void> 
 }
 
 /**
- * The workspace volume that goes with a container: when asked for, or when this container made it and never ran, since
+ * The fleet's own workspace volume that goes with a container: when asked for, or when this container made it and never ran, since
  * then it was never filled to the end and the next create must find it missing to fill it.
  */
 async function doomedVolume(
@@ -167,9 +177,10 @@ async function doomedVolume(
   if (labels === undefined) return undefined;
   const name = workspaceVolume(labels);
   if (!container.Mounts.some((mount) => mount.Type === "volume" && mount.Name === name)) return undefined;
-  if (workspace === "delete") return name;
-  if (container.State.Status !== "created") return undefined;
+  if (workspace === "keep" && container.State.Status !== "created") return undefined;
   const made = await volumeLabels(engine, name);
+  if (made === undefined || foreignVolume(labels, labels.address, made) !== undefined) return undefined;
+  if (workspace === "delete") return name;
   const stamp = container.Config.Labels[STAMP_LABEL];
-  return stamp !== undefined && made?.[STAMP_LABEL] === stamp ? name : undefined;
+  return stamp !== undefined && made[STAMP_LABEL] === stamp ? name : undefined;
 }

@@ -130,8 +130,8 @@ export class Engine implements AsyncDisposable {
       call.signal?.throwIfAborted();
       const docker = await this.#connect();
       const answer = await new Promise<Answer>((resolve, reject) => {
-        docker.modem.dial(dialOptions(call, extra, abort.signal), (error, answer) => {
-          if (error === null || error === undefined) resolve(answer);
+        docker.modem.dial(dialOptions(call, extra, abort.signal), (error, came) => {
+          if (error === null || error === undefined) resolve(came);
           else reject(error);
         });
       });

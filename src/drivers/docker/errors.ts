@@ -225,8 +225,15 @@ function faultOf(thrown: unknown): Fault {
   const own = "code" in error && typeof error.code === "string" ? error.code : "";
   const code = own === "" && error.name === "AbortError" ? "ABORT_ERR" : own;
   const told = "json" in error ? toldMessage(error.json) : undefined;
-  return { status, code, message: (told ?? error.message.replace(LIBRARY_WORDS, "")).trim() };
+  const said = error.message.replace(LIBRARY_WORDS, "").trim();
+  return { status, code, message: told?.trim() ?? PLAIN_WORDS[said] ?? said };
 }
+
+/** What node says of a connection that ended too early. */
+const PLAIN_WORDS: Readonly<Record<string, string>> = {
+  aborted: "the answer was cut off",
+  "socket hang up": "the connection was closed before an answer came",
+};
 
 /** What the library puts before the engine's own words: "(HTTP code 404) unexpected - ". */
 const LIBRARY_WORDS = /^\(HTTP code \d+\) .*? - /;

@@ -51,7 +51,7 @@ export function identityOf(ref: string, image: Image): ImageIdentity {
   return { ref, kind: "config", digest: image.Id, platform: platformOf(image) };
 }
 
-export async function accessOf(context: ImageContext): Promise<RegistryAccess> {
+async function accessOf(context: ImageContext): Promise<RegistryAccess> {
   const { RegistryConfig: configs } = await context.facts.info();
   return {
     env: context.env,

@@ -1,5 +1,4 @@
-import { isAbsolute, relative } from "node:path";
-import { posix } from "node:path";
+import { posix, relative } from "node:path";
 import { SandkeepError } from "../../errors.ts";
 import type { JsonObject } from "../../model/json.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
@@ -71,23 +70,46 @@ function bindMount(source: string, target: string, readOnly: boolean): JsonObjec
   return { Type: "bind", Source: source, Target: target, ReadOnly: readOnly };
 }
 
-/** `HostConfig.Tmpfs`: those of the section, and the mask over a state directory inside a bound workspace. */
+/** `HostConfig.Tmpfs`: those of the section, and the masks over the state directory. */
 export function tmpfsOptions({ spec, stateDir }: MountInput): Record<string, string> {
-  const mounts: Record<string, string> = {};
-  for (const text of spec.docker.tmpfs) {
-    const colon = text.indexOf(":");
-    mounts[colon < 0 ? text : text.slice(0, colon)] = colon < 0 ? "" : text.slice(colon + 1);
-  }
-  const hidden = maskedPath(spec, stateDir);
-  if (hidden !== undefined) mounts[hidden] = MASK;
-  return mounts;
+  const masks = maskedPaths(spec, stateDir).map((path) => [path, MASK]);
+  return Object.fromEntries([...spec.docker.tmpfs.map(tmpfsMount), ...masks]);
 }
 
-/** Where a bound workspace would show our state directory inside the container. */
-export function maskedPath(spec: DockerSpec, stateDir: string): string | undefined {
+function tmpfsMount(text: string): [path: string, options: string] {
+  const colon = text.indexOf(":");
+  return colon < 0 ? [text, ""] : [text.slice(0, colon), text.slice(colon + 1)];
+}
+
+/**
+ * Where binds would show our state directory inside the container. A place that lies in a further mount below the bind
+ * is that mount's and needs no mask, and a mask there would hide what the mount was made for.
+ */
+export function maskedPaths(spec: DockerSpec, stateDir: string): string[] {
   const { provider, source, target } = spec.workspace;
-  if (provider !== "bind" || source === undefined) return undefined;
-  const inside = relative(source, stateDir);
-  if (inside === "" || inside.startsWith("..") || isAbsolute(inside)) return undefined;
-  return posix.join(target, inside);
+  const workspace = provider === "bind" && source !== undefined ? [{ source, target }] : [];
+  const binds = [...workspace, ...spec.docker.binds];
+  const targets = [
+    target,
+    ...spec.docker.binds.map((bind) => bind.target),
+    ...spec.docker.tmpfs.map((text) => tmpfsMount(text)[0]),
+  ];
+  return binds.flatMap((bind) => {
+    const inside = relative(bind.source, stateDir);
+    if (inside === "" || leavesParent(inside)) return [];
+    const path = posix.join(bind.target, inside);
+    const further = targets.some(
+      (each) => each !== bind.target && isBelow(each, bind.target) && isBelow(path, each),
+    );
+    return further ? [] : [path];
+  });
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return !leavesParent(posix.relative(folder, path));
+}
+
+/** `..st` is a name like any other. */
+function leavesParent(inside: string): boolean {
+  return inside === ".." || inside.startsWith("../");
 }

@@ -8,6 +8,7 @@ import type { Json } from "../../model/json.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
 import { decodeLabels, FLEET_LABEL } from "../../model/labels.ts";
 import { slotOf } from "../../model/names.ts";
+import { foreignBecause } from "../../model/ownership.ts";
 import type { ForeignObject, Observation, ObservedRuntime, RuntimeState } from "../../model/observed.ts";
 import type { ObserveScope } from "../driver.ts";
 import { THIS_HOST } from "../driver.ts";
@@ -74,15 +75,12 @@ function foreignReason(
   scope: ObserveScope,
   name: string,
 ): string | undefined {
-  if (container.Labels[FLEET_LABEL] === scope.fleet) {
-    if (labels === undefined)
-      return `has the label of fleet "${scope.fleet}", but not labels that this version reads`;
-    return labels.fleet_id === undefined
-      ? `belongs to a fleet "${scope.fleet}" without a fleet_id`
-      : `belongs to another fleet of the name "${scope.fleet}" (fleet_id ${labels.fleet_id})`;
-  }
-  const holds = scope.names.some((wanted) => slotOf(name, wanted) !== undefined);
-  return holds ? "holds a name that the fleet needs, and was not made by it" : undefined;
+  const sameFleet = container.Labels[FLEET_LABEL] === scope.fleet;
+  if (!sameFleet && !scope.names.some((wanted) => slotOf(name, wanted) !== undefined)) return undefined;
+  if (labels !== undefined) return foreignBecause(scope, labels);
+  return sameFleet
+    ? `it has the label of fleet "${scope.fleet}", but not labels that this version reads`
+    : "the name is held by something that sandkeep did not make";
 }
 
 /** One runtime by id; undefined when it is gone, or when its labels are none of ours. */

@@ -13,6 +13,7 @@ import { resolveImage } from "./images.ts";
 import { inspectRuntime, observe } from "./observe.ts";
 import { probe } from "./probe.ts";
 import { setMark } from "./volumes.ts";
+import { forgetWorkspace } from "./workspaces.ts";
 
 /** Connects with the first call, so that opening never fails. The object holds nothing that could change an engine. */
 export function openReader(host: Host | undefined, deps: DriverDeps): ReadDriver {
@@ -35,6 +36,7 @@ export function openDriver(host: Host | undefined, deps: DriverDeps): Driver {
     rename: (objectId, to) => rename(engine, objectId, to),
     remove: (objectId, workspace) => remove(engine, objectId, workspace),
     mark: (scope, address, mark) => setMark(engine, scope, address, mark),
+    forget: (scope, address) => forgetWorkspace(engine, scope, address),
     exec: (request) => exec(engine, deps, request),
     putFiles: (objectId, directory, tar) => putFiles(engine, deps, objectId, directory, tar),
     getFiles: (objectId, path) => getFiles(engine, deps, objectId, path),

@@ -3,14 +3,17 @@ import { FLEET_LABEL } from "../../model/labels.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
 import { isAddress } from "../../model/names.ts";
 import type { DormancyMark } from "../../model/observed.ts";
+import { foreignBecause } from "../../model/ownership.ts";
 import type { ObserveScope } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { isGone } from "./errors.ts";
 import { volumeListSchema, volumeSchema } from "./wire.ts";
 
+export const ADDRESS_LABEL = "sandkeep.address";
+
 const LABEL = {
   fleetId: "sandkeep.fleet-id",
-  address: "sandkeep.address",
+  address: ADDRESS_LABEL,
   since: "sandkeep.dormant-since",
   reason: "sandkeep.dormant-reason",
 } as const;
@@ -28,12 +31,24 @@ export function ownershipLabels(
   };
 }
 
-/** One fleet, one id: without an id in the config the name alone owns. */
 export function isOwned(
   owner: Owner,
   labels: { readonly fleet?: string; readonly fleet_id?: string },
 ): boolean {
-  return labels.fleet === owner.fleet && (owner.fleet_id === undefined || labels.fleet_id === owner.fleet_id);
+  return foreignBecause(owner, labels) === undefined;
+}
+
+/** Why a volume is not what this fleet keeps for an address; undefined when it is. */
+export function foreignVolume(
+  owner: Owner,
+  address: string,
+  labels: Readonly<Record<string, string>>,
+): string | undefined {
+  const fleet = labels[FLEET_LABEL];
+  if (fleet === undefined) return "sandkeep did not make it";
+  const why = foreignBecause(owner, { fleet, fleet_id: labels[LABEL.fleetId] });
+  if (why !== undefined || labels[LABEL.address] === address) return why;
+  return `it belongs to ${labels[LABEL.address] ?? "no address"}`;
 }
 
 /** Dormancy marks are empty volumes: the one object of an engine that can carry labels and costs nothing. */
@@ -54,11 +69,8 @@ export async function listMarks(engine: Engine, scope: ObserveScope): Promise<Do
   );
   return Volumes.flatMap(({ Labels }) => {
     const mark = readMark(Labels);
-    const owned = isOwned(scope, {
-      ...(Labels[FLEET_LABEL] === undefined ? {} : { fleet: Labels[FLEET_LABEL] }),
-      ...(Labels[LABEL.fleetId] === undefined ? {} : { fleet_id: Labels[LABEL.fleetId] }),
-    });
-    return mark === undefined || !owned ? [] : [mark];
+    const owned = mark !== undefined && foreignVolume(scope, mark.address, Labels) === undefined;
+    return owned ? [mark] : [];
   });
 }
 

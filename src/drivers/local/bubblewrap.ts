@@ -3,7 +3,7 @@ import { constants, existsSync, lstatSync, readlinkSync } from "node:fs";
 import { access, realpath } from "node:fs/promises";
 import { delimiter, isAbsolute, join, relative, sep } from "node:path";
 import { SandkeepError } from "../../errors.ts";
-import { unlessMissing } from "./errors.ts";
+import { unlessMissing } from "../../util/errno.ts";
 import type { Bind, LocalSpec } from "./spec.ts";
 
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

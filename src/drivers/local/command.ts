@@ -14,7 +14,7 @@ import {
 } from "./bubblewrap.ts";
 import type { LocalContext } from "./context.ts";
 import { mustLocate } from "./context.ts";
-import { unlessMissing } from "./errors.ts";
+import { unlessMissing } from "../../util/errno.ts";
 import { readManifest } from "./manifest.ts";
 import type { LocalSpec } from "./spec.ts";
 import { readLocalSpec } from "./spec.ts";

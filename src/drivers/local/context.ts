@@ -2,7 +2,8 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { DriverDeps } from "../driver.ts";
-import { notFound, unlessMissing } from "./errors.ts";
+import { unlessMissing } from "../../util/errno.ts";
+import { notFound } from "./errors.ts";
 import type { FleetLayout } from "./layout.ts";
 import { isObjectId, layoutOf, localRoot } from "./layout.ts";
 import { objectExists } from "./names.ts";

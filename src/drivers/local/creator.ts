@@ -28,6 +28,8 @@ function identityIn(text: string): ProcessIdentity | undefined {
     const [pid, start_time, boot_id, pid_namespace, host] = text.split(",").map(decodeURIComponent);
     if (start_time === undefined || boot_id === undefined) return undefined;
     if (pid_namespace === undefined || host === undefined) return undefined;
+    // A pid below one would ask about groups of processes.
+    if (!/^[1-9][0-9]{0,9}$/.test(pid ?? "")) return undefined;
     return { pid: Number(pid), start_time, boot_id, pid_namespace, host };
   } catch {
     return undefined;

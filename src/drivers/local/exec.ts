@@ -9,7 +9,8 @@ import type { ExecHandle, ExecRequest, ExecResult } from "../driver.ts";
 import type { Command } from "./command.ts";
 import { ARGUMENTS_FD, prepareCommand, STATUS_FD } from "./command.ts";
 import type { LocalContext } from "./context.ts";
-import { errnoOf, toLocalError } from "./errors.ts";
+import { errnoOf } from "../../util/errno.ts";
+import { toLocalError } from "./errors.ts";
 import { signalBelow, signalGroup } from "./process-tree.ts";
 import { resizeTerminal } from "./terminal.ts";
 

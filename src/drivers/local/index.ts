@@ -95,6 +95,8 @@ function driver(context: LocalContext): Driver {
     remove: (objectId) => classified("remove the local runtime", () => removeRuntime(context, objectId)),
     mark: (scope, address, mark) =>
       classified("write the dormancy mark", () => markDormant(context, scope, address, mark)),
+    // A workspace is the source itself, or goes with its runtime.
+    forget: async () => {},
     exec: (request) => classified("run the command", () => execute(context, request)),
     putFiles: (objectId, directory, tar) =>
       classified("put the files", () => putFiles(context, objectId, directory, tar)),

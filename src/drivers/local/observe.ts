@@ -12,7 +12,8 @@ import type { HealthReport, ObserveScope } from "../driver.ts";
 import { THIS_HOST } from "../driver.ts";
 import type { LocalContext } from "./context.ts";
 import { locate } from "./context.ts";
-import { toLocalError, unlessMissing } from "./errors.ts";
+import { unlessMissing } from "../../util/errno.ts";
+import { toLocalError } from "./errors.ts";
 import { localFields } from "./fields.ts";
 import type { FleetLayout } from "./layout.ts";
 import { fleetLayout, isRuntimeName } from "./layout.ts";
@@ -131,7 +132,7 @@ async function readMarks(layout: FleetLayout, scope: ObserveScope): Promise<read
   const marks: DormancyMark[] = [];
   for (const file of files.filter((each) => each.endsWith(".json")).toSorted()) {
     const mark = await readJson(join(layout.dormant, file));
-    const { address, since, reason, fleet_id: fleetId } = mark ?? {};
+    const { address, since, reason, fleet, fleet_id: fleetId } = mark ?? {};
     if (
       typeof address !== "string" ||
       !isAddress(address) ||
@@ -139,9 +140,12 @@ async function readMarks(layout: FleetLayout, scope: ObserveScope): Promise<read
       typeof reason !== "string"
     )
       continue;
-    const foreignMark = scope.fleet_id !== undefined && fleetId !== scope.fleet_id;
+    const why = foreignBecause(scope, {
+      ...(typeof fleet === "string" ? { fleet } : {}),
+      ...(typeof fleetId === "string" ? { fleet_id: fleetId } : {}),
+    });
     const asked = scope.addresses === undefined || scope.addresses.includes(address);
-    if (!foreignMark && asked) marks.push({ address, since, reason });
+    if (why === undefined && asked) marks.push({ address, since, reason });
   }
   return marks;
 }

@@ -1,7 +1,7 @@
 /** Finds and signals the processes below one that we started, through /proc. */
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { errnoOf } from "./errors.ts";
+import { errnoOf } from "../../util/errno.ts";
 
 interface Process {
   readonly pid: number;

@@ -1,7 +1,16 @@
 import { posix } from "node:path";
 import { decodeLabels, encodeLabels } from "../../model/labels.ts";
 import { getPath } from "../../util/json-path.ts";
-import type { CreateRequest, Created, Driver, ExecRequest, ReadDriver, UpdateRequest } from "../driver.ts";
+import { foreignBecause } from "../../model/ownership.ts";
+import type {
+  CreateRequest,
+  Created,
+  Driver,
+  ExecRequest,
+  ObserveScope,
+  ReadDriver,
+  UpdateRequest,
+} from "../driver.ts";
 import { memoryError } from "./errors.ts";
 import type { Place, Running } from "./exec.ts";
 import { mainOutcome, startCommand } from "./exec.ts";
@@ -59,6 +68,7 @@ export function memoryWriter(connection: Connection): Omit<Driver, keyof ReadDri
         if (workspace === "delete") machine.volumes.delete(volumeKey(object));
       }),
     mark: async (scope, address, mark) => call("mark", address, () => machine.mark(scope, address, mark)),
+    forget: async (scope, address) => call("forget", address, () => forgetWorkspace(machine, scope, address)),
     exec: async (request) => call("exec", request.objectId, () => execIn(world, machine, request)),
     putFiles: async (objectId, directory, tar) =>
       call("putFiles", objectId, async () => {
@@ -99,9 +109,25 @@ function createObject(world: MemoryWorld, machine: Machine, request: CreateReque
   };
   const isVolume = textAt(spec, "workspace.provider") === "volume";
   const needsSeed = isVolume && !machine.volumes.has(volumeKey(object));
-  if (needsSeed) machine.volumes.set(volumeKey(object), new FileTree());
+  if (needsSeed) {
+    const { fleet, fleet_id, address } = request.labels;
+    machine.volumes.set(volumeKey(object), { fleet, fleet_id, address, files: new FileTree() });
+  }
   machine.add(object);
   return { objectId: object.id, needsSeed };
+}
+
+function forgetWorkspace(machine: Machine, scope: ObserveScope, address: string): void {
+  const users = new Set([...machine.objects.values()].filter(usesVolume).map((each) => volumeKey(each)));
+  for (const [key, volume] of machine.volumes) {
+    if (volume.address !== address || foreignBecause(scope, volume) !== undefined) continue;
+    if (users.has(key)) throw memoryError("conflict", `the workspace of ${address} is in use`);
+    machine.volumes.delete(key);
+  }
+}
+
+function usesVolume({ spec }: MemoryObject): boolean {
+  return spec !== undefined && textAt(spec, "workspace.provider") === "volume";
 }
 
 function startObject(world: MemoryWorld, machine: Machine, object: MemoryObject): void {
@@ -173,7 +199,7 @@ function locate(
     return { tree: world.source(source), path: below };
   }
   const volume = provider === "volume" ? machine.volumes.get(volumeKey(object)) : undefined;
-  return volume === undefined ? { tree: object.files, path } : { tree: volume, path: below };
+  return volume === undefined ? { tree: object.files, path } : { tree: volume.files, path: below };
 }
 
 function targetOf(object: MemoryObject): string {

@@ -21,6 +21,7 @@ export const WRITES = [
   "rename",
   "remove",
   "mark",
+  "forget",
   "exec",
   "putFiles",
 ] as const;

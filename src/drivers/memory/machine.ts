@@ -35,6 +35,13 @@ interface StoredMark extends DormancyMark {
   readonly fleet_id: string | undefined;
 }
 
+interface Volume {
+  readonly fleet: string;
+  readonly fleet_id: string | undefined;
+  readonly address: string;
+  readonly files: FileTree;
+}
+
 interface Subscriber {
   readonly scope: ObserveScope;
   readonly notify: (event: DriverEvent) => void;
@@ -62,7 +69,7 @@ export class Machine {
   readonly names = new Map<string, MemoryObject>();
   /** Ref → digest, as this engine holds them. */
   readonly images = new Map<string, string>();
-  readonly volumes = new Map<string, FileTree>();
+  readonly volumes = new Map<string, Volume>();
   reachable = true;
   #marks: readonly StoredMark[] = [];
   readonly #subscribers = new Set<Subscriber>();
@@ -194,7 +201,7 @@ export function listFleet(view: MachineView, scope: ObserveScope): Listing {
       return;
     }
     const sameFleet = view.labels[index]?.[FLEET_LABEL] === scope.fleet;
-    const why = foreignReason(sameFleet, seen !== undefined, wanted.has(name));
+    const why = sameFleet || wanted.has(name) ? foreignReason(scope, seen?.labels, sameFleet) : undefined;
     if (why !== undefined) foreign.push({ name, object_id: id, why });
   });
   const dormant = view.marks
@@ -204,8 +211,13 @@ export function listFleet(view: MachineView, scope: ObserveScope): Listing {
   return { runtimes, foreign, dormant };
 }
 
-function foreignReason(sameFleet: boolean, readable: boolean, holdsName: boolean): string | undefined {
-  if (sameFleet && readable) return "belongs to a fleet of the same name with another id";
-  if (sameFleet) return "carries labels of this fleet that cannot be read";
-  return holdsName ? "holds a name of this fleet" : undefined;
+function foreignReason(
+  scope: ObserveScope,
+  labels: RuntimeLabels | undefined,
+  sameFleet: boolean,
+): string | undefined {
+  if (labels !== undefined) return foreignBecause(scope, labels);
+  return sameFleet
+    ? `it has the label of fleet "${scope.fleet}", but not labels that this version reads`
+    : "the name is held by something that sandkeep did not make";
 }

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { localDriver } from "../../../src/drivers/local/index.ts";
 import { stagingName } from "../../../src/drivers/local/names.ts";
-import { thisCreator } from "../../../src/drivers/local/creator.ts";
+import { creatorText } from "../../../src/drivers/local/creator.ts";
+import { ownIdentity } from "../../../src/util/process-identity.ts";
 import { bench, complete, labelsOf, make, NAME, only, run, sh, specOf } from "./fixture.ts";
 
 describe("create", () => {
@@ -76,7 +77,7 @@ describe("create", () => {
 });
 
 describe("what a killed process left", () => {
-  const DEAD = "999999999-1-deadbeef";
+  const DEAD = creatorText({ ...ownIdentity(), start_time: "1" });
 
   test("is cleared by the next create: staging, trash, nameless objects and dangling names", async () => {
     await using on = await bench();
@@ -96,7 +97,7 @@ describe("what a killed process left", () => {
   test("is told from what a living one is just making", async () => {
     await using on = await bench();
     const objects = join(on.fleetDir, "objects");
-    const staging = stagingName("0".repeat(16), await thisCreator());
+    const staging = stagingName("0".repeat(16), creatorText(ownIdentity()));
     await mkdir(join(objects, staging), { recursive: true });
     await symlink(`objects/${"0".repeat(16)}`, join(on.fleetDir, NAME));
     await expect(make(on)).rejects.toMatchObject({ kind: "conflict" });

@@ -4,7 +4,6 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { PathFacts } from "../../../src/drivers/driver.ts";
 import { localDriver } from "../../../src/drivers/local/index.ts";
-import { encodeFileName } from "../../../src/drivers/local/layout.ts";
 import type { JsonObject } from "../../../src/model/json.ts";
 import type { Settings } from "../../../src/model/settings.ts";
 import { bench } from "./fixture.ts";
@@ -183,13 +182,4 @@ test("images are none of its business", async () => {
   await expect(on.driver.fetch("debian:12", "missing", () => undefined)).rejects.toMatchObject({
     kind: "terminal",
   });
-});
-
-test("a file name stands for one text and stays in its folder", () => {
-  fc.assert(
-    fc.property(fc.string(), fc.string(), (a, b) => {
-      expect(encodeFileName(a)).toMatch(/^([^./][^/]*)?$/);
-      if (a !== b) expect(encodeFileName(a)).not.toBe(encodeFileName(b));
-    }),
-  );
 });

@@ -157,6 +157,24 @@ describe("what is not ours", () => {
   });
 });
 
+test("a mark of another fleet is none of ours, and one without an id only where we have none", async () => {
+  await using on = await bench();
+  const { fleet, names } = on.scope;
+  const address = "agent/work";
+  const mark = { since: 1, reason: "idle" };
+  const path = join(on.fleetDir, ".dormant", "agent%2Fwork.json");
+  await on.driver.mark(on.scope, address, mark);
+  expect((await complete(on)).dormant).toEqual([{ address, ...mark }]);
+  expect((await complete(on, { ...on.scope, fleet_id: "id2" })).dormant).toEqual([]);
+  const written = JSON.parse(await readFile(path, "utf8")) as object;
+  await writeFile(path, JSON.stringify({ ...written, fleet: "other" }));
+  expect((await complete(on)).dormant).toEqual([]);
+  expect((await complete(on, { fleet, names })).dormant).toEqual([]);
+  await on.driver.mark({ fleet, names }, address, mark);
+  expect((await complete(on)).dormant).toEqual([]);
+  expect((await complete(on, { fleet, names })).dormant).toEqual([{ address, ...mark }]);
+});
+
 test("a fleet without a folder is a complete observation of nothing", async () => {
   await using on = await bench();
   expect(await complete(on)).toMatchObject({ runtimes: [], foreign: [], dormant: [] });

@@ -63,6 +63,22 @@ async function output(driver: Driver, objectId: string, argv: readonly string[])
   return `${exitCode}: ${await text(stdout)}`;
 }
 
+it("forgets a workspace that no runtime uses, and only its own fleet's", async () => {
+  const { driver } = await opened();
+  const make = () => driver.create(requestOf("a", {}, "volume"));
+  const first = await make();
+  expect(first.needsSeed).toBe(true);
+  await expect(driver.forget(scope, "agent/a")).rejects.toMatchObject({ kind: "conflict" });
+  await driver.remove(first.objectId, "keep");
+  await driver.forget({ ...scope, fleet_id: "other" }, "agent/a");
+  await driver.forget(scope, "agent/b");
+  const second = await make();
+  expect(second.needsSeed).toBe(false);
+  await driver.remove(second.objectId, "keep");
+  await driver.forget(scope, "agent/a");
+  expect((await make()).needsSeed).toBe(true);
+});
+
 describe("faults", () => {
   it.each([
     ["before", { kind: "fail", when: "before", as: "transient" }, "transient", 0],
@@ -179,8 +195,12 @@ describe("the world", () => {
       image: before?.image,
     });
     expect(await driver.resolveImage("base:1", "track")).toMatchObject({ status: "absent" });
-    expect((await driver.fetch("base:1", "missing", () => undefined)).image.digest).toBe(before?.image?.digest);
-    expect((await driver.fetch("base:1", "track", () => undefined)).image.digest).not.toBe(before?.image?.digest);
+    expect((await driver.fetch("base:1", "missing", () => undefined)).image.digest).toBe(
+      before?.image?.digest,
+    );
+    expect((await driver.fetch("base:1", "track", () => undefined)).image.digest).not.toBe(
+      before?.image?.digest,
+    );
     expect((await driver.inspect(objectId))?.image).toEqual(before?.image);
     expect((await driver.resolveImage("base:1", "missing")).status).toBe("present");
     await expect(driver.fetch("none:1", "missing", () => undefined)).rejects.toMatchObject({

@@ -12,7 +12,7 @@ export interface Flow {
   /** Where the recovery must end; several where it depends on how far the flow came. */
   readonly ends: readonly End[];
   /** What must then still be possible, and where that ends. */
-  readonly then?: { readonly argv: readonly string[]; readonly end: End };
+  readonly afterwards?: { readonly argv: readonly string[]; readonly end: End };
 }
 
 export const APPLY: readonly string[] = ["apply", "--yes"];
@@ -85,7 +85,7 @@ export const FLOWS: readonly Flow[] = [
     argv: ["run", "--agent", "a", "--", "true"],
     recovery: APPLY,
     ends: ["running", "dormant"],
-    then: { argv: ["run", "--agent", "a", "--", "true"], end: "running" },
+    afterwards: { argv: ["run", "--agent", "a", "--", "true"], end: "running" },
   },
   {
     name: "destroy",

@@ -89,9 +89,9 @@ async function expectRest(flow: Flow, site: Site): Promise<void> {
   const marks = (await site.marks()).length;
   const end: End = others.includes("dormant") && marks > 0 ? "dormant" : (first ?? "running");
   await expectEnd(flow, site, end);
-  if (flow.then === undefined) return;
-  await site.ok(...flow.then.argv);
-  await expectEnd(flow, site, flow.then.end);
+  if (flow.afterwards === undefined) return;
+  await site.ok(...flow.afterwards.argv);
+  await expectEnd(flow, site, flow.afterwards.end);
 }
 
 /** As it must be, and nothing more to do: by the engine, by a plan, and by one more apply. */

@@ -58,8 +58,8 @@ export class PrivateEngine implements AsyncDisposable {
         return;
       } catch (cause) {
         if (Date.now() > limit) {
-          const log = await readFile(join(this.folder, "dockerd.log"), "utf8");
-          throw new Error(`the engine did not come back:\n${log.slice(-2000)}`, { cause });
+          const said = await readFile(join(this.folder, "dockerd.log"), "utf8");
+          throw new Error(`the engine did not come back:\n${said.slice(-2000)}`, { cause });
         }
         await sleep(50);
       }
@@ -70,9 +70,9 @@ export class PrivateEngine implements AsyncDisposable {
     // The one that the daemon started goes with it; what both wrote there could keep the next from starting.
     for (const file of ["dockerd.pid", "exec/containerd/containerd.pid"]) {
       const path = join(this.folder, file);
-      const pid = Number(await readFile(path, "utf8").catch(() => "0"));
-      if (pid > 0 && (await isAlive(pid))) process.kill(pid, signal);
-      while (pid > 0 && (await isAlive(pid))) await sleep(20);
+      const pid = await readFile(path, "utf8").then(Number, () => undefined);
+      if (pid !== undefined && (await isAlive(pid))) process.kill(pid, signal);
+      while (await isAlive(pid)) await sleep(20);
       await rm(path, { force: true });
     }
   }
@@ -93,7 +93,8 @@ async function pidIn(folder: string): Promise<number> {
 }
 
 /** A daemon that ended is gone although its parent, which waits for something else, did not look after it. */
-async function isAlive(pid: number): Promise<boolean> {
+async function isAlive(pid: number | undefined): Promise<boolean> {
+  if (pid === undefined) return false;
   const state = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
   return state !== undefined && !/\) Z /.test(state);
 }
