@@ -28,7 +28,13 @@ export async function undeclaredHold(
   address: string,
 ): Promise<string | undefined> {
   if (address === WHOLE_FLEET || globals.fleet !== undefined) return undefined;
-  const config = await loadFleet({ file: globals.file, cwd, env, drivers: builtInDrivers });
+  const config = await loadFleet({
+    file: globals.file,
+    cwd,
+    env,
+    drivers: builtInDrivers,
+    stateDir: stateDirectory(env, globals.stateDir),
+  });
   if (config.status === "invalid") return undefined;
   const { fleet, modules, paths } = config;
   const known = desire({ fleet, modules, paths, known: [address] }).map((each) => each.address);

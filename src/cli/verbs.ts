@@ -30,15 +30,15 @@ export interface SelectiveFlag {
   readonly twinRefusedBy: readonly string[];
 }
 
+const GOING_BY_A_CONFIG =
+  "init validate explain plan apply watch list inspect recreate prune images destroy run shell hold release";
+
 export const HONOURED: readonly SelectiveFlag[] = [
   {
     flag: "--file",
     key: "file",
     env: "SANDKEEP_FILE",
-    verbs: [
-      ...["init", "validate", "explain", "plan", "apply", "watch", "list", "inspect", "recreate", "prune"],
-      ...["images", "destroy", "run", "shell", "hold", "release"],
-    ],
+    verbs: GOING_BY_A_CONFIG.split(" "),
     twinRefusedBy: [],
   },
   {

@@ -83,6 +83,18 @@ describe("terminal", () => {
     ]);
   });
 
+  test("a long step is told of now and then where no line can be rewritten", () => {
+    let time = 0;
+    const sink = new Sink(false);
+    const host = terminalHost(sink, style, "info", () => time);
+    const pull = { address: "", step: "f", op: "fetch" } as const;
+    host.notify({ type: "step.started", ...pull, cause: "the engine lacks app:1" });
+    for (time = 1000; time <= 11_000; time += 1000) {
+      host.notify({ type: "step.progress", ...pull, message: `after ${time}`, fraction: time / 20_000 });
+    }
+    expect(sink.text).toBe("fetch (the engine lacks app:1)\nfetch 25% after 5000\nfetch 50% after 10000\n");
+  });
+
   test("one progress line on a terminal, gone when the work is", async () => {
     const sink = new Sink(true);
     let now = 0;

@@ -10,7 +10,8 @@ test("the README names every published format, and no other", async () => {
   const published = (await readdir(join(ROOT, "schemas")))
     .filter((name) => name.endsWith(".schema.json"))
     .map((name) => name.replace(".schema.json", ""));
-  expect([...told.matchAll(/`(\w+)`/g)].map(([, name]) => name).toSorted()).toEqual(published.toSorted());
+  const names = [...told.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name);
+  expect(new Set(names)).toEqual(new Set(published));
 });
 
 test("the README says that holds are lost with the state directory", () => {

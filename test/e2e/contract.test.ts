@@ -62,8 +62,6 @@ describe("usage", () => {
     [["recreate", "--yes"]],
     [["shell", "--agent", "main"]],
     [["list", "--log-level", "loud"]],
-    [["destroy", "agent/none", "--yes"]],
-    [["recreate", "agent/none", "--yes"]],
     [["plan", "--at", "+25h", "--out", "then.json"]],
     [["plan", "--fleet", "another"]],
     [["watch", "--once", "--target", "agent/work"]],
@@ -78,6 +76,13 @@ describe("usage", () => {
     expect(documentOf(json)).toEqual({
       error: { code: "USAGE", message: expect.any(String), hint: expect.any(String) },
     });
+  });
+
+  // One after the other: to be sure what exists, they take the fleet's lease.
+  test.each(["destroy", "recreate"])("%s refuses a mistyped address", async (verb) => {
+    const ran = await project.run([verb, "agent/wrok", "--yes"]);
+    expect(ran).toMatchObject({ code: 64, stdout: "" });
+    expect(ran.stderr).toMatch(/agent\/wrok is no runtime[^]*did you mean agent\/work\?/);
   });
 
   test.concurrent("--version and --help answer on stdout", async () => {

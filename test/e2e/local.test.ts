@@ -158,11 +158,17 @@ describe("a local fleet from init to destroy", () => {
     expect(before).toMatchObject({ held: true });
     for (const argv of [
       ["apply", "--yes"],
-      ["recreate", address, "--yes"],
       ["prune", "--idle", "1ms", "--yes"],
       ["destroy", "--all", "--yes"],
     ]) {
       expect(await project.ok(...argv)).toContain("looking at a bug");
+    }
+    for (const verb of ["recreate", "destroy"]) {
+      const named = await project.run([verb, address, "--yes"]);
+      expect(named).toMatchObject({
+        code: 3,
+        stdout: expect.stringContaining(`sandkeep release ${address}`),
+      });
     }
     expect(await project.list()).toEqual([expect.objectContaining({ object_id: before?.object_id })]);
     const held = await project.plan("--detailed-exitcode");

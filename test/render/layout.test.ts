@@ -27,7 +27,7 @@ test("a cell wider than the line is broken, and still nothing is lost", () => {
 });
 
 test("one very long setting leaves the sources of the others on their lines", () => {
-  const [first = agent("work")] = [agent("work")];
+  const first = agent("work");
   const source = `/srv/${"a-rather-long-folder-name/".repeat(3)}repo`;
   const settings = {
     ...first.settings,

@@ -24,11 +24,22 @@ const FRAMES = {
 } as const;
 const TICK_MS = 120;
 
+/** Where no line can be rewritten, a long step is told of this often. */
+const PLAIN_MS = 5000;
+
+interface Step {
+  readonly label: string;
+  readonly since: number;
+  detail: string;
+  /** When its progress was last told in a line of its own. */
+  told: number;
+}
+
 interface Work {
   total: number;
   finished: number;
   /** Steps that are going on, oldest first. */
-  readonly steps: Map<string, { readonly label: string; readonly since: number; detail: string }>;
+  readonly steps: Map<string, Step>;
 }
 
 /** Follows the steps of one apply. */
@@ -39,7 +50,7 @@ function follow(work: Work, event: EventBody, now: number): void {
       work.finished = 0;
       return;
     case "step.started":
-      work.steps.set(event.step, { label: `${event.address}: ${event.op}`, since: now, detail: "" });
+      work.steps.set(event.step, { label: labelOf(event), since: now, detail: "", told: now });
       return;
     case "step.progress": {
       const step = work.steps.get(event.step);
@@ -59,6 +70,19 @@ function follow(work: Work, event: EventBody, now: number): void {
       return;
     default:
   }
+}
+
+/** Fetching an image is for all that need it. */
+function labelOf({ address, op }: { readonly address: string; readonly op: string }): string {
+  return address === "" ? op : `${address}: ${op}`;
+}
+
+/** True now and then for the progress of a long step. */
+function isWorthALine(work: Work, event: EventBody, now: number): boolean {
+  const step = event.type === "step.progress" ? work.steps.get(event.step) : undefined;
+  if (step === undefined || now - step.told < PLAIN_MS) return false;
+  step.told = now;
+  return true;
 }
 
 function statusText(work: Work, frame: string, now: number): string {
@@ -110,9 +134,11 @@ export function terminalHost(stream: Output, style: Style, level: LogLevel, now:
     notify(event) {
       follow(work, event, now());
       const line = eventLine(event);
-      if (LOG_LEVELS.indexOf(line.level) >= LOG_LEVELS.indexOf(level)) {
+      const due = !live && isWorthALine(work, event, now());
+      const weight = due ? "info" : line.level;
+      if (LOG_LEVELS.indexOf(weight) >= LOG_LEVELS.indexOf(level)) {
         clear();
-        stream.write(`${paint(style, TONES[line.level], PREFIX[line.level] + line.text)}\n`);
+        stream.write(`${paint(style, TONES[weight], PREFIX[weight] + line.text)}\n`);
       }
       if (!live) return;
       if (work.steps.size === 0) {

@@ -8,6 +8,9 @@ import { progressSchema } from "./wire.ts";
 /** Longest silence of a pull before it is given up. */
 const QUIET_MS = 300_000;
 
+/** Other lines of a pull carry a tag or a repository here. */
+const LAYER = /^[0-9a-f]{12}$/;
+
 export type Progress = (message: string, fraction: number | null) => void;
 
 export async function pull(
@@ -42,9 +45,11 @@ export async function pull(
   }
 }
 
-/** Sums the download of a pull's layers. */
+/** Counts a pull's layers and sums their download. */
 class Layers {
-  readonly #layers = new Map<string, { current: number; total: number }>();
+  readonly #bytes = new Map<string, { current: number; total: number }>();
+  /** Layer → whether it is there. */
+  readonly #there = new Map<string, boolean>();
 
   /** Throws the pull's own error, which the engine sends as a line of an answer that began well. */
   take(line: string, onProgress: Progress): void {
@@ -53,19 +58,25 @@ class Layers {
     if (!parsed.success) return;
     const { status, id, error, progressDetail: detail } = parsed.data;
     if (error !== "") throw new Error(error);
-    if (status === "Downloading" && detail !== null && detail !== undefined && detail.total > 0) {
-      this.#layers.set(id, { current: detail.current, total: detail.total });
+    if (!LAYER.test(id)) {
+      onProgress(id === "" ? status : `${id}: ${status}`, this.#fraction());
+      return;
     }
-    const known = this.#layers.get(id);
+    if (status === "Downloading" && detail !== null && detail !== undefined && detail.total > 0) {
+      this.#bytes.set(id, { current: detail.current, total: detail.total });
+    }
+    const known = this.#bytes.get(id);
     if (known !== undefined && /^(?:Download complete|Pull complete)$/.test(status))
       known.current = known.total;
-    onProgress(id === "" ? status : `${id}: ${status}`, this.#fraction());
+    this.#there.set(id, /^(?:Pull complete|Already exists)$/.test(status));
+    const there = [...this.#there.values()].filter(Boolean).length;
+    onProgress(`${there}/${this.#there.size} layers, ${id}: ${status}`, this.#fraction());
   }
 
   #fraction(): number | null {
     let current = 0;
     let total = 0;
-    for (const layer of this.#layers.values()) {
+    for (const layer of this.#bytes.values()) {
       current += layer.current;
       total += layer.total;
     }

@@ -41,12 +41,7 @@ export function memoryWriter(connection: Connection): Omit<Driver, keyof ReadDri
           pulled,
         };
       }),
-    removeImage: async (imageId) =>
-      call("removeImage", imageId, () => {
-        const users = [...machine.objects.values()].filter((each) => each.image?.digest === imageId);
-        if (users.length > 0) throw memoryError("conflict", `image ${imageId} is in use`);
-        for (const [ref, digest] of machine.images) if (digest === imageId) machine.images.delete(ref);
-      }),
+    removeImage: async (imageId) => call("removeImage", imageId, () => removeImage(machine, imageId)),
     create: async (request) => call("create", request.name, () => createObject(world, machine, request)),
     start: async (objectId) =>
       call("start", objectId, () => startObject(world, machine, machine.object(objectId))),
@@ -81,6 +76,12 @@ export function memoryWriter(connection: Connection): Omit<Driver, keyof ReadDri
         return place.tree.pack(place.path, posix.basename(path));
       }),
   };
+}
+
+function removeImage(machine: Machine, imageId: string): void {
+  const users = [...machine.objects.values()].filter((each) => each.image?.digest === imageId);
+  if (users.length > 0) throw memoryError("conflict", `image ${imageId} is in use`);
+  for (const [ref, digest] of machine.images) if (digest === imageId) machine.images.delete(ref);
 }
 
 function createObject(world: MemoryWorld, machine: Machine, request: CreateRequest): Created {
