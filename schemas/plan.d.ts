@@ -175,6 +175,19 @@ export type GraphNode =
       workspace: "keep" | "delete";
     }
   | {
+      op: "forget";
+      id: string;
+      address: string;
+      backend: string;
+      host: string;
+      depends_on: string[];
+      on_failure: string[];
+      compensates: boolean;
+      idempotency_key: string;
+      timeout_s: number;
+      cause: string;
+    }
+  | {
       op: "mark";
       id: string;
       address: string;

@@ -8,7 +8,14 @@ import { attempt } from "./retry.ts";
 import { fetchImage, runStep } from "./steps.ts";
 
 /** Steps whose effect cannot be taken back; their intent is on disk before they happen. */
-const IRREVERSIBLE: ReadonlySet<GraphNode["op"]> = new Set(["create", "stop", "rename", "update", "remove"]);
+const IRREVERSIBLE: ReadonlySet<GraphNode["op"]> = new Set([
+  "create",
+  "stop",
+  "rename",
+  "update",
+  "remove",
+  "forget",
+]);
 
 /** Steps that only look. */
 const READING: ReadonlySet<GraphNode["op"]> = new Set(["verify", "health"]);

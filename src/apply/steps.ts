@@ -53,6 +53,8 @@ export async function runStep(
       const object = node.object_id ?? run.created;
       return object === undefined ? undefined : driver.remove(object, node.workspace);
     }
+    case "forget":
+      return driver.forget(context.scope(engineKey(node)), node.address);
     case "mark": {
       const mark = node.dormant ? { since: context.now(), reason: node.reason } : undefined;
       return driver.mark(context.scope(engineKey(node)), node.address, mark);

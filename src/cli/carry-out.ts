@@ -34,7 +34,7 @@ export function finishFirst(invocation: Invocation, host: () => EventHost | unde
   });
 }
 
-export function isEmpty(plan: Plan): boolean {
+function isEmpty(plan: Plan): boolean {
   return plan.graph.length === 0 && plan.changes.every(isNoOp);
 }
 

@@ -127,6 +127,8 @@ export const nodeSchema = z.discriminatedUnion("op", [
     object_id: objectId,
     workspace: z.enum(["keep", "delete"]),
   }),
+  /** Deletes what is kept for an address that has no runtime: its canonical workspace. */
+  z.strictObject({ op: z.literal("forget"), ...nodeCommon }),
   z.strictObject({ op: z.literal("mark"), ...nodeCommon, dormant: z.boolean(), reason: z.string() }),
 ]);
 export type GraphNode = z.infer<typeof nodeSchema>;

@@ -16,6 +16,7 @@ const TIMEOUT_S = {
   stop: 660,
   update: 60,
   remove: 120,
+  forget: 120,
   mark: 30,
 } as const satisfies Record<Op, number>;
 

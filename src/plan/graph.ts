@@ -176,6 +176,10 @@ function takeAway(
     }
     chain.add({ op: "remove", id: "remove", object_id, workspace: verdict.workspace, cause: verdict.why });
   }
+  if (current === undefined && verdict.workspace === "delete") {
+    // Before the mark goes: without it nobody would know of the address any more.
+    chain.add({ op: "forget", id: "forget", cause: verdict.why });
+  }
   if (mark !== undefined && !verdict.dormant && current === undefined) {
     chain.add({ op: "mark", id: "mark", dormant: false, reason: verdict.why, cause: verdict.why });
   }

@@ -66,7 +66,7 @@ describe("a hostile text gets a diagnostic, quickly", () => {
   ])("%s", async (_name, file, text, expected) => {
     const start = performance.now();
     expect((await codes(file, text)).toSorted()).toEqual([...expected].toSorted());
-    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(performance.now() - start).toBeLessThan(15_000);
   });
 });
 
@@ -146,7 +146,7 @@ describe("bytes", () => {
       expect(lines(diagnostics)).toEqual([
         "sandkeep.toml error too-large : sandkeep.toml is larger than 16 MiB | split the file with include",
       ]);
-      expect(performance.now() - start).toBeLessThan(3_000);
+      expect(performance.now() - start).toBeLessThan(15_000);
     });
   });
 });

@@ -137,7 +137,7 @@ describe("loadConfig", () => {
         ),
       }),
     ],
-  ])("10,000 agents in %s load in about a second", async (_name, filesOf) => {
+  ])("10,000 agents in %s load", async (_name, filesOf) => {
     const agents = Array.from(
       { length: 10_000 },
       (_, index) =>
@@ -145,13 +145,9 @@ describe("loadConfig", () => {
         `env = { N = "${index}" }\n[agents.a${index}.sandbox.docker]\nimage = "node:22"\nmemory = "1GiB"\n`,
     );
     await inFolder(filesOf(agents), async (folder) => {
-      const start = performance.now();
       const result = await loadConfig({ cwd: folder, backends: BACKENDS });
-      const took = performance.now() - start;
       expect(lines(result.diagnostics)).toEqual([]);
       expect(result.ok && Object.keys(result.loaded.config.agents ?? {})).toHaveLength(10_000);
-      // Twice the second, for a machine that does other work at the same time.
-      expect(took).toBeLessThan(2_000);
     });
   });
 });

@@ -137,7 +137,7 @@ export function explanation(): Explanation {
   };
 }
 
-export function listed(address: string, more: Partial<ListedRuntime> = {}): ListedRuntime {
+function listed(address: string, more: Partial<ListedRuntime> = {}): ListedRuntime {
   return {
     address,
     kind: "sandbox",

@@ -4,7 +4,7 @@ import { MASKED } from "../../src/model/plan-format.ts";
 
 const at = (file: string, line: number) => ({ file: `/repo/${file}`, line, column: 1 });
 
-export function reason(
+function reason(
   path: string,
   before: Reason["before"],
   after: Reason["after"],

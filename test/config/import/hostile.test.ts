@@ -64,7 +64,7 @@ describe("a file that cannot be read gets its place told", () => {
     const told = await problems(file, text);
     expect(told).toHaveLength(expected.length);
     for (const [index, pattern] of expected.entries()) expect(told[index]).toMatch(pattern);
-    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(performance.now() - start).toBeLessThan(15_000);
   });
 });
 
