@@ -176,8 +176,3 @@ export function renderPlan(plan: Plan, style: Style, options: { readonly verbose
     ],
   ]);
 }
-
-/** `3 of 12 runtimes` for progress and prompts: how many addresses a plan would change. */
-function countChanges(plan: Plan): string {
-  return count(plan.changes.filter((change) => !isNoOp(change)).length, "change");
-}
