@@ -1,7 +1,7 @@
 import type { Plan } from "../model/plan.ts";
 import { BODY_INDENT, changeLines, isNoOp, symbolLine } from "./change.ts";
 import { diagnosticLines } from "./diagnostics.ts";
-import { count, joinBlocks, paragraph } from "./layout.ts";
+import { joinBlocks, paragraph } from "./layout.ts";
 import { planSummary } from "./summary.ts";
 import type { Style, Tone } from "./style.ts";
 import { showEngine, showPath } from "./style.ts";
