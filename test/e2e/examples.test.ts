@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { readdirSync } from "node:fs";
-import { describe, expect, test } from "vitest";
-import { EXAMPLES, Example, expectSchema, stable } from "../examples/example.ts";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { EXAMPLES, Example, execute, expectSchema, stable } from "../examples/example.ts";
 import { describeWithServices } from "../support/services.ts";
 
 const golden = (name: string) => `../examples/golden/${name}.plan.txt`;
@@ -164,7 +165,32 @@ describe.each(LOCAL)("$name", (proof) => {
   test("works", () => works(proof, {}));
 });
 
+/** Every image that an example names. */
+function imagesNamed(): string[] {
+  const files = readdirSync(EXAMPLES, { recursive: true, encoding: "utf8" }).filter((file) =>
+    file.endsWith(".toml"),
+  );
+  const texts = files.map((file) => readFileSync(join(EXAMPLES, file), "utf8"));
+  return [
+    ...new Set(texts.flatMap((text) => [...text.matchAll(/^image *= "(.*)"$/gm)].map(([, ref = ""]) => ref))),
+  ];
+}
+
 describeWithServices("examples on real services", (services) => {
+  const docker = async (...args: readonly string[]) => {
+    const ended = await execute("/usr/bin/docker", ["-H", services().docker.host, ...args], {
+      cwd: EXAMPLES,
+    });
+    expect(ended.code, ended.stderr).toBe(0);
+  };
+  // What a plan says of an image that the engine lacks depends on whether a registry can be asked.
+  beforeAll(async () => {
+    for (const ref of imagesNamed()) await docker("tag", services().docker.images.busybox, ref);
+  });
+  afterAll(async () => {
+    await docker("rmi", ...imagesNamed());
+  });
+
   test("per-session shows the golden plan", () => showsThePlan("per-session", {}));
   test("per-session works", () => works(BUBBLEWRAP, {}));
 

@@ -6,7 +6,7 @@ import { blockWith, blocks } from "../examples/readme.ts";
 import { describeWithServices } from "../support/services.ts";
 
 /** How long ago differs from run to run. */
-const timeless = (text: string) => text.replaceAll(/last used \S+ ago/g, "last used a while ago");
+const timeless = (text: string) => text.replaceAll(/idle for \S+/g, "idle for a while");
 
 describeWithServices("the README's plan", (services) => {
   test("is what sandkeep prints", async () => {
