@@ -34,7 +34,7 @@ describeWithServices("the docker driver on a real engine", (services) => {
         memory_swap: 96 * 1024 * 1024,
         cpus: 0.75,
         binds: [{ source: join(fleet.folder, "data"), target: "/data", mode: "ro" }],
-        ulimits: { nofile: 128, nproc: { soft: 10, hard: 20 } },
+        ulimits: { nofile: 128, nproc: { soft: 1_000, hard: 2_000 } },
         tmpfs: ["/tmp:size=8m,exec", "/run"],
         dns: ["10.0.0.2", "10.0.0.1"],
         extra_hosts: ["b:10.0.0.2", "a:10.0.0.1"],

@@ -70,3 +70,13 @@ export class BuiltCli implements AsyncDisposable {
     await rm(this.#folder, { recursive: true, force: true });
   }
 }
+
+/** Each in turn, also after one that failed. */
+export async function disposeAll(...owned: readonly (AsyncDisposable | undefined)[]): Promise<void> {
+  const [first, ...others] = owned;
+  try {
+    await first?.[Symbol.asyncDispose]();
+  } finally {
+    if (others.length > 0) await disposeAll(...others);
+  }
+}

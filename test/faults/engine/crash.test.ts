@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Blow } from "../../support/fault-proxy.ts";
 import { BLOWS } from "../../support/fault-proxy.ts";
 import { describeWithServices } from "../../support/services.ts";
-import { BuiltCli } from "./built-cli.ts";
+import { BuiltCli, disposeAll } from "./built-cli.ts";
 import type { Flow } from "./flows.ts";
 import { FLOWS } from "./flows.ts";
 import type { Case } from "./matrix.ts";
@@ -99,8 +99,7 @@ describeWithServices("whatever befalls one call to the engine", () => {
   });
   afterAll(async () => {
     print(total, performance.now() - started);
-    await engine?.[Symbol.asyncDispose]();
-    await cli?.[Symbol.asyncDispose]();
+    await disposeAll(engine, cli);
   });
 
   if (ALL) {

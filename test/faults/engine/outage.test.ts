@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { describeWithServices } from "../../support/services.ts";
 import type { Ran } from "./built-cli.ts";
-import { BuiltCli } from "./built-cli.ts";
+import { BuiltCli, disposeAll } from "./built-cli.ts";
 import { APPLY } from "./flows.ts";
 import { PrivateEngine } from "./private-engine.ts";
 import { Site } from "./site.ts";
@@ -66,9 +66,7 @@ describeWithServices("an apply that is under way", () => {
     site = await Site.open(cli, engine);
   });
   afterAll(async () => {
-    await site?.[Symbol.asyncDispose]();
-    await engine?.[Symbol.asyncDispose]();
-    await cli?.[Symbol.asyncDispose]();
+    await disposeAll(site, engine, cli);
   });
 
   test.each(CRASHES)(
@@ -106,9 +104,7 @@ describeWithServices("a state directory on a full disk", () => {
   });
   afterAll(async () => {
     if (site !== undefined) await exec("umount", [site.state]);
-    await site?.[Symbol.asyncDispose]();
-    await engine?.[Symbol.asyncDispose]();
-    await cli?.[Symbol.asyncDispose]();
+    await disposeAll(site, engine, cli);
   });
 
   const filler = (): string => join(site.state, "filler");
