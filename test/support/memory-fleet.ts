@@ -1,6 +1,6 @@
 // A whole fleet on the memory backend: real config files, real state directories, virtual time, and a world to disturb.
 import { existsSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
-import { cp, readFile, readdir, writeFile } from "node:fs/promises";
+import { cp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
@@ -184,11 +184,18 @@ export class Lab implements AsyncDisposable {
 
   /** The state directory as a process that died left it, under another name: its claims are a dead process's. */
   async inherit(from: string, to: string): Promise<void> {
-    await cp(this.stateDir(from), this.stateDir(to), {
-      recursive: true,
-      // Mutexes live for milliseconds; others of the same process may be taking and leaving them.
-      filter: (path) => !path.endsWith(".lock"),
-    });
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await rm(this.stateDir(to), { recursive: true, force: true });
+        // Mutexes and half-written files live for milliseconds; others of the same process come and go with them.
+        const filter = (path: string) => !/\.lock$|\.\d+$/.test(path);
+        await cp(this.stateDir(from), this.stateDir(to), { recursive: true, filter });
+        break;
+      } catch (thrown) {
+        const vanished = thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT";
+        if (!vanished || tries === 20) throw thrown;
+      }
+    }
     for (const entry of await readdir(this.stateDir(to), { recursive: true, withFileTypes: true })) {
       if (!entry.isFile()) continue;
       const path = join(entry.parentPath, entry.name);
