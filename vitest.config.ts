@@ -11,6 +11,7 @@ export default defineConfig({
   test: {
     // Most of it waits for engines and child processes, so that one worker a core leaves the cores idle.
     maxWorkers: 2,
+    setupFiles: ["test/support/properties-setup.ts"],
     projects: [
       {
         extends: true,
