@@ -130,10 +130,19 @@ export function compareImage(
       after: after.digest,
       source: source ?? null,
       key: layer === "built-in" ? null : formatKeyPath(key),
-      why: `${fact.ref} is another image now`,
-      origin: "image",
+      ...imageCause(current, fact.ref),
     },
   ];
+}
+
+/** A runtime that is not of the image it was made from was put there by somebody; the tag moved for all others. */
+function imageCause({ image, labels }: ObservedRuntime, ref: string): Pick<Difference, "why" | "origin"> {
+  const swapped = likePairs([labels.image], [image]).some(
+    ({ before, after }) => before.digest !== after.digest,
+  );
+  return swapped
+    ? { why: "it was made again from another image", origin: "live" }
+    : { why: `${ref} is another image now`, origin: "image" };
 }
 
 interface MovedImage {

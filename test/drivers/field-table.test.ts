@@ -28,6 +28,7 @@ const SHAPES_NOTHING: Readonly<Record<string, string>> = {
 const PSEUDO_ROWS: Readonly<Record<string, string>> = {
   "workspace.provider": "chosen by the driver from where its engine is; part of the spec",
   "docker.engine_limits": "limits that only somebody else could have set on a container",
+  "docker.engine_privileges": "what only somebody else could have made a container with",
 };
 
 /** Keys shared by all backends that shape a runtime: those of `[sandbox]` that are neither a section nor policy. */

@@ -40,6 +40,8 @@ export class FaultProxy implements AsyncDisposable {
   /** Whether the call that it was armed against came. */
   struck = false;
   onCall: (call: EngineCall) => void = () => undefined;
+  /** Kind of calls that are answered with a 200 and go no further, as an engine does that ignores what it is asked. */
+  swallow: string | undefined;
   readonly #target: string;
   readonly #server: Server;
   readonly #sockets = new Set<Duplex>();
@@ -84,11 +86,10 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   #note(incoming: IncomingMessage): Strike | undefined {
-    const method = incoming.method ?? "GET";
-    const kind = `${method} ${routeOf(incoming.url ?? "/")}`;
+    const kind = kindOf(incoming);
     if (kind === "GET /events") return undefined;
     const nth = this.calls.filter((each) => each.kind === kind).length + 1;
-    const call = { kind, nth, writes: method !== "GET" && method !== "HEAD" };
+    const call = { kind, nth, writes: !/^(?:GET|HEAD) /.test(kind) };
     this.calls.push(call);
     this.onCall(call);
     const strike = this.#strike;
@@ -105,6 +106,11 @@ export class FaultProxy implements AsyncDisposable {
       return;
     }
     try {
+      if (this.swallow === kindOf(incoming)) {
+        await buffer(incoming);
+        outgoing.writeHead(200, { "content-type": "application/json" }).end('{"Warnings":[]}');
+        return;
+      }
       const answer = await this.#ask(incoming);
       outgoing.on("close", () => answer.destroy());
       if (strike === undefined) passOn(answer, outgoing);
@@ -240,6 +246,10 @@ function headOf({ method, url, rawHeaders }: IncomingMessage): string {
     lines.push(`${rawHeaders[index]}: ${rawHeaders[index + 1]}`);
   }
   return `${lines.join("\r\n")}\r\n\r\n`;
+}
+
+function kindOf({ method = "GET", url = "/" }: IncomingMessage): string {
+  return `${method} ${routeOf(url)}`;
 }
 
 /** Verbs and lists of the API that stand where an object's name could. */

@@ -23,7 +23,7 @@ const recreated = (): FieldClass => "recreate";
 
 const FIXED = "fixed when the container is created";
 
-/** One row for every path of a docker spec, and one for limits that only someone else could have set. */
+/** One row for every path of a docker spec, and two for what only someone else could have set. */
 export const dockerFields: readonly FieldRow[] = [
   recreateField("workspace.source", `mounts are ${FIXED}`),
   recreateField("workspace.access", `mounts are ${FIXED}`),
@@ -87,5 +87,11 @@ export const dockerFields: readonly FieldRow[] = [
     hashed: false,
     classify: recreated,
     why: "someone set a limit on the container that no config key asks for, and the engine cannot remove it",
+  },
+  {
+    path: "docker.engine_privileges",
+    hashed: false,
+    classify: recreated,
+    why: "someone made the container with privileges that no config key gives",
   },
 ];

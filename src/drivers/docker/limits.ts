@@ -86,7 +86,8 @@ function foreignLimits(config: HostConfig): Json {
     cpu_rt_runtime: config.CpuRealtimeRuntime,
     memory_reservation: config.MemoryReservation,
     blkio_weight: config.BlkioWeight,
-  }).filter(([, value]) => value !== 0 && value !== "");
+    oom_kill_disable: config.OomKillDisable,
+  }).filter(([, value]) => value !== 0 && value !== "" && value !== false);
   return found.length === 0 ? null : found.map(([name, value]) => `${name}=${value}`).join(" ");
 }
 

@@ -2,8 +2,9 @@ import type { Json, JsonObject } from "../../model/json.ts";
 import { LABEL_PREFIX } from "../../model/labels.ts";
 import { readGpus, readLimits } from "./limits.ts";
 import { isMask } from "./mounts.ts";
+import { foreignPrivileges } from "./privileges.ts";
 import type { DockerSpec } from "./section.ts";
-import { sorted } from "./spec.ts";
+import { sorted, tmpfsEntry } from "./spec.ts";
 import type { Container, Image, Info } from "./wire.ts";
 
 /** What keeps a container alive that has no main program of its own. */
@@ -31,15 +32,15 @@ export function readFields(container: Container, context: ReadContext): Record<s
     env: readEnv(container, created, image),
     "docker.image": context.ref,
     "docker.command": readCommand(container, created),
-    // Left unset, the user is the image's or the workspace owner's: either is as we made it.
-    "docker.user": created.docker.user === undefined ? null : container.Config.User,
+    "docker.user": readUser(container, created, image),
     "docker.workdir": readWorkdir(container, created),
-    "docker.binds": readBinds(container, created),
+    "docker.binds": readBinds(container, created, image),
     "docker.network": readNetwork(container),
     "docker.ulimits": readUlimits(container, created),
     "docker.tmpfs": readTmpfs(container),
     ...readLimits(container.HostConfig, info),
     ...readSecurity(container),
+    "docker.engine_privileges": foreignPrivileges(container.HostConfig),
     "docker.dns": [...container.HostConfig.Dns],
     "docker.extra_hosts": sorted(container.HostConfig.ExtraHosts),
     "docker.gpus": readGpus(container.HostConfig.DeviceRequests),
@@ -53,13 +54,28 @@ function readWorkspace(container: Container, created: DockerSpec): Record<string
   const mount = container.Mounts.find(({ Destination }) => Destination === created.workspace.target);
   if (mount === undefined) return { "workspace.target": null };
   const fields: Record<string, Json> = { "workspace.target": mount.Destination };
-  if (mount.Type === "bind") {
-    fields["workspace.provider"] = "bind";
-    fields["workspace.source"] = mount.Source;
-  }
-  // The name of a volume tells nothing of the folder it was once filled from, nor whether it is a runtime's own.
+  if (mount.Type === "bind") fields["workspace.source"] = mount.Source;
+  // Whether a volume is a runtime's own or canonical it does not tell; that it is no folder, it does.
+  if (mount.Type === "bind" || created.workspace.provider === "bind")
+    fields["workspace.provider"] = mount.Type;
+  // The name of a volume tells nothing of the folder it was once filled from.
   if (created.workspace.provider !== "own") fields["workspace.access"] = mount.RW ? "rw" : "ro";
+  else if (!mount.RW) fields["workspace.access"] = "ro";
   return fields;
+}
+
+const NUMERIC_OWNER = /^[1-9]\d*:\d+$/;
+
+/** Left unset, the user is the image's or the workspace owner's: either is as we made it, and root is not. */
+function readUser(
+  { Config: { User } }: Container,
+  { docker, workspace }: DockerSpec,
+  image: Image | undefined,
+): Json {
+  if (docker.user !== undefined) return User;
+  if (image === undefined) return null;
+  const owned = workspace.provider === "bind" && workspace.access === "rw" && NUMERIC_OWNER.test(User);
+  return owned || User === (image.Config?.User ?? "") ? null : User;
 }
 
 /** What the spec set, plus what neither spec nor image can explain. */
@@ -99,12 +115,20 @@ function readWorkdir(container: Container, created: DockerSpec): Json {
   return created.docker.workdir === undefined && found === created.workspace.target ? null : found;
 }
 
-function readBinds(container: Container, created: DockerSpec): Json {
+/** Binds, and volumes that somebody mounted: no key of ours does, and those an image asks for are its own. */
+function readBinds(container: Container, created: DockerSpec, image: Image | undefined): Json {
+  const own = new Set(image?.Config?.Volumes);
   return container.Mounts.filter(
-    ({ Type, Destination }) => Type === "bind" && Destination !== created.workspace.target,
+    ({ Type, Destination }) =>
+      Destination !== created.workspace.target &&
+      (Type === "bind" || (Type === "volume" && image !== undefined && !own.has(Destination))),
   )
     .toSorted((a, b) => (a.Destination < b.Destination ? -1 : 1))
-    .map(({ Source, Destination, RW }) => ({ source: Source, target: Destination, mode: RW ? "rw" : "ro" }));
+    .map(({ Type, Name, Source, Destination, RW }) => ({
+      source: Type === "volume" ? Name : Source,
+      target: Destination,
+      mode: RW ? "rw" : "ro",
+    }));
 }
 
 /** The networks it is really on: one that someone disconnected is seen as null, an added one beside the first. */
@@ -127,7 +151,7 @@ function readUlimits(container: Container, created: DockerSpec): JsonObject {
 function readTmpfs(container: Container): Json {
   const texts = Object.entries(container.HostConfig.Tmpfs)
     .filter(([, options]) => !isMask(options))
-    .map(([path, options]) => (options === "" ? path : `${path}:${options}`));
+    .map(([path, options]) => tmpfsEntry(options === "" ? path : `${path}:${options}`)[1]);
   return sorted(texts);
 }
 

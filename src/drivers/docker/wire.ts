@@ -24,6 +24,11 @@ const table = z
   .record(z.string(), z.string())
   .nullish()
   .transform((value) => value ?? {});
+/** The names in a table whose values do not matter. */
+const keys = z
+  .record(z.string(), z.unknown())
+  .nullish()
+  .transform((value) => Object.keys(value ?? {}));
 const argv = z
   .union([z.array(z.string()), z.string()])
   .nullish()
@@ -68,6 +73,23 @@ const hostConfig = z.object({
   CpuRealtimeRuntime: amount,
   MemoryReservation: amount,
   BlkioWeight: amount,
+  OomKillDisable: flag,
+  Privileged: flag,
+  CapAdd: texts,
+  Devices: z
+    .array(z.object({ PathOnHost: text }))
+    .nullish()
+    .transform((value) => value ?? []),
+  DeviceCgroupRules: texts,
+  PidMode: text,
+  IpcMode: text,
+  UTSMode: text,
+  UsernsMode: text,
+  GroupAdd: texts,
+  VolumesFrom: texts,
+  Sysctls: table,
+  PortBindings: keys,
+  PublishAllPorts: flag,
 });
 
 export const containerSchema = z.object({
@@ -99,9 +121,9 @@ export const containerSchema = z.object({
     .nullish()
     .transform((value) => value ?? []),
   NetworkSettings: z
-    .object({ Networks: z.record(z.string(), z.unknown()).nullish() })
+    .object({ Networks: keys })
     .nullish()
-    .transform((value) => Object.keys(value?.Networks ?? {})),
+    .transform((value) => value?.Networks ?? []),
 });
 export type Container = z.infer<typeof containerSchema>;
 export type HostConfig = z.infer<typeof hostConfig>;
@@ -129,7 +151,7 @@ export const imageSchema = z.object({
   Os: text,
   Architecture: text,
   Variant: text,
-  Config: z.object({ Env: texts, Labels: table }).nullish(),
+  Config: z.object({ Env: texts, Labels: table, User: text, Volumes: keys }).nullish(),
 });
 export type Image = z.infer<typeof imageSchema>;
 
