@@ -53,7 +53,6 @@ const IMPURE_MODULES =
 
 /** Libraries with one lawful home. Any other library still may live in one room only. */
 const HOMES: Readonly<Record<string, string>> = {
-  dockerode: "driver docker",
   ssh2: "driver ssh",
   commander: "cli",
   listr2: "cli",

@@ -126,7 +126,10 @@ export class FaultProxy implements AsyncDisposable {
     return await new Promise((resolve, reject) => {
       const asked = request({ socketPath: this.#target, method, path: url, headers, agent: false }, resolve);
       asked.on("error", reject);
-      incoming.socket.on("close", () => asked.destroy());
+      // Connections are used again: what waits for their end must not pile up on them.
+      const giveUp = (): void => void asked.destroy();
+      incoming.socket.once("close", giveUp);
+      asked.once("close", () => incoming.socket.off("close", giveUp));
       asked.end(body);
     });
   }

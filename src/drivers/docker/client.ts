@@ -1,9 +1,5 @@
-import { Agent as HttpAgent } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
-import { addAbortSignal, Duplex, Readable } from "node:stream";
-import { buffer } from "node:stream/consumers";
-import type Docker from "dockerode";
-import type { DockerOptions } from "dockerode";
+import type { Duplex, Readable } from "node:stream";
+import { addAbortSignal } from "node:stream";
 import PQueue from "p-queue";
 import type { z } from "zod";
 import { SandkeepError } from "../../errors.ts";
@@ -11,18 +7,15 @@ import type { Host } from "../../model/settings.ts";
 import { capabilities } from "./capabilities.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { resolveEndpoint } from "./endpoint.ts";
-import { dockerError } from "./errors.ts";
-import { Tunnel } from "./tunnel.ts";
-
-type Dial = Docker["modem"]["dial"];
-type DialOptions = Parameters<Dial>[0];
-type Answer = Parameters<NonNullable<Parameters<Dial>[1]>>[1];
+import { dockerError, refusal } from "./errors.ts";
+import type { Answer, Exchange } from "./transport.ts";
+import { readBody, Transport } from "./transport.ts";
 
 /** One HTTP call of the Engine API. */
 export interface Call {
   /** What is being done, for the error: `inspect container web`. */
   readonly what: string;
-  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  readonly method: Exchange["method"];
   /** Without the query. */
   readonly path: string;
   readonly query?: Readonly<Record<string, unknown>>;
@@ -37,9 +30,13 @@ export interface Call {
 }
 
 const READ_TIMEOUT_MS = 30_000;
-const READS_AT_ONCE = 32;
+/** More at once does not make an engine faster, only each answer later. */
+const READS_AT_ONCE = 16;
 /** 304 says that it already is so. */
-const OK = { 200: true, 201: true, 202: true, 204: true, 304: true } as const;
+const OK: ReadonlySet<number> = new Set([200, 201, 202, 204, 304]);
+
+/** How the connection of a call is used. */
+type Use = Pick<Exchange, "takeover" | "lasting">;
 
 /** One engine: a lazily made connection, with bounded calls, timeouts, and errors in our classes. */
 export class Engine implements AsyncDisposable {
@@ -47,14 +44,13 @@ export class Engine implements AsyncDisposable {
   readonly writes = new PQueue({ concurrency: capabilities.parallelism });
   readonly #host: Host | undefined;
   readonly #env: Readonly<Record<string, string | undefined>>;
+  readonly #transport: Transport;
   #endpoint: Promise<Endpoint> | undefined;
-  #tunnel: Tunnel | undefined;
-  #docker: Promise<Docker> | undefined;
-  #agent: HttpAgent | undefined;
 
   constructor(host: Host | undefined, env: Readonly<Record<string, string | undefined>>) {
     this.#host = host;
     this.#env = env;
+    this.#transport = new Transport(env);
   }
 
   /** Where the engine is; a failed look-up is tried again by the next call. */
@@ -83,129 +79,93 @@ export class Engine implements AsyncDisposable {
     await this.bytes(call);
   }
 
-  /**
-   * The whole body of an answer. It is read here and not by the library, which would wait for ever for the rest of an
-   * answer that was cut off.
-   */
+  /** The whole body of an answer. */
   async bytes(call: Call): Promise<Buffer> {
-    return await this.#dial(call, {}, (answer, signal) => {
-      if (answer instanceof Readable) return buffer(addAbortSignal(signal, answer));
+    return await this.#dial(call, {}, (answer) => {
+      if (answer.kind === "message") return readBody(answer.body);
       throw notAStream(call);
     });
   }
 
   /** The body of an answer as it comes. */
   async stream(call: Call): Promise<Readable> {
-    return await this.#dial(call, {}, (answer) => {
-      if (answer instanceof Readable) return answer;
+    return await this.#dial(call, { lasting: true }, (answer) => {
+      if (answer.kind === "message") return answer.body;
       throw notAStream(call);
     });
   }
 
   /** A connection taken over for both directions. */
   async hijack(call: Call): Promise<Duplex> {
-    const takeover = { hijack: true, openStdin: true, allowEmpty: true };
-    return await this.#dial(call, takeover, (answer) => {
-      if (answer instanceof Duplex) return answer;
+    return await this.#dial(call, { takeover: true }, (answer) => {
+      if (answer.kind === "connection") return answer.socket;
       throw notAStream(call);
     });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#agent?.destroy();
-    await this.#tunnel?.[Symbol.asyncDispose]();
+    await this.#transport[Symbol.asyncDispose]();
   }
 
-  async #dial<T>(
-    call: Call,
-    extra: Partial<DialOptions>,
-    take: (answer: Answer, signal: AbortSignal) => T | Promise<T>,
-  ): Promise<T> {
+  async #dial<T>(call: Call, use: Use, take: (answer: Answer) => T | Promise<T>): Promise<T> {
     const abort = new AbortController();
     const giveUp = (): void => abort.abort(call.signal?.reason);
     call.signal?.addEventListener("abort", giveUp, { once: true });
-    const timer = setTimeout(() => abort.abort(), call.timeout ?? READ_TIMEOUT_MS);
-    let open = false;
+    const timer = setTimeout(giveUp, call.timeout ?? READ_TIMEOUT_MS);
+    let lasts = false;
     try {
       call.signal?.throwIfAborted();
-      const docker = await this.#connect();
-      const answer = await new Promise<Answer>((resolve, reject) => {
-        docker.modem.dial(dialOptions(call, extra, abort.signal), (error, came) => {
-          if (error === null || error === undefined) resolve(came);
-          else reject(error);
-        });
+      const answer = await this.#transport.exchange(await this.endpoint(), {
+        ...exchangeOf(call),
+        ...use,
+        signal: abort.signal,
       });
-      const taken = await take(answer, abort.signal);
-      open = taken instanceof Readable;
+      if (answer.kind === "message") {
+        addAbortSignal(abort.signal, answer.body);
+        if (!OK.has(answer.status)) throw refusal(answer.status, await readBody(answer.body));
+      }
+      const taken = await take(answer);
+      lasts = use.lasting === true || use.takeover === true;
       return taken;
     } catch (thrown) {
       throw dockerError(thrown, call.what);
     } finally {
       clearTimeout(timer);
       // A stream stays under the caller's signal for as long as it is read.
-      if (!open) call.signal?.removeEventListener("abort", giveUp);
+      if (!lasts) call.signal?.removeEventListener("abort", giveUp);
     }
-  }
-
-  async #connect(): Promise<Docker> {
-    const endpoint = await this.endpoint();
-    if (endpoint.kind === "ssh") {
-      this.#tunnel ??= new Tunnel(endpoint, this.#env);
-      await this.#tunnel.socket();
-    }
-    this.#docker ??= this.#makeClient(endpoint);
-    this.#docker.catch(() => {
-      this.#docker = undefined;
-    });
-    return this.#docker;
-  }
-
-  async #makeClient(endpoint: Endpoint): Promise<Docker> {
-    const { default: Client } = await import("dockerode");
-    // Idle connections would race with the engine closing them; a new one costs little.
-    this.#agent =
-      endpoint.kind === "tcp" && endpoint.tls !== undefined ? tlsAgent(endpoint) : new HttpAgent();
-    const socketPath = endpoint.kind === "ssh" ? await this.#tunnel?.socket() : undefined;
-    // Said in full, since the library fills what is missing from the process's own DOCKER_* variables.
-    const options: DockerOptions & { readonly agent: HttpAgent } = {
-      socketPath: endpoint.kind === "unix" ? endpoint.socket : socketPath,
-      host: endpoint.kind === "tcp" ? endpoint.host : undefined,
-      port: endpoint.kind === "tcp" ? endpoint.port : undefined,
-      protocol: endpoint.kind === "tcp" && endpoint.tls !== undefined ? "https" : "http",
-      ca: undefined,
-      cert: undefined,
-      key: undefined,
-      timeout: undefined,
-      agent: this.#agent,
-    };
-    return new Client(options);
   }
 }
 
-function dialOptions(call: Call, extra: Partial<DialOptions>, signal: AbortSignal): DialOptions {
+function exchangeOf(call: Call): Omit<Exchange, "signal"> {
+  const { method, file, auth } = call;
+  const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+  const type = file === undefined ? "application/json" : "application/tar";
   return {
-    // The library appends the query after the question mark, and sends the body apart only when told both.
-    path: `${call.path}?`,
-    method: call.method,
-    options: { _query: call.query ?? {}, _body: call.body ?? {} },
-    statusCodes: OK,
-    isStream: true,
-    abortSignal: signal,
-    ...(call.file === undefined ? {} : { file: call.file }),
-    ...(call.auth === undefined ? {} : { authconfig: call.auth }),
-    ...extra,
+    method,
+    path: withQuery(call.path, call.query ?? {}),
+    body: file ?? body,
+    headers: {
+      ...(file === undefined && body === undefined ? {} : { "Content-Type": type }),
+      ...(body === undefined ? {} : { "Content-Length": Buffer.byteLength(body) }),
+      ...(auth === undefined ? {} : { "X-Registry-Auth": asHeader(auth) }),
+    },
   };
 }
 
-function tlsAgent(endpoint: Extract<Endpoint, { kind: "tcp" }>): HttpsAgent {
-  const { tls } = endpoint;
-  return new HttpsAgent({
-    ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls?.cert === undefined ? {} : { cert: tls.cert }),
-    ...(tls?.key === undefined ? {} : { key: tls.key }),
-    ...(tls?.server_name === undefined ? {} : { servername: tls.server_name }),
-    rejectUnauthorized: tls?.verify ?? true,
-  });
+/** Engines take numbers and words as they are, and filters as JSON. */
+function withQuery(path: string, query: Readonly<Record<string, unknown>>): string {
+  const given = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    given.set(name, typeof value === "string" ? value : JSON.stringify(value));
+  }
+  return given.size === 0 ? path : `${path}?${given.toString()}`;
+}
+
+/** With the alphabet of URLs, but padded, as engines decode it. */
+function asHeader(auth: Readonly<Record<string, string>>): string {
+  const text = Buffer.from(JSON.stringify(auth)).toString("base64");
+  return text.replaceAll("+", "-").replaceAll("/", "_");
 }
 
 /** Text that is no JSON is left as it is, and fits no schema. */

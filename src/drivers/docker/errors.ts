@@ -219,14 +219,42 @@ export function isImageMissing(thrown: unknown): boolean {
   return isGone(thrown) || (thrown instanceof SandkeepError && thrown.code === "DOCKER_IMAGE_NOT_FOUND");
 }
 
+/** What an engine answers in place of what was asked for. */
+class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+const LONGEST_TEXT = 2000;
+
+/** An answer that is none of success, as an error in the engine's own words. */
+export function refusal(status: number, body: Buffer): Error {
+  const text = body.toString();
+  const told = toldMessage(text) ?? text.slice(0, LONGEST_TEXT).trim();
+  return new Refusal(status, told === "" ? `the engine answered with status ${status}` : told);
+}
+
+function toldMessage(text: string): string | undefined {
+  try {
+    const told: unknown = JSON.parse(text);
+    if (typeof told !== "object" || told === null || !("message" in told)) return undefined;
+    return typeof told.message === "string" ? told.message.trim() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function faultOf(thrown: unknown): Fault {
   const error = toError(thrown);
-  const status = "statusCode" in error && typeof error.statusCode === "number" ? error.statusCode : undefined;
+  if (error instanceof Refusal) return { status: error.status, code: "", message: error.message };
   const own = "code" in error && typeof error.code === "string" ? error.code : "";
   const code = own === "" && error.name === "AbortError" ? "ABORT_ERR" : own;
-  const told = "json" in error ? toldMessage(error.json) : undefined;
-  const said = error.message.replace(LIBRARY_WORDS, "").trim();
-  return { status, code, message: told?.trim() ?? PLAIN_WORDS[said] ?? said };
+  return { status: undefined, code, message: PLAIN_WORDS[error.message] ?? error.message };
 }
 
 /** What node says of a connection that ended too early. */
@@ -234,11 +262,3 @@ const PLAIN_WORDS: Readonly<Record<string, string>> = {
   aborted: "the answer was cut off",
   "socket hang up": "the connection was closed before an answer came",
 };
-
-/** What the library puts before the engine's own words: "(HTTP code 404) unexpected - ". */
-const LIBRARY_WORDS = /^\(HTTP code \d+\) .*? - /;
-
-function toldMessage(json: unknown): string | undefined {
-  if (typeof json !== "object" || json === null || !("message" in json)) return undefined;
-  return typeof json.message === "string" ? json.message : undefined;
-}

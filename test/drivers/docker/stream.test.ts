@@ -1,12 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Demux } from "../../../src/drivers/docker/demux.ts";
-import { dockerError } from "../../../src/drivers/docker/errors.ts";
+import { dockerError, refusal } from "../../../src/drivers/docker/errors.ts";
 import { changedAddress } from "../../../src/drivers/docker/events.ts";
 import { fullReference } from "../../../src/drivers/docker/reference.ts";
 
-const engine = (statusCode: number, message: string) =>
-  Object.assign(new Error("x"), { statusCode, json: { message } });
+const engine = (status: number, message: string) => refusal(status, Buffer.from(JSON.stringify({ message })));
 const system = (code: string) => Object.assign(new Error(code), { code });
 const line = (action: string, fleet = "team", id = "1") =>
   JSON.stringify({
