@@ -1,5 +1,6 @@
 import { SandkeepError } from "../errors.ts";
 import { standing } from "../diff/situation.ts";
+import { slotOf } from "../model/names.ts";
 import type { Observation, ObservedRuntime } from "../model/observed.ts";
 import type { Change, GraphNode, Plan } from "../model/plan.ts";
 import { engineKey } from "../observe/engines.ts";
@@ -66,7 +67,10 @@ async function beFirst(run: ChangeRun, created: string, context: ApplyContext): 
   if (other !== undefined) throw new Stale("it exists since the plan");
 }
 
-/** A leftover that is put right is looked at again as well: it may have come into use under its odd name. */
+/**
+ * A leftover that is put right is looked at again as well: it may have come into use under its odd name. What runs in
+ * the `.new` or `.old` of an interrupted replacement is at most its own setup, and nobody waits for that.
+ */
 async function recheckLeftover(node: GraphNode, run: ChangeRun, context: ApplyContext): Promise<void> {
   if (!DISTURBING.has(node.op) || !("object_id" in node) || node.object_id === null) return;
   run.lock ??= await context.lockAddress(run.change.address);
@@ -74,7 +78,8 @@ async function recheckLeftover(node: GraphNode, run: ChangeRun, context: ApplyCo
   context.calls.read += 1;
   if (seen === undefined) return;
   if (seen.labels.address !== run.change.address) throw new Stale("a leftover of it is something else now");
-  if (seen.execs > 0 && !changedByPerson(context.plan))
+  const stray = slotOf(seen.name, run.change.name) === undefined;
+  if (stray && seen.execs > 0 && !changedByPerson(context.plan))
     throw new Stale("a leftover of it came into use since the plan");
 }
 

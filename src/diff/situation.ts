@@ -1,7 +1,7 @@
 import type { DesiredRuntime } from "../desire/desire.ts";
 import type { Hold } from "../model/facts.ts";
 import type { Address, Slot } from "../model/names.ts";
-import { SLOT_SUFFIX, slotOf } from "../model/names.ts";
+import { slotOf } from "../model/names.ts";
 import type { DormancyMark, ForeignObject, ObservedRuntime } from "../model/observed.ts";
 import type { ImageRefusal } from "../observe/images.ts";
 import type { Difference } from "./verdict.ts";
@@ -124,9 +124,4 @@ function sortSlots(name: string, objects: readonly ObservedRuntime[]): Slots {
     else found[slot] = object;
   }
   return { ...found, strays: strays.toSorted((a, b) => (a.object_id < b.object_id ? -1 : 1)) };
-}
-
-/** All names that must be free before an address counts as missing. */
-export function slotNames(name: string): string[] {
-  return Object.values(SLOT_SUFFIX).map((suffix) => name + suffix);
 }

@@ -8,6 +8,7 @@ import type { Capabilities } from "../model/capabilities.ts";
 import type { FieldRow } from "../model/fields.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { RuntimeLabels } from "../model/labels.ts";
+import { slotNames } from "../model/names.ts";
 import type { DormancyMark, Observation, ObservedRuntime, Probe } from "../model/observed.ts";
 import type { Host, Settings } from "../model/settings.ts";
 import type { ImageIdentity, Spec, WorkspaceProvider } from "../model/spec.ts";
@@ -44,6 +45,19 @@ export interface ObserveScope {
   readonly names: readonly string[];
   /** When given, only these addresses are of interest and a driver may look at no others. */
   readonly addresses?: readonly string[];
+}
+
+/**
+ * Engine names in which a foreign holder stands in the fleet's way: those of what is declared, and those of what it
+ * already has, since a session that no config names is kept as well.
+ */
+export function reservedNames(
+  scope: ObserveScope,
+  own: Iterable<{ readonly name: string }>,
+): ReadonlySet<string> {
+  const canonical = new Set(scope.names);
+  for (const { name } of own) canonical.add(name);
+  return new Set([...canonical].flatMap((name) => slotNames(name)));
 }
 
 /**

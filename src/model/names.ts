@@ -64,6 +64,11 @@ export function isAddress(text: string): text is Address {
   return parseAddress(text) !== undefined;
 }
 
+/** Every name that a runtime with this canonical name needs at some time of its life. */
+export function slotNames(canonical: string): string[] {
+  return Object.values(SLOT_SUFFIX).map((suffix) => canonical + suffix);
+}
+
 /** The slot a name is in, given a runtime's canonical name; undefined when it is another's. */
 export function slotOf(name: string, canonical: string): Slot | undefined {
   if (name === canonical) return "canonical";

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { readActivity, recordActivity } from "../../src/state/activity.ts";
 import { openRun } from "../../src/state/open-runs.ts";
 import { ownIdentity } from "../../src/util/process-identity.ts";
+import { disturb } from "../support/fleet-arbitraries.ts";
 import { HOUR, Lab } from "../support/memory-fleet.ts";
 
 const sandbox = { backend: "docker", docker: { image: "img:a" } };
@@ -62,5 +63,26 @@ describe("a state directory over the years", () => {
     expect(await readActivity(lab.state())).toHaveProperty("agent/gone");
     await lab.apply();
     expect(await readActivity(lab.state())).toEqual({});
+  });
+});
+
+describe("the .new of a killed apply", () => {
+  it("goes although its setup still runs in it", async () => {
+    await using lab = new Lab();
+    await lab.write({ sandbox, agents: { a: {} } });
+    await lab.apply();
+    await disturb(lab, {
+      kind: "leftover",
+      nth: 0,
+      slot: ".new",
+      owner: "own",
+      fresh: true,
+      running: true,
+    });
+    await disturb(lab, { kind: "exec", nth: 1 });
+    expect(lab.objects().map(({ running }) => running.size)).toEqual([0, 1]);
+    const { result } = await lab.apply();
+    expect(result).toMatchObject({ exit_code: 0, outcomes: [{ action: "repair", status: "done" }] });
+    expect(lab.objects()).toHaveLength(1);
   });
 });

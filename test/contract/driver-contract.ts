@@ -210,6 +210,15 @@ function observeCases({ fleet, harness, driver }: Cases): void {
     await expect(create).rejects.toMatchObject({ kind: "conflict" });
   });
 
+  it("reports who stands in the way of a runtime that no config names", async () => {
+    await using mine = fleet();
+    const { name } = await mine.run("a");
+    await using holder = await harness().behind.foreign(`${name}.old`, mine.name);
+    expect(holder).toBeDefined();
+    const { foreign } = await mine.observe({ names: [] });
+    expect(foreign.map((each) => each.name)).toEqual([`${name}.old`]);
+  });
+
   it("never takes another fleet's runtimes for ours, nor those of the same name with another id", async () => {
     await using mine = fleet();
     await using other = fleet();

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Standing } from "../../src/diff/situation.ts";
-import { slotNames, standing } from "../../src/diff/situation.ts";
+import { standing } from "../../src/diff/situation.ts";
+import { slotNames } from "../../src/model/names.ts";
 import type { ObservedRuntime } from "../../src/model/observed.ts";
 import { NOW, OWNER, STRANGER, found, wish } from "../support/runtimes.ts";
 

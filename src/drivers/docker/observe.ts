@@ -7,11 +7,10 @@ import { SandkeepError } from "../../errors.ts";
 import type { Json } from "../../model/json.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
 import { decodeLabels, FLEET_LABEL } from "../../model/labels.ts";
-import { slotOf } from "../../model/names.ts";
 import { foreignBecause } from "../../model/ownership.ts";
 import type { ForeignObject, Observation, ObservedRuntime, RuntimeState } from "../../model/observed.ts";
 import type { ObserveScope } from "../driver.ts";
-import { THIS_HOST } from "../driver.ts";
+import { THIS_HOST, reservedNames } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { dockerError, isGone } from "./errors.ts";
 import { countExecs } from "./execs.ts";
@@ -56,14 +55,18 @@ function sortOut(
 ): { ours: string[]; foreign: ForeignObject[] } {
   const ours: string[] = [];
   const foreign: ForeignObject[] = [];
-  for (const container of listed) {
+  const sorted = listed.map((container) => ({ container, labels: decodeLabels(container.Labels) }));
+  const own = sorted.flatMap(({ labels }) =>
+    labels !== undefined && isOwned(scope, labels) ? [labels] : [],
+  );
+  const wanted = reservedNames(scope, own);
+  for (const { container, labels } of sorted) {
     const name = engineName(container.Names[0] ?? "");
-    const labels = decodeLabels(container.Labels);
     if (labels !== undefined && isOwned(scope, labels)) {
       if (scope.addresses === undefined || scope.addresses.includes(labels.address)) ours.push(container.Id);
       continue;
     }
-    const why = foreignReason(container, labels, scope, name);
+    const why = foreignReason(container, labels, scope, wanted.has(name));
     if (why !== undefined) foreign.push({ name, object_id: container.Id, why });
   }
   return { ours, foreign };
@@ -73,10 +76,10 @@ function foreignReason(
   container: ListedContainer,
   labels: RuntimeLabels | undefined,
   scope: ObserveScope,
-  name: string,
+  wanted: boolean,
 ): string | undefined {
   const sameFleet = container.Labels[FLEET_LABEL] === scope.fleet;
-  if (!sameFleet && !scope.names.some((wanted) => slotOf(name, wanted) !== undefined)) return undefined;
+  if (!sameFleet && !wanted) return undefined;
   if (labels !== undefined) return foreignBecause(scope, labels);
   return sameFleet
     ? `it has the label of fleet "${scope.fleet}", but not labels that this version reads`

@@ -5,11 +5,11 @@
 import { lstat, readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Json } from "../../model/json.ts";
-import { isAddress, slotOf } from "../../model/names.ts";
+import { isAddress } from "../../model/names.ts";
 import { foreignBecause } from "../../model/ownership.ts";
 import type { DormancyMark, ForeignObject, Observation, ObservedRuntime } from "../../model/observed.ts";
 import type { HealthReport, ObserveScope } from "../driver.ts";
-import { THIS_HOST } from "../driver.ts";
+import { THIS_HOST, reservedNames } from "../driver.ts";
 import type { LocalContext } from "./context.ts";
 import { locate } from "./context.ts";
 import { unlessMissing } from "../../util/errno.ts";
@@ -30,10 +30,15 @@ export async function observeFleet(context: LocalContext, scope: ObserveScope): 
   try {
     const layout = fleetLayout(context.deps.stateDir, scope.fleet);
     const names = await listNames(layout);
+    const wanted = reservedNames(
+      scope,
+      names.filter(({ objectId }) => objectId !== undefined),
+    );
+    const look = (entry: NameEntry): Promise<Found> => lookAt(context, layout, entry, names, scope, wanted);
     const found: Found[] = [];
     for (let from = 0; from < names.length; from += BATCH) {
       const batch = names.slice(from, from + BATCH);
-      found.push(...(await Promise.all(batch.map((entry) => lookAt(context, layout, entry, names, scope)))));
+      found.push(...(await Promise.all(batch.map(look))));
     }
     return {
       status: "complete",
@@ -65,10 +70,12 @@ async function lookAt(
   { name, objectId }: NameEntry,
   names: readonly NameEntry[],
   scope: ObserveScope,
+  wanted: ReadonlySet<string>,
 ): Promise<Found> {
   if (objectId === undefined || !isRuntimeName(name)) {
-    const wanted = scope.names.some((each) => slotOf(name, each) !== undefined);
-    return wanted ? foreign(name, name, "the name is held by something that sandkeep did not make") : NOTHING;
+    return wanted.has(name)
+      ? foreign(name, name, "the name is held by something that sandkeep did not make")
+      : NOTHING;
   }
   // A cut-short rename leaves two names; an unfinished or half-removed object is none yet, or no more.
   const own = names.filter((entry) => entry.objectId === objectId).map((entry) => entry.name);

@@ -2,10 +2,11 @@ import { foreignBecause } from "../../model/ownership.ts";
 import type { Json } from "../../model/json.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
 import { FLEET_LABEL, decodeLabels, encodeLabels } from "../../model/labels.ts";
-import { SLOT_SUFFIX, isAddress } from "../../model/names.ts";
+import { isAddress } from "../../model/names.ts";
 import type { DormancyMark, ForeignObject, ObservedRuntime, RuntimeState } from "../../model/observed.ts";
 import type { ImageIdentity, Spec } from "../../model/spec.ts";
 import type { DriverEvent, ObserveScope } from "../driver.ts";
+import { reservedNames } from "../driver.ts";
 import { memoryError } from "./errors.ts";
 import type { FileTree } from "./file-tree.ts";
 import type { Running } from "./exec.ts";
@@ -192,11 +193,14 @@ export interface Listing {
 export function listFleet(view: MachineView, scope: ObserveScope): Listing {
   const runtimes: ObservedRuntime[] = [];
   const foreign: ForeignObject[] = [];
-  const wanted = new Set(scope.names.flatMap((name) => Object.values(SLOT_SUFFIX).map((end) => name + end)));
+  const owned = ({ fleet, fleet_id }: RuntimeLabels): boolean => owns(scope, fleet, fleet_id);
+  const own = view.objects.flatMap(({ seen }) =>
+    seen !== undefined && owned(seen.labels) ? [seen.labels] : [],
+  );
+  const wanted = reservedNames(scope, own);
   const addresses = scope.addresses === undefined ? undefined : new Set<string>(scope.addresses);
   view.objects.forEach(({ name, id, seen }, index) => {
-    const ours = seen !== undefined && owns(scope, seen.labels.fleet, seen.labels.fleet_id);
-    if (ours) {
+    if (seen !== undefined && owned(seen.labels)) {
       if (addresses === undefined || addresses.has(seen.labels.address)) runtimes.push(seen);
       return;
     }
