@@ -226,14 +226,12 @@ test("the first signal drains: what runs is finished, and nothing more is begun"
 
 test("the second signal leaves at once", async () => {
   await write(config("[agents.a]\n"));
-  world.inject({ op: "start", effect: { kind: "delay", ms: 1500 } });
+  world.inject({ op: "start", effect: { kind: "delay", ms: 60_000 } });
   const { stop, hard, ended } = start();
   await until(() => expect(world.log.some(({ op }) => op === "start")).toBe(true));
   stop.abort();
-  const before = Date.now();
   hard.abort();
   expect(await ended).toBe(130);
-  expect(Date.now() - before).toBeLessThan(1000);
 });
 
 test("what a cycle throws is told and tried again; watch goes on", async () => {

@@ -113,10 +113,8 @@ describe("the lease", () => {
     const other = children.start(state.base, state.fleet);
     await other.ask("lease");
     await other.kill();
-    const started = performance.now();
     await using mine = await acquireLease(state, { now });
     expect(mine.version).toBe(2);
-    expect(performance.now() - started).toBeLessThan(10_000);
   });
 
   it("is not kept by a process that got the dead holder's pid", async () => {
