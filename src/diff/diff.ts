@@ -99,7 +99,7 @@ function situate(
     intent.mode === "destroy"
       ? !intent.unprotect && (desired?.settings.protect ?? object.labels.protect)
       : object.execs > 0 || (desired?.settings.protect ?? object.labels.protect);
-  const found = standing(name, objects, facts.owner, now, keep);
+  const found = standing(name, objects, facts.changing ? undefined : facts.owner, now, keep);
   const { current } = found;
   const repairs: Repair[] = [...found.repairs];
   if (mark !== undefined && (current !== undefined || (desired === undefined && !input.configless))) {

@@ -62,12 +62,13 @@ export interface Standing {
 
 /**
  * Recovery by observation, for any machine. `.old` proves that the new one was healthy, so it is finished forward;
- * a `.new` alone proves nothing, so it is dropped, unless another state directory may still be working on it.
+ * a `.new` alone proves nothing, so it is dropped, unless somebody may still be working on it: another state directory,
+ * or, without an `owner`, any.
  */
 export function standing(
   name: string,
   objects: readonly ObservedRuntime[],
-  owner: string,
+  owner: string | undefined,
   now: number,
   spare: (object: ObservedRuntime) => boolean = () => false,
 ): Standing {

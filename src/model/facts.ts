@@ -22,6 +22,8 @@ export interface Hold {
 export interface Facts {
   /** Id of this state directory, written on what it creates. */
   readonly owner: string;
+  /** Another live process is changing the fleet from this state directory right now. */
+  readonly changing: boolean;
   readonly open_runs: readonly OpenRun[];
   readonly holds: readonly Hold[];
   /** Address → time of the last `run` or `shell`, milliseconds since the epoch. */

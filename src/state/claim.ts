@@ -100,6 +100,12 @@ function takeable(holder: Holder, stalledMark: string | undefined): boolean {
   return liveness(holder) === "dead" || markOf(holder) === stalledMark;
 }
 
+/** Who holds it by the file alone; undefined when nobody does, or one that is known to be dead. */
+export async function readHolder(path: string): Promise<Holder | undefined> {
+  const holder = (await readClaim(path))?.holder ?? undefined;
+  return holder === undefined || liveness(holder) === "dead" ? undefined : holder;
+}
+
 async function readClaim(path: string): Promise<ClaimFile | undefined> {
   return readJson(path, claimSchema, "report", undefined);
 }

@@ -4,6 +4,7 @@ import { readDeferred } from "./deferred.ts";
 import type { FleetState } from "./directory.ts";
 import { readOwnerId } from "./directory.ts";
 import { readHolds } from "./holds.ts";
+import { isLeasedElsewhere } from "./lease.ts";
 import { readOpenRuns } from "./open-runs.ts";
 import { readSightings } from "./sightings.ts";
 
@@ -12,13 +13,14 @@ import { readSightings } from "./sightings.ts";
  * A plan for a later time counts the holds of that time, and takes today's runs to be still going on.
  */
 export async function readFacts(state: FleetState, now: number, planned: number = now): Promise<Facts> {
-  const [owner, open_runs, holds, activity, sightings, deferred] = await Promise.all([
+  const [owner, changing, open_runs, holds, activity, sightings, deferred] = await Promise.all([
     readOwnerId(state.base),
+    isLeasedElsewhere(state),
     readOpenRuns(state, now),
     readHolds(state, planned),
     readActivity(state),
     readSightings(state),
     readDeferred(state),
   ]);
-  return { owner, open_runs, holds, activity, sightings, deferred };
+  return { owner, changing, open_runs, holds, activity, sightings, deferred };
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { SandkeepError } from "../errors.ts";
 import type { Claim, Holder } from "./claim.ts";
-import { takeClaim } from "./claim.ts";
+import { readHolder, takeClaim } from "./claim.ts";
 import type { FleetState } from "./directory.ts";
 
 const DEFAULT_TTL = 30_000;
@@ -61,6 +61,16 @@ export async function acquireLease(state: FleetState, options: LeaseOptions): Pr
   }
 }
 
+/** For readers, who take no lease: whether another process has it. */
+export async function isLeasedElsewhere(state: FleetState): Promise<boolean> {
+  const holder = await readHolder(leaseFile(state));
+  return holder !== undefined && !(holder.pid === process.pid && shared.has(state.dir));
+}
+
+function leaseFile(state: FleetState): string {
+  return join(state.dir, "lease.json");
+}
+
 function share(state: FleetState, options: LeaseOptions): Shared {
   const entry: Shared = { claim: claimLease(state, options), users: 0 };
   shared.set(state.dir, entry);
@@ -69,7 +79,7 @@ function share(state: FleetState, options: LeaseOptions): Shared {
 
 async function claimLease(state: FleetState, options: LeaseOptions): Promise<Claim> {
   await releasing.get(state.dir);
-  const result = await takeClaim(join(state.dir, "lease.json"), {
+  const result = await takeClaim(leaseFile(state), {
     now: options.now,
     ttlMs: options.ttlMs ?? DEFAULT_TTL,
     waitMs: options.waitMs ?? 0,

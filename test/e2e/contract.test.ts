@@ -277,6 +277,8 @@ describe("a lease that is held", () => {
     expect(running.child.exitCode).toBeNull();
     for (const argv of [["plan"], ["list"], ["explain"]])
       expect(await slow.run(argv)).toMatchObject({ code: 0 });
+    // What the first one is making is not a leftover of anybody.
+    expect((await slow.run(["plan"])).stdout).toContain("another sandkeep is creating it right now");
     await writeFile(join(slow.root, "go"), "");
     expect(await running.ended).toMatchObject({ code: 0 });
   });

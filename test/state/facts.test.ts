@@ -16,7 +16,15 @@ import type { Children } from "./processes-kit.ts";
 import { compileChildren } from "./processes-kit.ts";
 import { temporaryDirectory, temporaryState } from "./temporary.ts";
 
-const EMPTY = { owner: "unowned", open_runs: [], holds: [], activity: {}, sightings: {}, deferred: {} };
+const EMPTY = {
+  owner: "unowned",
+  changing: false,
+  open_runs: [],
+  holds: [],
+  activity: {},
+  sightings: {},
+  deferred: {},
+};
 
 describe("the state directory", () => {
   it.each([
@@ -77,6 +85,7 @@ describe("facts", () => {
     expect(run.run_id).toBe("r1");
     expect(await readFacts(state, 100)).toEqual({
       owner,
+      changing: false,
       open_runs: [{ run_id: "r1", address: "shared", agent: "a", session: "main", started_at: 60 }],
       holds: [{ address: "shared", reason: "debugging", by: "ann", since: 50 }],
       activity: { "session/agent:work:pr-12": 20 },

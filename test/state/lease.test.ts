@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { lockAddress } from "../../src/state/address-lock.ts";
 import type { FleetState } from "../../src/state/directory.ts";
 import { fleetState } from "../../src/state/directory.ts";
-import { acquireLease } from "../../src/state/lease.ts";
+import { acquireLease, isLeasedElsewhere } from "../../src/state/lease.ts";
 import { ownIdentity } from "../../src/util/process-identity.ts";
 import type { Children } from "./processes-kit.ts";
 import { compileChildren } from "./processes-kit.ts";
@@ -78,9 +78,12 @@ describe("the lease", () => {
       exitCode: 75,
       message: expect.stringContaining(`process ${other.process.pid} on `),
     });
+    expect(await isLeasedElsewhere(state)).toBe(true);
     expect(await other.ask("release")).toBe("released");
+    expect(await isLeasedElsewhere(state)).toBe(false);
     await using mine = await acquireLease(state, { now });
     expect(mine.version).toBe(2);
+    expect(await isLeasedElsewhere(state)).toBe(false);
     expect(await other.ask("lease")).toBe("LEASE_HELD");
   });
 

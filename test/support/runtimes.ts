@@ -164,7 +164,16 @@ export function found(desired: DesiredRuntime, more: Found = {}): ObservedRuntim
 }
 
 export function factsOf(more: Partial<Facts> = {}): Facts {
-  return { owner: OWNER, open_runs: [], holds: [], activity: {}, sightings: {}, deferred: {}, ...more };
+  return {
+    owner: OWNER,
+    changing: false,
+    open_runs: [],
+    holds: [],
+    activity: {},
+    sightings: {},
+    deferred: {},
+    ...more,
+  };
 }
 
 export function seen(
