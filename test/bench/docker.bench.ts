@@ -56,7 +56,7 @@ describeWithServices("a docker host", (services) => {
   afterAll(async () => {
     await run("destroy", "--all", "--yes");
     await proxy[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
   it("is observed with one list call and concurrent inspects", async () => {

@@ -21,7 +21,7 @@ beforeAll(async () => {
   expect(run([MAIN, "init", "--fleet", "bench"]).status).toBe(0);
 });
 afterAll(async () => {
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
 interface Run {

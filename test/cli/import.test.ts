@@ -21,7 +21,7 @@ beforeEach(async () => {
   await writeFile(join(here.cwd, "fluffbuzz.json"), FLUFFBUZZ);
 });
 afterEach(async () => {
-  await rm(dir, { recursive: true, force: true });
+  await rm(dir, { recursive: true, force: true, maxRetries: 5 });
 });
 
 const written = () => readFile(join(here.cwd, "sandkeep.toml"), "utf8");

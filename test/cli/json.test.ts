@@ -21,7 +21,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await cli(["destroy", "--all", "--unprotect", "--yes"], context);
-  await rm(dir, { recursive: true, force: true });
+  await rm(dir, { recursive: true, force: true, maxRetries: 5 });
 });
 
 /** Runs with `--json` and fails unless stdout is exactly one JSON document. */

@@ -20,7 +20,7 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "sandkeep-cli-"));
 });
 afterEach(async () => {
-  await rm(dir, { recursive: true, force: true });
+  await rm(dir, { recursive: true, force: true, maxRetries: 5 });
 });
 
 const here = () => ({ cwd: dir, env: { SANDKEEP_STATE_DIR: join(dir, "state"), HOME: dir } });

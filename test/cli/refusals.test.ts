@@ -31,7 +31,7 @@ afterEach(async () => {
   await config("[agents.main]");
   await sandkeep("release", "fleet");
   await sandkeep("destroy", "--all", "--unprotect", "--yes");
-  await rm(dir, { recursive: true, force: true });
+  await rm(dir, { recursive: true, force: true, maxRetries: 5 });
 });
 
 async function config(body: string): Promise<void> {

@@ -20,7 +20,7 @@ export async function inFolder<T>(files: Files, body: (folder: string) => Promis
     }
     return await body(folder);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

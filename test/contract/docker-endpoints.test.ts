@@ -24,7 +24,7 @@ describeWithServices("ways to a docker engine", (services) => {
   });
   afterEach(async () => {
     for (const close of closing.splice(0).toReversed()) await close();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
   const open = async (host: Host | undefined, env: DriverDeps["env"]): Promise<Driver> => {

@@ -173,7 +173,7 @@ export class DockerFleet implements AsyncDisposable {
     const volumes = await this.docker("volume", "ls", "-q", "--filter", filter);
     if (volumes !== "") await this.docker("volume", "rm", "-f", ...volumes.split("\n"));
     await this.driver[Symbol.asyncDispose]();
-    await rm(this.folder, { recursive: true, force: true });
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

@@ -77,7 +77,7 @@ async function dockerHarness({ docker }: TestServices): Promise<ContractHarness>
     unreachable: async () =>
       dockerDriver.openReader({ ...host, docker: `unix://${join(dir, "nobody.sock")}` }, realDeps(dir, {})),
     source: async () => folderSource(dir),
-    [Symbol.asyncDispose]: async () => rm(dir, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: async () => rm(dir, { recursive: true, force: true, maxRetries: 5 }),
   };
 }
 

@@ -318,7 +318,7 @@ export async function sampleTar(): Promise<Readable> {
     });
     return Readable.from([stdout]);
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    await rm(dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
@@ -336,6 +336,6 @@ export async function listTar(tar: Readable): Promise<readonly string[]> {
       .filter((line) => line !== "" && !line.startsWith("d"))
       .toSorted();
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    await rm(dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }

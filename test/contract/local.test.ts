@@ -44,7 +44,7 @@ async function localHarness(isolation: "none" | "bubblewrap"): Promise<ContractH
       return localDriver.openReader(undefined, realDeps(base));
     },
     source: async () => folderSource(dir),
-    [Symbol.asyncDispose]: async () => rm(dir, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: async () => rm(dir, { recursive: true, force: true, maxRetries: 5 }),
   };
 }
 

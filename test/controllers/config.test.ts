@@ -22,7 +22,7 @@ beforeEach(async () => {
   watched = [];
 });
 
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterEach(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 function write(text: string): Promise<void> {
   return writeFile(join(folder, "sandkeep.toml"), text);

@@ -171,7 +171,7 @@ export class Project implements AsyncDisposable {
       await this.#removeAll(["ps", "-aq"], ["rm", "-fv"]);
       await this.#removeAll(["volume", "ls", "-q"], ["volume", "rm", "-f"]);
     }
-    await rm(this.folder, { recursive: true, force: true });
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
   async #removeAll(list: readonly string[], remove: readonly string[]): Promise<void> {

@@ -18,7 +18,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await trigger?.[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
 async function watch(paths: WatchedPaths): Promise<void> {

@@ -9,7 +9,7 @@ const sandbox = { backend: "docker", docker: { image: "img:a" } };
 
 /** A file where a folder was: nothing can be written below it any more, not even by root. */
 async function spoil(folder: string): Promise<void> {
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   await writeFile(folder, "");
 }
 

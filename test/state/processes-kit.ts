@@ -49,7 +49,7 @@ export async function compileChildren(): Promise<Children> {
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(children.map((child) => child.kill()));
-      await rm(dir, { recursive: true, force: true });
+      await rm(dir, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

@@ -9,7 +9,7 @@ import { fleetState } from "../../src/state/directory.ts";
 /** A new folder that goes away with the test. */
 export async function temporaryDirectory(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "sandkeep-state-"));
-  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  onTestFinished(() => rm(dir, { recursive: true, force: true, maxRetries: 5 }));
   return dir;
 }
 

@@ -186,7 +186,7 @@ export class Lab implements AsyncDisposable {
   async inherit(from: string, to: string): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       try {
-        await rm(this.stateDir(to), { recursive: true, force: true });
+        await rm(this.stateDir(to), { recursive: true, force: true, maxRetries: 5 });
         // Mutexes and half-written files live for milliseconds; others of the same process come and go with them.
         const filter = (path: string) => !/\.lock$|\.\d+$/.test(path);
         await cp(this.stateDir(from), this.stateDir(to), { recursive: true, filter });

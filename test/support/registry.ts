@@ -184,7 +184,7 @@ ${auth}`,
     for (const id of new Set(ids.map((line) => line.split(" ")[1] ?? ""))) {
       await docker("rmi", "-f", id).catch(() => undefined);
     }
-    await rm(this.#folder, { recursive: true, force: true });
+    await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

@@ -72,7 +72,7 @@ async function startServices(): Promise<Instance> {
     };
   } catch (cause) {
     await stop(child, exited);
-    await rm(dir, { recursive: true, force: true });
+    await rm(dir, { recursive: true, force: true, maxRetries: 5 });
     throw new Error(errors().trim() || "services.sh failed", { cause });
   }
 }

@@ -37,7 +37,7 @@ describe("the docker CLI's files", () => {
     home = await mkdtemp(join(tmpdir(), "sandkeep-home-"));
     await mkdir(join(home, ".docker"));
   });
-  afterEach(() => rm(home, { recursive: true, force: true }));
+  afterEach(() => rm(home, { recursive: true, force: true, maxRetries: 5 }));
   const config = (value: unknown) => writeFile(join(home, ".docker", "config.json"), JSON.stringify(value));
 
   it("come after the host's table and DOCKER_HOST, and before the usual socket", async () => {

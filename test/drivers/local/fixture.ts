@@ -50,7 +50,7 @@ export async function bench(env: Record<string, string | undefined> = process.en
     deps,
     driver: await localDriver.open(undefined, deps),
     scope: { fleet, fleet_id: "id1", names: [NAME] },
-    [Symbol.asyncDispose]: () => rm(base, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: () => rm(base, { recursive: true, force: true, maxRetries: 5 }),
   };
 }
 

@@ -37,7 +37,7 @@ export class PrivateEngine implements AsyncDisposable {
       once(script, "exit").then(() => ["ended"]),
     ]);
     if (!String(said).startsWith("ready")) {
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
       throw new Error(`no private engine: ${await errors}`);
     }
     const line = await readFile(`/proc/${await pidIn(folder)}/cmdline`, "utf8");

@@ -224,7 +224,7 @@ idle = "${idle}"
         .catch(() => undefined);
     }
     await this.proxy[Symbol.asyncDispose]();
-    await rm(this.folder, { recursive: true, force: true });
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
