@@ -126,6 +126,15 @@ export interface SandkeepConfig {
     debounce?: string;
   };
   /**
+   * What is recorded of each run.
+   */
+  runs?: {
+    /**
+     * How much is kept of each stream of a run; beyond it the oldest goes. Such as "64MiB".
+     */
+    max_log?: string | number;
+  };
+  /**
    * Which tools may be used, for every agent.
    */
   tools?: {

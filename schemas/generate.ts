@@ -21,7 +21,16 @@ import { imageCheckSchema, imageListSchema, imageLockSchema, imagePruneSchema } 
 import { listedRuntimeSchema, listingSchema } from "../src/model/listing.ts";
 import { applyResultSchema, outcomeSchema } from "../src/model/outcome.ts";
 import { changeSchema, nodeSchema, planSchema, reasonSchema } from "../src/model/plan.ts";
-import { runManifestSchema } from "../src/model/run.ts";
+import {
+  listedRunSchema,
+  runIndexSchema,
+  runInspectionSchema,
+  runLedgerStatusSchema,
+  runListSchema,
+  runManifestSchema,
+  runPathsSchema,
+  runTailSchema,
+} from "../src/model/run.ts";
 import { sourceSchema } from "../src/model/source.ts";
 
 interface Format {
@@ -81,7 +90,21 @@ const FORMATS: readonly Format[] = [
     name: "run",
     schema: runManifestSchema,
     io: "output",
-    description: "Answer of `sandkeep run --json` and `shell --json`.",
+    description: "Answer of `sandkeep run --json` and `shell --json`, and the `manifest.json` of each run.",
+  },
+  {
+    name: "runs",
+    schema: z.union([
+      runListSchema,
+      runLedgerStatusSchema,
+      runInspectionSchema,
+      runTailSchema,
+      runPathsSchema,
+      runIndexSchema,
+    ]),
+    io: "output",
+    description:
+      "Answers of `sandkeep runs list`, `status`, `inspect`, `tail`, `open` and `rebuild-index` with --json, in this order.",
   },
   {
     name: "validate",
@@ -103,7 +126,9 @@ const PARTS: Readonly<Record<string, z.ZodType>> = {
   Reason: reasonSchema,
   GraphNode: nodeSchema,
   Outcome: outcomeSchema,
+  ListedRun: listedRunSchema,
   ListedRuntime: listedRuntimeSchema,
+  RunManifest: runManifestSchema,
   ExplainedAgent: explainedAgentSchema,
   ToolVerdict: toolVerdictSchema,
 };

@@ -1,10 +1,13 @@
 // Generated from run.schema.json by schemas/generate.ts.
 
 /**
- * Answer of `sandkeep run --json` and `shell --json`.
+ * Answer of `sandkeep run --json` and `shell --json`, and the `manifest.json` of each run.
  */
 export interface SandkeepRun {
+  format_version: 1;
   run_id: string;
+  source: string;
+  status: "running" | "ok" | "failed" | "interrupted";
   agent: string;
   session: string;
   sandboxed: boolean;
@@ -13,8 +16,71 @@ export interface SandkeepRun {
   host: string | null;
   object_id: string | null;
   spec_hash: string | null;
+  image: {
+    ref: string;
+    kind: string;
+    digest: string;
+    platform: string;
+  } | null;
+  argv: string[];
+  cwd: string | null;
+  env: {
+    mode: "inherit" | "clean";
+    names: string[];
+    secrets: string[];
+  };
+  tty: boolean;
+  config: {
+    file: string;
+    commit: string | null;
+    dirty: boolean | null;
+  };
   started_at: string;
-  duration_ms: number;
-  exit_code: number;
+  ended_at: string | null;
+  duration_ms: number | null;
+  timeout_ms: number | null;
   timed_out: boolean;
+  cancelled: boolean;
+  exit_code: number | null;
+  signal: string | null;
+  exit_class:
+    | (
+        | "success"
+        | "timeout"
+        | "cancelled"
+        | "backend-lost"
+        | "not-started"
+        | "not-found"
+        | "not-executable"
+        | "signal"
+        | "error"
+        | "interrupted"
+      )
+    | null;
+  error: {
+    code: string;
+    message: string;
+  } | null;
+  logs: {
+    stdout: {
+      bytes: number;
+      dropped: number;
+      lost: number;
+      error: string | null;
+    };
+    stderr: {
+      bytes: number;
+      dropped: number;
+      lost: number;
+      error: string | null;
+    };
+  } | null;
+  tool_version: string;
+  process: {
+    pid: number;
+    start_time: string;
+    boot_id: string;
+    pid_namespace: string;
+    host: string;
+  };
 }

@@ -1,5 +1,6 @@
 import { SandkeepError } from "../errors.ts";
 import type { Spec } from "../model/spec.ts";
+import { maskSecrets } from "../util/secret-mask.ts";
 import type { ApplyContext, ChangeRun } from "./context.ts";
 import { endOf } from "./command.ts";
 import { tail } from "./streams.ts";
@@ -42,26 +43,4 @@ function quote(output: string, secrets: readonly string[], longest: number): str
   const masked = maskSecrets(output, secrets);
   const whole = Buffer.byteLength(output) < TAIL_BYTES + longest;
   return (whole ? masked : masked.slice(longest)).slice(-TAIL_BYTES).trim();
-}
-
-/** Every character of every occurrence is masked, so that of secrets which overlap in a text no part is left. */
-export function maskSecrets(text: string, secrets: readonly string[]): string {
-  const spans = secrets.flatMap((secret) => occurrences(text, secret)).toSorted((a, b) => a.from - b.from);
-  let masked = "";
-  let shown = 0;
-  for (const { from, to } of spans) {
-    // One that begins inside the last masks no more than its own rest.
-    if (from >= shown) masked += `${text.slice(shown, from)}***`;
-    shown = Math.max(shown, to);
-  }
-  return masked + text.slice(shown);
-}
-
-function occurrences(text: string, secret: string): { readonly from: number; readonly to: number }[] {
-  const found: { from: number; to: number }[] = [];
-  if (secret === "") return found;
-  for (let from = text.indexOf(secret); from >= 0; from = text.indexOf(secret, from + 1)) {
-    found.push({ from, to: from + secret.length });
-  }
-  return found;
 }

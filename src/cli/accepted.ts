@@ -14,7 +14,7 @@ export async function checkAccepted(given: Given): Promise<void> {
     const flagged = options[key] !== undefined;
     const refused = flagged || (twinRefusedBy.includes(verb) && (env[twin] ?? "") !== "");
     if (!refused) continue;
-    const hint = `${flag} is for ${listWords(verbs)}.`;
+    const hint = `${flag} is for ${listWords(verbs, verbs.length)}.`;
     throw usageError(
       `${verb} cannot honour ${flagged ? flag : twin}`,
       flagged ? hint : `Unset ${twin}; ${hint}`,

@@ -1,4 +1,5 @@
 import type { Invocation } from "./invocation.ts";
+import { NAME_PATTERN } from "../model/names.ts";
 import { configFile } from "./engine.ts";
 import { usageError } from "./exit-codes.ts";
 import { durationOption, listOption, textOption } from "./options.ts";
@@ -25,6 +26,23 @@ export function commandEnv(
   return env;
 }
 
+function envMode(invocation: Invocation): { readonly envMode?: "inherit" | "clean" } {
+  const text = textOption(invocation, "envMode");
+  if (text === undefined) return {};
+  if (text === "inherit" || text === "clean") return { envMode: text };
+  throw usageError(`--env-mode is ${JSON.stringify(text)}`, "Expected inherit or clean.");
+}
+
+function source(invocation: Invocation): { readonly source?: string } {
+  const text = textOption(invocation, "source");
+  if (text === undefined) return {};
+  if (NAME_PATTERN.test(text) && text !== "all") return { source: text };
+  throw usageError(
+    `--source is ${JSON.stringify(text)}`,
+    "Expected letters, digits, dots, dashes and underscores, at most 64; all stands for every source.",
+  );
+}
+
 /** What `run` and `shell` ask of the engine. */
 export function commandRequest(invocation: Invocation, argv: readonly string[]) {
   const agent = textOption(invocation, "agent");
@@ -35,6 +53,8 @@ export function commandRequest(invocation: Invocation, argv: readonly string[]) 
     ...(agent === undefined ? {} : { agent }),
     ...(session === undefined ? {} : { session }),
     ...(timeoutMs === undefined || timeoutMs === "off" ? {} : { timeoutMs }),
+    ...envMode(invocation),
+    ...source(invocation),
     argv: [...argv],
     env: commandEnv(listOption(invocation, "env"), invocation.env),
   };

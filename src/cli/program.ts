@@ -53,6 +53,16 @@ export function makeProgram(
   return program;
 }
 
+/** `runs tail -f` follows, as every `tail` does; the same letter before the verb, or of another, names a config. */
+function ownShortFlags(argv: readonly string[]): readonly string[] {
+  const verb = argv.findIndex((word, index) => word === "runs" && argv[index + 1] === "tail");
+  const end = argv.indexOf("--");
+  if (verb < 0 || (end >= 0 && end < verb)) return argv;
+  return argv.map((word, index) =>
+    word === "-f" && index > verb && (end < 0 || index < end) ? "--follow" : word,
+  );
+}
+
 /** A parser's complaint in our words; undefined when it only printed help or the version. */
 function asUsageError(error: CommanderError): Error | undefined {
   if (error.exitCode === 0) return undefined;
@@ -77,7 +87,7 @@ export function parseCommandLine(
     parsed = chosen;
   });
   try {
-    program.parse(argv, { from: "user" });
+    program.parse(ownShortFlags(argv), { from: "user" });
   } catch (error) {
     const fault = error instanceof CommanderError ? asUsageError(error) : error;
     if (fault !== undefined) throw fault;

@@ -31,7 +31,7 @@ export interface SelectiveFlag {
 }
 
 const GOING_BY_A_CONFIG =
-  "init validate explain plan apply watch list inspect recreate prune images destroy run shell hold release";
+  "init validate explain plan apply watch list inspect recreate prune images destroy run shell runs hold release";
 
 export const HONOURED: readonly SelectiveFlag[] = [
   {
@@ -45,7 +45,7 @@ export const HONOURED: readonly SelectiveFlag[] = [
     flag: "--fleet",
     key: "fleet",
     env: "SANDKEEP_FLEET",
-    verbs: ["init", "import", "list", "inspect", "prune", "destroy", "hold", "release"],
+    verbs: ["init", "import", "list", "inspect", "prune", "destroy", "runs", "hold", "release"],
     // Verbs that go by a config compare it with the config's own fleet.
     twinRefusedBy: [],
   },
@@ -76,11 +76,27 @@ const RUN_OPTIONS: readonly VerbOption[] = [
   AGENT,
   SESSION,
   { flags: "--timeout <duration>", about: "end the command after this time; exit 124" },
+  { flags: "--env-mode <mode>", about: "inherit (default), or clean: without the agent's secrets" },
+  { flags: "--source <name>", about: "who asks, as `runs` tells it (default cli)" },
   {
     flags: "--env <NAME[=VALUE]>",
     about: "set a variable, or pass the one of this shell; may be repeated",
     repeated: true,
   },
+];
+
+const RUNS_OPTIONS: readonly VerbOption[] = [
+  { flags: "--latest", about: "the run that began last" },
+  { flags: "--latest-failed", about: "the last one that failed" },
+  { flags: "--source <name>", about: "only what this one asked for: cli, task, canary, …" },
+  AGENT,
+  SESSION,
+  { flags: "--status <status>", about: "list: all, running, ok, failed or interrupted" },
+  { flags: "--limit <n>", about: "list: at most this many" },
+  { flags: "--tail <n>", about: "inspect, tail: so many last lines" },
+  { flags: "--follow", about: "tail (-f): go on as lines come, until the run ends" },
+  { flags: "--stream <name>", about: "tail, open: stdout, stderr or all" },
+  { flags: "--pager", about: "open: show the log in $PAGER" },
 ];
 
 export const VERBS: readonly Verb[] = [
@@ -253,6 +269,16 @@ export const VERBS: readonly Verb[] = [
     args: [["[command...]", "after --; else a shell"]],
     options: RUN_OPTIONS,
     load: () => import("./commands/shell.ts"),
+  },
+  {
+    name: "runs",
+    about: "show what was run: where, under what, its output, and how it ended",
+    args: [
+      ["<action>", "list, status, inspect, tail, open or rebuild-index"],
+      ["[runs...]", "an id, the beginning of one, or a run's folder"],
+    ],
+    options: RUNS_OPTIONS,
+    load: () => import("./commands/runs.ts"),
   },
   {
     name: "hold",

@@ -112,6 +112,10 @@ export interface ResolvedFleet {
   readonly hosts: Readonly<Record<string, Host>>;
   readonly guards: { readonly max_destroy: number | "off"; readonly allow_empty: boolean };
   readonly watch: { readonly resync: number; readonly workers: number; readonly debounce: number };
+  readonly runs: {
+    /** Most bytes kept of each stream of a run. */
+    readonly max_log: number;
+  };
   /** Key of the HMAC that stands for secrets in labels, when the config gives one. */
   readonly secrets_key?: SecretRef;
 }

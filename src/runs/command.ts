@@ -10,6 +10,12 @@ export interface RunRequest {
   readonly env: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
   readonly tty?: TerminalSize;
+  /** `clean` leaves out the agent's secrets, and on the host all but a few variables of the caller; else `inherit`. */
+  readonly envMode?: "inherit" | "clean";
+  /** Who asks, as the ledger tells it; `cli` when nobody says. */
+  readonly source?: string;
+  /** Given by who waits for this very run to appear; else a new one. */
+  readonly runId?: string;
 }
 
 export interface RunIo {
@@ -25,6 +31,7 @@ export interface RunIo {
 export interface Ended {
   readonly exitCode: number;
   readonly timedOut: boolean;
+  readonly cancelled: boolean;
 }
 
 /** After its time is up a command gets this long to end by itself. */
@@ -33,28 +40,44 @@ const TIMED_OUT = 124;
 /** What one timer can wait; a longer time would end at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** The command's own exit code, or 124 when its time was up: TERM first, KILL after the grace. */
-export async function awaitEnd(handle: ExecHandle, timeoutMs: number | undefined): Promise<Ended> {
-  if (timeoutMs === undefined) return { ...(await handle.result), timedOut: false };
-  let timedOut = false;
-  const quietly = (name: NodeJS.Signals): void => void handle.signal(name).catch(() => undefined);
+/** Somebody asks for its end; undefined when nobody will any more. */
+export type Cancelled = Promise<{ readonly graceMs: number } | undefined>;
+
+/** The command's own exit code, or 124 when its time was up: TERM first, KILL after the grace. So is one cancelled. */
+export async function awaitEnd(
+  handle: ExecHandle,
+  timeoutMs: number | undefined,
+  cancelled: Cancelled = Promise.resolve(undefined),
+): Promise<Ended> {
+  let reason: "timeout" | "cancelled" | undefined;
   let kill: NodeJS.Timeout | undefined;
-  let term: NodeJS.Timeout | undefined;
-  const waitFor = (ms: number): void => {
-    const step = Math.min(ms, LONGEST_TIMER_MS);
-    term = setTimeout(() => (ms > step ? waitFor(ms - step) : expire()), step);
-  };
-  const expire = (): void => {
-    timedOut = true;
+  const quietly = (name: NodeJS.Signals): void => void handle.signal(name).catch(() => undefined);
+  const end = (why: "timeout" | "cancelled", graceMs: number): void => {
+    if (reason !== undefined) return;
+    reason = why;
     quietly("SIGTERM");
-    kill = setTimeout(() => quietly("SIGKILL"), GRACE_MS);
+    kill = setTimeout(() => quietly("SIGKILL"), graceMs);
   };
-  waitFor(timeoutMs);
+  const timer = timeoutMs === undefined ? undefined : longTimer(timeoutMs, () => end("timeout", GRACE_MS));
+  let over = false;
+  void cancelled.then((asked) => asked !== undefined && !over && end("cancelled", asked.graceMs));
   try {
     const { exitCode } = await handle.result;
-    return { exitCode: timedOut ? TIMED_OUT : exitCode, timedOut };
+    const timedOut = reason === "timeout";
+    return { exitCode: timedOut ? TIMED_OUT : exitCode, timedOut, cancelled: reason === "cancelled" };
   } finally {
-    clearTimeout(term);
+    over = true;
+    timer?.[Symbol.dispose]();
     clearTimeout(kill);
   }
+}
+
+function longTimer(ms: number, expire: () => void): Disposable {
+  let timer: NodeJS.Timeout;
+  const waitFor = (left: number): void => {
+    const step = Math.min(left, LONGEST_TIMER_MS);
+    timer = setTimeout(() => (left > step ? waitFor(left - step) : expire()), step);
+  };
+  waitFor(ms);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
 }

@@ -1,54 +1,39 @@
 /**
- * In: who runs what, and streams. Out: the run's manifest. A ready runtime is used as it is, under a short address lock
- * only; a missing or dormant one is first made ready by the same flow as every apply. It plans nothing by itself.
+ * In: who runs what, and streams. Out: the run's manifest, which the ledger keeps with the output. A ready runtime is
+ * used as it is, under a short address lock only; a missing or dormant one is first made ready by the same flow as every
+ * apply. It plans nothing by itself.
  */
 import { placeSession } from "../desire/sessions.ts";
-import { runtimeName } from "../desire/identity.ts";
-import type { Driver } from "../drivers/driver.ts";
+import type { ExecHandle } from "../drivers/driver.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
 import { SandkeepError, toError } from "../errors.ts";
 import type { Address } from "../model/names.ts";
-import type { ObservedRuntime } from "../model/observed.ts";
 import type { RunManifest } from "../model/run.ts";
-import { secretIo } from "../plan/secrets.ts";
 import { driverDeps } from "../plan/survey.ts";
 import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
 import { loadFleet } from "../policy/fleet.ts";
 import type { Engine } from "../reconcile.ts";
-import { resolveSecret } from "../resolve/secrets.ts";
 import { recordActivity } from "../state/activity.ts";
-import { lockAddress } from "../state/address-lock.ts";
 import type { FleetState } from "../state/directory.ts";
 import { fleetState } from "../state/directory.ts";
-import type { OpenRunHandle } from "../state/open-runs.ts";
-import { openRun } from "../state/open-runs.ts";
 import { formatDuration } from "../util/duration.ts";
-import type { RunIo, RunRequest } from "./command.ts";
+import { claim, placeOf, targetOf } from "./claim.ts";
+import type { Ended, RunIo, RunRequest } from "./command.ts";
 import { awaitEnd } from "./command.ts";
+import type { ConfigCommit } from "./config-commit.ts";
+import { configCommit } from "./config-commit.ts";
+import { callerEnvironment, secretValues } from "./environment.ts";
 import { runOnHost } from "./host-command.ts";
-import type { Target } from "./ready.ts";
-import { findReady, makeReady } from "./ready.ts";
+import type { RunHead, RunRecord } from "./record.ts";
+import { recordRun } from "./record.ts";
+import { makeRunId } from "./run-id.ts";
 import type { Whom } from "./whom.ts";
 import { chooseSession } from "./whom.ts";
 
-const LOCK_WAIT_MS = 60_000;
-/** Between waking and using a runtime somebody may take it away again; then it is woken again, this often. */
-const ATTEMPTS = 3;
+/** A manifest whose command has told how it ended. */
+export type EndedRun = RunManifest & { readonly exit_code: number };
 
-type Ran = { readonly status: "ran"; readonly manifest: RunManifest };
-
-export async function runCommand(engine: Engine, request: RunRequest, io: RunIo): Promise<Ran | Invalid> {
-  const { cwd, env, drivers, stateDir } = engine;
-  const config = await loadFleet({ file: request.file, cwd, env, drivers, stateDir });
-  if (config.status === "invalid") return config;
-  const whom = chooseSession(config.fleet, request);
-  const placement = placeSession(whom.agent.settings, whom.agent.name, whom.session);
-  const run: Run = { engine, config, whom, request, io, run_id: engine.randomId() };
-  const manifest = placement.sandboxed
-    ? await runInside(run, placement.address)
-    : await onHost(run, placement.why);
-  return { status: "ran", manifest };
-}
+type Ran = { readonly status: "ran"; readonly manifest: EndedRun };
 
 interface Run {
   readonly engine: Engine;
@@ -57,66 +42,178 @@ interface Run {
   readonly request: RunRequest;
   readonly io: RunIo;
   readonly run_id: string;
+  readonly state: FleetState;
+  /** Asked for early and awaited late: git takes longer than all else. */
+  readonly commit: Promise<ConfigCommit>;
 }
 
-async function onHost(run: Run, why: string): Promise<RunManifest> {
+export async function runCommand(engine: Engine, request: RunRequest, io: RunIo): Promise<Ran | Invalid> {
+  const { cwd, env, drivers, stateDir } = engine;
+  const config = await loadFleet({ file: request.file, cwd, env, drivers, stateDir });
+  if (config.status === "invalid") return config;
+  const whom = chooseSession(config.fleet, request);
+  const placement = placeSession(whom.agent.settings, whom.agent.name, whom.session);
+  const run_id = request.runId ?? makeRunId(engine.now(), engine.randomId());
+  const state = fleetState(stateDir, config.fleet.fleet);
+  const commit = configCommit(config.loaded, env);
+  const run: Run = { engine, config, whom, request, io, run_id, state, commit };
+  const manifest = placement.sandboxed
+    ? await runInside(run, placement.address)
+    : await onHost(run, placement.why);
+  return { status: "ran", manifest };
+}
+
+const ON_HOST = {
+  sandboxed: false,
+  address: null,
+  backend: null,
+  host: null,
+  object_id: null,
+  spec_hash: null,
+  image: null,
+} as const;
+
+async function onHost(run: Run, why: string): Promise<EndedRun> {
   const { engine, io, request, whom } = run;
   const { settings } = whom.agent;
-  engine.sink.notify({
-    type: "note",
-    level: "warn",
-    code: "NOT_SANDBOXED",
-    message: `not sandboxed: ${why}`,
+  const message = `not sandboxed: ${why}`;
+  engine.sink.notify({ type: "note", level: "warn", code: "NOT_SANDBOXED", message });
+  const mode = request.envMode ?? "inherit";
+  const cwd = settings.workspace.source;
+  const secrets = await orRefused(run, { ...ON_HOST, cwd }, {}, () => secretsOf(run));
+  const env = { ...callerEnvironment(engine.env, mode), ...settings.env, ...secrets };
+  const terminal = request.tty !== undefined;
+  const record = await begin(run, { ...ON_HOST, cwd }, secrets, !terminal);
+  return await follow(run, record, () => {
+    const handle = runOnHost(request, { ...io, ...record.output }, { cwd, env });
+    if (terminal) io.onHostTerminal?.();
+    else io.onStart?.(handle);
+    return Promise.resolve(handle);
   });
-  const secrets = await secretValues(run);
-  const env = { ...engine.env, ...settings.env, ...secrets };
-  const started = engine.now();
-  const handle = runOnHost(request, io, { cwd: settings.workspace.source, env });
-  if (request.tty === undefined) io.onStart?.(handle);
-  else io.onHostTerminal?.();
-  const ended = await awaitEnd(handle, request.timeoutMs);
-  const place = {
-    sandboxed: false,
-    address: null,
-    backend: null,
-    host: null,
-    object_id: null,
-    spec_hash: null,
-  };
-  return manifestOf(run, started, ended, place);
 }
 
-async function runInside(run: Run, address: Address): Promise<RunManifest> {
-  const { engine, config, whom, request, io } = run;
-  const { settings } = whom.agent;
-  const { fleet, name_prefix, hosts } = config.fleet;
-  const module = config.modules[settings.backend];
-  if (module === undefined)
-    throw new SandkeepError(`no driver for ${settings.backend}`, { code: "UNKNOWN_BACKEND" });
-  const { backend, host } = settings;
-  const target: Target = { address, backend, host, name: runtimeName(name_prefix, fleet, address) };
-  const secrets = await secretValues(run);
-  const driver = await module.open(host === undefined ? undefined : hosts[host], driverDeps(engine));
+async function runInside(run: Run, address: Address): Promise<EndedRun> {
+  const { engine, config, request, io, state } = run;
+  const target = targetOf(run, address);
+  const { backend, host } = target;
+  const module = config.modules[backend];
+  if (module === undefined) throw new SandkeepError(`no driver for ${backend}`, { code: "UNKNOWN_BACKEND" });
+  const nowhere = { ...ON_HOST, sandboxed: true, address, backend, host: host ?? THIS_HOST, cwd: null };
+  const secrets = await orRefused(run, nowhere, {}, () => secretsOf(run));
+  const place = host === undefined ? undefined : config.fleet.hosts[host];
+  const driver = await module.open(place, driverDeps(engine));
   await using _open = atTheEnd(run, () => driver[Symbol.asyncDispose]());
-  const state = fleetState(engine.stateDir, fleet);
-  const claimed = await claim(run, state, driver, target);
+  const claimed = await orRefused(run, nowhere, secrets, () => claim(run, state, driver, target));
   await using _busy = atTheEnd(run, () => claimed.handle[Symbol.asyncDispose]());
   await using _used = atTheEnd(run, () => recordActivity(state, address, engine.now()));
-  const { object_id, labels } = claimed.runtime;
-  const started = engine.now();
-  const handle = await driver.exec({
-    objectId: object_id,
-    argv: request.argv,
-    env: { ...secrets, ...request.env },
-    ...(request.tty === undefined ? {} : { tty: request.tty }),
-    ...(io.stdin === undefined ? {} : { stdin: io.stdin }),
-    stdout: io.stdout,
-    stderr: io.stderr,
+  const { runtime } = claimed;
+  const record = await begin(run, { ...placeOf(target, runtime), cwd: null }, secrets, true);
+  return await follow(run, record, async () => {
+    const handle = await driver.exec({
+      objectId: runtime.object_id,
+      argv: request.argv,
+      env: { ...secrets, ...request.env },
+      ...(request.tty === undefined ? {} : { tty: request.tty }),
+      ...(io.stdin === undefined ? {} : { stdin: io.stdin }),
+      stdout: record.output?.stdout ?? io.stdout,
+      stderr: record.output?.stderr ?? io.stderr,
+    });
+    io.onStart?.(handle);
+    return handle;
   });
-  io.onStart?.(handle);
-  const ended = await awaitEnd(handle, request.timeoutMs);
-  const place = { sandboxed: true, address, backend, host: host ?? THIS_HOST };
-  return manifestOf(run, started, ended, { ...place, object_id, spec_hash: labels.spec_hash });
+}
+
+/** A clean environment has none of the agent's secrets. */
+async function secretsOf({ engine, config, whom, request }: Run): Promise<Record<string, string>> {
+  return request.envMode === "clean" ? {} : await secretValues(engine, config, whom);
+}
+
+type Where = Pick<RunHead, keyof typeof ON_HOST | "cwd">;
+
+/** What could not even begin was asked for all the same, so it is in the ledger, too. */
+async function orRefused<T>(
+  run: Run,
+  where: Where,
+  secrets: Readonly<Record<string, string>>,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    await begin(run, where, secrets, false).then(
+      (record) => record.finish(failed("not-started", thrown)),
+      // Nothing ran; why that is so is what the caller must hear.
+      () => undefined,
+    );
+    throw thrown;
+  }
+}
+
+function failed(failure: "not-started" | "backend-lost", thrown: unknown) {
+  const { message } = toError(thrown);
+  const code = thrown instanceof SandkeepError ? thrown.code : "INTERNAL";
+  return { exitCode: null, timedOut: false, cancelled: false, failure, error: { code, message } };
+}
+
+/** In the ledger from here on. */
+async function begin(
+  run: Run,
+  where: Where,
+  secrets: Readonly<Record<string, string>>,
+  logged: boolean,
+): Promise<RunRecord> {
+  const { engine, request, io, config, whom, run_id, state } = run;
+  const head: RunHead = {
+    ...where,
+    run_id,
+    source: request.source ?? "cli",
+    agent: whom.agent.name,
+    session: whom.session,
+    argv: [...request.argv],
+    env: {
+      mode: request.envMode ?? "inherit",
+      names: Object.keys(request.env).toSorted(),
+      secrets: Object.keys(secrets).toSorted(),
+    },
+    tty: request.tty !== undefined,
+    config: { file: config.loaded.rootFile, ...(await run.commit) },
+    started_at: new Date(engine.now()).toISOString(),
+    timeout_ms: request.timeoutMs ?? null,
+    tool_version: engine.toolVersion,
+  };
+  return await recordRun(state, {
+    head,
+    secrets: Object.values(secrets),
+    readers: logged ? { stdout: io.stdout, stderr: io.stderr } : undefined,
+    maxLog: config.fleet.runs.max_log,
+    elapsed: () => engine.wait.elapsed(),
+  });
+}
+
+/** Starts the command and writes down how it ended, whatever that is. */
+async function follow(run: Run, record: RunRecord, start: () => Promise<ExecHandle>): Promise<EndedRun> {
+  let begun = false;
+  try {
+    const handle = await start();
+    begun = true;
+    const ended = await awaitEnd(handle, run.request.timeoutMs, record.cancelled);
+    return await finish(run, record, ended);
+  } catch (thrown) {
+    await record.finish(failed(begun ? "backend-lost" : "not-started", thrown));
+    throw thrown;
+  }
+}
+
+async function finish(run: Run, record: RunRecord, ended: Ended): Promise<EndedRun> {
+  const { manifest, fault } = await record.finish({ ...ended, failure: undefined, error: null });
+  if (fault !== undefined) tellUnrecorded(run, fault);
+  for (const [stream, log] of Object.entries(manifest.logs ?? {})) {
+    if (log.error === null) continue;
+    const message = `the last ${log.lost} bytes of ${stream} could not be recorded: ${log.error}`;
+    run.engine.sink.notify({ type: "note", level: "warn", code: "LOG_NOT_RECORDED", message });
+  }
+  if (ended.timedOut) tellTimeout(run);
+  return { ...manifest, exit_code: ended.exitCode };
 }
 
 /** What follows a command changes nothing about how it ended: where it fails, that is only told. */
@@ -126,88 +223,19 @@ function atTheEnd(run: Run, work: () => PromiseLike<void>): AsyncDisposable {
       try {
         await work();
       } catch (thrown) {
-        const message = `the end of the run could not be recorded: ${toError(thrown).message}`;
-        run.engine.sink.notify({ type: "note", level: "warn", code: "RUN_NOT_RECORDED", message });
+        tellUnrecorded(run, thrown);
       }
     },
   };
 }
 
-interface Claimed {
-  readonly runtime: ObservedRuntime;
-  /** Keeps the runtime busy until disposed. */
-  readonly handle: OpenRunHandle;
-}
-
-/** Looks and registers under the address lock, so that nobody removes the runtime between the two. */
-async function claim(run: Run, state: FleetState, driver: Driver, target: Target): Promise<Claimed> {
-  const { engine, config, whom, run_id } = run;
-  const { address } = target;
-  for (let attempt = 1; ; attempt += 1) {
-    {
-      await using _lock = await lockAddress(state, address, { waitMs: LOCK_WAIT_MS });
-      const runtime = await findReady(driver, config, target);
-      if (runtime !== undefined) {
-        const who = { address, agent: whom.agent.name, session: whom.session };
-        const handle = await openRun(state, { run_id, ...who, now: () => engine.now() });
-        await recordActivity(state, address, engine.now()).catch(async (thrown: unknown) => {
-          // The command does not begin, so nothing may stay busy.
-          await handle[Symbol.asyncDispose]();
-          throw thrown;
-        });
-        return { runtime, handle };
-      }
-    }
-    if (attempt > ATTEMPTS) {
-      throw new SandkeepError(`${address} is taken away as often as it is made ready`, {
-        code: "NOT_READY",
-        hint: `sandkeep explain ${address} says why`,
-      });
-    }
-    await makeReady(engine, config, target);
-  }
-}
-
-/** Every secret of the session must be there before anything starts: half an environment is worse than none. */
-async function secretValues({ engine, config, whom }: Run): Promise<Record<string, string>> {
-  const io = secretIo(engine, config);
-  const found: Record<string, string> = {};
-  for (const [name, ref] of Object.entries(whom.agent.settings.secrets)) {
-    const secret = await resolveSecret(ref, io);
-    if (secret.status === "unresolved") {
-      throw new SandkeepError(`secret ${name} of agent ${whom.agent.name}: ${secret.message}`, {
-        code: "SECRET_UNRESOLVED",
-        hint: "make it available to this process, or remove it from the config",
-      });
-    }
-    found[name] = secret.value;
-  }
-  return found;
+function tellUnrecorded({ engine }: Run, thrown: unknown): void {
+  const message = `the end of the run could not be recorded: ${toError(thrown).message}`;
+  engine.sink.notify({ type: "note", level: "warn", code: "RUN_NOT_RECORDED", message });
 }
 
 /** A command may exit with 124 by itself: which of the two it was must be told apart. */
 function tellTimeout({ engine, request }: Run): void {
   const message = `timed out after ${formatDuration(request.timeoutMs ?? 0)}`;
   engine.sink.notify({ type: "note", level: "error", code: "TIMED_OUT", message });
-}
-
-type Place = Pick<RunManifest, "sandboxed" | "address" | "backend" | "host" | "object_id" | "spec_hash">;
-
-function manifestOf(
-  run: Run,
-  started: number,
-  ended: { exitCode: number; timedOut: boolean },
-  place: Place,
-): RunManifest {
-  if (ended.timedOut) tellTimeout(run);
-  return {
-    run_id: run.run_id,
-    agent: run.whom.agent.name,
-    session: run.whom.session,
-    ...place,
-    started_at: new Date(started).toISOString(),
-    duration_ms: Math.max(0, run.engine.now() - started),
-    exit_code: ended.exitCode,
-    timed_out: ended.timedOut,
-  };
 }

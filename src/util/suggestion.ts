@@ -23,6 +23,22 @@ export function nearestWord(word: string, candidates: Iterable<string>): string 
   return best;
 }
 
+/** Up to `limit` candidates that differ in at most `most` letters, the nearest first. */
+export function nearestWords(
+  word: string,
+  candidates: Iterable<string>,
+  { limit, most }: { readonly limit: number; readonly most: number },
+): readonly string[] {
+  if (word.length === 0 || word.length > LONGEST_WORD) return [];
+  return [...candidates]
+    .slice(0, MOST_CANDIDATES)
+    .map((candidate) => ({ candidate, steps: typos(word, candidate) }))
+    .filter(({ steps }) => steps <= most)
+    .toSorted((a, b) => a.steps - b.steps)
+    .slice(0, limit)
+    .map(({ candidate }) => candidate);
+}
+
 /** `a, b and 3 more`: names in their given order, cut after `limit`. */
 export function listWords(words: Iterable<string>, limit = 16): string {
   const all = [...words];

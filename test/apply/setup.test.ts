@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { maskSecrets } from "../../src/apply/setup.ts";
+import { maskSecrets } from "../../src/util/secret-mask.ts";
 import { wish } from "../support/runtimes.ts";
 import { Bench } from "./applying.ts";
 

@@ -33,7 +33,7 @@ describe("the end of a command", () => {
     const { handle, end, signals } = command();
     const ended = awaitEnd(handle, limit);
     end(7);
-    expect(await ended).toEqual({ exitCode: 7, timedOut: false });
+    expect(await ended).toEqual({ exitCode: 7, timedOut: false, cancelled: false });
     expect(signals).toEqual([]);
     expect(vi.getTimerCount()).toBe(0);
   });
@@ -44,7 +44,7 @@ describe("the end of a command", () => {
     await vi.advanceTimersByTimeAsync(4_999);
     expect(signals).toEqual([]);
     await vi.advanceTimersByTimeAsync(1);
-    expect(await ended).toEqual({ exitCode: 124, timedOut: true });
+    expect(await ended).toEqual({ exitCode: 124, timedOut: true, cancelled: false });
     expect(signals).toEqual(["SIGTERM"]);
     expect(vi.getTimerCount()).toBe(0);
   });
@@ -55,7 +55,7 @@ describe("the end of a command", () => {
     await vi.advanceTimersByTimeAsync(10_999);
     expect(signals).toEqual(["SIGTERM"]);
     await vi.advanceTimersByTimeAsync(1);
-    expect(await ended).toEqual({ exitCode: 124, timedOut: true });
+    expect(await ended).toEqual({ exitCode: 124, timedOut: true, cancelled: false });
     expect(signals).toEqual(["SIGTERM", "SIGKILL"]);
   });
 
@@ -66,7 +66,7 @@ describe("the end of a command", () => {
     const ended = awaitEnd(handle, 1_000);
     await vi.advanceTimersByTimeAsync(20_000);
     end(3);
-    expect(await ended).toEqual({ exitCode: 124, timedOut: true });
+    expect(await ended).toEqual({ exitCode: 124, timedOut: true, cancelled: false });
   });
 
   it("that is not known stays unknown", async () => {
@@ -83,6 +83,6 @@ describe("the end of a command", () => {
     await vi.advanceTimersByTimeAsync(60 * DAY - 1);
     expect(signals).toEqual([]);
     await vi.advanceTimersByTimeAsync(1);
-    expect(await ended).toEqual({ exitCode: 124, timedOut: true });
+    expect(await ended).toEqual({ exitCode: 124, timedOut: true, cancelled: false });
   });
 });

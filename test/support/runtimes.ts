@@ -76,6 +76,7 @@ export function fleetOf(agents: readonly ResolvedAgent[], more: Partial<Resolved
     agents,
     hosts: {},
     guards: { max_destroy: "off", allow_empty: false },
+    runs: { max_log: 1024 * 1024 },
     watch: { resync: 300_000, workers: 4, debounce: 500 },
     ...more,
   };

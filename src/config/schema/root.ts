@@ -4,7 +4,7 @@ import { sandboxSchema } from "./sandbox.ts";
 import { secretsSectionSchema } from "./secret.ts";
 import { nameText, nonEmptyText, textOf } from "./text.ts";
 import { rootToolsSchema, toolsSchema } from "./tools.ts";
-import { durationSchema } from "./units.ts";
+import { durationSchema, sizeSchema } from "./units.ts";
 
 /** The config versions this sandkeep reads. */
 export const CONFIG_VERSIONS: readonly number[] = [1];
@@ -48,6 +48,12 @@ const watchSchema = z.strictObject({
     .describe('How long files must be quiet before an edit counts, such as "500ms".'),
 });
 
+const runsSchema = z.strictObject({
+  max_log: sizeSchema
+    .optional()
+    .describe('How much is kept of each stream of a run; beyond it the oldest goes. Such as "64MiB".'),
+});
+
 /** A whole fleet file, includes merged in. */
 export const configSchema = z.strictObject({
   version: z.literal(1, { error: "expected 1, the config version" }).describe("Version of this format: 1."),
@@ -72,6 +78,7 @@ export const configSchema = z.strictObject({
   hosts: z.record(nameText, hostSchema).optional().describe("Places backends connect to, by name."),
   guards: guardsSchema.optional().describe("Limits on what one apply may remove."),
   watch: watchSchema.optional().describe("How watch works."),
+  runs: runsSchema.optional().describe("What is recorded of each run."),
   tools: rootToolsSchema.optional().describe("Which tools may be used, for every agent."),
   secrets: secretsSectionSchema.optional().describe("How this fleet handles secrets."),
 });

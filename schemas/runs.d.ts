@@ -1,0 +1,179 @@
+// Generated from runs.schema.json by schemas/generate.ts.
+
+/**
+ * Answers of `sandkeep runs list`, `status`, `inspect`, `tail`, `open` and `rebuild-index` with --json, in this order.
+ */
+export type SandkeepRuns =
+  | {
+      runs: ListedRun[];
+      more: boolean;
+      reconcile: {
+        interrupted: number;
+        indexed: number;
+        unreadable: string[];
+      };
+    }
+  | {
+      fleet: string;
+      total: number;
+      counts: {
+        running: number;
+        ok: number;
+        failed: number;
+        interrupted: number;
+      };
+      running: ListedRun[];
+      latest: ListedRun | null;
+      latest_failed: ListedRun | null;
+      reconcile: {
+        interrupted: number;
+        indexed: number;
+        unreadable: string[];
+      };
+    }
+  | {
+      run: RunManifest;
+      folder: string;
+      latest_log: string | null;
+      lines: {
+        stream: "stdout" | "stderr";
+        ms: number | null;
+        text: string;
+      }[];
+    }
+  | {
+      run_id: string;
+      status: "running" | "ok" | "failed" | "interrupted";
+      latest_log: string | null;
+      lines: {
+        stream: "stdout" | "stderr";
+        ms: number | null;
+        text: string;
+      }[];
+    }
+  | {
+      run_id: string;
+      folder: string;
+      latest_log: string | null;
+      stdout: string | null;
+      stderr: string | null;
+    }
+  | {
+      indexed: number;
+      running: number;
+      interrupted: number;
+      unreadable: string[];
+    };
+
+export interface ListedRun {
+  id: string;
+  source: string;
+  status: "running" | "ok" | "failed" | "interrupted";
+  agent: string;
+  session: string;
+  address: string | null;
+  backend: string | null;
+  host: string | null;
+  spec_hash: string | null;
+  argv: string[];
+  exit_code: number | null;
+  signal: string | null;
+  exit_class:
+    | (
+        | "success"
+        | "timeout"
+        | "cancelled"
+        | "backend-lost"
+        | "not-started"
+        | "not-found"
+        | "not-executable"
+        | "signal"
+        | "error"
+        | "interrupted"
+      )
+    | null;
+  started_at: string;
+  ended_at: string | null;
+  duration_ms: number | null;
+}
+export interface RunManifest {
+  format_version: 1;
+  run_id: string;
+  source: string;
+  status: "running" | "ok" | "failed" | "interrupted";
+  agent: string;
+  session: string;
+  sandboxed: boolean;
+  address: string | null;
+  backend: string | null;
+  host: string | null;
+  object_id: string | null;
+  spec_hash: string | null;
+  image: {
+    ref: string;
+    kind: string;
+    digest: string;
+    platform: string;
+  } | null;
+  argv: string[];
+  cwd: string | null;
+  env: {
+    mode: "inherit" | "clean";
+    names: string[];
+    secrets: string[];
+  };
+  tty: boolean;
+  config: {
+    file: string;
+    commit: string | null;
+    dirty: boolean | null;
+  };
+  started_at: string;
+  ended_at: string | null;
+  duration_ms: number | null;
+  timeout_ms: number | null;
+  timed_out: boolean;
+  cancelled: boolean;
+  exit_code: number | null;
+  signal: string | null;
+  exit_class:
+    | (
+        | "success"
+        | "timeout"
+        | "cancelled"
+        | "backend-lost"
+        | "not-started"
+        | "not-found"
+        | "not-executable"
+        | "signal"
+        | "error"
+        | "interrupted"
+      )
+    | null;
+  error: {
+    code: string;
+    message: string;
+  } | null;
+  logs: {
+    stdout: {
+      bytes: number;
+      dropped: number;
+      lost: number;
+      error: string | null;
+    };
+    stderr: {
+      bytes: number;
+      dropped: number;
+      lost: number;
+      error: string | null;
+    };
+  } | null;
+  tool_version: string;
+  process: {
+    pid: number;
+    start_time: string;
+    boot_id: string;
+    pid_namespace: string;
+    host: string;
+  };
+}

@@ -1,0 +1,88 @@
+import { THIS_HOST } from "../drivers/driver.ts";
+import type { Driver } from "../drivers/driver.ts";
+import { runtimeName } from "../desire/identity.ts";
+import { SandkeepError } from "../errors.ts";
+import type { Address } from "../model/names.ts";
+import type { ObservedRuntime } from "../model/observed.ts";
+import type { LoadedFleet } from "../policy/fleet.ts";
+import type { Engine } from "../reconcile.ts";
+import { recordActivity } from "../state/activity.ts";
+import { lockAddress } from "../state/address-lock.ts";
+import type { FleetState } from "../state/directory.ts";
+import type { OpenRunHandle } from "../state/open-runs.ts";
+import { openRun } from "../state/open-runs.ts";
+import type { Target } from "./ready.ts";
+import { findReady, makeReady } from "./ready.ts";
+import type { Whom } from "./whom.ts";
+
+const LOCK_WAIT_MS = 60_000;
+/** Between waking and using a runtime somebody may take it away again; then it is woken again, this often. */
+const ATTEMPTS = 3;
+
+export interface Claimed {
+  readonly runtime: ObservedRuntime;
+  /** Keeps the runtime busy until disposed. */
+  readonly handle: OpenRunHandle;
+}
+
+export interface Claiming {
+  readonly engine: Engine;
+  readonly config: LoadedFleet;
+  readonly whom: Whom;
+  readonly run_id: string;
+}
+
+/** The runtime of an address, as its settings say. */
+export function targetOf({ config, whom }: Pick<Claiming, "config" | "whom">, address: Address): Target {
+  const { backend, host } = whom.agent.settings;
+  const { fleet, name_prefix } = config.fleet;
+  return { address, backend, host, name: runtimeName(name_prefix, fleet, address) };
+}
+
+/** Looks and registers under the address lock, so that nobody removes the runtime between the two. */
+export async function claim(
+  claiming: Claiming,
+  state: FleetState,
+  driver: Driver,
+  target: Target,
+): Promise<Claimed> {
+  const { engine, config, whom, run_id } = claiming;
+  const { address } = target;
+  for (let attempt = 1; ; attempt += 1) {
+    {
+      await using _lock = await lockAddress(state, address, { waitMs: LOCK_WAIT_MS });
+      const runtime = await findReady(driver, config, target);
+      if (runtime !== undefined) {
+        const who = { address, agent: whom.agent.name, session: whom.session };
+        const handle = await openRun(state, { run_id, ...who, now: () => engine.now() });
+        await recordActivity(state, address, engine.now()).catch(async (thrown: unknown) => {
+          // The command does not begin, so nothing may stay busy.
+          await handle[Symbol.asyncDispose]();
+          throw thrown;
+        });
+        return { runtime, handle };
+      }
+    }
+    if (attempt > ATTEMPTS) {
+      throw new SandkeepError(`${address} is taken away as often as it is made ready`, {
+        code: "NOT_READY",
+        hint: `sandkeep explain ${address} says why`,
+      });
+    }
+    await makeReady(engine, config, target);
+  }
+}
+
+/** How a target's place stands in a manifest. */
+export function placeOf({ address, backend, host }: Target, { object_id, labels }: ObservedRuntime) {
+  const { spec_hash, image } = labels;
+  return {
+    sandboxed: true,
+    address,
+    backend,
+    host: host ?? THIS_HOST,
+    object_id,
+    spec_hash,
+    image: image ?? null,
+  };
+}

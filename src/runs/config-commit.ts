@@ -1,0 +1,74 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { LoadedConfig } from "../config/index.ts";
+
+export interface ConfigCommit {
+  /** Null outside a repository, or where git cannot say. */
+  readonly commit: string | null;
+  /** Whether a file of the config differs from what the commit holds. */
+  readonly dirty: boolean | null;
+}
+
+const UNKNOWN: ConfigCommit = { commit: null, dirty: null };
+const PATIENCE_MS = 5_000;
+
+/**
+ * Which commit the config is of. A sandbox may write to its repository's own settings, so git is only asked for names
+ * of objects: no filter, hook, monitor or transport that such settings name is ever started.
+ */
+export async function configCommit(
+  { root, files }: Pick<LoadedConfig, "root" | "files">,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<ConfigCommit> {
+  const paths = files.map((each) => each.path);
+  const names = await objectNames(
+    root,
+    paths.map((path) => `HEAD:./${path}`),
+    env,
+  );
+  const [commit] = names;
+  if (commit === undefined) return UNKNOWN;
+  const texts = await Promise.all(
+    paths.map(async (path) => readFile(join(root, path)).catch(() => undefined)),
+  );
+  const dirty = texts.some(
+    (text, index) => text === undefined || blobName(text, commit) !== names[index + 1],
+  );
+  return { commit, dirty };
+}
+
+/** HEAD's name and each object's; only the first for those that HEAD does not hold. */
+async function objectNames(
+  root: string,
+  objects: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<readonly string[]> {
+  const all = await revParse(root, ["HEAD", ...objects], env);
+  return all.length > 0 || objects.length === 0 ? all : await revParse(root, ["HEAD"], env);
+}
+
+function revParse(
+  root: string,
+  names: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<readonly string[]> {
+  const own = { PATH: env["PATH"], HOME: env["HOME"], GIT_OPTIONAL_LOCKS: "0", GIT_TERMINAL_PROMPT: "0" };
+  // A partial clone would fetch what it lacks, by a command of its settings.
+  const closed = { ...own, GIT_ALLOW_PROTOCOL: "none", GIT_NO_LAZY_FETCH: "1" };
+  return new Promise((settle) => {
+    execFile(
+      "git",
+      ["-C", root, "-c", "core.fsmonitor=false", "rev-parse", ...names],
+      { env: closed, timeout: PATIENCE_MS, killSignal: "SIGKILL" },
+      (error, stdout) => settle(error === null ? stdout.trim().split("\n") : []),
+    );
+  });
+}
+
+/** As git names the content of a file, by the hash that the repository uses. */
+function blobName(content: Buffer, like: string): string {
+  const hash = createHash(like.length === 64 ? "sha256" : "sha1");
+  return hash.update(`blob ${content.length}\0`).update(content).digest("hex");
+}

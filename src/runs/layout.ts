@@ -1,0 +1,34 @@
+import { join } from "node:path";
+import type { FleetState } from "../state/directory.ts";
+import type { StreamName } from "./time-index.ts";
+
+// Where the ledger's files are: one folder a run, and one index that can always be made again.
+
+export function runsFolder(state: FleetState): string {
+  return join(state.dir, "runs");
+}
+
+export function runFolder(state: FleetState, runId: string): string {
+  return join(runsFolder(state), runId);
+}
+
+export function manifestPath(folder: string): string {
+  return join(folder, "manifest.json");
+}
+
+export function logPath(folder: string, stream: StreamName): string {
+  return join(folder, `${stream}.log`);
+}
+
+export function timesPath(folder: string): string {
+  return join(folder, "times.idx");
+}
+
+/** Asks the process that records the run to end its command. */
+export function cancelPath(folder: string): string {
+  return join(folder, "cancel.json");
+}
+
+export function indexPath(state: FleetState): string {
+  return join(state.dir, "index.jsonl");
+}

@@ -1,0 +1,104 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { RunManifest } from "../../src/model/run.ts";
+import { runInspectionSchema, runListSchema, runManifestSchema } from "../../src/model/run.ts";
+import { describeWithServices } from "../support/services.ts";
+import { Project, eventually } from "./cli.ts";
+
+// What only real processes and a real engine can prove of the ledger.
+
+const AT_ONCE = 64;
+
+describeWithServices("runs on a real engine", (services) => {
+  let project: Project;
+  beforeAll(async () => {
+    project = await Project.open({ docker: services().docker.host });
+    await project.config(
+      '[sandbox]\nbackend = "docker"\n[sandbox.docker]\nimage = "sandkeep-test/busybox:1"\n[agents.main]',
+    );
+    await project.ok("apply", "--yes");
+  });
+  afterAll(async () => {
+    await project[Symbol.asyncDispose]();
+  });
+
+  const manifestOf = async (id: string): Promise<RunManifest> =>
+    runInspectionSchema.parse(await project.json("runs", "inspect", id)).run;
+
+  test("a run is recorded with the runtime it ran in", async () => {
+    const manifest = runManifestSchema.parse(
+      await project.json("run", "--", "sh", "-c", "echo out; echo err >&2; exit 9"),
+    );
+    const [row] = await project.list();
+    expect(manifest).toMatchObject({
+      status: "failed",
+      exit_code: 9,
+      object_id: row?.object_id,
+      backend: "docker",
+      image: { ref: "sandkeep-test/busybox:1" },
+      logs: { stdout: { bytes: 4 }, stderr: { bytes: 4 } },
+    });
+    expect(await manifestOf(manifest.run_id)).toEqual(manifest);
+  });
+
+  test("a killed sandkeep leaves a run that is found interrupted, with its output", async () => {
+    const script = "i=0; while [ $i -lt 2000 ]; do echo line-$i; i=$((i+1)); done; sleep 60";
+    const running = project.start(["run", "--source", "killed", "--", "sh", "-c", script]);
+    const [run] = await eventually("all of its output", async () => {
+      const { runs } = runListSchema.parse(await project.json("runs", "list", "--source", "killed"));
+      if (runs[0] === undefined) return undefined;
+      const inspection = await project.json("runs", "inspect", runs[0].id, "--tail", "1");
+      const { lines } = runInspectionSchema.parse(inspection);
+      return lines[0]?.text === "line-1999" ? runs : undefined;
+    });
+    expect(run).toMatchObject({ status: "running", exit_code: null });
+    running.child.kill("SIGKILL");
+    await running.ended;
+    const after = runListSchema.parse(await project.json("runs", "list", "--source", "killed"));
+    expect(after).toMatchObject({
+      runs: [{ id: run?.id, status: "interrupted", exit_class: "interrupted" }],
+      reconcile: { interrupted: 1 },
+    });
+    const folder = join(project.state, "fleets", project.fleet, "runs", run?.id ?? "");
+    const lines = (await readFile(join(folder, "stdout.log"), "utf8")).trimEnd().split("\n");
+    expect(lines).toEqual(Array.from({ length: 2000 }, (_, index) => `line-${index}`));
+  });
+
+  test("tail -f shows lines as they come, and ends with the run", async () => {
+    const script = "echo one; sleep 2; echo two; sleep 1; echo three";
+    const running = project.start(["run", "--source", "followed", "--", "sh", "-c", script]);
+    await eventually("the run", async () => {
+      const { runs } = runListSchema.parse(await project.json("runs", "list", "--source", "followed"));
+      return runs[0];
+    });
+    const tail = await project.run(["runs", "tail", "-f", "--latest", "--source", "followed"]);
+    expect(tail).toMatchObject({ code: 0, stdout: "one\ntwo\nthree\n" });
+    expect(await running.ended).toMatchObject({ code: 0, stdout: "one\ntwo\nthree\n" });
+  });
+
+  test(`${AT_ONCE} runs at once in one runtime keep their codes and their streams`, async () => {
+    const script =
+      'i=0; while [ $i -lt 50 ]; do echo "out $1 $i"; echo "err $1 $i" >&2; i=$((i+1)); done; exit $1';
+    const run = async (code: number) => {
+      const argv = ["run", "--json", "--source", "crowd", "--", "sh", "-c", script, "sh", String(code)];
+      const ran = await project.run(argv);
+      expect(ran.code).toBe(code);
+      const { run_id } = runManifestSchema.parse(JSON.parse(ran.stdout));
+      const folder = join(project.state, "fleets", project.fleet, "runs", run_id);
+      for (const [stream, word] of [
+        ["stdout", "out"],
+        ["stderr", "err"],
+      ] as const) {
+        const lines = (await readFile(join(folder, `${stream}.log`), "utf8")).trimEnd().split("\n");
+        expect(lines).toEqual(Array.from({ length: 50 }, (_, index) => `${word} ${code} ${index}`));
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, (_, index) => run(index + 1)));
+    const { runs } = runListSchema.parse(await project.json("runs", "list", "--source", "crowd"));
+    expect(runs.map((each) => each.exit_code).toSorted((a, b) => (a ?? 0) - (b ?? 0))).toEqual(
+      Array.from({ length: AT_ONCE }, (_, index) => index + 1),
+    );
+    expect(new Set(runs.map((each) => each.id)).size).toBe(AT_ONCE);
+  }, 240_000);
+});
