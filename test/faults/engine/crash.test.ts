@@ -1,68 +1,59 @@
 import { randomInt } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Blow } from "../../support/fault-proxy.ts";
+import type { EngineCall } from "../../support/fault-proxy.ts";
 import { BLOWS } from "../../support/fault-proxy.ts";
 import { describeWithServices } from "../../support/services.ts";
 import { BuiltCli, disposeAll } from "./built-cli.ts";
-import type { Flow } from "./flows.ts";
 import { FLOWS } from "./flows.ts";
 import type { Case } from "./matrix.ts";
 import { callsOf, casesOf, strike, titleOf } from "./matrix.ts";
+import type { Outage } from "./outages.ts";
+import { OUTAGE_ROWS, OUTAGES } from "./outages.ts";
 import { PrivateEngine } from "./private-engine.ts";
+import { selected, selectionOf } from "./selection.ts";
 import { Site } from "./site.ts";
+import { Tally } from "./tally.ts";
 
-// The built CLI between an engine and a proxy that strikes: `npm run test:crash` runs every case, CI a seeded slice of
-// about a minute. SANDKEEP_CRASH_SEED repeats a slice, SANDKEEP_CRASH_ONLY narrows to the titles that hold its text.
+// The built CLI between an engine and a proxy that strikes. `npm run test:crash` runs every case, CI a slice of about a minute.
+// SANDKEEP_CRASH: `all`, a number of cases, or a shard `i/n`, so that a long run can be taken up again or shared out.
+// SANDKEEP_CRASH_SEED: the order, a number or `random`. SANDKEEP_CRASH_ONLY: titles that hold its text.
 
-const ALL = process.env["SANDKEEP_CRASH"] === "all";
+const SELECTION = selectionOf(process.env["SANDKEEP_CRASH"]);
 const ONLY = process.env["SANDKEEP_CRASH_ONLY"] ?? "";
-const SEED = Number(process.env["SANDKEEP_CRASH_SEED"] ?? randomInt(2 ** 31));
-const SLICE_MS = 50_000;
-const AT_LEAST = 12;
-const LANES = 2;
-const HOURS_MS = 4 * 3_600_000;
+const ORDER = process.env["SANDKEEP_CRASH_SEED"] ?? "1";
+const SEED = ORDER === "random" ? randomInt(2 ** 31) : Number(ORDER);
+const CI = SELECTION.kind === "slice";
+const SLICE_MS = 30_000;
+const AT_LEAST = 8;
+/** Of the outages the slice has one of each of these: a restart takes seconds. */
+const SLICE_OUTAGES: readonly string[] = ["engine killed", "disk full"];
+/** Most of a case is waiting, for the engine and for processes to start. */
+const LANES = CI ? 2 : 4;
+const LIMIT_MS = CI ? 240_000 : 6 * 3_600_000;
 
-interface Tally {
-  cases: number;
-  converged: number;
-  milliseconds: number;
-}
+/** Column of what befalls not one call but what all live on. */
+const OUTAGE = "outage";
+const tally = new Tally([...BLOWS, OUTAGE]);
 
-/** A small generator of our own, so that a seed gives the same order everywhere. */
-function shuffled<T>(values: readonly T[], seed: number): T[] {
-  let state = seed;
-  const next = (): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-  return values
-    .map((value) => ({ value, order: next() }))
-    .toSorted((a, b) => a.order - b.order)
-    .map(({ value }) => value);
-}
-
-const tallies = new Map<string, Tally>();
-let missed = 0;
-
-/** Takes cases until there is none, on a site of its own, and a new one after each failure; answers what failed. */
-async function lane(cli: BuiltCli, engine: PrivateEngine, take: () => Case | undefined): Promise<string[]> {
+/** Takes cases until there is none, with a new site after each failure; answers what failed. */
+async function lane(
+  first: Site,
+  renew: () => Promise<Site>,
+  take: () => Case | undefined,
+): Promise<string[]> {
   const failures: string[] = [];
-  let site = await Site.open(cli, engine);
+  let site = first;
   try {
     for (let each = take(); each !== undefined; each = take()) {
-      const tally = tallyOf(each);
-      const began = performance.now();
-      tally.cases += 1;
-      try {
-        const { struck } = await strike(each, site);
-        if (!struck) missed += 1;
-        tally.converged += 1;
-      } catch (thrown) {
-        failures.push(`${titleOf(each)}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
-        await site[Symbol.asyncDispose]();
-        site = await Site.open(cli, engine);
-      }
-      tally.milliseconds += performance.now() - began;
+      const now = each;
+      const failed = await tally.count(now.flow.name, now.blow, titleOf(now), async () => {
+        const { struck } = await strike(now, site);
+        if (!struck) tally.missed += 1;
+      });
+      failures.push(...failed);
+      if (failed.length === 0) continue;
+      await site[Symbol.asyncDispose]();
+      site = await renew();
     }
   } finally {
     await site[Symbol.asyncDispose]();
@@ -70,89 +61,76 @@ async function lane(cli: BuiltCli, engine: PrivateEngine, take: () => Case | und
   return failures;
 }
 
-async function expectConverged(
-  cli: BuiltCli,
-  engine: PrivateEngine,
-  take: () => Case | undefined,
-): Promise<void> {
-  const failures = await Promise.all(Array.from({ length: LANES }, () => lane(cli, engine, take)));
-  expect(failures.flat()).toEqual([]);
-  expect(await engine.docker.listContainers({ all: true })).toEqual([]);
-  expect((await engine.docker.listVolumes()).Volumes ?? []).toEqual([]);
+/** All there are, from flows that the sites share out among themselves. */
+async function everyCase(sites: readonly Site[]): Promise<Case[]> {
+  const calls = new Map<string, readonly EngineCall[]>();
+  const left = [...FLOWS];
+  const recordAll = async (site: Site): Promise<void> => {
+    for (let flow = left.shift(); flow !== undefined; flow = left.shift()) {
+      calls.set(flow.name, await callsOf(flow, site));
+    }
+  };
+  await Promise.all(sites.map((site) => recordAll(site)));
+  return FLOWS.flatMap((flow) => casesOf(flow, calls.get(flow.name) ?? []));
 }
 
-describeWithServices("whatever befalls one call to the engine", () => {
+describeWithServices(`whatever befalls one call to the engine (seed ${SEED})`, () => {
   let cli: BuiltCli;
   let engine: PrivateEngine;
-  let total = 0;
-  const started = performance.now();
-
-  const casesFor = async (flow: Flow): Promise<Case[]> => {
-    await using site = await Site.open(cli, engine);
-    const cases = casesOf(flow, await callsOf(flow, site));
-    total += cases.length;
-    return cases.filter((each) => titleOf(each).includes(ONLY));
-  };
 
   beforeAll(async () => {
     [cli, engine] = await Promise.all([BuiltCli.copy(), PrivateEngine.open()]);
   });
   afterAll(async () => {
-    print(total, performance.now() - started);
+    tally.print([...FLOWS.map(({ name }) => name), ...OUTAGE_ROWS], `, seed ${SEED}`);
     await disposeAll(engine, cli);
   });
 
-  if (ALL) {
-    test.each(FLOWS)("$name is put right by the next apply", { timeout: HOURS_MS }, async (flow) => {
-      const cases = await casesFor(flow);
-      await expectConverged(cli, engine, () => cases.shift());
-    });
-    return;
-  }
-
-  test(`the next apply puts it right (seed ${SEED})`, { timeout: 240_000 }, async () => {
-    const all: Case[] = [];
-    for (const flow of FLOWS) all.push(...(await casesFor(flow)));
-    const cases = shuffled(all, SEED);
+  test("the next apply puts it right", { timeout: LIMIT_MS }, async () => {
+    const open = (): Promise<Site> => Site.open(cli, engine);
+    const sites = await Promise.all(Array.from({ length: LANES }, open));
+    const all = await everyCase(sites);
+    tally.size = all.length + OUTAGES.length;
+    const wanted = all.filter((each) => titleOf(each).includes(ONLY));
+    const cases = selected(wanted, SELECTION, SEED);
+    if (!CI) tally.taken = cases.length + outages().length;
     const end = performance.now() + SLICE_MS;
     let taken = 0;
-    await expectConverged(cli, engine, () => {
+    const take = (): Case | undefined => {
       taken += 1;
-      return taken > AT_LEAST && performance.now() > end ? undefined : cases.shift();
-    });
+      return CI && taken > AT_LEAST && performance.now() > end ? undefined : cases.shift();
+    };
+    const failures = await Promise.all(sites.map((site) => lane(site, open, take)));
+    expect(failures.flat()).toEqual([]);
+    await expectNothingLeft();
   });
+
+  test(
+    "an engine that goes down, or a disk that is full, is put right as well",
+    { timeout: LIMIT_MS },
+    async () => {
+      const failures: string[] = [];
+      for (const { row, title, run } of outages()) {
+        await using site = await Site.open(cli, engine);
+        failures.push(...(await tally.count(row, OUTAGE, title, () => run(site, engine))));
+      }
+      expect(failures).toEqual([]);
+      await expectNothingLeft();
+    },
+  );
+
+  function outages(): Outage[] {
+    const wanted = selected(
+      OUTAGES.filter(({ title }) => title.includes(ONLY)),
+      SELECTION,
+      SEED,
+    );
+    if (!CI) return wanted;
+    return SLICE_OUTAGES.flatMap((row) => wanted.filter((each) => each.row === row).slice(0, 1));
+  }
+
+  async function expectNothingLeft(): Promise<void> {
+    expect(await engine.docker.listContainers({ all: true })).toEqual([]);
+    expect((await engine.docker.listVolumes()).Volumes ?? []).toEqual([]);
+  }
 });
-
-function tallyOf({ flow, blow }: Case): Tally {
-  const key = `${flow.name} ${blow}`;
-  const tally = tallies.get(key) ?? { cases: 0, converged: 0, milliseconds: 0 };
-  tallies.set(key, tally);
-  return tally;
-}
-
-function print(total: number, milliseconds: number): void {
-  const cell = (flow: string, blow: Blow): string => {
-    const tally = tallies.get(`${flow} ${blow}`);
-    return tally === undefined ? "-" : `${tally.converged}/${tally.cases} ${seconds(tally.milliseconds)}`;
-  };
-  const lines = [
-    ["converged/cases", ...BLOWS],
-    ...FLOWS.map(({ name }) => [name, ...BLOWS.map((blow) => cell(name, blow))]),
-  ].map((row) =>
-    row
-      .map((text) => text.padEnd(16))
-      .join("")
-      .trimEnd(),
-  );
-  const sum = (pick: (tally: Tally) => number): number =>
-    [...tallies.values()].map(pick).reduce((a, b) => a + b, 0);
-  lines.push(
-    `${sum(({ converged }) => converged)} of ${sum(({ cases }) => cases)} cases converged, of a matrix of ${total}; ` +
-      `in ${missed} the call did not come; ${seconds(milliseconds)}${ALL ? "" : `, seed ${SEED}`}`,
-  );
-  process.stdout.write(`\n${lines.join("\n")}\n`);
-}
-
-function seconds(milliseconds: number): string {
-  return `${Math.round(milliseconds / 1000)} s`;
-}
