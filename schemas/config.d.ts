@@ -442,6 +442,47 @@ export interface Sandbox {
      * Folders that bind sources must lie in, besides the workspace.
      */
     allowed_roots?: string[];
+    /**
+     * Whether user must be a number other than 0; a name could be root's in some image.
+     */
+    forbid_root?: boolean;
+    /**
+     * Rules that are broken on purpose: the rule's name, and the reason why it must be.
+     */
+    break_glass?: {
+      /**
+       * Why it must be: binds of system paths such as /etc or /run.
+       */
+      bind_source_system?: string;
+      /**
+       * Why it must be: binds of folders that hold credentials, such as ~/.ssh.
+       */
+      bind_source_credentials?: string;
+      /**
+       * Why it must be: a bind of an engine's socket, which is root on its machine.
+       */
+      bind_source_engine_socket?: string;
+      /**
+       * Why it must be: binds onto paths that belong to the runtime, such as /etc.
+       */
+      bind_target_reserved?: string;
+      /**
+       * Why it must be: network = "host".
+       */
+      network_host?: string;
+      /**
+       * Why it must be: joining another container's network namespace.
+       */
+      network_container?: string;
+      /**
+       * Why it must be: running without a system call filter.
+       */
+      seccomp_unconfined?: string;
+      /**
+       * Why it must be: running without an AppArmor profile.
+       */
+      apparmor_unconfined?: string;
+    };
   };
   /**
    * Settings of the local backend.
@@ -710,6 +751,47 @@ export interface Sandbox1 {
      * Folders that bind sources must lie in, besides the workspace.
      */
     allowed_roots?: string[];
+    /**
+     * Whether user must be a number other than 0; a name could be root's in some image.
+     */
+    forbid_root?: boolean;
+    /**
+     * Rules that are broken on purpose: the rule's name, and the reason why it must be.
+     */
+    break_glass?: {
+      /**
+       * Why it must be: binds of system paths such as /etc or /run.
+       */
+      bind_source_system?: string;
+      /**
+       * Why it must be: binds of folders that hold credentials, such as ~/.ssh.
+       */
+      bind_source_credentials?: string;
+      /**
+       * Why it must be: a bind of an engine's socket, which is root on its machine.
+       */
+      bind_source_engine_socket?: string;
+      /**
+       * Why it must be: binds onto paths that belong to the runtime, such as /etc.
+       */
+      bind_target_reserved?: string;
+      /**
+       * Why it must be: network = "host".
+       */
+      network_host?: string;
+      /**
+       * Why it must be: joining another container's network namespace.
+       */
+      network_container?: string;
+      /**
+       * Why it must be: running without a system call filter.
+       */
+      seccomp_unconfined?: string;
+      /**
+       * Why it must be: running without an AppArmor profile.
+       */
+      apparmor_unconfined?: string;
+    };
   };
   /**
    * Settings of the local backend.

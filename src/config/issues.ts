@@ -5,6 +5,7 @@ import { listWords, nearestWord } from "../util/suggestion.ts";
 import { type Fault, diagnose, quote } from "./document.ts";
 import { type KeyNode, nearestKey } from "./key-tree.ts";
 import { LIMITS } from "./limits.ts";
+import { refusedKey } from "./refused-keys.ts";
 import { type SchemaSpot, schemaSpot } from "./schema-walk.ts";
 import { isTable, valueAt } from "./table.ts";
 
@@ -42,6 +43,8 @@ function explainIssue(issue: Issue, seen: Validated): readonly Diagnostic[] {
 
 function unknownKey(path: readonly PropertyKey[], key: string, seen: Validated): Diagnostic {
   const spot = schemaSpot(seen.schema, path.slice(0, -1));
+  const refused = path.at(-2) === "docker" ? refusedKey(key) : undefined;
+  if (refused !== undefined) return report(path, seen, refused);
   const message = `unknown key ${quote(key)}`;
   return report(path, seen, { code: "unknown-key", message, hint: unknownKeyHint(key, spot) });
 }

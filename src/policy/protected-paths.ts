@@ -57,6 +57,15 @@ const ENGINE_SOCKETS: ReadonlySet<string> = new Set([
   "buildkitd.sock",
 ]);
 
+/** Where engines listen unless they are told otherwise: a folder that holds one hands it out as well. */
+const USUAL_SOCKETS: readonly string[] = [
+  "/run/docker.sock",
+  "/var/run/docker.sock",
+  "/run/podman/podman.sock",
+  "/run/containerd/containerd.sock",
+  "/run/crio/crio.sock",
+];
+
 const ROOT_HOME = "/root";
 
 function row(path: string, kind: ProtectedKind, why: string): ProtectedPath {
@@ -74,41 +83,44 @@ export interface Exposure {
   readonly what: string;
 }
 
-/** Judges absolute paths as written and as they really are; undefined: a sandbox may have this one. */
-export type PathGuard = (path: string) => Exposure | undefined;
+/** Judges absolute paths as written and as they really are: one exposure a kind; none means that a sandbox may have it. */
+export type PathGuard = (path: string) => readonly Exposure[];
 
 /** Built once for many paths; it remembers what it judged. */
 export function pathGuard(host: HostPaths): PathGuard {
   const guarded = guardedPaths(host).map((each) => ({ ...each, folded: fold(each.path) }));
-  const known = new Map<string, Exposure | undefined>();
+  const known = new Map<string, readonly Exposure[]>();
   return (path) => {
-    if (known.has(path)) return known.get(path);
+    const judged = known.get(path);
+    if (judged !== undefined) return judged;
     const spellings = [...new Set([posix.normalize(path), host.realPath(path)])];
-    const found = socketAmong(spellings) ?? guardedAmong(spellings, guarded);
-    known.set(path, found);
-    return found;
+    const found = new Map<ProtectedKind, Exposure>();
+    for (const each of [...socketsAmong(spellings), ...guardedAmong(spellings, guarded)]) {
+      if (!found.has(each.kind)) found.set(each.kind, each);
+    }
+    known.set(path, [...found.values()]);
+    return [...found.values()];
   };
 }
 
-function socketAmong(spellings: readonly string[]): Exposure | undefined {
-  const socket = spellings.find((each) => ENGINE_SOCKETS.has(posix.basename(each).toLowerCase()));
-  if (socket === undefined) return undefined;
-  return { kind: "engine-socket", what: `${socket} is the socket of a container engine` };
+function socketsAmong(spellings: readonly string[]): Exposure[] {
+  return spellings
+    .filter((each) => ENGINE_SOCKETS.has(fold(posix.basename(each))))
+    .map((each) => ({ kind: "engine-socket", what: `${each} is the socket of a container engine` }));
 }
 
 function guardedAmong(
   spellings: readonly string[],
   guarded: readonly (ProtectedPath & { readonly folded: string })[],
-): Exposure | undefined {
+): Exposure[] {
   const folded = spellings.map((spelling) => ({ spelling, path: fold(spelling) }));
-  for (const { path: at, folded: guard, kind, why } of guarded) {
-    for (const { spelling, path } of folded) {
+  return guarded.flatMap(({ path: at, folded: guard, kind, why }) =>
+    folded.flatMap(({ spelling, path }) => {
       const how = relation(path, guard);
-      if (how !== undefined && !(kind === "state" && how === "contains"))
-        return { kind, what: `${spelling} ${how} ${at}, which ${why}` };
-    }
-  }
-  return undefined;
+      if (how === undefined || (kind === "state" && how === "contains")) return [];
+      return [{ kind, what: `${spelling} ${how} ${at}, which ${why}` }];
+    }),
+  );
 }
 
 function guardedPaths(host: HostPaths): readonly ProtectedPath[] {
@@ -122,7 +134,10 @@ function guardedPaths(host: HostPaths): readonly ProtectedPath[] {
     host.stateDir === undefined
       ? []
       : [row(posix.normalize(host.stateDir), "state", "holds sandkeep's records and its secret key")];
-  const written = [...system, ...credentials, ...state];
+  const sockets = USUAL_SOCKETS.map((path) =>
+    row(path, "engine-socket", "is the socket of a container engine"),
+  );
+  const written = [...system, ...credentials, ...sockets, ...state];
   const real = written.map((each) => ({ ...each, path: host.realPath(each.path) }));
   const known = new Set(written.map(({ path }) => path));
   return [...written, ...real.filter(({ path }) => !known.has(path))];
@@ -134,9 +149,9 @@ function relation(path: string, guarded: string): string | undefined {
   return isInside(guarded, path) ? "contains" : undefined;
 }
 
-/** Some file systems see no difference of case; where one does, refusing `/ETC` costs nobody anything. */
+/** Some file systems see no difference of case, or of ways to write a letter; where one does, refusing `/ETC` costs nobody anything. */
 function fold(path: string): string {
-  return withoutSlash(path).toLowerCase();
+  return withoutSlash(path).normalize("NFKC").toUpperCase().toLowerCase();
 }
 
 /** Whether a normalised absolute path is another one or lies below it. */

@@ -19,7 +19,7 @@ const NOT_SHAPING: ReadonlySet<string> = new Set([
 ]);
 
 /** Keys of a backend's section that only limit what its other keys may say. */
-const ONLY_LIMITS: ReadonlySet<string> = new Set(["allowed_roots"]);
+const ONLY_LIMITS: ReadonlySet<string> = new Set(["allowed_roots", "forbid_root", "break_glass"]);
 
 interface Policy {
   readonly path: string;

@@ -1,4 +1,4 @@
-import { readFileSync, realpathSync, statSync } from "node:fs";
+import { readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 
@@ -14,10 +14,13 @@ export interface PathFacts {
 }
 
 const MAX_TEXT = 1024 * 1024;
+/** As many as Linux follows. */
+const MAX_LINKS = 40;
 
 export function pathFacts(root: string, home = homedir()): PathFacts {
   const real = new Map<string, string>();
   const texts = new Map<string, string | undefined>();
+  const following = new Set<string>();
   const realPath = (path: string): string => {
     const known = real.get(path);
     if (known !== undefined) return known;
@@ -39,8 +42,27 @@ export function pathFacts(root: string, home = homedir()): PathFacts {
       return realpathSync(path);
     } catch {
       const parent = dirname(path);
-      return parent === path ? path : join(realPath(parent), basename(path));
+      return parent === path ? path : throughLink(join(realPath(parent), basename(path)));
     }
+  }
+  /** A link to what is not there yet leads there all the same, once it is. */
+  function throughLink(path: string): string {
+    const target = linkOf(path);
+    if (target === undefined || following.size === MAX_LINKS || following.has(path)) return path;
+    following.add(path);
+    try {
+      return realPath(resolve(dirname(path), target));
+    } finally {
+      following.delete(path);
+    }
+  }
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
   }
 }
 

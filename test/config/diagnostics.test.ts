@@ -131,7 +131,7 @@ describe("wrong values", () => {
     ],
     [
       "[sandbox.docker]\nlabels = { 'sandkeep.fleet' = 'x' }",
-      '5:12 error wrong-name sandbox.docker.labels."sandkeep.fleet": expected a label name without spaces that does not start with "sandkeep.", which is reserved, got "sandkeep.fleet" | rename the key',
+      '5:12 error wrong-name sandbox.docker.labels."sandkeep.fleet": expected a label name without spaces or "=" that does not start with "sandkeep.", which is reserved, got "sandkeep.fleet" | rename the key',
     ],
     [
       "[sandbox.docker.ulimits]\nnofile = { soft = 1 }",

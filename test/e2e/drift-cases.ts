@@ -45,6 +45,8 @@ export const UNSEEN: Readonly<Record<string, string>> = {
   "docker.image_policy": "says when to fetch",
   "docker.stop_timeout": "read from the config at the moment of the stop",
   "docker.allowed_roots": "a rule for configs",
+  "docker.forbid_root": "a rule for configs",
+  "docker.break_glass": "exceptions from rules for configs",
 };
 
 const MiB = 2 ** 20;

@@ -156,14 +156,17 @@ function dockerRows(target: SandboxTarget): readonly Row[] {
     row(
       docker("dangerouslyAllowContainerNamespaceJoin"),
       FLAG,
-      breakGlass("no sandbox joins another container's network"),
+      breakGlass("no sandbox joins another container's network", "break_glass.network_container"),
     ),
   ];
 }
 
-function breakGlass(rule: string) {
+/** An exception here needs a reason, and the flag of another tool has none. */
+function breakGlass(rule: string, exception?: string) {
+  const without =
+    exception === undefined ? "there is no such exception" : `say why it must be in ${exception}`;
   return (value: boolean): Outcome => ({
-    why: value ? `there is no such exception: ${rule}` : `false is what always holds: ${rule}`,
+    why: value ? `${without}: ${rule}` : `false is what always holds: ${rule}`,
   });
 }
 

@@ -27,6 +27,7 @@ function parseBind(text: string): { source: string; target: string; mode: "ro" |
   if (!/^(?:[/.]|~(?:\/|$))/.test(source)) {
     return 'expected a source path that starts with "/", "." or "~/"; named volumes are not binds';
   }
+  if (/\p{Cc}/u.test(source)) return "expected a source path without control characters";
   if (!sandboxPath.safeParse(target).success) {
     return "expected a target that is an absolute path inside the sandbox other than /";
   }

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import * as z from "zod";
 import { bindsSchema } from "./bind.ts";
+import { breakGlassSchema } from "./break-glass.ts";
 import { commandSchema, nonEmptyText, sandboxPath, textOf, word } from "./text.ts";
 import { durationSchema, sizeOrUnlimitedSchema, sizeSchema } from "./units.ts";
 
@@ -20,18 +21,21 @@ const ulimitSchema = z.union(
 const pidsExpected = { error: 'expected a whole number above 0, or "unlimited"' };
 
 const labelName = textOf(
-  /^(?!sandkeep\.)\S+$/,
-  'a label name without spaces that does not start with "sandkeep.", which is reserved',
+  /^(?!sandkeep\.)[^\s\p{Cc}\p{Cf}=]+$/u,
+  'a label name without spaces or "=" that does not start with "sandkeep.", which is reserved',
 );
 
 const extraHost = z.string().refine(
   (text) => {
     const colon = text.indexOf(":");
     const address = text.slice(colon + 1).replace(/^\[(.*)\]$/, "$1");
-    return colon > 0 && (isIP(address) !== 0 || address === "host-gateway");
+    const named = /^[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?$/.test(text.slice(0, colon));
+    return named && (isIP(address) !== 0 || address === "host-gateway");
   },
   { error: 'expected "name:ip", such as "db:10.0.0.5"' },
 );
+
+const TMPFS = /^(?:\/(?!\.{1,2}(?:[/:]|$))[^/:\p{Cc}]+)+\/?(?::[^:\s\p{Cc}]+)?$/u;
 
 const ipAddress = z.string().refine((text) => isIP(text) !== 0, {
   error: "expected an IP address",
@@ -51,7 +55,7 @@ export const dockerSchema = z.strictObject({
   command: commandSchema
     .optional()
     .describe("Main program of the container. Without it sandkeep keeps the container alive."),
-  user: textOf(/^[^\s:]+(?::[^\s:]+)?$/, '"user", "uid", or either with ":group"')
+  user: textOf(/^[^\s\p{Cc}:]+(?::[^\s\p{Cc}:]+)?$/u, '"user", "uid", or either with ":group"')
     .optional()
     .describe('User the container runs as, such as "1000:1000".'),
   workdir: sandboxPath.optional().describe("Working directory of commands."),
@@ -83,7 +87,7 @@ export const dockerSchema = z.strictObject({
       "Resource limits by name, such as { nofile = 4096 } or { nofile = { soft = 1024, hard = 4096 } }.",
     ),
   tmpfs: z
-    .array(textOf(/^\/[^:]+(?::[^:\s]+)?$/, '"/path" or "/path:options"'))
+    .array(textOf(TMPFS, '"/path" or "/path:options", without "..",'))
     .optional()
     .describe('Memory-backed folders, such as "/tmp:size=64m".'),
   read_only_root: z.boolean().optional().describe("Whether the image's own files are read-only."),
@@ -120,4 +124,11 @@ export const dockerSchema = z.strictObject({
     .array(nonEmptyText)
     .optional()
     .describe("Folders that bind sources must lie in, besides the workspace."),
+  forbid_root: z
+    .boolean()
+    .optional()
+    .describe("Whether user must be a number other than 0; a name could be root's in some image."),
+  break_glass: breakGlassSchema
+    .optional()
+    .describe("Rules that are broken on purpose: the rule's name, and the reason why it must be."),
 });

@@ -7,7 +7,7 @@ export function textOf(shape: RegExp, expected: string): z.ZodString {
 
 /** A text that is not empty and has no blanks around it. */
 export function word(expected: string): z.ZodString {
-  return textOf(/^\S+$/, `${expected} without spaces`);
+  return textOf(/^[^\s\p{Cc}]+$/u, `${expected} without spaces`);
 }
 
 export const nonEmptyText = textOf(/\S/, "a text that is not empty");
@@ -19,7 +19,7 @@ export const commandSchema = z
 
 /** An absolute path inside a sandbox: no `..`, no double slash, not the root. */
 export const sandboxPath = textOf(
-  /^(?:\/(?!\.{1,2}(?:\/|$))[^/]+)+\/?$/,
+  /^(?:\/(?!\.{1,2}(?:\/|$))[^/\p{Cc}]+)+\/?$/u,
   "an absolute path inside the sandbox other than /",
 );
 

@@ -82,6 +82,11 @@ export const dockerFields: readonly FieldRow[] = [
     "matters only at the end of a container, and applies to those made from now on",
   ),
   ignoredField("docker.allowed_roots", "a rule for configs, not a property of a container"),
+  ignoredField("docker.forbid_root", "a rule for configs, not a property of a container"),
+  ignoredField(
+    "docker.break_glass",
+    "an exception from rules for configs; what it allows is in other fields",
+  ),
   {
     path: "docker.engine_limits",
     hashed: false,
