@@ -8,6 +8,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
+import { importSchema } from "../src/config/import/report.ts";
 import { lockSchema } from "../src/config/lock.ts";
 import { agentSchema, configSchema } from "../src/config/schema/root.ts";
 import { sandboxSchema } from "../src/config/schema/sandbox.ts";
@@ -59,6 +60,12 @@ const FORMATS: readonly Format[] = [
     schema: applyResultSchema,
     io: "output",
     description: "Answer of `sandkeep apply`, `recreate`, `prune` and `destroy` with --json.",
+  },
+  {
+    name: "import",
+    schema: importSchema,
+    io: "output",
+    description: "Answer of `sandkeep import --json`.",
   },
   {
     name: "event",

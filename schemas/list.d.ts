@@ -17,6 +17,10 @@ export interface SandkeepList {
     name: string;
     object_id: string;
     why: string;
+    /**
+     * What a person may do about it.
+     */
+    hint?: string;
   }[];
   unobserved: {
     backend: string;

@@ -195,7 +195,10 @@ export const VERBS: readonly Verb[] = [
     options: [
       { flags: "--browser", about: "only browser runtimes" },
       { flags: "--backend <name>", about: "only of this backend" },
-      { flags: "--all", about: "also runtimes that do not exist now, and other roles" },
+      {
+        flags: "--all",
+        about: "also runtimes that do not exist now, other roles, and what other sandbox tools made",
+      },
     ],
     load: () => import("./commands/list.ts"),
   },

@@ -45,6 +45,8 @@ export interface ObserveScope {
   readonly names: readonly string[];
   /** When given, only these addresses are of interest and a driver may look at no others. */
   readonly addresses?: readonly string[];
+  /** True asks for the foreign objects of other sandbox tools as well, where a driver knows any and they cost no call. */
+  readonly neighbours?: boolean;
 }
 
 /**

@@ -36,6 +36,7 @@ export const listingSchema = z.strictObject({
       name: z.string(),
       object_id: z.string(),
       why: z.string(),
+      hint: z.string().optional().describe("What a person may do about it."),
     }),
   ),
   /** Engines that could not be seen: what they hold is in none of the lists, and nobody knows what that is. */

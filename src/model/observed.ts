@@ -35,6 +35,8 @@ export interface ForeignObject {
   readonly name: string;
   readonly object_id: string;
   readonly why: string;
+  /** What a person may do about it. */
+  readonly hint?: string;
 }
 
 /** "This address was pruned and waits for its next use", kept where every machine sees it. */

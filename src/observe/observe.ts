@@ -14,6 +14,7 @@ export interface ObserveRequest {
   /** Canonical names the fleet wants, by engine key. */
   readonly names: Readonly<Record<string, readonly string[]>>;
   readonly addresses?: readonly string[];
+  readonly neighbours?: boolean;
 }
 
 export function scopeOf(request: ObserveRequest, engine: string): ObserveScope {

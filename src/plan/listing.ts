@@ -16,7 +16,7 @@ export interface ListRequest {
   readonly fleet?: string;
   readonly kind?: "browser" | "sandbox";
   readonly backend?: string;
-  /** Also what is declared but not there, such as on-use and dormant runtimes. */
+  /** Also what is declared but not there, such as on-use and dormant runtimes, and what other sandbox tools made. */
   readonly all?: boolean;
 }
 
@@ -33,7 +33,7 @@ export async function listFleet(
   | Invalid
 > {
   const { file, fleet } = request;
-  const seen = await survey(engine, { file, fleet, wanted: [] });
+  const seen = await survey(engine, { file, fleet, wanted: [], neighbours: request.all ?? false });
   if (seen.status === "invalid") return seen;
   const listing = listingOf(seen, request);
   const counting = countingEngines(seen);

@@ -58,6 +58,8 @@ export interface SurveyRequest {
   readonly at?: number | undefined;
   /** Without a config and a memory of engines, one that cannot be observed counts as a failure. */
   readonly thorough?: boolean;
+  /** Also what other sandbox tools made. */
+  readonly neighbours?: boolean;
 }
 
 export interface Survey {
@@ -159,6 +161,7 @@ async function look(
     ...(config?.fleet.fleet_id === undefined ? {} : { fleet_id: config.fleet.fleet_id }),
     names,
     ...(request.addresses === undefined ? {} : { addresses: request.addresses }),
+    ...(request.neighbours === true ? { neighbours: true } : {}),
   };
   const observations = await observe(open, scope);
   const known = knownAddresses(observations);

@@ -158,6 +158,9 @@ export function renderListing(listing: Listing, style: Style): string {
             ]),
             2,
           ),
+          ...listing.foreign.flatMap(({ name, hint }) =>
+            hint === undefined ? [] : paragraph(style, `${name}: ${hint}`, { tone: "dim" }),
+          ),
         ],
   ]);
 }

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { importSchema } from "../../src/config/import/report.ts";
 import { cli } from "./streams.ts";
 
 const FLUFFBUZZ = `{
@@ -62,6 +63,7 @@ describe("import", () => {
       changed: [{ key: "agents.defaults.sandbox.docker.env.API_TOKEN", to: ["sandbox.secrets.API_TOKEN"] }],
       unmapped: [],
     });
+    expect(importSchema.parse(document)).toEqual(document);
     expect(document["text"]).toContain('fleet = "box"');
   });
 

@@ -87,7 +87,7 @@ describeWithServices("drift on a real engine", (services) => {
     expect(reason?.source).toMatchObject({ file: "sandkeep.toml", line });
   });
 
-  test("list calls them touched before, and none after", () => {
+  test("list calls them drifted before, and none after", () => {
     expect(rowOf(touched, "memory")).toMatchObject({ config: "drift", status: "running" });
     expect(rowOf(touched, "stopped")).toMatchObject({ status: "stopped" });
     expect(rowOf(touched, "untouched")).toMatchObject({ config: "match", status: "running" });

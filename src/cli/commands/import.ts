@@ -108,7 +108,8 @@ async function report(invocation: Invocation, imported: Imported, out: string | 
   const { product, mapped, changed, unmapped } = imported;
   const summary =
     `${product}: ${count(mapped.length, "key")} mapped, ${String(changed.length)} changed in meaning, ` +
-    `${String(unmapped.length)} without an equal; the comments say which and why.\n`;
+    `${String(unmapped.length)} without an equal; the comments say which and why.\n` +
+    "`sandkeep list --all` shows the containers it left on an engine.\n";
   if (out !== undefined) {
     return await answer(
       invocation,

@@ -15,6 +15,7 @@ import type { Engine } from "./client.ts";
 import { dockerError, isGone } from "./errors.ts";
 import { countExecs } from "./execs.ts";
 import type { EngineFacts } from "./facts.ts";
+import { neighbour } from "./neighbours.ts";
 import { tryReadValues } from "./section.ts";
 import { readFields } from "./values.ts";
 import { isOwned, listMarks } from "./volumes.ts";
@@ -67,7 +68,9 @@ function sortOut(
       continue;
     }
     const why = foreignReason(container, labels, scope, wanted.has(name));
+    const other = scope.neighbours === true ? neighbour(container, name) : undefined;
     if (why !== undefined) foreign.push({ name, object_id: container.Id, why });
+    else if (other !== undefined) foreign.push(other);
   }
   return { ours, foreign };
 }
