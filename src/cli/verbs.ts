@@ -197,7 +197,7 @@ export const VERBS: readonly Verb[] = [
       { flags: "--backend <name>", about: "only of this backend" },
       {
         flags: "--all",
-        about: "also runtimes that do not exist now, other roles, and what other sandbox tools made",
+        about: "also what is not there now, other roles, other tools' sandboxes",
       },
     ],
     load: () => import("./commands/list.ts"),

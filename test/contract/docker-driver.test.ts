@@ -152,37 +152,6 @@ describeWithServices("the docker driver on a real engine", (services) => {
     expect(seen).toMatchObject({ runtimes: [], foreign: [{ object_id: id }] });
   });
 
-  it.each([
-    ["OpenClaw", ["--label", "openclaw.sandbox=1"], "box-"],
-    ["OpenClaw", [], "openclaw-sbx-"],
-    ["FluffBuzz", ["--label", "openclaw.sandbox=1"], "fluffbuzz-sbx-"],
-    ["bmux", [], "bmux-sbx-"],
-  ])(
-    "tells what %s left (%j, %s…) when asked, as foreign and with what to do",
-    async (tool, flags, prefix) => {
-      const name = `${prefix}${fleet.fleet}`;
-      const image = services().docker.images.busybox;
-      const left = await fleet.docker("create", ...flags, "--name", name, image);
-      try {
-        const quiet = await fleet.driver.observe(fleet.scope());
-        const asked = await fleet.driver.observe({ ...fleet.scope(), neighbours: true });
-        const found = (seen: typeof asked) =>
-          seen.status === "complete" ? seen.foreign.filter((each) => each.name === name) : undefined;
-        expect(found(quiet)).toEqual([]);
-        expect(found(asked)).toEqual([
-          {
-            name,
-            object_id: left,
-            why: `${tool} made it`,
-            hint: expect.stringContaining(`sandkeep import --from ${tool.toLowerCase()} FILE`),
-          },
-        ]);
-      } finally {
-        await fleet.docker("rm", "-f", name);
-      }
-    },
-  );
-
   it("is idempotent where something already is so", async () => {
     const id = await fleet.up();
     await fleet.driver.start(id);
