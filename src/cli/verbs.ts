@@ -195,10 +195,7 @@ export const VERBS: readonly Verb[] = [
     options: [
       { flags: "--browser", about: "only browser runtimes" },
       { flags: "--backend <name>", about: "only of this backend" },
-      {
-        flags: "--all",
-        about: "also what is not there now, other roles, other tools' sandboxes",
-      },
+      { flags: "--all", about: "also what is not there now, other roles, other tools' sandboxes" },
     ],
     load: () => import("./commands/list.ts"),
   },
