@@ -16,6 +16,7 @@ import { pathFacts } from "../src/util/path-facts.ts";
 import { ConfigKeeper, type ConfigKeeperOptions } from "./config.ts";
 import { type FleetLoop, cycleFailed, lookAtFleet, workOn } from "./fleet.ts";
 import { trackedImages } from "./images.ts";
+import { runsCleaner } from "./runs.ts";
 import { Triggers } from "./triggers.ts";
 
 export interface WatchOptions {
@@ -73,16 +74,23 @@ async function run(engine: Engine, options: WatchOptions): Promise<number> {
   const fleet = resolved(engine, loaded);
   let interval = fleet === undefined ? 0 : await triggers.adopt(fleet);
   const { registry, looked } = trackedImages(clock, queue, () => interval);
+  const cleaner = runsCleaner(engine, clock);
+  if (fleet !== undefined) cleaner.adopt(fleet);
   engine.sink.notify({ type: "watch.started", fleet: loaded.config.fleet, resync_s: interval / 1000 });
   triggers.begin();
   const loop = fleetLoop({ ...engine, registry }, options, {
     clock,
     queue,
     config,
-    looked,
+    looked: () => {
+      looked();
+      void cleaner.looked();
+    },
     adopted: async (next) => {
       const changed = resolved(engine, next);
-      if (changed !== undefined) interval = await triggers.adopt(changed);
+      if (changed === undefined) return;
+      cleaner.adopt(changed);
+      interval = await triggers.adopt(changed);
     },
   });
   const pool = runPool({

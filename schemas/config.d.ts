@@ -130,6 +130,23 @@ export interface SandkeepConfig {
    */
   runs?: {
     /**
+     * What `runs cleanup` removes when no flag says otherwise; with this table `watch` does it, too.
+     */
+    cleanup?: {
+      /**
+       * Runs that ended this long ago may go, such as "7d". "off" goes by no age.
+       */
+      older_than?: string | "off" | 0;
+      /**
+       * Whether runs that succeeded stay.
+       */
+      failed_only?: boolean;
+      /**
+       * Only runs that this one asked for: cli, task, canary, …; all for every.
+       */
+      source?: string;
+    };
+    /**
      * How much is kept of each stream of a run; beyond it the oldest goes. Such as "64MiB".
      */
     max_log?: string | number;

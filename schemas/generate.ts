@@ -15,6 +15,7 @@ import { sandboxSchema } from "../src/config/schema/sandbox.ts";
 import { secretRefSchema } from "../src/config/schema/secret.ts";
 import { toolsSchema } from "../src/config/schema/tools.ts";
 import { BACKENDS } from "../src/drivers/registry.ts";
+import { bundledSchema, bundleManifestSchema, bundleVerificationSchema } from "../src/model/bundle.ts";
 import { diagnosticSchema } from "../src/model/diagnostic.ts";
 import { eventSchema } from "../src/model/event.ts";
 import { explainedAgentSchema, explanationSchema, toolVerdictSchema } from "../src/model/explain.ts";
@@ -29,9 +30,12 @@ import {
   runLedgerStatusSchema,
   runListSchema,
   runManifestSchema,
+  rerunSchema,
+  runCleanupSchema,
   runPathsSchema,
   runTailSchema,
 } from "../src/model/run.ts";
+import { triageSchema } from "../src/model/triage.ts";
 import { sourceSchema } from "../src/model/source.ts";
 
 interface Format {
@@ -108,10 +112,20 @@ const FORMATS: readonly Format[] = [
       runTailSchema,
       runPathsSchema,
       runIndexSchema,
+      runCleanupSchema,
+      rerunSchema,
+      triageSchema,
     ]),
     io: "output",
     description:
-      "Answers of `sandkeep runs list`, `status`, `inspect`, `tail`, `open` and `rebuild-index` with --json, in this order.",
+      "Answers of `sandkeep runs list`, `status`, `inspect`, `tail`, `open`, `rebuild-index`, `cleanup`, `rerun` and `triage` with --json, in this order.",
+  },
+  {
+    name: "bundle",
+    schema: z.union([bundledSchema, bundleVerificationSchema, bundleManifestSchema]),
+    io: "output",
+    description:
+      "Answers of `sandkeep runs bundle` and `verify-bundle` with --json, and a bundle's `manifest.json`, in this order.",
   },
   {
     name: "validate",

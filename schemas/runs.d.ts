@@ -1,7 +1,7 @@
 // Generated from runs.schema.json by schemas/generate.ts.
 
 /**
- * Answers of `sandkeep runs list`, `status`, `inspect`, `tail`, `open` and `rebuild-index` with --json, in this order.
+ * Answers of `sandkeep runs list`, `status`, `inspect`, `tail`, `open`, `rebuild-index`, `cleanup`, `rerun` and `triage` with --json, in this order.
  */
 export type SandkeepRuns =
   | {
@@ -63,6 +63,119 @@ export type SandkeepRuns =
       running: number;
       interrupted: number;
       unreadable: string[];
+    }
+  | {
+      dry_run: boolean;
+      older_than_ms: number;
+      entries: {
+        id: string;
+        reason:
+          | "would_remove"
+          | "removed"
+          | "running"
+          | "recent"
+          | "not_failed"
+          | "missing_manifest"
+          | "source_mismatch"
+          | "held"
+          | "delete_failed";
+        bytes: number;
+        error: string | null;
+      }[];
+      counts: {
+        [k: string]: number;
+      };
+      bytes: number;
+    }
+  | {
+      rerun_of: string;
+      differences: {
+        field: string;
+        before: string | null;
+        now: string | null;
+      }[];
+      run: RunManifest;
+    }
+  | {
+      run: RunManifest;
+      folder: string;
+      latest_log: string | null;
+      lines: {
+        stream: "stdout" | "stderr";
+        ms: number | null;
+        text: string;
+      }[];
+      diagnosis: {
+        exit_class:
+          | (
+              | "success"
+              | "timeout"
+              | "cancelled"
+              | "backend-lost"
+              | "not-started"
+              | "not-found"
+              | "not-executable"
+              | "signal"
+              | "error"
+              | "interrupted"
+            )
+          | null;
+        what: string;
+        next: string;
+      };
+      runtime: {
+        address: string;
+        status: string;
+        config: string;
+        object_id: string | null;
+        same: boolean;
+      } | null;
+      unobserved: string | null;
+      drift: {
+        field: string;
+        before: string | null;
+        now: string | null;
+      }[];
+      similar: ListedRun[];
+      rerun: {
+        rerun_of: string;
+        differences: {
+          field: string;
+          before: string | null;
+          now: string | null;
+        }[];
+        run: RunManifest;
+      } | null;
+      bundle: {
+        run_id: string;
+        bundle: string;
+        artifact_metadata: {
+          path: string;
+          kind: "file" | "directory";
+          bytes: number;
+          file_count: number;
+          sha256?: string;
+        }[];
+        notes: string[];
+        verification: {
+          bundle: string;
+          ok: boolean;
+          strict: boolean;
+          version_check: {
+            ok: boolean;
+            found: number | null;
+            supported: number[];
+          };
+          checked: number;
+          issues: {
+            path: string;
+            field: string;
+            expected: string | null;
+            found: string | null;
+          }[];
+          unexpected_artifacts: string[];
+        } | null;
+      } | null;
     };
 
 export interface ListedRun {

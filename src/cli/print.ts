@@ -7,8 +7,8 @@ import type { Invocation } from "./invocation.ts";
 import { styleFor } from "./invocation.ts";
 
 /** Resolves once the text is handed on, or at once when nobody reads any more. */
-export async function write(stream: Writable, text: string): Promise<void> {
-  if (text === "" || stream.destroyed || stream.writableEnded) return;
+export async function write(stream: Writable, text: string | Uint8Array): Promise<void> {
+  if (text.length === 0 || stream.destroyed || stream.writableEnded) return;
   await new Promise<void>((resolve) => {
     stream.write(text, () => resolve());
   });

@@ -1,9 +1,15 @@
+import { resolve } from "node:path";
+import { loadConfig } from "../config/index.ts";
+import { BACKENDS } from "../drivers/registry.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import { RUN_STATUSES } from "../model/run.ts";
+import type { RunsSettings } from "../model/settings.ts";
+import { resolveRuns } from "../resolve/runs.ts";
 import type { RunFilter } from "../runs/history.ts";
 import type { SelectedRun } from "../runs/select.ts";
 import { selectRun } from "../runs/select.ts";
 import type { FleetState } from "../state/directory.ts";
+import { fleetState, stateDirectory } from "../state/directory.ts";
 import { usageError } from "./exit-codes.ts";
 import { findState } from "./held.ts";
 import type { Invocation } from "./invocation.ts";
@@ -29,6 +35,27 @@ export function statusOption(invocation: Invocation): Pick<RunFilter, "status"> 
   const status = RUN_STATUSES.find((each) => each === text);
   if (status !== undefined) return { status };
   throw usageError(`--status is ${JSON.stringify(text)}`, `Expected all, ${RUN_STATUSES.join(", ")}.`);
+}
+
+export type FoundLedger =
+  | { readonly status: "found"; readonly state: FleetState; readonly settings: RunsSettings }
+  | { readonly status: "invalid"; readonly diagnostics: readonly Diagnostic[] };
+
+/** The ledger of the fleet that `--fleet` or else the config names, and what the config says of it. */
+export async function findLedger({ globals, cwd, env }: Invocation): Promise<FoundLedger> {
+  const base = stateDirectory(env, globals.stateDir);
+  const { fleet, file } = globals;
+  if (fleet !== undefined) {
+    return { status: "found", state: fleetState(base, fleet), settings: resolveRuns(undefined) };
+  }
+  const result = await loadConfig({
+    cwd,
+    backends: BACKENDS,
+    ...(file === undefined ? {} : { file: resolve(cwd, file) }),
+  });
+  if (!result.ok) return { status: "invalid", diagnostics: result.diagnostics };
+  const { config } = result.loaded;
+  return { status: "found", state: fleetState(base, config.fleet), settings: resolveRuns(config.runs) };
 }
 
 export type Selection =

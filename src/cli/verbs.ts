@@ -1,11 +1,7 @@
 import type { CommandModule } from "./invocation.ts";
-
-export interface VerbOption {
-  readonly flags: string;
-  readonly about: string;
-  /** May be given several times. */
-  readonly repeated?: true;
-}
+import { RUNS_OPTIONS } from "./runs-options.ts";
+import type { VerbOption } from "./verb-option.ts";
+import { AGENT, SESSION } from "./verb-option.ts";
 
 /** One verb as data: help, completion and parsing read it; its module is imported only when it runs. */
 export interface Verb {
@@ -60,8 +56,6 @@ export const HONOURED: readonly SelectiveFlag[] = [
 ];
 
 const YES: VerbOption = { flags: "-y, --yes", about: "do not ask" };
-const AGENT: VerbOption = { flags: "--agent <name>", about: "of this agent" };
-const SESSION: VerbOption = { flags: "--session <session>", about: "a session key or a session's name" };
 const PARALLELISM: VerbOption = { flags: "--parallelism <n>", about: "steps at once on one engine" };
 const REPLACE: VerbOption = {
   flags: "--replace <address>",
@@ -83,20 +77,6 @@ const RUN_OPTIONS: readonly VerbOption[] = [
     about: "set a variable, or pass the one of this shell; may be repeated",
     repeated: true,
   },
-];
-
-const RUNS_OPTIONS: readonly VerbOption[] = [
-  { flags: "--latest", about: "the run that began last" },
-  { flags: "--latest-failed", about: "the last one that failed" },
-  { flags: "--source <name>", about: "only what this one asked for: cli, task, canary, …" },
-  AGENT,
-  SESSION,
-  { flags: "--status <status>", about: "list: all, running, ok, failed or interrupted" },
-  { flags: "--limit <n>", about: "list: at most this many" },
-  { flags: "--tail <n>", about: "inspect, tail: so many last lines" },
-  { flags: "--follow", about: "tail (-f): go on as lines come, until the run ends" },
-  { flags: "--stream <name>", about: "tail, open: stdout, stderr or all" },
-  { flags: "--pager", about: "open: show the log in $PAGER" },
 ];
 
 export const VERBS: readonly Verb[] = [
@@ -260,7 +240,10 @@ export const VERBS: readonly Verb[] = [
     name: "run",
     about: "run a command in a sandbox",
     args: [["<command...>", "after --"]],
-    options: RUN_OPTIONS,
+    options: [
+      ...RUN_OPTIONS,
+      { flags: "--detach", about: "leave it running, and print its id; `runs attach` comes back to it" },
+    ],
     load: () => import("./commands/run.ts"),
   },
   {
@@ -274,8 +257,11 @@ export const VERBS: readonly Verb[] = [
     name: "runs",
     about: "show what was run: where, under what, its output, and how it ended",
     args: [
-      ["<action>", "list, status, inspect, tail, open or rebuild-index"],
-      ["[runs...]", "an id, the beginning of one, or a run's folder"],
+      [
+        "<action>",
+        "list, status, inspect, tail, open, attach, rerun, triage, bundle, verify-bundle, cancel, cleanup or rebuild-index",
+      ],
+      ["[runs...]", "an id, the beginning of one, or a run's folder; verify-bundle: a bundle"],
     ],
     options: RUNS_OPTIONS,
     load: () => import("./commands/runs.ts"),

@@ -1,5 +1,6 @@
 import { roughDuration } from "../util/duration.ts";
 import type { RuleContext } from "./rules.ts";
+import { busyWords } from "./usage.ts";
 import type { Situation } from "./situation.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -33,7 +34,7 @@ export function gate(s: Situation, c: RuleContext, verdict: Verdict): Verdict {
   return {
     action: "blocked",
     rule: "busy",
-    why: `${verdict.why}, but it is busy (${busy} ${busy === 1 ? "run" : "runs"}); waits ${wait}`,
+    why: `${verdict.why}, but it is busy (${busyWords(s.usage ?? { busy }, c.now)}); waits ${wait}`,
     fix: `sandkeep recreate ${s.address} does it now`,
     until,
     deferred: true,

@@ -195,3 +195,52 @@ export const runIndexSchema = z.strictObject({
   unreadable: z.array(z.string()),
 });
 export type RunIndex = z.infer<typeof runIndexSchema>;
+
+export const CLEANUP_REASONS = [
+  "would_remove",
+  "removed",
+  "running",
+  "recent",
+  "not_failed",
+  "missing_manifest",
+  "source_mismatch",
+  "held",
+  "delete_failed",
+] as const;
+export type CleanupReason = (typeof CLEANUP_REASONS)[number];
+
+const cleanupEntrySchema = z.strictObject({
+  id: z.string(),
+  reason: z.enum(CLEANUP_REASONS),
+  /** Freed, or to be freed. */
+  bytes: z.int().nonnegative(),
+  error: z.string().nullable(),
+});
+export type CleanupEntry = z.infer<typeof cleanupEntrySchema>;
+
+/** Answer of `runs cleanup`. */
+export const runCleanupSchema = z.strictObject({
+  dry_run: z.boolean(),
+  older_than_ms: z.number().nonnegative(),
+  entries: z.array(cleanupEntrySchema),
+  /** Entries by reason. */
+  counts: z.record(z.string(), z.int()),
+  bytes: z.int().nonnegative(),
+});
+export type RunCleanup = z.infer<typeof runCleanupSchema>;
+
+/** What is no longer as it was when the run to be repeated began. */
+export const runDifferenceSchema = z.strictObject({
+  /** spec_hash | image | env | config | sandboxed | address */
+  field: z.string(),
+  before: z.string().nullable(),
+  now: z.string().nullable(),
+});
+export type RunDifference = z.infer<typeof runDifferenceSchema>;
+
+/** Answer of `runs rerun`. */
+export const rerunSchema = z.strictObject({
+  rerun_of: z.string(),
+  differences: z.array(runDifferenceSchema),
+  run: runManifestSchema,
+});

@@ -101,6 +101,21 @@ export interface Host {
   readonly max_runtimes?: number;
 }
 
+/** What is recorded of runs, and how long it is kept. */
+export interface RunsSettings {
+  /** Most bytes kept of each stream of a run. */
+  readonly max_log: number;
+  readonly cleanup: {
+    /** Whether watch cleans up by itself. */
+    readonly automatic: boolean;
+    /** Milliseconds since the end of a run. */
+    readonly older_than: number;
+    readonly failed_only: boolean;
+    /** `all`, or who asked. */
+    readonly source: string;
+  };
+}
+
 export interface ResolvedFleet {
   readonly fleet: string;
   readonly fleet_id?: string;
@@ -112,10 +127,7 @@ export interface ResolvedFleet {
   readonly hosts: Readonly<Record<string, Host>>;
   readonly guards: { readonly max_destroy: number | "off"; readonly allow_empty: boolean };
   readonly watch: { readonly resync: number; readonly workers: number; readonly debounce: number };
-  readonly runs: {
-    /** Most bytes kept of each stream of a run. */
-    readonly max_log: number;
-  };
+  readonly runs: RunsSettings;
   /** Key of the HMAC that stands for secrets in labels, when the config gives one. */
   readonly secrets_key?: SecretRef;
 }

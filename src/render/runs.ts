@@ -6,14 +6,13 @@ import type {
   RunList,
   RunReconcile,
 } from "../model/run.ts";
-import { formatBytes } from "../util/bytes.ts";
 import { roughDuration } from "../util/duration.ts";
 import { escapeText } from "./escape.ts";
 import type { Cell } from "./layout.ts";
 import { columns, count, joinBlocks, paragraph } from "./layout.ts";
 import type { Style, Tone } from "./style.ts";
 import { paint, showEngine, showPath } from "./style.ts";
-import { formatAge } from "./value.ts";
+import { formatAge, formatSize } from "./value.ts";
 
 const TONES = {
   running: "info",
@@ -75,6 +74,10 @@ function healed(reconcile: RunReconcile, style: Style): string[] {
     lines.push(...paragraph(style, text, { tone: "warning" }));
   }
   return lines;
+}
+
+export function runRows(runs: readonly ListedRun[], style: Style, now: number): Cell[][] {
+  return runs.map((run) => row(run, style, now));
 }
 
 export function renderRunList(list: RunList, style: Style, now: number): string {
@@ -141,9 +144,9 @@ export function renderRun({ run, folder, latest_log, lines }: RunInspection, sty
   const version =
     commit === null ? "" : ` at ${commit.slice(0, 12)}${dirty === true ? ", changed since" : ""}`;
   const logs = Object.entries(run.logs ?? {}).map(([stream, log]) => {
-    const gone = log.dropped > 0 ? `, the first ${formatBytes(log.dropped)} dropped` : "";
-    const lost = log.lost > 0 ? `, the last ${formatBytes(log.lost)} lost (${log.error ?? ""})` : "";
-    return `${stream} ${formatBytes(log.bytes)}${gone}${lost}`;
+    const gone = log.dropped > 0 ? `, the first ${formatSize(log.dropped)} dropped` : "";
+    const lost = log.lost > 0 ? `, the last ${formatSize(log.lost)} lost (${log.error ?? ""})` : "";
+    return `${stream} ${formatSize(log.bytes)}${gone}${lost}`;
   });
   const facts: readonly (readonly [string, string | null])[] = [
     ["command", showCommand(run.argv)],

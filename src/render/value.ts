@@ -40,6 +40,19 @@ export function formatAge(seconds: number | null): string {
   return step === undefined ? `${whole}s` : `${Math.floor(whole / step[0])}${step[1]}`;
 }
 
+/** A size as people say it, about right: `812 B`, `3.4 MiB`. */
+export function formatSize(bytes: number): string {
+  const units = ["KiB", "MiB", "GiB", "TiB"];
+  let size = bytes / 1024;
+  if (size < 1) return `${bytes} B`;
+  let unit = 0;
+  while (size >= 1024 && unit < units.length - 1) {
+    size /= 1024;
+    unit += 1;
+  }
+  return `${size < 10 ? size.toFixed(1) : Math.round(size)} ${units[unit] ?? ""}`;
+}
+
 /** One member of a list or table that is only before, only after, or differs. */
 export interface MemberChange {
   readonly sign: "+" | "-" | "~";

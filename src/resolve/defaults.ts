@@ -31,7 +31,10 @@ export const THIS_MACHINE = "local";
 export const SESSIONS: readonly string[] = ["main"];
 export const NAME_PREFIX = "sandkeep";
 export const GUARDS = { max_destroy: "off", allow_empty: false } as const;
-export const RUNS = { max_log: 256 * 1024 * 1024 } as const;
+export const RUNS = {
+  max_log: 256 * 1024 * 1024,
+  cleanup: { automatic: false, older_than: 7 * DAY, failed_only: false, source: "all" },
+} as const;
 export const WATCH = { resync: 5 * MINUTE, workers: 4, debounce: 500 } as const;
 
 /** What one backend's section of `[sandbox]` starts from. */

@@ -9,8 +9,9 @@ import type { Host, ResolvedFleet } from "../model/settings.ts";
 import type { ConfigInput } from "./agents.ts";
 import { resolveAgents } from "./agents.ts";
 import { checkAgents, checkHosts } from "./checks.ts";
-import { GUARDS, NAME_PREFIX, RUNS, WATCH } from "./defaults.ts";
+import { GUARDS, NAME_PREFIX, WATCH } from "./defaults.ts";
 import type { PathFacts } from "../util/path-facts.ts";
+import { resolveRuns } from "./runs.ts";
 import { checkSharedRuntime } from "./shared.ts";
 
 export interface Resolution {
@@ -41,7 +42,7 @@ export function resolve(loaded: ConfigInput, facts: Pick<PathFacts, "home" | "re
       workers: config.watch?.workers ?? WATCH.workers,
       debounce: config.watch?.debounce ?? WATCH.debounce,
     },
-    runs: { max_log: config.runs?.max_log ?? RUNS.max_log },
+    runs: resolveRuns(config.runs),
     ...(config.secrets?.key === undefined ? {} : { secrets_key: config.secrets.key }),
   };
   const diagnostics = [

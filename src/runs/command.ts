@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import type { RunManifest } from "../model/run.ts";
 import type { ExecHandle, TerminalSize } from "../drivers/driver.ts";
 
 export interface RunRequest {
@@ -24,6 +25,8 @@ export interface RunIo {
   readonly stderr: Writable;
   /** The command has started; from now on signals and window sizes are its own. */
   onStart?(control: Pick<ExecHandle, "signal" | "resize">): void;
+  /** It is in the ledger, and has not begun. */
+  onRecorded?(manifest: RunManifest): void;
   /** A command on the host has the terminal itself: nothing is to be forwarded to it. */
   onHostTerminal?(): void;
 }

@@ -14,7 +14,7 @@ const LONGEST_LINE = 64 * 1024;
 const NEWLINE = 0x0a;
 
 /** Answers how a run ended, once it has; undefined when the signal came first. */
-async function untilEnded(
+export async function untilEnded(
   state: FleetState,
   folder: string,
   signal: AbortSignal,

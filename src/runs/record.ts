@@ -49,6 +49,8 @@ export interface RecordOptions {
 }
 
 export interface RunRecord {
+  /** As it stands in the ledger until its end. */
+  readonly began: RunManifest;
   /** For the command; undefined when it has the caller's terminal itself. */
   readonly output: { readonly stdout: Writable; readonly stderr: Writable } | undefined;
   /** Settles when somebody asks for the run's end, with how long it may take over it; undefined once it has ended. */
@@ -113,6 +115,7 @@ export async function recordRun(state: FleetState, options: RecordOptions): Prom
     };
   const watching = watchForCancel(folder);
   return {
+    began,
     output,
     cancelled: watching.asked,
     async finish({ error, ...outcome }) {

@@ -194,6 +194,7 @@ async function begin(
 async function follow(run: Run, record: RunRecord, start: () => Promise<ExecHandle>): Promise<EndedRun> {
   let begun = false;
   try {
+    run.io.onRecorded?.(record.began);
     const handle = await start();
     begun = true;
     const ended = await awaitEnd(handle, run.request.timeoutMs, record.cancelled);

@@ -58,7 +58,7 @@ describe("a disruption that nobody asked for by name", () => {
   it("says until when it waits, counted from when it was first put off", () => {
     expect(judge({ policy: idle, busy: 2, waited: 0.5 })).toMatchObject({
       until: NOW + HOUR / 2,
-      why: "it drifted, but it is busy (2 runs); waits at most 30m more",
+      why: "it drifted, but it is busy (2 runs that the engine reports); waits at most 30m more",
       fix: expect.stringContaining("sandkeep recreate agent/a"),
     });
     expect(judge({ policy: idle, busy: 1 })).toMatchObject({ until: NOW + HOUR });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { usageIndex } from "../../src/diff/usage.ts";
+import { busyWords, usageIndex } from "../../src/diff/usage.ts";
 import type { Facts } from "../../src/model/facts.ts";
 import type { ObservedRuntime } from "../../src/model/observed.ts";
 import { HOUR, NOW, factsOf, found, wish } from "../support/runtimes.ts";
@@ -57,6 +57,7 @@ describe("how long a runtime has been idle", () => {
     expect(usage(facts, { execs: 2 })).toEqual({
       busy: 2,
       busy_since: NOW - 3 * HOUR,
+      runs: [run(NOW - 3 * HOUR), run(NOW - 2 * HOUR)],
       idle_ms: 0,
       last_used: NOW,
       age_ms: 50 * HOUR,
@@ -68,5 +69,18 @@ describe("how long a runtime has been idle", () => {
 
   it("never counts an age below zero", () => {
     expect(usage({}, { created_at: NOW + HOUR }).age_ms).toBe(0);
+  });
+});
+
+describe("who keeps a runtime busy", () => {
+  it.each<[Parameters<typeof busyWords>[0], string]>([
+    [{ busy: 1, runs: [run(NOW - 2 * HOUR)] }, `1 run: r${NOW - 2 * HOUR} of a:main for 2h`],
+    [{ busy: 1 }, "1 run that the engine reports"],
+    [
+      { busy: 7, runs: [9, 8, 7, 6].map((hours) => run(NOW - hours * HOUR)) },
+      `7 runs: ${[9, 8, 7].map((hours) => `r${NOW - hours * HOUR} of a:main for ${hours}h`).join(", ")}, 1 more of ours, 3 that the engine reports`,
+    ],
+  ])("%j is told by name, and since when", (busy, words) => {
+    expect(busyWords(busy, NOW)).toBe(words);
   });
 });

@@ -50,15 +50,16 @@ describe("a log", () => {
 
   it("has no file before the first byte", async () => {
     const folder = temporaryFolder();
-    const { log } = logIn(folder, 100);
+    const { log, times } = logIn(folder, 100);
     log.append(Buffer.alloc(0));
     await log[Symbol.asyncDispose]();
+    await times[Symbol.asyncDispose]();
     expect(existsSync(join(folder, "stdout.log"))).toBe(false);
   });
 
   it("makes its writer wait when the disk is slower, and takes everything", async () => {
     const folder = temporaryFolder();
-    const { log } = logIn(folder, 2 ** 30);
+    const { log, times } = logIn(folder, 2 ** 30);
     const chunk = Buffer.alloc(64 * 1024, "x");
     let waited = 0;
     for (let written = 0; written < 1024; written += 1) {
@@ -67,6 +68,7 @@ describe("a log", () => {
       await log.room;
     }
     await log[Symbol.asyncDispose]();
+    await times[Symbol.asyncDispose]();
     expect(waited).toBeGreaterThan(0);
     expect((await stat(join(folder, "stdout.log"))).size).toBe(1024 * chunk.length);
   });
@@ -74,9 +76,10 @@ describe("a log", () => {
   it("ends on a full disk, and counts what is lost", async () => {
     const folder = temporaryFolder();
     symlinkSync("/dev/full", join(folder, "stdout.log"));
-    const { log } = logIn(folder, 1000);
+    const { log, times } = logIn(folder, 1000);
     log.append(Buffer.from("first"));
     await log[Symbol.asyncDispose]();
+    await times[Symbol.asyncDispose]();
     log.append(Buffer.from("second"));
     expect(log.told).toEqual({ bytes: 11, dropped: 0, lost: 11, error: "ENOSPC" });
   });

@@ -76,7 +76,10 @@ export function fleetOf(agents: readonly ResolvedAgent[], more: Partial<Resolved
     agents,
     hosts: {},
     guards: { max_destroy: "off", allow_empty: false },
-    runs: { max_log: 1024 * 1024 },
+    runs: {
+      max_log: 1024 * 1024,
+      cleanup: { automatic: false, older_than: 7 * DAY, failed_only: false, source: "all" },
+    },
     watch: { resync: 300_000, workers: 4, debounce: 500 },
     ...more,
   };

@@ -12,6 +12,8 @@ interface Action {
 }
 
 const WHICH = "latest latestFailed source agent session";
+const BUNDLE = "output includeEnv includeIndexState archive";
+const CLEANUP = "dryRun olderThan failedOnly allStatus source";
 
 const ACTIONS: Readonly<Record<string, Action>> = {
   list: { options: "status limit source agent session", targets: 0, load: () => import("./runs/list.ts") },
@@ -19,6 +21,18 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   inspect: { options: `${WHICH} tail`, targets: 1, load: () => import("./runs/inspect.ts") },
   tail: { options: `${WHICH} tail follow stream`, targets: 1, load: () => import("./runs/tail.ts") },
   open: { options: `${WHICH} pager stream`, targets: 1, load: () => import("./runs/open.ts") },
+  attach: { options: WHICH, targets: 1, load: () => import("./runs/attach.ts") },
+  rerun: { options: WHICH, targets: 1, load: () => import("./runs/rerun.ts") },
+  bundle: { options: `${WHICH} ${BUNDLE} verify strict`, targets: 1, load: () => import("./runs/bundle.ts") },
+  "verify-bundle": { options: "strict", targets: 1, load: () => import("./runs/verify-bundle.ts") },
+  triage: {
+    options: `${WHICH} tail rerun bundle bundleStrictVerify ${BUNDLE}`,
+    targets: 1,
+    load: () => import("./runs/triage.ts"),
+  },
+  cancel: { options: `${WHICH} grace`, targets: 1, load: () => import("./runs/cancel.ts") },
+  cleanup: { options: CLEANUP, targets: 0, load: () => import("./runs/cleanup.ts") },
+  clean: { options: CLEANUP, targets: 0, load: () => import("./runs/cleanup.ts") },
   "rebuild-index": { options: "", targets: 0, load: () => import("./runs/rebuild-index.ts") },
 };
 

@@ -4,7 +4,7 @@ import { sandboxSchema } from "./sandbox.ts";
 import { secretsSectionSchema } from "./secret.ts";
 import { nameText, nonEmptyText, textOf } from "./text.ts";
 import { rootToolsSchema, toolsSchema } from "./tools.ts";
-import { durationSchema, sizeSchema } from "./units.ts";
+import { durationOrOffSchema, durationSchema, sizeSchema } from "./units.ts";
 
 /** The config versions this sandkeep reads. */
 export const CONFIG_VERSIONS: readonly number[] = [1];
@@ -49,6 +49,20 @@ const watchSchema = z.strictObject({
 });
 
 const runsSchema = z.strictObject({
+  cleanup: z
+    .strictObject({
+      older_than: durationOrOffSchema
+        .optional()
+        .describe('Runs that ended this long ago may go, such as "7d". "off" goes by no age.'),
+      failed_only: z.boolean().optional().describe("Whether runs that succeeded stay."),
+      source: nameText
+        .optional()
+        .describe("Only runs that this one asked for: cli, task, canary, …; all for every."),
+    })
+    .optional()
+    .describe(
+      "What `runs cleanup` removes when no flag says otherwise; with this table `watch` does it, too.",
+    ),
   max_log: sizeSchema
     .optional()
     .describe('How much is kept of each stream of a run; beyond it the oldest goes. Such as "64MiB".'),

@@ -1,0 +1,150 @@
+// Generated from bundle.schema.json by schemas/generate.ts.
+
+/**
+ * Answers of `sandkeep runs bundle` and `verify-bundle` with --json, and a bundle's `manifest.json`, in this order.
+ */
+export type SandkeepBundle =
+  | {
+      run_id: string;
+      bundle: string;
+      artifact_metadata: {
+        path: string;
+        kind: "file" | "directory";
+        bytes: number;
+        file_count: number;
+        sha256?: string;
+      }[];
+      notes: string[];
+      verification: {
+        bundle: string;
+        ok: boolean;
+        strict: boolean;
+        version_check: {
+          ok: boolean;
+          found: number | null;
+          supported: number[];
+        };
+        checked: number;
+        issues: {
+          path: string;
+          field: string;
+          expected: string | null;
+          found: string | null;
+        }[];
+        unexpected_artifacts: string[];
+      } | null;
+    }
+  | {
+      bundle: string;
+      ok: boolean;
+      strict: boolean;
+      version_check: {
+        ok: boolean;
+        found: number | null;
+        supported: number[];
+      };
+      checked: number;
+      issues: {
+        path: string;
+        field: string;
+        expected: string | null;
+        found: string | null;
+      }[];
+      unexpected_artifacts: string[];
+    }
+  | {
+      bundle_format_version: number;
+      tool_version: string;
+      created_at: string;
+      run: RunManifest;
+      artifact_metadata: {
+        path: string;
+        kind: "file" | "directory";
+        bytes: number;
+        file_count: number;
+        sha256?: string;
+      }[];
+      notes: string[];
+    };
+
+export interface RunManifest {
+  format_version: 1;
+  run_id: string;
+  source: string;
+  status: "running" | "ok" | "failed" | "interrupted";
+  agent: string;
+  session: string;
+  sandboxed: boolean;
+  address: string | null;
+  backend: string | null;
+  host: string | null;
+  object_id: string | null;
+  spec_hash: string | null;
+  image: {
+    ref: string;
+    kind: string;
+    digest: string;
+    platform: string;
+  } | null;
+  argv: string[];
+  cwd: string | null;
+  env: {
+    mode: "inherit" | "clean";
+    names: string[];
+    secrets: string[];
+  };
+  tty: boolean;
+  config: {
+    file: string;
+    commit: string | null;
+    dirty: boolean | null;
+  };
+  started_at: string;
+  ended_at: string | null;
+  duration_ms: number | null;
+  timeout_ms: number | null;
+  timed_out: boolean;
+  cancelled: boolean;
+  exit_code: number | null;
+  signal: string | null;
+  exit_class:
+    | (
+        | "success"
+        | "timeout"
+        | "cancelled"
+        | "backend-lost"
+        | "not-started"
+        | "not-found"
+        | "not-executable"
+        | "signal"
+        | "error"
+        | "interrupted"
+      )
+    | null;
+  error: {
+    code: string;
+    message: string;
+  } | null;
+  logs: {
+    stdout: {
+      bytes: number;
+      dropped: number;
+      lost: number;
+      error: string | null;
+    };
+    stderr: {
+      bytes: number;
+      dropped: number;
+      lost: number;
+      error: string | null;
+    };
+  } | null;
+  tool_version: string;
+  process: {
+    pid: number;
+    start_time: string;
+    boot_id: string;
+    pid_namespace: string;
+    host: string;
+  };
+}

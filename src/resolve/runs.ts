@@ -1,0 +1,18 @@
+import type { Config } from "../config/schema/root.ts";
+import type { RunsSettings } from "../model/settings.ts";
+import { RUNS } from "./defaults.ts";
+
+/** `[runs]` with its defaults filled in. */
+export function resolveRuns(written: Config["runs"]): RunsSettings {
+  const cleanup = written?.cleanup;
+  const older = cleanup?.older_than ?? RUNS.cleanup.older_than;
+  return {
+    max_log: written?.max_log ?? RUNS.max_log,
+    cleanup: {
+      automatic: cleanup !== undefined,
+      older_than: older === "off" ? 0 : older,
+      failed_only: cleanup?.failed_only ?? RUNS.cleanup.failed_only,
+      source: cleanup?.source ?? RUNS.cleanup.source,
+    },
+  };
+}

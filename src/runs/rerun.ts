@@ -1,0 +1,73 @@
+import { SandkeepError } from "../errors.ts";
+import type { RunDifference, RunManifest } from "../model/run.ts";
+import type { RunRequest } from "./command.ts";
+
+/** What repeats a run, and the variables that this time nobody gives. */
+export interface Repetition {
+  readonly request: RunRequest;
+  readonly differences: readonly RunDifference[];
+}
+
+const MASK = "***";
+
+/**
+ * The same command for the same session. Values of variables are not recorded: they are taken from `env` again, where
+ * they are. Throws NOTHING_TO_RERUN for what cannot be repeated.
+ */
+export function repetitionOf(
+  manifest: RunManifest,
+  env: Readonly<Record<string, string | undefined>>,
+): Repetition {
+  const { run_id, argv, agent, session, source, timeout_ms } = manifest;
+  if (argv.length === 0) {
+    throw refused(
+      `${run_id} has no command to repeat`,
+      "its manifest names none: look at it, or take another run",
+    );
+  }
+  if (argv.some((each) => each.includes(MASK))) {
+    throw refused(
+      `${run_id} had a secret among its arguments, and secrets are not recorded`,
+      "run the command again by hand; better, let it read the secret from its environment",
+    );
+  }
+  const given = manifest.env.names.map((name) => [name, env[name]] as const);
+  const present = given.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
+  const missing = given.flatMap(([name, value]) => (value === undefined ? [name] : []));
+  return {
+    request: {
+      agent,
+      session,
+      argv,
+      source,
+      env: Object.fromEntries(present),
+      envMode: manifest.env.mode,
+      ...(timeout_ms === null ? {} : { timeoutMs: timeout_ms }),
+    },
+    differences: missing.map((name) => ({ field: "env", before: name, now: null })),
+  };
+}
+
+/** How two runs of one command differ in what they ran under. */
+export function differencesBetween(before: RunManifest, now: RunManifest): readonly RunDifference[] {
+  const rows: readonly (readonly [string, (run: RunManifest) => string | null])[] = [
+    ["sandboxed", (run) => String(run.sandboxed)],
+    ["address", (run) => run.address],
+    ["host", (run) => run.host],
+    ["spec_hash", (run) => run.spec_hash],
+    ["image", (run) => (run.image === null ? null : `${run.image.ref} ${run.image.digest}`)],
+    ["secrets", (run) => (run.env.secrets.length === 0 ? null : run.env.secrets.join(", "))],
+    ["config", (run) => configOf(run)],
+  ];
+  return rows
+    .map(([field, read]) => ({ field, before: read(before), now: read(now) }))
+    .filter((each) => each.before !== each.now);
+}
+
+function configOf({ config: { commit, dirty } }: RunManifest): string | null {
+  return commit === null ? null : `${commit}${dirty === true ? ", changed since" : ""}`;
+}
+
+function refused(message: string, hint: string): SandkeepError {
+  return new SandkeepError(message, { code: "NOTHING_TO_RERUN", hint, exitCode: 64 });
+}

@@ -1,0 +1,51 @@
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { expect, test } from "vitest";
+import { runListSchema } from "../../src/model/run.ts";
+import { Project } from "../e2e/cli.ts";
+
+// `run` is killed before each of its writes in turn. Whatever is left, the next look makes sense of it.
+
+const PRELOAD = pathToFileURL(join(import.meta.dirname, "../support/kill-at.mjs")).href;
+const OUTPUT = "one\ntwo\n";
+
+test("a run that is killed before any of its writes leaves a ledger that works", async () => {
+  await using project = await Project.open();
+  await project.config("[agents.main]");
+  await project.ok("apply", "--yes");
+  const counter = join(project.folder, "calls");
+  const known = new Set<string>();
+  const seen: string[] = [];
+  for (let at = 1; ; at += 1) {
+    await rm(counter, { force: true });
+    const env = { NODE_OPTIONS: `--import ${PRELOAD}`, KILL_AT: String(at), KILL_COUNT: counter };
+    const ran = await project.run(["run", "--", "sh", "-c", "echo one; echo two; exit 3"], { env });
+    const struck = (await readFile(counter, "utf8")).trim().split("\n").at(-1) ?? "";
+    if (ran.code !== null) {
+      // Every write was struck once: this one came through.
+      expect(ran).toMatchObject({ code: 3, stdout: OUTPUT });
+      break;
+    }
+    const list = runListSchema.parse(await project.json("runs", "list"));
+    const fresh = list.runs.filter(({ id }) => !known.has(id));
+    expect(fresh.length, struck).toBeLessThanOrEqual(1);
+    for (const run of fresh) {
+      known.add(run.id);
+      seen.push(run.status);
+      expect(["interrupted", "failed"], struck).toContain(run.status);
+      if (run.status === "failed") expect(run.exit_code).toBe(3);
+      const log = join(project.state, "fleets", project.fleet, "runs", run.id, "stdout.log");
+      const text = await readFile(log, "utf8").catch(() => "");
+      expect(OUTPUT.startsWith(text), struck).toBe(true);
+      // Once the end is written down all of the output is there.
+      if (run.status === "failed") expect(text).toBe(OUTPUT);
+    }
+    // And it says the same again.
+    expect(runListSchema.parse(await project.json("runs", "list")).runs, struck).toEqual(list.runs);
+  }
+  expect(new Set(seen)).toEqual(new Set(["interrupted", "failed"]));
+  expect(await project.run(["run", "--", "true"])).toMatchObject({ code: 0 });
+  const [row] = await project.list();
+  expect(row?.busy).toBe(false);
+}, 600_000);
