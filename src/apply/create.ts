@@ -62,7 +62,11 @@ async function findAttempt(
   run: ChangeRun,
   context: ApplyContext,
 ): Promise<ObservedRuntime | undefined> {
-  const scope = { ...context.scope(engineKey(node)), addresses: [node.address] };
+  const scope = {
+    ...context.scope(engineKey(node)),
+    names: [run.change.name],
+    addresses: [node.address],
+  };
   const observation = await run.driver.observe(scope);
   if (observation.status !== "complete") return undefined;
   return observation.runtimes.find(

@@ -52,7 +52,7 @@ function disturbs(node: GraphNode, { precondition }: Change): boolean {
  */
 async function beFirst(run: ChangeRun, created: string, context: ApplyContext): Promise<void> {
   const { change, driver } = run;
-  const scope = { ...context.scope(engineKey(change)), addresses: [change.address] };
+  const scope = { ...context.scope(engineKey(change)), names: [change.name], addresses: [change.address] };
   const seen = await driver.observe(scope);
   context.calls.read += 1;
   if (seen.status === "unobserved") {

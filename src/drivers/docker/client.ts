@@ -35,9 +35,6 @@ const READS_AT_ONCE = 16;
 /** 304 says that it already is so. */
 const OK: ReadonlySet<number> = new Set([200, 201, 202, 204, 304]);
 
-/** How the connection of a call is used. */
-type Use = Pick<Exchange, "takeover" | "lasting">;
-
 /** One engine: a lazily made connection, with bounded calls, timeouts, and errors in our classes. */
 export class Engine implements AsyncDisposable {
   readonly reads = new PQueue({ concurrency: READS_AT_ONCE });
@@ -81,15 +78,15 @@ export class Engine implements AsyncDisposable {
 
   /** The whole body of an answer. */
   async bytes(call: Call): Promise<Buffer> {
-    return await this.#dial(call, {}, (answer) => {
-      if (answer.kind === "message") return readBody(answer.body);
+    return await this.#dial(call, "whole", (answer) => {
+      if (answer.kind !== "connection") return wholeBody(answer);
       throw notAStream(call);
     });
   }
 
   /** The body of an answer as it comes. */
   async stream(call: Call): Promise<Readable> {
-    return await this.#dial(call, { lasting: true }, (answer) => {
+    return await this.#dial(call, "stream", (answer) => {
       if (answer.kind === "message") return answer.body;
       throw notAStream(call);
     });
@@ -97,7 +94,7 @@ export class Engine implements AsyncDisposable {
 
   /** A connection taken over for both directions. */
   async hijack(call: Call): Promise<Duplex> {
-    return await this.#dial(call, { takeover: true }, (answer) => {
+    return await this.#dial(call, "takeover", (answer) => {
       if (answer.kind === "connection") return answer.socket;
       throw notAStream(call);
     });
@@ -107,7 +104,7 @@ export class Engine implements AsyncDisposable {
     await this.#transport[Symbol.asyncDispose]();
   }
 
-  async #dial<T>(call: Call, use: Use, take: (answer: Answer) => T | Promise<T>): Promise<T> {
+  async #dial<T>(call: Call, use: Exchange["use"], take: (answer: Answer) => T | Promise<T>): Promise<T> {
     const abort = new AbortController();
     const giveUp = (): void => abort.abort(call.signal?.reason);
     call.signal?.addEventListener("abort", giveUp, { once: true });
@@ -117,15 +114,15 @@ export class Engine implements AsyncDisposable {
       call.signal?.throwIfAborted();
       const answer = await this.#transport.exchange(await this.endpoint(), {
         ...exchangeOf(call),
-        ...use,
+        use,
         signal: abort.signal,
       });
-      if (answer.kind === "message") {
-        addAbortSignal(abort.signal, answer.body);
-        if (!OK.has(answer.status)) throw refusal(answer.status, await readBody(answer.body));
+      if (answer.kind === "message") addAbortSignal(abort.signal, answer.body);
+      if (answer.kind !== "connection" && !OK.has(answer.status)) {
+        throw refusal(answer.status, await wholeBody(answer));
       }
       const taken = await take(answer);
-      lasts = use.lasting === true || use.takeover === true;
+      lasts = use !== "whole";
       return taken;
     } catch (thrown) {
       throw dockerError(thrown, call.what);
@@ -137,7 +134,11 @@ export class Engine implements AsyncDisposable {
   }
 }
 
-function exchangeOf(call: Call): Omit<Exchange, "signal"> {
+function wholeBody(answer: Exclude<Answer, { kind: "connection" }>): Promise<Buffer> {
+  return answer.kind === "whole" ? Promise.resolve(answer.body) : readBody(answer.body);
+}
+
+function exchangeOf(call: Call): Omit<Exchange, "signal" | "use"> {
   const { method, file, auth } = call;
   const body = call.body === undefined ? undefined : JSON.stringify(call.body);
   const type = file === undefined ? "application/json" : "application/tar";

@@ -7,6 +7,7 @@ import { SandkeepError } from "../../errors.ts";
 import type { Json } from "../../model/json.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
 import { decodeLabels, FLEET_LABEL } from "../../model/labels.ts";
+import { SLOT_SUFFIX } from "../../model/names.ts";
 import { foreignBecause } from "../../model/ownership.ts";
 import type { ForeignObject, Observation, ObservedRuntime, RuntimeState } from "../../model/observed.ts";
 import type { ObserveScope } from "../driver.ts";
@@ -18,7 +19,7 @@ import type { EngineFacts } from "./facts.ts";
 import { neighbour } from "./neighbours.ts";
 import { tryReadValues } from "./section.ts";
 import { readFields } from "./values.ts";
-import { isOwned, listMarks } from "./volumes.ts";
+import { ADDRESS_LABEL, isOwned, listMarks } from "./volumes.ts";
 import type { Container, Image, ListedContainer } from "./wire.ts";
 import { containerListSchema, containerSchema } from "./wire.ts";
 
@@ -30,7 +31,7 @@ export async function observe(
 ): Promise<Observation> {
   const where = { backend: "docker", host: host?.name ?? THIS_HOST };
   try {
-    const [listed, dormant] = await Promise.all([listContainers(engine), listMarks(engine, scope)]);
+    const [listed, dormant] = await Promise.all([listContainers(engine, scope), listMarks(engine, scope)]);
     const { ours, foreign } = sortOut(listed, scope);
     const seen = await Promise.all(ours.map((id) => inspectRuntime(engine, facts, id)));
     const runtimes = seen.filter((runtime) => runtime !== undefined);
@@ -41,10 +42,36 @@ export async function observe(
   }
 }
 
-function listContainers(engine: Engine): Promise<ListedContainer[]> {
+/** Up to so many addresses and names are asked for one by one, rather than found in the list of everything. */
+const FEW = 4;
+
+async function listContainers(engine: Engine, scope: ObserveScope): Promise<readonly ListedContainer[]> {
+  const { fleet, addresses, names } = scope;
   // All of them: a foreign holder of one of our names carries no label to filter by.
+  if (addresses === undefined || addresses.length > FEW || names.length > FEW) return listSome(engine, {});
+  const lists = await Promise.all([
+    ...addresses.map((address) =>
+      listSome(engine, { label: [`${FLEET_LABEL}=${fleet}`, `${ADDRESS_LABEL}=${address}`] }),
+    ),
+    ...names.map((name) => listSome(engine, { name: [slotPattern(name)] })),
+  ]);
+  return [...new Map(lists.flat().map((each) => [each.Id, each])).values()];
+}
+
+/** The canonical name and those beside it; of a name's characters only dots mean something to a pattern. */
+function slotPattern(name: string): string {
+  return `^/?${name.replaceAll(".", "\\.")}(${OTHER_SLOTS})?$`;
+}
+
+const OTHER_SLOTS = [SLOT_SUFFIX.new, SLOT_SUFFIX.old].join("|").replaceAll(".", "\\.");
+
+function listSome(
+  engine: Engine,
+  filters: Readonly<Record<string, readonly string[]>>,
+): Promise<ListedContainer[]> {
+  const query = Object.keys(filters).length === 0 ? { all: true } : { all: true, filters };
   return engine.json(
-    { what: "list containers", method: "GET", path: "/containers/json", query: { all: true } },
+    { what: "list containers", method: "GET", path: "/containers/json", query },
     containerListSchema,
   );
 }

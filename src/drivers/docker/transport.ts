@@ -1,12 +1,12 @@
 /**
  * In: an endpoint, and one HTTP exchange with it. Out: the engine's answer, or the connection that it handed over.
- * It knows of sockets and nothing of containers. Written on node's own client: the hot paths of `plan` and `run` would
- * otherwise spend most of their time in loading a library.
+ * It knows of sockets and nothing of containers.
  */
 import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
-import { Agent, request as httpRequest } from "node:http";
+import type { Agent } from "node:http";
 import type { Duplex, Readable } from "node:stream";
 import type { Endpoint } from "./endpoint.ts";
+import { Lanes, takeOver, writeOnce } from "./lanes.ts";
 import { Tunnel } from "./tunnel.ts";
 
 export interface Exchange {
@@ -15,14 +15,16 @@ export interface Exchange {
   readonly path: string;
   readonly headers: Readonly<Record<string, string | number>>;
   readonly body?: string | Readable | undefined;
-  /** Asks for the connection itself. */
-  readonly takeover?: boolean;
-  /** The connection is used for this alone, and lasts as long as its answer does. */
-  readonly lasting?: boolean;
+  /**
+   * `whole`: an answer that fits into memory. `stream`: one that lasts as long as its connection, which is used for it
+   * alone. `takeover`: the connection itself.
+   */
+  readonly use: "whole" | "stream" | "takeover";
   readonly signal: AbortSignal;
 }
 
 export type Answer =
+  | { readonly kind: "whole"; readonly status: number; readonly body: Buffer }
   | { readonly kind: "message"; readonly status: number; readonly body: IncomingMessage }
   | { readonly kind: "connection"; readonly socket: Duplex };
 
@@ -32,15 +34,12 @@ type Requester = (options: RequestOptions) => ClientRequest;
 interface Line {
   readonly request: Requester;
   readonly where: RequestOptions;
-  /** Short reads share connections; everything else gets one of its own, which cannot be closed under it while idle. */
-  readonly shared: Agent;
-  readonly single: Agent;
+  readonly agent: Agent;
 }
-
-const CLOSED: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
 
 export class Transport implements AsyncDisposable {
   readonly #env: Env;
+  readonly #lanes = new Lanes();
   #tunnel: Tunnel | undefined;
   #line: Promise<Line> | undefined;
 
@@ -50,17 +49,29 @@ export class Transport implements AsyncDisposable {
 
   async exchange(endpoint: Endpoint, wanted: Exchange): Promise<Answer> {
     const socket = await this.#socket(endpoint);
-    this.#line ??= openLine(endpoint);
-    const line = await this.#line;
-    const where = socket === undefined ? line.where : { ...line.where, socketPath: socket };
-    const shares = wanted.method === "GET" && wanted.lasting !== true;
-    if (!shares) return ask(line.request, { ...where, agent: line.single }, wanted);
-    try {
-      return await ask(line.request, { ...where, agent: line.shared }, wanted);
-    } catch (thrown) {
-      if (!(thrown instanceof ClosedWhileIdle)) throw thrown;
-      return ask(line.request, { ...where, agent: line.single }, wanted);
+    if (socket !== undefined) {
+      const answer = await this.#overLane(socket, wanted);
+      if (answer !== undefined) return answer;
     }
+    this.#line ??= openLine(endpoint);
+    const { request, where, agent } = await this.#line;
+    const socketPath = socket === undefined ? {} : { socketPath: socket };
+    return ask(request, { ...where, ...socketPath, agent }, wanted);
+  }
+
+  /** Undefined for what is too long for it. */
+  async #overLane(socket: string, wanted: Exchange): Promise<Answer | undefined> {
+    const { body, use, method, path, headers, signal } = wanted;
+    if (use === "stream" || (body !== undefined && typeof body !== "string")) return undefined;
+    const short = { method, path, headers, body, signal };
+    if (use === "takeover") {
+      const taken = await takeOver(socket, short);
+      return taken.kind === "taken"
+        ? { kind: "connection", socket: taken.socket }
+        : { kind: "whole", status: taken.answer.status, body: taken.answer.body };
+    }
+    const answer = method === "GET" ? await this.#lanes.read(socket, short) : await writeOnce(socket, short);
+    return { kind: "whole", status: answer.status, body: answer.body };
   }
 
   async #socket(endpoint: Endpoint): Promise<string | undefined> {
@@ -71,55 +82,37 @@ export class Transport implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#lanes[Symbol.dispose]();
     const line = await this.#line?.catch(() => undefined);
-    line?.shared.destroy();
-    line?.single.destroy();
+    line?.agent.destroy();
     await this.#tunnel?.[Symbol.asyncDispose]();
   }
 }
 
+/** Idle connections would race with the engine closing them, so each request has its own. */
 async function openLine(endpoint: Endpoint): Promise<Line> {
-  if (endpoint.kind !== "tcp") {
-    return {
-      request: httpRequest,
-      where: {},
-      shared: new Agent({ keepAlive: true }),
-      single: new Agent(),
-    };
+  if (endpoint.kind !== "tcp" || endpoint.tls === undefined) {
+    const { Agent: HttpAgent, request } = await import("node:http");
+    const where = endpoint.kind === "tcp" ? { host: endpoint.host, port: endpoint.port } : {};
+    return { request, where, agent: new HttpAgent() };
   }
   const { host, port, tls } = endpoint;
-  const where = { host, port };
-  if (tls === undefined)
-    return { request: httpRequest, where, shared: new Agent({ keepAlive: true }), single: new Agent() };
-  const https = await import("node:https");
-  const material = {
+  const { Agent: HttpsAgent, request } = await import("node:https");
+  const agent = new HttpsAgent({
     ...(tls.ca === undefined ? {} : { ca: tls.ca }),
     ...(tls.cert === undefined ? {} : { cert: tls.cert }),
     ...(tls.key === undefined ? {} : { key: tls.key }),
     ...(tls.server_name === undefined ? {} : { servername: tls.server_name }),
     rejectUnauthorized: tls.verify,
-  };
-  return {
-    request: https.request,
-    where,
-    shared: new https.Agent({ ...material, keepAlive: true }),
-    single: new https.Agent(material),
-  };
+  });
+  return { request, where: { host, port }, agent };
 }
 
-/** The engine ended an idle connection just as it was used again: what was asked never reached it. */
-class ClosedWhileIdle extends Error {}
-
 function ask(request: Requester, where: RequestOptions, wanted: Exchange): Promise<Answer> {
-  const { method, path, headers, body, takeover, signal } = wanted;
+  const { method, path, headers, body, use, signal } = wanted;
+  const asked = use === "takeover" ? { ...headers, Connection: "Upgrade", Upgrade: "tcp" } : headers;
   return new Promise((resolve, reject) => {
-    const sent = request({
-      ...where,
-      method,
-      path,
-      headers: takeover === true ? { ...headers, Connection: "Upgrade", Upgrade: "tcp" } : headers,
-      signal,
-    });
+    const sent = request({ ...where, method, path, headers: asked, signal });
     sent.once("response", (answer) => {
       resolve({ kind: "message", status: answer.statusCode ?? 0, body: answer });
     });
@@ -128,10 +121,7 @@ function ask(request: Requester, where: RequestOptions, wanted: Exchange): Promi
       resolve({ kind: "connection", socket });
     });
     // Stays for good: an upload goes on after the engine has answered, and may then fail.
-    sent.on("error", (error: NodeJS.ErrnoException) => {
-      const idle = sent.reusedSocket && !signal.aborted && CLOSED.has(error.code ?? "");
-      reject(idle ? new ClosedWhileIdle(error.message, { cause: error }) : error);
-    });
+    sent.on("error", reject);
     if (body === undefined || typeof body === "string") {
       sent.end(body);
       return;
