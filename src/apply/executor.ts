@@ -20,8 +20,8 @@ const IRREVERSIBLE: ReadonlySet<GraphNode["op"]> = new Set([
 /** Steps that only look. */
 const READING: ReadonlySet<GraphNode["op"]> = new Set(["verify", "health"]);
 
-/** Waiting for these loads no engine, so they do not take one of its places. */
-const UNQUEUED: ReadonlySet<GraphNode["op"]> = new Set(["health"]);
+/** These load no engine to speak of, so they do not take one of its places. */
+const UNQUEUED: ReadonlySet<GraphNode["op"]> = new Set(["verify", "health"]);
 
 export type NodeEnd =
   | { readonly status: "done" }

@@ -1,8 +1,8 @@
 import { availableParallelism } from "node:os";
 import type { Capabilities } from "../../model/capabilities.ts";
 
-/** Where an engine saturates: more creates at once only make each one slower. */
-const MOST_WRITES = 4;
+/** Where an engine saturates: more changes at once only make each one slower. */
+export const WRITES_AT_ONCE = Math.min(availableParallelism() + 1, 4);
 
 export const capabilities: Capabilities = {
   lifecycle: "process",
@@ -11,5 +11,6 @@ export const capabilities: Capabilities = {
   events: true,
   images: true,
   reports_execs: true,
-  parallelism: Math.min(availableParallelism() + 1, MOST_WRITES),
+  // Twice as many steps: while some have the engine's time, others write down what they mean to do, or look.
+  parallelism: WRITES_AT_ONCE * 2,
 };

@@ -4,7 +4,7 @@ import PQueue from "p-queue";
 import type { z } from "zod";
 import { SandkeepError } from "../../errors.ts";
 import type { Host } from "../../model/settings.ts";
-import { capabilities } from "./capabilities.ts";
+import { WRITES_AT_ONCE } from "./capabilities.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { resolveEndpoint } from "./endpoint.ts";
 import { dockerError, refusal } from "./errors.ts";
@@ -38,7 +38,7 @@ const OK: ReadonlySet<number> = new Set([200, 201, 202, 204, 304]);
 /** One engine: a lazily made connection, with bounded calls, timeouts, and errors in our classes. */
 export class Engine implements AsyncDisposable {
   readonly reads = new PQueue({ concurrency: READS_AT_ONCE });
-  readonly writes = new PQueue({ concurrency: capabilities.parallelism });
+  readonly writes = new PQueue({ concurrency: WRITES_AT_ONCE });
   readonly #host: Host | undefined;
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #transport: Transport;

@@ -9,7 +9,13 @@ import type { RuntimeLabels } from "../../model/labels.ts";
 import { decodeLabels, FLEET_LABEL } from "../../model/labels.ts";
 import { SLOT_SUFFIX } from "../../model/names.ts";
 import { foreignBecause } from "../../model/ownership.ts";
-import type { ForeignObject, Observation, ObservedRuntime, RuntimeState } from "../../model/observed.ts";
+import type {
+  DormancyMark,
+  ForeignObject,
+  Observation,
+  ObservedRuntime,
+  RuntimeState,
+} from "../../model/observed.ts";
 import type { ObserveScope } from "../driver.ts";
 import { THIS_HOST, reservedNames } from "../driver.ts";
 import type { Engine } from "./client.ts";
@@ -19,7 +25,7 @@ import type { EngineFacts } from "./facts.ts";
 import { neighbour } from "./neighbours.ts";
 import { tryReadValues } from "./section.ts";
 import { readFields } from "./values.ts";
-import { ADDRESS_LABEL, isOwned, listMarks } from "./volumes.ts";
+import { ADDRESS_LABEL, findMarks, isOwned, listMarks } from "./volumes.ts";
 import type { Container, Image, ListedContainer } from "./wire.ts";
 import { containerListSchema, containerSchema } from "./wire.ts";
 
@@ -31,7 +37,7 @@ export async function observe(
 ): Promise<Observation> {
   const where = { backend: "docker", host: host?.name ?? THIS_HOST };
   try {
-    const [listed, dormant] = await Promise.all([listContainers(engine, scope), listMarks(engine, scope)]);
+    const [listed, dormant] = await Promise.all([listContainers(engine, scope), marksOf(engine, scope)]);
     const { ours, foreign } = sortOut(listed, scope);
     const seen = await Promise.all(ours.map((id) => inspectRuntime(engine, facts, id)));
     const runtimes = seen.filter((runtime) => runtime !== undefined);
@@ -45,10 +51,18 @@ export async function observe(
 /** Up to so many addresses and names are asked for one by one, rather than found in the list of everything. */
 const FEW = 4;
 
+function isNarrow(scope: ObserveScope): scope is ObserveScope & { readonly addresses: readonly string[] } {
+  return scope.addresses !== undefined && scope.addresses.length <= FEW && scope.names.length <= FEW;
+}
+
+function marksOf(engine: Engine, scope: ObserveScope): Promise<DormancyMark[]> {
+  return isNarrow(scope) ? findMarks(engine, scope, scope.addresses) : listMarks(engine, scope);
+}
+
 async function listContainers(engine: Engine, scope: ObserveScope): Promise<readonly ListedContainer[]> {
-  const { fleet, addresses, names } = scope;
   // All of them: a foreign holder of one of our names carries no label to filter by.
-  if (addresses === undefined || addresses.length > FEW || names.length > FEW) return listSome(engine, {});
+  if (!isNarrow(scope)) return listSome(engine, {});
+  const { fleet, addresses, names } = scope;
   const lists = await Promise.all([
     ...addresses.map((address) =>
       listSome(engine, { label: [`${FLEET_LABEL}=${fleet}`, `${ADDRESS_LABEL}=${address}`] }),

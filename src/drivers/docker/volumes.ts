@@ -57,6 +57,16 @@ function markName(owner: Owner, address: string): string {
   return `sandkeep-dormant-${createHash("sha256").update(key).digest("hex").slice(0, 24)}`;
 }
 
+/** The marks of these addresses alone: their names are known, and a list costs the more the more volumes there are. */
+export async function findMarks(
+  engine: Engine,
+  scope: ObserveScope,
+  addresses: readonly string[],
+): Promise<DormancyMark[]> {
+  const found = await Promise.all(addresses.map((address) => volumeLabels(engine, markName(scope, address))));
+  return found.flatMap((labels) => (labels === undefined ? [] : ownMark(scope, labels)));
+}
+
 export async function listMarks(engine: Engine, scope: ObserveScope): Promise<DormancyMark[]> {
   const { Volumes } = await engine.json(
     {
@@ -67,11 +77,13 @@ export async function listMarks(engine: Engine, scope: ObserveScope): Promise<Do
     },
     volumeListSchema,
   );
-  return Volumes.flatMap(({ Labels }) => {
-    const mark = readMark(Labels);
-    const owned = mark !== undefined && foreignVolume(scope, mark.address, Labels) === undefined;
-    return owned ? [mark] : [];
-  });
+  return Volumes.flatMap(({ Labels }) => ownMark(scope, Labels));
+}
+
+function ownMark(scope: Owner, labels: Readonly<Record<string, string>>): DormancyMark[] {
+  const mark = readMark(labels);
+  const owned = mark !== undefined && foreignVolume(scope, mark.address, labels) === undefined;
+  return owned ? [mark] : [];
 }
 
 function readMark(labels: Readonly<Record<string, string>>): DormancyMark | undefined {

@@ -1,0 +1,279 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { promisify } from "node:util";
+import Docker from "dockerode";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { describeWithServices } from "../support/services.ts";
+
+// Whole processes beside Docker Compose on the same services, and beside a bare loop over the engine's API.
+const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.js");
+/** Sizes of the fleets, such as `SANDKEEP_BENCH_FLEETS=20`. */
+const SIZES = (process.env["SANDKEEP_BENCH_FLEETS"] ?? "100,500").split(",").map(Number);
+/** What only looks is cheap enough to be asked often. */
+const LOOKS = 9;
+const BARE_AT_ONCE = 8;
+const GOALS = { create: 1.1, plan: { small: 1.6, large: 1 }, recreate: 1.1, destroy: 1.1, run: 1.6 } as const;
+const MOST_MEBIBYTES = 150;
+
+interface Ran {
+  readonly milliseconds: number;
+  readonly mebibytes: number;
+}
+
+/** One tool's milliseconds for the life of a fleet. */
+interface Life {
+  readonly create: number;
+  readonly look: number;
+  readonly recreate: number;
+  readonly destroy: number;
+  readonly mebibytes: number;
+}
+
+describeWithServices("a fleet of containers", (services) => {
+  let folder = "";
+  let compose = "";
+  let env: NodeJS.ProcessEnv = {};
+
+  beforeAll(async () => {
+    const { stdout } = await promisify(execFile)(join(import.meta.dirname, "../support/compose.sh"));
+    compose = stdout.trim();
+    folder = await mkdtemp("/tmp/sandkeep-bench-");
+    env = {
+      ...process.env,
+      HOME: `${folder}-home`,
+      SANDKEEP_STATE_DIR: join(folder, "state"),
+      DOCKER_HOST: services().docker.host,
+      DOCKER_API_VERSION: "1.41",
+    };
+  });
+  afterAll(async () => {
+    await run(process.execPath, [MAIN, "destroy", "--all", "--yes", "--fleet", fleetName()]).catch(
+      () => undefined,
+    );
+    await run(compose, ["-p", fleetName(), "down"]).catch(() => undefined);
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const run = async (program: string, argv: readonly string[]): Promise<Ran> => {
+    const started = performance.now();
+    const child = spawn(program, argv, { cwd: folder, env, stdio: ["ignore", "ignore", "pipe"] });
+    let mebibytes = 0;
+    const watched = setInterval(() => (mebibytes = Math.max(mebibytes, peakOf(child.pid))), 25);
+    const [stderr] = await Promise.all([text(child.stderr), once(child, "close")]);
+    clearInterval(watched);
+    expect(child.exitCode, stderr).toBe(0);
+    return { milliseconds: performance.now() - started, mebibytes };
+  };
+  const sandkeep = (...argv: string[]): Promise<Ran> => run(process.execPath, [MAIN, ...argv]);
+  const often = async (work: () => Promise<Ran>): Promise<number> => {
+    const times: number[] = [];
+    for (let round = 0; round < LOOKS; round += 1) times.push((await work()).milliseconds);
+    return median(times);
+  };
+
+  async function liveInSandkeep(size: number): Promise<Life & { readonly command: Record<string, number> }> {
+    const { busybox } = services().docker.images;
+    const agents = Array.from({ length: size }, (_, index) => `[agents.a${index}]\n`).join("");
+    const head = `version = 1\nfleet = "${fleetName()}"\nfleet_id = "bench1"\n[sandbox]\nbackend = "docker"\n`;
+    await writeFile(
+      join(folder, "sandkeep.toml"),
+      `${head}[sandbox.docker]\nimage = "${busybox}"\n${agents}`,
+    );
+    const made = await sandkeep("apply", "--yes");
+    const look = await often(() => sandkeep("plan", "--detailed-exitcode"));
+    const planned = await sandkeep("plan");
+    const command = await commandTimes();
+    const again = await sandkeep("recreate", "--all", "--yes");
+    const gone = await sandkeep("destroy", "--all", "--yes");
+    return {
+      create: made.milliseconds,
+      look,
+      recreate: again.milliseconds,
+      destroy: gone.milliseconds,
+      mebibytes: Math.max(...[made, planned, again, gone].map((each) => each.mebibytes)),
+      command,
+    };
+  }
+
+  /** In turn, so that a machine that slows down slows them all. */
+  async function commandTimes(): Promise<Record<string, number>> {
+    const docker = new Docker({ socketPath: services().docker.socket });
+    const [container] = await docker.listContainers({
+      filters: { label: [`sandkeep.fleet=${fleetName()}`] },
+    });
+    const times: Record<"sandkeep" | "node" | "exec", number[]> = { sandkeep: [], node: [], exec: [] };
+    for (let round = 0; round < LOOKS; round += 1) {
+      times.node.push((await run(process.execPath, ["-e", ""])).milliseconds);
+      times.exec.push((await run("docker", ["exec", container?.Id ?? "", "true"])).milliseconds);
+      times.sandkeep.push((await sandkeep("run", "--agent", "a0", "--", "true")).milliseconds);
+    }
+    return { sandkeep: median(times.sandkeep), reference: median(times.node) + median(times.exec) };
+  }
+
+  async function liveInCompose(size: number): Promise<Life> {
+    const service = {
+      image: services().docker.images.busybox,
+      entrypoint: ["sleep"],
+      command: ["infinity"],
+      network_mode: "none",
+      init: true,
+      read_only: true,
+      cap_drop: ["ALL"],
+      security_opt: ["no-new-privileges"],
+      pids_limit: 512,
+      working_dir: "/workspace",
+      volumes: ["/workspace"],
+      tmpfs: ["/run", "/tmp", "/var/tmp"],
+      environment: { LANG: "C.UTF-8" },
+    };
+    const names = Array.from({ length: size }, (_, index) => [`a${index}`, service]);
+    await writeFile(join(folder, "compose.json"), JSON.stringify({ services: Object.fromEntries(names) }));
+    const call = (...argv: string[]): Promise<Ran> =>
+      run(compose, ["-f", "compose.json", "-p", fleetName(), ...argv]);
+    const made = await call("up", "-d");
+    const look = await often(() => call("up", "-d"));
+    const again = await call("up", "-d", "--force-recreate");
+    const gone = await call("down", "-v");
+    const mebibytes = Math.max(made.mebibytes, again.mebibytes);
+    return {
+      create: made.milliseconds,
+      look,
+      recreate: again.milliseconds,
+      destroy: gone.milliseconds,
+      mebibytes,
+    };
+  }
+
+  /** What the engine itself takes: no process, no health, no labels, nothing remembered. */
+  async function liveBare(size: number): Promise<Omit<Life, "mebibytes">> {
+    const docker = new Docker({ socketPath: services().docker.socket });
+    const ids: string[] = [];
+    const make = async (index: number): Promise<void> => {
+      const container = await docker.createContainer(bareOptions(services().docker.images.busybox, index));
+      await container.start();
+      ids[index] = container.id;
+    };
+    const drop = (index: number) => docker.getContainer(ids[index] ?? "").remove({ force: true, v: true });
+    const create = await timed(() => parallel(size, make));
+    const look = await timed(async () => {
+      const list = await docker.listContainers({ all: true });
+      await parallel(size, (index) => docker.getContainer(list[index]?.Id ?? "").inspect());
+    });
+    const recreate = await timed(() =>
+      parallel(size, async (index) => {
+        await drop(index);
+        await make(index);
+      }),
+    );
+    const destroy = await timed(() => parallel(size, drop));
+    return { create, look, recreate, destroy };
+  }
+
+  it.each(SIZES)(
+    "of %i costs about what Compose and the engine itself cost",
+    async (size) => {
+      const ours = await liveInSandkeep(size);
+      const theirs = await liveInCompose(size);
+      const bare = await liveBare(size);
+      const row = (what: string, key: "create" | "recreate" | "destroy") => ({
+        [`${size} containers`]: what,
+        sandkeep: seconds(ours[key]),
+        compose: seconds(theirs[key]),
+        bare: seconds(bare[key]),
+        ratio: (ours[key] / Math.min(theirs[key], bare[key])).toFixed(2),
+        goal: `≤ ${GOALS[key]}`,
+      });
+      console.table([
+        row("create", "create"),
+        {
+          [`${size} containers`]: "no-op: plan / up -d / list and inspects",
+          sandkeep: seconds(ours.look),
+          compose: seconds(theirs.look),
+          bare: seconds(bare.look),
+          ratio: (ours.look / theirs.look).toFixed(2),
+          goal: `≤ ${size < 500 ? GOALS.plan.small : GOALS.plan.large}`,
+        },
+        row("recreate all", "recreate"),
+        row("destroy", "destroy"),
+        {
+          [`${size} containers`]: "run -- true / empty node + docker exec",
+          sandkeep: seconds(ours.command["sandkeep"] ?? 0),
+          compose: "",
+          bare: seconds(ours.command["reference"] ?? 0),
+          ratio: ((ours.command["sandkeep"] ?? 0) / (ours.command["reference"] ?? 1)).toFixed(2),
+          goal: `≤ ${GOALS.run}`,
+        },
+        {
+          [`${size} containers`]: "peak memory",
+          sandkeep: `${Math.round(ours.mebibytes)} MiB`,
+          compose: `${Math.round(theirs.mebibytes)} MiB`,
+          bare: "",
+          ratio: "",
+          goal: `< ${MOST_MEBIBYTES} MiB`,
+        },
+      ]);
+    },
+    1_800_000,
+  );
+});
+
+function fleetName(): string {
+  return `bench${process.pid}`;
+}
+
+function bareOptions(image: string, index: number): Docker.ContainerCreateOptions {
+  return {
+    name: `${fleetName()}-bare-${index}`,
+    Image: image,
+    Entrypoint: ["sleep"],
+    Cmd: ["infinity"],
+    WorkingDir: "/workspace",
+    Volumes: { "/workspace": {} },
+    Env: ["LANG=C.UTF-8"],
+    HostConfig: {
+      Init: true,
+      NetworkMode: "none",
+      ReadonlyRootfs: true,
+      CapDrop: ["ALL"],
+      SecurityOpt: ["no-new-privileges"],
+      PidsLimit: 512,
+      Tmpfs: { "/run": "", "/tmp": "", "/var/tmp": "" },
+    },
+  };
+}
+
+async function parallel(count: number, work: (index: number) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const lanes = Array.from({ length: BARE_AT_ONCE }, async () => {
+    while (next < count) await work(next++);
+  });
+  await Promise.all(lanes);
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
+/** The most memory that a process had in use, in MiB; 0 once it is gone. */
+function peakOf(pid: number | undefined): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}
+
+function seconds(milliseconds: number): string {
+  return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
