@@ -52,7 +52,8 @@ export async function observe(
 const FEW = 4;
 
 function isNarrow(scope: ObserveScope): scope is ObserveScope & { readonly addresses: readonly string[] } {
-  return scope.addresses !== undefined && scope.addresses.length <= FEW && scope.names.length <= FEW;
+  if (scope.addresses === undefined || scope.neighbours === true) return false;
+  return scope.addresses.length <= FEW && scope.names.length <= FEW;
 }
 
 function marksOf(engine: Engine, scope: ObserveScope): Promise<DormancyMark[]> {
