@@ -16,6 +16,7 @@ import type { Engine, reconcile } from "../src/reconcile.ts";
 import type { ConfigKeeper } from "./config.ts";
 import type { FollowUp } from "./follow-up.ts";
 import { followUps, inputOf, isNoOp } from "./follow-up.ts";
+import type { RolloutCycle, RolloutPauses } from "./rollouts.ts";
 
 /** The key that stands for every address; no address is spelled so. */
 export const FLEET = "fleet";
@@ -31,6 +32,8 @@ export interface FleetLoop {
   readonly backoff: Backoff;
   /** Of keys and engines: whole cycles that failed, whatever the runtimes do. */
   readonly cycles: Backoff;
+  /** Replacements that failed and are not to be tried on others. */
+  readonly rollouts: RolloutPauses;
   /** Addresses that a cycle is changing, so that no two cycles ever work on one. */
   readonly claims: Claims;
   /** Once aborted, no new step starts. */
@@ -165,7 +168,8 @@ async function parked(loop: FleetLoop, loaded: LoadedConfig): Promise<ReadonlySe
     const change = changes.get(address);
     if (putOff.has(address)) loop.backoff.ailing(address);
     else if (isNoOp(change)) loop.backoff.healthy(address);
-    else if (!loop.backoff.renew(address, inputOf(change))) loop.backoff.ailing(address);
+    else if (loop.backoff.renew(address, inputOf(change))) loop.rollouts.forget(address);
+    else loop.backoff.ailing(address);
   }
   return loop.backoff.waiting();
 }
@@ -194,7 +198,7 @@ async function cycle(
   const done = await loop.reconcile(
     { ...engine, sink: { notify } },
     { ...fileOf(loop), ...request },
-    { approve, loaded, skip, signal: loop.stop },
+    { approve, loaded, skip, paused: loop.rollouts.list(), signal: loop.stop },
   );
   if (done.status === "invalid") return done;
   if (loaded !== loop.config.good) {
@@ -215,7 +219,22 @@ async function cycle(
   const targets = request.intent.mode === "apply" ? request.intent.targets : undefined;
   const watched = (targets ?? backoff.known()).filter((address) => !skip.has(address));
   for (const each of followUps({ plan, result, started, watched })) follow(loop, each);
+  const free = (address: string): boolean => !skip.has(address) && (targets?.includes(address) ?? true);
+  pause(loop, { plan, outcomes: result.outcomes, free });
   return done;
+}
+
+/** What waited for a success is looked at as soon as that came; nothing else wakes it. */
+function pause(loop: FleetLoop, done: RolloutCycle): void {
+  const { paused, lifted, unproved } = loop.rollouts.learn(done);
+  if (unproved) loop.queue.addAfter(FLEET, SOONEST_MS, "low");
+  for (const address of paused) {
+    note(loop, "warn", "ROLLOUT_PAUSED", `${address} failed; nothing else is replaced for the same cause`);
+  }
+  for (const address of lifted) {
+    note(loop, "info", "ROLLOUT_GOES_ON", `${address} holds up no replacement any more`);
+    loop.queue.add(FLEET, "low");
+  }
 }
 
 function follow(loop: FleetLoop, next: FollowUp): void {

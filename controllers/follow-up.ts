@@ -3,6 +3,7 @@
  * Pure: it decides nothing about runtimes, only about attention.
  */
 import type { ApplyResult, Outcome } from "../src/model/outcome.ts";
+import { ROLLOUT_PAUSED } from "../src/model/outcome-codes.ts";
 import type { Change, Plan } from "../src/model/plan.ts";
 
 export type FollowUp =
@@ -37,6 +38,8 @@ const OUTCOMES: readonly {
   { fits: ({ status }) => status === "done", why: undefined },
   // Busy, held and guarded changes have a time or a person of their own to wait for.
   { fits: ({ status }, putOff) => status === "skipped" && putOff, why: undefined },
+  // Who waits for another's success has not failed: it goes on when that one does.
+  { fits: ({ status, error }) => status === "skipped" && error?.code === ROLLOUT_PAUSED, why: undefined },
   { fits: ({ status }) => status === "skipped", why: ({ reason }) => reason },
   { fits: ({ status }) => status === "stale", why: ({ reason }) => reason },
   { fits: () => true, why: ({ error, reason }) => error?.message ?? reason },
@@ -104,7 +107,8 @@ function times({ blocked, held }: Plan): FollowUp[] {
   const known = until.flatMap(([address, at]): FollowUp[] =>
     at === null || Number.isNaN(at) ? [] : [{ kind: "again", address, at }],
   );
-  const deferred = blocked.filter((each) => each.deferred);
+  // A paused rollout goes on by a success, not by time.
+  const deferred = blocked.filter((each) => each.deferred && each.rule !== "rollout");
   return [...known, ...deferred.map(({ address }): FollowUp => ({ kind: "soon", address }))];
 }
 

@@ -17,6 +17,7 @@ import { ConfigKeeper, type ConfigKeeperOptions } from "./config.ts";
 import { type FleetLoop, cycleFailed, lookAtFleet, workOn } from "./fleet.ts";
 import { trackedImages } from "./images.ts";
 import { runsCleaner } from "./runs.ts";
+import { RolloutPauses } from "./rollouts.ts";
 import { Triggers } from "./triggers.ts";
 
 export interface WatchOptions {
@@ -137,6 +138,7 @@ function fleetLoop(
     file: options.file,
     backoff: new Backoff({ clock, random }),
     cycles: new Backoff({ clock, random }),
+    rollouts: new RolloutPauses(),
     claims: new Claims((address) => queue.add(address)),
     stop: options.signal,
   };

@@ -109,6 +109,23 @@ export interface SandkeepConfig {
     allow_empty?: boolean;
   };
   /**
+   * In which steps a change reaches sandboxes that must be replaced for it.
+   */
+  rollout?: {
+    /**
+     * How many sandboxes may be in replacement at the same time, over all engines. "off" leaves it to the engines.
+     */
+    max_parallel?: number | "off";
+    /**
+     * How many sandboxes of those replaced for one cause go first, while the others wait for their success. "off" lets all begin at once.
+     */
+    canary?: number | "off";
+    /**
+     * Whether a failed replacement keeps those from being begun that wait for it. false only keeps the order.
+     */
+    pause_on_failure?: boolean;
+  };
+  /**
    * How watch works.
    */
   watch?: {

@@ -17,6 +17,7 @@ export type GraphNode =
       backend: string;
       host: string;
       depends_on: string[];
+      after: string[];
       on_failure: string[];
       compensates: boolean;
       idempotency_key: string;
@@ -32,6 +33,7 @@ export type GraphNode =
       backend: string;
       host: string;
       depends_on: string[];
+      after: string[];
       on_failure: string[];
       compensates: boolean;
       idempotency_key: string;
@@ -47,6 +49,7 @@ export type GraphNode =
       backend: string;
       host: string;
       depends_on: string[];
+      after: string[];
       on_failure: string[];
       compensates: boolean;
       idempotency_key: string;
@@ -62,6 +65,7 @@ export type GraphNode =
       backend: string;
       host: string;
       depends_on: string[];
+      after: string[];
       on_failure: string[];
       compensates: boolean;
       idempotency_key: string;
@@ -76,6 +80,7 @@ export type GraphNode =
       backend: string;
       host: string;
       depends_on: string[];
+      after: string[];
       on_failure: string[];
       compensates: boolean;
       idempotency_key: string;
@@ -91,6 +96,7 @@ export type GraphNode =
       backend: string;
       host: string;
       depends_on: string[];
+      after: string[];
       on_failure: string[];
       compensates: boolean;
       idempotency_key: string;
@@ -106,6 +112,7 @@ export type GraphNode =
       backend: string;
       host: string;
       depends_on: string[];
+      after: string[];
       on_failure: string[];
       compensates: boolean;
       idempotency_key: string;
@@ -121,6 +128,7 @@ export type GraphNode =
       backend: string;
       host: string;
       depends_on: string[];
+      after: string[];
       on_failure: string[];
       compensates: boolean;
       idempotency_key: string;
@@ -136,6 +144,7 @@ export type GraphNode =
       backend: string;
       host: string;
       depends_on: string[];
+      after: string[];
       on_failure: string[];
       compensates: boolean;
       idempotency_key: string;
@@ -150,6 +159,7 @@ export type GraphNode =
       backend: string;
       host: string;
       depends_on: string[];
+      after: string[];
       on_failure: string[];
       compensates: boolean;
       idempotency_key: string;
@@ -166,6 +176,7 @@ export type GraphNode =
       backend: string;
       host: string;
       depends_on: string[];
+      after: string[];
       on_failure: string[];
       compensates: boolean;
       idempotency_key: string;
@@ -181,6 +192,7 @@ export type GraphNode =
       backend: string;
       host: string;
       depends_on: string[];
+      after: string[];
       on_failure: string[];
       compensates: boolean;
       idempotency_key: string;
@@ -194,6 +206,7 @@ export type GraphNode =
       backend: string;
       host: string;
       depends_on: string[];
+      after: string[];
       on_failure: string[];
       compensates: boolean;
       idempotency_key: string;
@@ -341,6 +354,13 @@ export interface Change {
   secrets: {
     [k: string]: string;
   };
+  rollout: {
+    canary: boolean;
+    wave: number;
+    waits_for: string[];
+    pauses: boolean;
+    causes: string[];
+  } | null;
 }
 export interface Reason {
   path: string;

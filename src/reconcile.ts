@@ -8,6 +8,7 @@ import { applyPlan, remember, takeFleet } from "./apply/session.ts";
 import type { PlanRequest } from "./model/intent.ts";
 import type { ApplyResult } from "./model/outcome.ts";
 import type { Plan } from "./model/plan.ts";
+import type { PausedRollout } from "./model/rollout.ts";
 import { decideAll, planFrom } from "./plan/decide.ts";
 import type { Engine, SurveyRequest } from "./plan/survey.ts";
 import { survey } from "./plan/survey.ts";
@@ -26,6 +27,8 @@ export interface ReconcileOptions extends ApplyOptions {
   readonly approve: (plan: Plan) => Promise<boolean>;
   /** Addresses left alone in this cycle. */
   readonly skip?: ReadonlySet<string>;
+  /** What failed in an earlier cycle and is not to be tried on others in this one. */
+  readonly paused?: readonly PausedRollout[];
 }
 
 type Applied = { readonly status: "applied"; readonly plan: Plan; readonly result: ApplyResult };
@@ -51,7 +54,7 @@ export async function reconcile(
   await using lease = own.lease;
   const seen = await survey(engine, surveyRequest(request, own.config));
   if (seen.status === "invalid") return seen;
-  const decisions = decideAll(seen, request, options.skip);
+  const decisions = decideAll(seen, request, options.skip, options.paused);
   const plan = planFrom(seen, decisions, request, engine.toolVersion);
   if (!(await options.approve(plan))) return { status: "declined", plan };
   const { parallelism, signal } = options;

@@ -4,12 +4,15 @@
  */
 import { SandkeepError } from "../errors.ts";
 import type { ApplyResult, Outcome } from "../model/outcome.ts";
+import { ROLLOUT_PAUSED } from "../model/outcome-codes.ts";
 import type { Change, GraphNode, Plan } from "../model/plan.ts";
 import { engineKey } from "../observe/engines.ts";
-import { changeKey } from "../plan/chain.ts";
+import { changeKey, keyOf } from "../plan/chain.ts";
 import { worstExitCode } from "../plan/exit-code.ts";
 import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
 import type { Executor, NodeEnd } from "./executor.ts";
+import { changeEnds } from "./ends.ts";
+import type { ChangeEnds } from "./ends.ts";
 import { engineQueues, isStale, runChain, runFetch } from "./executor.ts";
 import { preconditionGuard } from "./precondition.ts";
 import { notOpen } from "./steps.ts";
@@ -30,10 +33,11 @@ export async function apply(input: ApplyInput): Promise<ApplyResult> {
       executor.fetches.set(node.id, runFetch(node, executor));
   }
   const nodes = nodesByChange(plan);
+  const ends = changeEnds(plan.graph);
   // Creates come before removes in the graph, and queues keep that order.
   const ordered = [...acting].toSorted((a, b) => Number(removes(a)) - Number(removes(b)));
   const done = await Promise.all(
-    ordered.map((change) => runChange(change, nodesOf(change, nodes), executor, input)),
+    ordered.map((change) => inTurn(change, nodesOf(change, nodes), ends, executor, input)),
   );
   const outcomes = [...done, ...blockedOutcomes(plan)].toSorted((a, b) => (a.address < b.address ? -1 : 1));
   const result = summarise(plan, outcomes, { ...input.calls }, done);
@@ -46,16 +50,11 @@ function startExecutor(context: ApplyContext): Executor {
   return { context, queueOf: engineQueues(context), fetched, fetches: new Map() };
 }
 
-/** A node's id begins with the key of its change. */
-function keyOf(node: GraphNode): string {
-  return node.id.slice(0, node.id.lastIndexOf("#"));
-}
-
 function nodesByChange(plan: Plan): Map<string, GraphNode[]> {
   const groups = new Map<string, GraphNode[]>();
   for (const node of plan.graph) {
-    const group = groups.get(keyOf(node));
-    if (group === undefined) groups.set(keyOf(node), [node]);
+    const group = groups.get(keyOf(node.id));
+    if (group === undefined) groups.set(keyOf(node.id), [node]);
     else group.push(node);
   }
   return groups;
@@ -68,7 +67,7 @@ function nodesOf(change: Change, nodes: ReadonlyMap<string, GraphNode[]>): reado
 
 function needed(node: GraphNode, plan: Plan, stale: ReadonlyMap<Change, string>): boolean {
   const waiting = new Set(
-    plan.graph.filter((each) => each.depends_on.includes(node.id)).map((each) => keyOf(each)),
+    plan.graph.filter((each) => each.depends_on.includes(node.id)).map((each) => keyOf(each.id)),
   );
   return plan.changes.some((change) => {
     const { address, backend, host } = change;
@@ -85,11 +84,39 @@ interface Ended extends Outcome {
   readonly code: number;
 }
 
+/** Begun once those have ended that its nodes wait for, and not at all when one of them had to succeed and did not. */
+async function inTurn(
+  change: Change,
+  nodes: readonly GraphNode[],
+  ends: ChangeEnds,
+  executor: Executor,
+  input: ApplyInput,
+): Promise<Ended> {
+  let failure: string | undefined = "it ended unexpectedly";
+  try {
+    const paused = await ends.awaited(nodes);
+    const ended = await runChange(change, nodes, executor, input, paused);
+    failure = paused ?? failureOf(ended, change);
+    return ended;
+  } finally {
+    ends.ended(nodes, failure);
+  }
+}
+
+/** Why those that wait for a change's success are not begun; undefined when it was made. */
+function failureOf({ address, status }: Ended, change: Change): string | undefined {
+  if (status === "done") return undefined;
+  const who = change.rollout?.canary === true ? `canary ${address}` : address;
+  const failed = status === "failed" || status === "rolled_back";
+  return failed ? `${who} failed` : `${who} was not replaced (${status})`;
+}
+
 async function runChange(
   change: Change,
   nodes: readonly GraphNode[],
   executor: Executor,
   input: ApplyInput,
+  paused: string | undefined,
 ): Promise<Ended> {
   const started = performance.now();
   const action = change.actions.join("+");
@@ -103,6 +130,7 @@ async function runChange(
   const why = input.stale.get(change);
   if (why !== undefined) return end("stale", 4, why, null);
   if (input.signal?.aborted === true) return end("skipped", 130, INTERRUPTED, null);
+  if (paused !== undefined) return end("skipped", 0, `paused: ${paused}`, pausedError(paused));
   const driver = input.drivers.get(engineKey(change));
   const module = input.modules[change.backend];
   if (driver === undefined || module === undefined) {
@@ -118,6 +146,11 @@ async function runChange(
   } finally {
     await run.lock?.[Symbol.asyncDispose]();
   }
+}
+
+function pausedError(why: string): NonNullable<Outcome["error"]> {
+  const hint = "see what became of that one, mend it, and apply again";
+  return { code: ROLLOUT_PAUSED, message: `not begun, since ${why}`, hint };
 }
 
 const INTERRUPTED = "interrupted before it was begun";

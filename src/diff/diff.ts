@@ -9,10 +9,12 @@ import type { Address } from "../model/names.ts";
 import { slotNames } from "../model/names.ts";
 import type { ForeignObject, Observation, ObservedRuntime } from "../model/observed.ts";
 import { engineKey } from "../observe/engines.ts";
+import type { PausedRollout } from "../model/rollout.ts";
 import type { ImageFact } from "../observe/images.ts";
 import { imageKey, imageRefusal } from "../observe/images.ts";
 import { compareFields, compareImage, compareSecrets } from "./fields.ts";
 import { guard } from "./guards.ts";
+import { pauseRollouts } from "./rollout.ts";
 import type { RuleContext } from "./rules.ts";
 import { decidePassing } from "./passing.ts";
 import { decide } from "./rules.ts";
@@ -35,6 +37,8 @@ export interface DiffInput {
   readonly intent: Intent;
   readonly configless: boolean;
   readonly skip: ReadonlySet<string>;
+  /** What has failed elsewhere and is not to be tried on others. */
+  readonly paused: readonly PausedRollout[];
   readonly guards: { readonly max_destroy: number | "off"; readonly allow_empty: boolean };
 }
 
@@ -74,7 +78,7 @@ export function diff(input: DiffInput): Decision[] {
       }
     }
   }
-  return guard(decisions, input);
+  return guard(pauseRollouts(decisions, input.paused), input);
 }
 
 type Located = Pick<Situation, "address" | "backend" | "host">;

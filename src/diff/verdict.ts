@@ -40,7 +40,8 @@ export type Verdict =
     }
   | {
       readonly action: "blocked";
-      readonly rule: "busy" | "protected" | "guard" | "foreign" | "candidate" | "disruption" | "image";
+      readonly rule:
+        "busy" | "protected" | "guard" | "foreign" | "candidate" | "disruption" | "image" | "rollout";
       readonly why: string;
       readonly fix: string | null;
       /** Milliseconds since the epoch. */

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { diagnosticSchema } from "./diagnostic.ts";
 import type { Json, JsonObject } from "./json.ts";
+import { rolloutPlaceSchema } from "./rollout.ts";
 import { sourceSchema } from "./source.ts";
 
 const json: z.ZodType<Json> = z.json();
@@ -83,6 +84,8 @@ export const changeSchema = z.strictObject({
   protection: z.strictObject({ protected: z.boolean(), rule: z.string().nullable() }),
   /** Secret name → keyed fingerprint to be written at creation. */
   secrets: z.record(z.string(), z.string()),
+  /** When a replacement is begun; null for every other change, since only replacements stop what works. */
+  rollout: rolloutPlaceSchema.nullable(),
 });
 export type Change = z.infer<typeof changeSchema>;
 
@@ -91,7 +94,10 @@ const nodeCommon = {
   address: z.string(),
   backend: z.string(),
   host: z.string(),
+  /** Node ids that must have succeeded: when one did not, neither this node nor the rest of its change is begun. */
   depends_on: z.array(z.string()),
+  /** Node ids that must have ended, however they ended. */
+  after: z.array(z.string()),
   /** Node ids run in this order when this one fails; they run in no other case. */
   on_failure: z.array(z.string()),
   /** True for nodes that run only as another's compensation. */
@@ -156,7 +162,7 @@ const specEntrySchema = z.strictObject({
 
 export const blockedSchema = z.strictObject({
   address: z.string(),
-  /** busy | protected | guard | foreign | candidate | disruption | image | unobserved */
+  /** busy | protected | guard | foreign | candidate | disruption | image | unobserved | rollout */
   rule: z.string(),
   why: z.string(),
   /** Milliseconds since the epoch at which it is tried again, when known. */

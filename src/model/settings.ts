@@ -1,4 +1,5 @@
 import type { JsonObject } from "./json.ts";
+import type { RolloutSettings } from "./rollout.ts";
 import type { KeyPath, Source } from "./source.ts";
 
 export type Mode = "off" | "non-main" | "all";
@@ -126,6 +127,7 @@ export interface ResolvedFleet {
   readonly agents: readonly ResolvedAgent[];
   readonly hosts: Readonly<Record<string, Host>>;
   readonly guards: { readonly max_destroy: number | "off"; readonly allow_empty: boolean };
+  readonly rollout: RolloutSettings;
   readonly watch: { readonly resync: number; readonly workers: number; readonly debounce: number };
   readonly runs: RunsSettings;
   /** Key of the HMAC that stands for secrets in labels, when the config gives one. */

@@ -32,6 +32,7 @@ type CommonKey =
   | "backend"
   | "host"
   | "depends_on"
+  | "after"
   | "on_failure"
   | "compensates"
   | "idempotency_key"
@@ -80,6 +81,11 @@ export function changeKey(place: {
   return `${address}@${backend}@${host}${object_id === null ? "" : `@${object_id}`}`;
 }
 
+/** The key of the change that a node belongs to. */
+export function keyOf(nodeId: string): string {
+  return nodeId.slice(0, nodeId.lastIndexOf("#"));
+}
+
 export function startChain(context: GraphContext): Chain {
   const { backend, host, address, desired, current } = context.decision.situation;
   const nodes: GraphNode[] = [];
@@ -102,6 +108,7 @@ export function startChain(context: GraphContext): Chain {
       backend,
       host,
       depends_on,
+      after: [],
       on_failure: [...onFailure],
       compensates,
       idempotency_key: sha256(basis).slice(0, 32),
@@ -134,6 +141,7 @@ export function fetchNode(image: { backend: string; host: string; ref: string; p
     ref,
     policy,
     depends_on: [],
+    after: [],
     on_failure: [],
     compensates: false,
     idempotency_key: sha256(id).slice(0, 32),

@@ -1,6 +1,7 @@
 import type { Decision } from "../diff/diff.ts";
 import type { Action, Change, Impact, Reason } from "../model/plan.ts";
 import type { ObservedRuntime } from "../model/observed.ts";
+import type { RolloutPlace } from "../model/rollout.ts";
 import type { Spec } from "../model/spec.ts";
 import { canonicalJson, sha256 } from "../util/canonical.ts";
 import { getPath } from "../util/json-path.ts";
@@ -20,6 +21,8 @@ export interface ChangeInput {
   readonly secrets: Readonly<Record<string, string>>;
   /** True when the runtime is a process, which a removal stops. */
   readonly process: boolean;
+  /** When it is begun; null for what is no replacement. */
+  readonly rollout: RolloutPlace | null;
 }
 
 /** A decision worded for the plan. Digests are taken only where something will be done. */
@@ -58,6 +61,7 @@ export function buildChange(input: ChangeInput): Change {
     impact: impactOf(input),
     protection: { protected: situation.protected, rule: situation.protected ? "protect" : null },
     secrets: { ...input.secrets },
+    rollout: input.rollout,
   };
 }
 

@@ -2,6 +2,8 @@ import type { Decision } from "../diff/diff.ts";
 import { diff } from "../diff/diff.ts";
 import type { PlanRequest } from "../model/intent.ts";
 import type { Plan } from "../model/plan.ts";
+import type { PausedRollout } from "../model/rollout.ts";
+import { ROLLOUT } from "../resolve/defaults.ts";
 import { engineKey } from "../observe/engines.ts";
 import { buildPlan } from "./plan.ts";
 import type { Survey } from "./survey.ts";
@@ -13,6 +15,7 @@ export function decideAll(
   seen: Survey,
   request: PlanRequest,
   skip: ReadonlySet<string> = new Set(),
+  paused: readonly PausedRollout[] = [],
 ): Decision[] {
   const guards = seen.config?.fleet.guards ?? NO_GUARDS;
   return diff({
@@ -26,6 +29,7 @@ export function decideAll(
     intent: request.intent,
     configless: seen.config === undefined,
     skip,
+    paused,
     guards: request.max_destroy === undefined ? guards : { ...guards, max_destroy: request.max_destroy },
   });
 }
@@ -53,6 +57,7 @@ export function planFrom(
     images: seen.images,
     fingerprints: seen.fingerprints.of,
     holds: seen.facts.holds,
+    rollout: seen.config?.fleet.rollout ?? ROLLOUT,
     diagnostics: seen.diagnostics,
   });
 }

@@ -9,6 +9,7 @@ import { SandkeepError } from "../errors.ts";
 import type { ExplainedAgent, Explanation, FixIt } from "../model/explain.ts";
 import type { Provenance, ResolvedAgent } from "../model/settings.ts";
 import { formatKeyPath } from "../model/source.ts";
+import { rolloutWords } from "../model/rollout.ts";
 import { parseAddress, parseSessionKey, sessionKey } from "../model/names.ts";
 import { engineKey } from "../observe/engines.ts";
 import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
@@ -18,6 +19,7 @@ import { flattenSettings } from "./flatten.ts";
 import { actionsOf } from "./change.ts";
 import { decideAll } from "./decide.ts";
 import { statusOf } from "./listing.ts";
+import { placeRollouts } from "./rollout.ts";
 import { sessionAddress } from "./select.ts";
 import type { Engine, Survey } from "./survey.ts";
 import { survey } from "./survey.ts";
@@ -158,7 +160,7 @@ function placeOf(provenance: Pick<Provenance, "key"> & { source?: Provenance["so
 function runtimesOf(
   agent: ResolvedAgent,
   sessions: ExplainedAgent["sessions"],
-  { seen, decisions }: ExplainContext,
+  { seen, config, decisions }: ExplainContext,
 ): ExplainedAgent["runtimes"] {
   const addresses = new Set(sessions.map((each) => each.address));
   const mine = decisions.filter(({ situation }) => {
@@ -166,9 +168,13 @@ function runtimesOf(
     const orphan = situation.desired === undefined && label === agent.name;
     return addresses.has(situation.address) || orphan;
   });
+  const placed = placeRollouts(decisions, config.fleet.rollout);
   const rows = mine.map((decision) => {
     const { situation, verdict } = decision;
-    const why = verdict.action === "blocked" ? `${verdict.rule}: ${verdict.why}` : verdict.why;
+    const place = placed.get(decision)?.place;
+    const turn = place === undefined ? undefined : rolloutWords(place);
+    const reason = verdict.action === "blocked" ? `${verdict.rule}: ${verdict.why}` : verdict.why;
+    const why = turn === undefined ? reason : `${reason} (${turn})`;
     const actions = actionsOf(decision);
     return {
       address: situation.address,

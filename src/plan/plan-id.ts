@@ -23,7 +23,9 @@ export function planId(plan: Plan): string {
   for (const each of plan.held) line(JSON.stringify(["held", each.address]));
   for (const each of plan.dormant) line(JSON.stringify(["dormant", each.address]));
   for (const node of plan.graph)
-    line(JSON.stringify([node.id, node.op, node.depends_on, node.on_failure, node.idempotency_key]));
+    line(
+      JSON.stringify([node.id, node.op, node.depends_on, node.after, node.on_failure, node.idempotency_key]),
+    );
   return `sha256:${hash.digest("hex")}`;
 }
 

@@ -9,6 +9,7 @@ import type { Hold } from "../model/facts.ts";
 import type { PlanRequest } from "../model/intent.ts";
 import type { Observation } from "../model/observed.ts";
 import type { Blocked, Change, GraphNode, Plan } from "../model/plan.ts";
+import type { RolloutSettings } from "../model/rollout.ts";
 import { PLAN_FORMAT } from "../model/plan-format.ts";
 import { engineKey } from "../observe/engines.ts";
 import type { ImageFact } from "../observe/images.ts";
@@ -20,6 +21,7 @@ import { fetchNode } from "./chain.ts";
 import { planExitCode } from "./exit-code.ts";
 import { changeGraph } from "./graph.ts";
 import { planId } from "./plan-id.ts";
+import { linkRollout, placeRollouts } from "./rollout.ts";
 
 export interface PlanInput {
   readonly request: PlanRequest;
@@ -34,6 +36,7 @@ export interface PlanInput {
   readonly images: ReadonlyMap<string, ImageFact>;
   readonly fingerprints: (desired: DesiredRuntime) => Readonly<Record<string, string>>;
   readonly holds: readonly Hold[];
+  readonly rollout: RolloutSettings;
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -93,6 +96,8 @@ function buildChanges(input: PlanInput): Built {
   const fetches = new Map<string, GraphNode>();
   const creates: GraphNode[] = [];
   const removes: GraphNode[] = [];
+  const replacements = new Map<Decision, readonly GraphNode[]>();
+  const placed = placeRollouts(input.decisions, input.rollout);
   const specs: Plan["specs"] = {};
   for (const decision of input.decisions) {
     const { desired } = decision.situation;
@@ -106,12 +111,16 @@ function buildChanges(input: PlanInput): Built {
     }
     const secrets = spec_key === null || desired === undefined ? {} : input.fingerprints(desired);
     const process = input.modules[decision.situation.backend]?.capabilities.lifecycle === "process";
-    changes.push(buildChange({ decision, actions, spec_key, secrets, process }));
+    const rollout = placed.get(decision)?.place ?? null;
+    changes.push(buildChange({ decision, actions, spec_key, secrets, process, rollout }));
     if (!acts) continue;
     const nodes = graphOf(input, decision, spec_key, fetches);
-    (decision.verdict.action === "remove" ? removes : creates).push(...nodes);
+    if (placed.has(decision)) replacements.set(decision, nodes);
+    else (decision.verdict.action === "remove" ? removes : creates).push(...nodes);
   }
-  return { changes, specs: sortKeys(specs), graph: [...fetches.values(), ...creates, ...removes] };
+  const replaced = linkRollout(replacements, placed);
+  const graph = [...fetches.values(), ...creates, ...replaced, ...removes];
+  return { changes, specs: sortKeys(specs), graph };
 }
 
 function graphOf(

@@ -1,4 +1,5 @@
 import type { Action, Change, Reason } from "../model/plan.ts";
+import { rolloutWords } from "../model/rollout.ts";
 import type { Cell } from "./layout.ts";
 import { cells, columns, count, paragraph } from "./layout.ts";
 import { escapeText } from "./escape.ts";
@@ -106,6 +107,11 @@ function reasonLines(style: Style, change: Change, verbose: boolean): string[] {
   ];
 }
 
+function rolloutLines(style: Style, { rollout }: Change): string[] {
+  const words = rollout === null ? undefined : rolloutWords(rollout);
+  return words === undefined ? [] : paragraph(style, words, { indent: BODY_INDENT, hang: 2, tone: "info" });
+}
+
 /** What a person loses or waits for: told for what stops or removes a runtime. */
 function impactLines(style: Style, change: Change): string[] {
   const { impact } = change;
@@ -141,6 +147,7 @@ export function changeLines(style: Style, change: Change, verbose: boolean): str
   const lines = symbolLine(style, symbol.text, symbol.tone, change.address, isNoOp(change) ? "" : rest);
   lines.push(...paragraph(style, change.why, { indent: BODY_INDENT }));
   if (isNoOp(change)) return lines;
+  lines.push(...rolloutLines(style, change));
   lines.push(...reasonLines(style, change, verbose));
   if (verbose) {
     const { before, after } = change.hashes;

@@ -35,6 +35,8 @@ export const RUNS = {
   max_log: 256 * 1024 * 1024,
   cleanup: { automatic: false, older_than: 7 * DAY, failed_only: false, source: "all" },
 } as const;
+/** Replacements of one cause begin with one; after it the engines' own limits hold. */
+export const ROLLOUT = { max_parallel: "off", canary: 1, pause_on_failure: true } as const;
 export const WATCH = { resync: 5 * MINUTE, workers: 4, debounce: 500 } as const;
 
 /** What one backend's section of `[sandbox]` starts from. */

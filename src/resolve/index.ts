@@ -9,7 +9,7 @@ import type { Host, ResolvedFleet } from "../model/settings.ts";
 import type { ConfigInput } from "./agents.ts";
 import { resolveAgents } from "./agents.ts";
 import { checkAgents, checkHosts } from "./checks.ts";
-import { GUARDS, NAME_PREFIX, WATCH } from "./defaults.ts";
+import { GUARDS, NAME_PREFIX, ROLLOUT, WATCH } from "./defaults.ts";
 import type { PathFacts } from "../util/path-facts.ts";
 import { resolveRuns } from "./runs.ts";
 import { checkSharedRuntime } from "./shared.ts";
@@ -37,6 +37,11 @@ export function resolve(loaded: ConfigInput, facts: Pick<PathFacts, "home" | "re
       max_destroy: config.guards?.max_destroy ?? GUARDS.max_destroy,
       allow_empty: config.guards?.allow_empty ?? GUARDS.allow_empty,
     },
+    rollout: {
+      max_parallel: config.rollout?.max_parallel ?? ROLLOUT.max_parallel,
+      canary: canaryOf(config.rollout?.canary) ?? ROLLOUT.canary,
+      pause_on_failure: config.rollout?.pause_on_failure ?? ROLLOUT.pause_on_failure,
+    },
     watch: {
       resync: config.watch?.resync ?? WATCH.resync,
       workers: config.watch?.workers ?? WATCH.workers,
@@ -52,6 +57,10 @@ export function resolve(loaded: ConfigInput, facts: Pick<PathFacts, "home" | "re
   ];
   const valid = diagnostics.every((each) => each.severity !== "error");
   return { ...(valid ? { fleet: draft } : {}), draft, diagnostics };
+}
+
+function canaryOf(written: number | "off" | undefined): number | undefined {
+  return written === "off" ? 0 : written;
 }
 
 function resolveHosts(config: Config): Readonly<Record<string, Host>> {

@@ -26,6 +26,7 @@ function change(address: string, ...actions: readonly Action[]): Change {
     impact: { downtime: false, busy: 0, idle_s: null, rw_bytes: null, workspace: "kept" },
     protection: { protected: false, rule: null },
     secrets: {},
+    rollout: null,
   };
 }
 

@@ -6,6 +6,7 @@ import type { Facts } from "../../src/model/facts.ts";
 import type { Intent, PlanRequest } from "../../src/model/intent.ts";
 import type { Observation } from "../../src/model/observed.ts";
 import type { GraphNode, Plan } from "../../src/model/plan.ts";
+import type { PausedRollout, RolloutSettings } from "../../src/model/rollout.ts";
 import type { ImageFact } from "../../src/observe/images.ts";
 import { engineKey } from "../../src/observe/engines.ts";
 import { imageKey } from "../../src/observe/images.ts";
@@ -22,6 +23,8 @@ export interface World {
   readonly request?: Partial<PlanRequest>;
   readonly configless?: boolean;
   readonly skip?: readonly string[];
+  readonly paused?: readonly PausedRollout[];
+  readonly rollout?: Partial<RolloutSettings>;
   readonly guards?: { readonly max_destroy: number | "off"; readonly allow_empty: boolean };
   readonly fingerprints?: Readonly<Record<string, string>>;
   readonly now?: number;
@@ -51,6 +54,7 @@ export function decided(world: World): Decision[] {
     intent: world.intent ?? { mode: "apply" },
     configless: world.configless === true,
     skip: new Set(world.skip),
+    paused: world.paused ?? [],
     guards: world.guards ?? GUARDS,
   });
 }
@@ -68,6 +72,7 @@ export function planned(world: World): Plan {
     decisions: decided(world),
     declared: new Set(engines.filter((key) => world.remembered?.includes(key) !== true)),
     holds: world.facts?.holds ?? [],
+    rollout: { max_parallel: "off", canary: 1, pause_on_failure: true, ...world.rollout },
     diagnostics: [],
   });
 }
@@ -80,11 +85,12 @@ const short = (id: string): string => {
 /** One line a node, for golden files: its place in the chain, what it does to what, and what undoes it. */
 export function graphText(plan: Plan, names: Readonly<Record<string, string>> = {}): string {
   const line = (node: GraphNode): string => {
-    const { id, depends_on, on_failure, compensates, cause, timeout_s } = node;
+    const { id, depends_on, after, on_failure, compensates, cause, timeout_s } = node;
     const parts = [
       compensates ? `undo ${short(id)}` : short(id),
       detail(node, names),
       depends_on.length === 0 ? "" : `after ${depends_on.map(short).join(" + ")}`,
+      after.length === 0 ? "" : `once ended ${after.map(short).join(" + ")}`,
       on_failure.length === 0 ? "" : `else ${on_failure.map(short).join(", ")}`,
       `${timeout_s}s`,
       cause,

@@ -43,6 +43,7 @@ export function change(address: string, more: Partial<Change> = {}): Change {
     impact: { downtime: false, busy: 0, idle_s: null, rw_bytes: null, workspace: "kept" },
     protection: { protected: false, rule: null },
     secrets: {},
+    rollout: null,
     ...more,
   };
 }

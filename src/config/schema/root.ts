@@ -35,6 +35,28 @@ const guardsSchema = z.strictObject({
   allow_empty: z.boolean().optional().describe("Whether a config without any agent may remove everything."),
 });
 
+const countExpected = { error: 'expected a whole number of at least 1, or "off"' };
+const countOrOff = z.union([z.int().min(1, countExpected), z.literal("off")], countExpected);
+
+const rolloutSchema = z.strictObject({
+  max_parallel: countOrOff
+    .optional()
+    .describe(
+      'How many sandboxes may be in replacement at the same time, over all engines. "off" leaves it to the engines.',
+    ),
+  canary: countOrOff
+    .optional()
+    .describe(
+      'How many sandboxes of those replaced for one cause go first, while the others wait for their success. "off" lets all begin at once.',
+    ),
+  pause_on_failure: z
+    .boolean()
+    .optional()
+    .describe(
+      "Whether a failed replacement keeps those from being begun that wait for it. false only keeps the order.",
+    ),
+});
+
 const watchSchema = z.strictObject({
   resync: durationSchema.optional().describe('How often everything is looked at again, such as "5m".'),
   workers: z
@@ -91,6 +113,9 @@ export const configSchema = z.strictObject({
   agents: z.record(nameText, agentSchema).optional().describe("The agents of this fleet, by name."),
   hosts: z.record(nameText, hostSchema).optional().describe("Places backends connect to, by name."),
   guards: guardsSchema.optional().describe("Limits on what one apply may remove."),
+  rollout: rolloutSchema
+    .optional()
+    .describe("In which steps a change reaches sandboxes that must be replaced for it."),
   watch: watchSchema.optional().describe("How watch works."),
   runs: runsSchema.optional().describe("What is recorded of each run."),
   tools: rootToolsSchema.optional().describe("Which tools may be used, for every agent."),

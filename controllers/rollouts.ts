@@ -1,0 +1,72 @@
+/**
+ * Remembers which replacements failed, so that the next cycle does not try the same bad change on the next runtime
+ * while the first one is in back-off. Lifted when that one has been replaced, needs it no more, or is to become
+ * something else. In memory only: a new watch begins with a canary of its own.
+ */
+import type { Outcome } from "../src/model/outcome.ts";
+import type { Change, Plan } from "../src/model/plan.ts";
+import { ROLLOUT_PAUSED } from "../src/model/outcome-codes.ts";
+import type { PausedRollout } from "../src/model/rollout.ts";
+import { isNoOp } from "./follow-up.ts";
+
+export interface RolloutCycle {
+  readonly plan: Plan;
+  readonly outcomes: readonly Outcome[];
+  /** True for addresses that this cycle was free to touch. */
+  readonly free: (address: string) => boolean;
+}
+
+export interface RolloutNews {
+  /** Addresses whose failure pauses their rollout from now on. */
+  readonly paused: readonly string[];
+  /** True when something was not begun although nothing failed: who was to go first was busy, or changed meanwhile. */
+  readonly unproved: boolean;
+  /** Addresses that pause nothing any more: what waited for them can go on. */
+  readonly lifted: readonly string[];
+}
+
+export class RolloutPauses {
+  readonly #failed = new Map<string, PausedRollout>();
+
+  list(): readonly PausedRollout[] {
+    return [...this.#failed.values()];
+  }
+
+  /** It is to become something else, or was forgotten for another reason. */
+  forget(address: string): void {
+    this.#failed.delete(address);
+  }
+
+  learn({ plan, outcomes, free }: RolloutCycle): RolloutNews {
+    const changes = new Map(plan.changes.map((change) => [change.address, change]));
+    const known = [...this.#failed.keys()];
+    const failed = outcomes
+      .filter(({ status }) => status === "failed" || status === "rolled_back")
+      .flatMap(({ address }): PausedRollout[] => {
+        const place = changes.get(address)?.rollout ?? null;
+        const pauses = place?.pauses === true && place.causes.length > 0;
+        return pauses ? [{ address, causes: place.causes }] : [];
+      });
+    const settled = known.filter((address) => free(address) && isSettled(address, changes, plan, outcomes));
+    for (const address of settled) this.#failed.delete(address);
+    for (const each of failed) this.#failed.set(each.address, each);
+    return {
+      unproved: failed.length === 0 && outcomes.some(({ error }) => error?.code === ROLLOUT_PAUSED),
+      paused: failed.map(({ address }) => address).filter((address) => !known.includes(address)),
+      lifted: settled.filter((address) => !this.#failed.has(address)),
+    };
+  }
+}
+
+function isSettled(
+  address: string,
+  changes: ReadonlyMap<string, Change>,
+  plan: Plan,
+  outcomes: readonly Outcome[],
+): boolean {
+  const done = outcomes.some((each) => each.address === address && each.status === "done");
+  if (done) return true;
+  // Who is blocked or held would still be replaced; and an incomplete plan does not say what it left out.
+  const waits = [...plan.blocked, ...plan.held].some((each) => each.address === address);
+  return plan.complete && !waits && isNoOp(changes.get(address));
+}

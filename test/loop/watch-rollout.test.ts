@@ -1,0 +1,134 @@
+import { randomBytes } from "node:crypto";
+import { expect, test, vi } from "vitest";
+import { watch } from "../../controllers/watch.ts";
+import type { EventBody } from "../../src/model/event.ts";
+import { Lab, portrait } from "../support/memory-fleet.ts";
+
+const NAMES = ["a", "b", "c", "d", "e", "f"] as const;
+
+const config = (docker: object): object => ({
+  watch: { debounce: "50ms" },
+  sandbox: { backend: "docker", docker: { image: "img:a", ...docker } },
+  agents: Object.fromEntries(NAMES.map((name) => [name, {}])),
+});
+
+/** A watch over a fleet of its own, stopped before the fleet goes. */
+class Watched implements AsyncDisposable {
+  readonly lab = new Lab();
+  readonly #stop = new AbortController();
+  #ended: Promise<number> = Promise.resolve(0);
+
+  async start(): Promise<void> {
+    await this.lab.write(config({}));
+    const engine = { ...this.lab.engine(), randomId: () => randomBytes(8).toString("hex") };
+    this.#ended = watch(engine, { signal: this.#stop.signal });
+    await this.until(() => expect(this.running()).toEqual(NAMES));
+    await this.until(() => expect(this.cycles()).toBeGreaterThan(0));
+    this.lab.events.length = 0;
+  }
+
+  /** Agents whose canonical runtime runs with this setting of the network. */
+  running(network = "none"): string[] {
+    return this.lab
+      .objects()
+      .filter(({ state, name, decoded, fields }) => {
+        return state === "running" && name === decoded?.name && fields["memory.network"] === network;
+      })
+      .map(({ decoded }) => (decoded?.address ?? "").slice("agent/".length))
+      .toSorted();
+  }
+
+  /** Ids and labels of all but the canary. */
+  others(): string[] {
+    return this.lab
+      .objects()
+      .filter(({ decoded }) => decoded?.address !== "agent/a")
+      .map((each) => portrait(each));
+  }
+
+  nameOf(agent: string): string {
+    const found = this.lab.objects().find(({ decoded }) => decoded?.address === `agent/${agent}`);
+    return found?.decoded?.name ?? "";
+  }
+
+  cycles(): number {
+    return this.lab.events.filter(({ type }) => type === "watch.cycle").length;
+  }
+
+  notes(code: string): EventBody[] {
+    return this.lab.events.filter((event) => event.type === "note" && event.code === code);
+  }
+
+  /** Addresses that the executor began to change. */
+  begun(): string[] {
+    const all = this.lab.events.flatMap((event) => (event.type === "step.started" ? [event.address] : []));
+    return [...new Set(all)].toSorted();
+  }
+
+  until(check: () => void): Promise<void> {
+    return vi.waitFor(check, { timeout: 15_000, interval: 10 });
+  }
+
+  /** A change that its canary does not survive has come, and stands. */
+  async pauseOn(docker: object): Promise<void> {
+    this.lab.world.healthScript = (name) => (name.endsWith(".new") ? { health: "unhealthy" } : {});
+    await this.lab.write(config(docker));
+    await this.until(() => expect(this.notes("ROLLOUT_PAUSED")).toHaveLength(1));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#ended;
+    await this.lab[Symbol.asyncDispose]();
+  }
+}
+
+test("a paused rollout picks no other canary, and goes on by itself once its canary has made it", async () => {
+  await using watched = new Watched();
+  await watched.start();
+  const others = watched.others();
+  await watched.pauseOn({ network: "bridge" });
+  // Another look at everything, and one at an address that waits: neither may push on.
+  const before = watched.cycles();
+  await watched.lab.write({ ...config({ network: "bridge" }), guards: { allow_empty: true } });
+  await watched.until(() => expect(watched.cycles()).toBeGreaterThan(before));
+  const looks = watched.cycles();
+  watched.lab.world.changeBehind(watched.nameOf("b"), "memory.cpus", 7);
+  await watched.until(() => expect(watched.cycles()).toBeGreaterThan(looks));
+  expect(watched.begun()).toEqual(["agent/a"]);
+  expect(watched.running()).toEqual(NAMES);
+  // The canary is tried again as its back-off allows, and nothing else is.
+  await watched.until(() =>
+    expect(watched.lab.events.filter(({ type }) => type === "watch.backoff").length).toBeGreaterThan(1),
+  );
+  expect(watched.begun()).toEqual(["agent/a"]);
+  expect(watched.others().length).toBe(others.length);
+  watched.lab.world.healthScript = () => ({});
+  await watched.until(() => expect(watched.running("bridge")).toEqual(NAMES));
+  expect(watched.notes("ROLLOUT_GOES_ON").length).toBeGreaterThan(0);
+});
+
+test("a paused rollout is over when the config says otherwise", async () => {
+  await using watched = new Watched();
+  await watched.start();
+  const others = watched.others();
+  await watched.pauseOn({ network: "bridge" });
+  await watched.lab.write(config({}));
+  const before = watched.cycles();
+  await watched.until(() => expect(watched.cycles()).toBeGreaterThan(before));
+  expect(watched.others()).toEqual(others);
+  watched.lab.world.healthScript = () => ({});
+  await watched.lab.write(config({ network: "internal" }));
+  await watched.until(() => expect(watched.running("internal")).toEqual(NAMES));
+});
+
+test("one that is down while its rollout is paused comes back", async () => {
+  await using watched = new Watched();
+  await watched.start();
+  await watched.pauseOn({ network: "bridge" });
+  const name = watched.nameOf("c");
+  watched.lab.world.stopBehind(name);
+  await watched.until(() => expect(watched.running()).toEqual(NAMES));
+  expect(watched.begun()).toContain("agent/c");
+  expect(watched.begun()).not.toContain("agent/d");
+});
