@@ -294,7 +294,7 @@ test("a held address is left alone", async () => {
   expect(names()).toEqual([second]);
 });
 
-test("after a storm of losses the fleet is as declared, with nothing left behind", async () => {
+test("after a storm of losses the fleet is as declared, with nothing left behind", { timeout: 60_000 }, async () => {
   const agents = ["a", "b", "c", "d", "e", "f"].map((name) => `[agents.${name}]\n`).join("");
   await write(config(agents));
   start({ intervalMs: 1500 });

@@ -107,9 +107,11 @@ describe("a saved plan", () => {
 
   it("waits for a hold that was set after it was made", async () => {
     await using lab = new Lab();
-    await lab.write({ sandbox, agents: { a: {}, b: {} } });
+    // With a canary the other one would wait for its success.
+    const rollout = { canary: "off" };
+    await lab.write({ sandbox, rollout, agents: { a: {}, b: {} } });
     await lab.apply();
-    await lab.write({ sandbox, agents: { a: moved, b: moved } });
+    await lab.write({ sandbox, rollout, agents: { a: moved, b: moved } });
     const plan = saved(await lab.plan());
     await hold(lab.state(), { address: "agent/a", reason: "demo", by: "me", since: lab.time.now() });
     const result = await lab.applySaved(plan);
