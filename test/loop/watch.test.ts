@@ -294,23 +294,27 @@ test("a held address is left alone", async () => {
   expect(names()).toEqual([second]);
 });
 
-test("after a storm of losses the fleet is as declared, with nothing left behind", { timeout: 60_000 }, async () => {
-  const agents = ["a", "b", "c", "d", "e", "f"].map((name) => `[agents.${name}]\n`).join("");
-  await write(config(agents));
-  start({ intervalMs: 1500 });
-  await until(() => expect(names().length).toBe(6));
-  await quiet(100);
-  const declared = names();
-  for (const op of ["create", "rename", "start"] as const) {
-    world.inject({ op, nth: 2, effect: { kind: "lost" } });
-  }
-  for (const name of declared.slice(0, 3)) world.removeBehind(name);
-  world.machine().reachable = false;
-  await new Promise((resolve) => setTimeout(resolve, 150));
-  world.machine().reachable = true;
-  for (const name of declared.slice(3)) world.stopBehind(name);
-  await until(() => expect(names()).toEqual(declared));
-  await quiet(1200);
-  expect(names()).toEqual(declared);
-  expect([...world.machine().names.keys()].toSorted()).toEqual(declared);
-});
+test(
+  "after a storm of losses the fleet is as declared, with nothing left behind",
+  { timeout: 60_000 },
+  async () => {
+    const agents = ["a", "b", "c", "d", "e", "f"].map((name) => `[agents.${name}]\n`).join("");
+    await write(config(agents));
+    start({ intervalMs: 1500 });
+    await until(() => expect(names().length).toBe(6));
+    await quiet(100);
+    const declared = names();
+    for (const op of ["create", "rename", "start"] as const) {
+      world.inject({ op, nth: 2, effect: { kind: "lost" } });
+    }
+    for (const name of declared.slice(0, 3)) world.removeBehind(name);
+    world.machine().reachable = false;
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    world.machine().reachable = true;
+    for (const name of declared.slice(3)) world.stopBehind(name);
+    await until(() => expect(names()).toEqual(declared));
+    await quiet(1200);
+    expect(names()).toEqual(declared);
+    expect([...world.machine().names.keys()].toSorted()).toEqual(declared);
+  },
+);
