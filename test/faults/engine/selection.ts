@@ -5,9 +5,11 @@ export type Selection =
   | { readonly kind: "count"; readonly count: number }
   /** `index` from 1 to `of`. */
   | { readonly kind: "shard"; readonly index: number; readonly of: number }
+  /** In the order of the seed, from 1: where an interrupted run goes on. */
+  | { readonly kind: "range"; readonly from: number; readonly to: number }
   | { readonly kind: "slice" };
 
-/** `all`, a number, or `i/n`; absent or empty means the slice. */
+/** `all`, a number, `i/n`, `from-to` or `from-`; absent or empty means the slice. */
 export function selectionOf(text = ""): Selection {
   if (text === "") return { kind: "slice" };
   if (text === "all") return { kind: "all" };
@@ -15,13 +17,19 @@ export function selectionOf(text = ""): Selection {
   if (/^\d+$/.test(text)) return { kind: "count", count: index };
   if (/^\d+\/\d+$/.test(text) && of !== undefined && index >= 1 && index <= of)
     return { kind: "shard", index, of };
-  throw new Error(`SANDKEEP_CRASH is "${text}", which is neither all, nor a number, nor a shard such as 2/4`);
+  const [, first, last] = /^(\d+)-(\d*)$/.exec(text) ?? [];
+  if (first !== undefined)
+    return { kind: "range", from: Number(first), to: last ? Number(last) : Number.MAX_SAFE_INTEGER };
+  throw new Error(
+    `SANDKEEP_CRASH is "${text}", which is neither all, a number, a shard such as 2/4, nor a range such as 100-`,
+  );
 }
 
 /** In an order that the seed decides, so that a shard or a slice is a sample of everything. */
 export function selected<T>(values: readonly T[], selection: Selection, seed: number): T[] {
   const order = shuffled(values, seed);
   if (selection.kind === "count") return order.slice(0, selection.count);
+  if (selection.kind === "range") return order.slice(selection.from - 1, selection.to);
   if (selection.kind !== "shard") return order;
   return order.filter((_, position) => position % selection.of === selection.index - 1);
 }
