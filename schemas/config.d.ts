@@ -274,6 +274,10 @@ export interface Sandbox {
    */
   protect?: boolean;
   /**
+   * Whether limits, mounts, network and privileges of a new sandbox are also checked by commands inside it.
+   */
+  attest?: boolean;
+  /**
    * Shell lines run once in a new sandbox, before it is used.
    */
   setup?: string[];
@@ -582,6 +586,10 @@ export interface Sandbox1 {
    * Whether sandboxes are kept from being removed.
    */
   protect?: boolean;
+  /**
+   * Whether limits, mounts, network and privileges of a new sandbox are also checked by commands inside it.
+   */
+  attest?: boolean;
   /**
    * Shell lines run once in a new sandbox, before it is used.
    */

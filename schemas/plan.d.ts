@@ -104,6 +104,7 @@ export type GraphNode =
       cause: string;
       object_id: string | null;
       spec_key: string;
+      attest?: true;
     }
   | {
       op: "health";

@@ -12,6 +12,7 @@ export type {
   DriverEvent,
   DriverModule,
   DriverRegistry,
+  EngineWarning,
   ExecHandle,
   ExecRequest,
   ExecResult,
@@ -27,6 +28,7 @@ export type {
 export { builtInDrivers } from "./drivers/registry.ts";
 export { SandkeepError } from "./errors.ts";
 export type { ErrorBlame, ErrorDetails } from "./errors.ts";
+export type { Check } from "./model/attestation.ts";
 export type { Capabilities } from "./model/capabilities.ts";
 export type { Diagnostic } from "./model/diagnostic.ts";
 export type { EventBody, EventSink, SandkeepEvent } from "./model/event.ts";

@@ -1,4 +1,4 @@
-import type { Driver, DriverModule, ObserveScope } from "../drivers/driver.ts";
+import type { Driver, DriverModule, EngineWarning, ObserveScope } from "../drivers/driver.ts";
 import type { EventSink } from "../model/event.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { Change, GraphNode, Plan } from "../model/plan.ts";
@@ -50,6 +50,8 @@ export interface ChangeRun {
   /** Id of the object that this change's `create` made. */
   created?: string;
   needsSeed: boolean;
+  /** What the engine said at the creation. */
+  warnings?: readonly EngineWarning[];
   /** Creation time on the labels of what this change creates. */
   stamp?: number;
   /** Held from the first step that disturbs an existing runtime to the end of the change. */

@@ -1,3 +1,4 @@
+import type { EngineWarning } from "../drivers/driver.ts";
 import { SandkeepError } from "../errors.ts";
 import type { RuntimeLabels } from "../model/labels.ts";
 import type { ObservedRuntime } from "../model/observed.ts";
@@ -35,6 +36,7 @@ export async function create(
     const made = await run.driver.create({ name: node.name, labels, spec });
     run.created = made.objectId;
     run.needsSeed = made.needsSeed;
+    tell(made.warnings ?? [], run, context);
   } catch (thrown) {
     const kind = thrown instanceof SandkeepError ? thrown.kind : "terminal";
     if (kind !== "transient" && kind !== "conflict" && kind !== "unreachable") throw thrown;
@@ -45,6 +47,16 @@ export async function create(
     if (getPath(spec.values, "workspace.provider") === "volume") throw lostAnswer(thrown);
   }
   context.made.add(run.created);
+}
+
+/** What is no field of the spec fails nothing, and is told. */
+function tell(warnings: readonly EngineWarning[], run: ChangeRun, context: ApplyContext): void {
+  run.warnings = warnings;
+  for (const { path, message } of warnings) {
+    if (path !== undefined) continue;
+    const text = `${run.change.address}: ${message.trim()}`;
+    context.sink.notify({ type: "note", level: "warn", code: "ENGINE_WARNING", message: text });
+  }
 }
 
 function lostAnswer(cause: unknown): SandkeepError {

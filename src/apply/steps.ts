@@ -1,7 +1,5 @@
 /** How each graph op is carried out: one driver call each, with the checks that belong to it. */
-import { unenforced } from "../diff/fields.ts";
 import { assertNever, SandkeepError } from "../errors.ts";
-import type { ObservedRuntime } from "../model/observed.ts";
 import type { GraphNode } from "../model/plan.ts";
 import { identityOf, imageKey } from "../observe/images.ts";
 import { engineKey } from "../observe/engines.ts";
@@ -11,6 +9,7 @@ import { awaitHealth } from "./health.ts";
 import { specOf, updatedLabels } from "./labels.ts";
 import { seed } from "./seed.ts";
 import { runSetup } from "./setup.ts";
+import { mustInspect, verify } from "./verify.ts";
 
 type ChangeNode = Exclude<GraphNode, { op: "fetch" }>;
 
@@ -33,7 +32,7 @@ export async function runStep(
     case "setup":
       return runSetup(objectOf(node, run), specOf(context.plan, node.spec_key), run, context, signal);
     case "verify":
-      return verify(objectOf(node, run), node.spec_key, run, context);
+      return verify(objectOf(node, run), node, run, context);
     case "health":
       return awaitHealth(
         objectOf(node, run),
@@ -115,31 +114,4 @@ async function update(
   const spec = specOf(context.plan, node.spec_key);
   const labels = updatedLabels(seen.labels, run.change, spec);
   await run.driver.update({ objectId, spec, paths: node.paths, labels });
-}
-
-/** A 200 proves nothing: what the engine shows must be what was asked for. */
-async function verify(
-  objectId: string,
-  spec_key: string,
-  run: ChangeRun,
-  context: ApplyContext,
-): Promise<void> {
-  const seen = await mustInspect(objectId, run);
-  const paths = unenforced(specOf(context.plan, spec_key), seen, run.module.fields);
-  if (paths.length === 0) return;
-  throw new SandkeepError(`the engine does not enforce ${paths.join(", ")}`, {
-    code: "NOT_ENFORCED",
-    blame: "backend",
-    hint: "see sandkeep inspect for what it shows; remove the setting if this engine cannot enforce it",
-  });
-}
-
-async function mustInspect(objectId: string, run: ChangeRun): Promise<ObservedRuntime> {
-  const seen = await run.driver.inspect(objectId);
-  if (seen !== undefined) return seen;
-  throw new SandkeepError(`${run.change.name} disappeared`, {
-    code: "GONE",
-    kind: "not-found",
-    blame: "backend",
-  });
 }

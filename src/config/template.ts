@@ -19,6 +19,7 @@ backend = ${tomlText(backend)}   # where sandboxes live: local, docker
 mode    = "all"   # which sessions are sandboxed: off, non-main, all
 scope   = "agent"   # how many sandboxes: one a session, one an agent, or one that is shared
 # setup = ["git config --global safe.directory /workspace"]
+# attest = true   # what is asked for is also checked from inside each new sandbox
 # env = { LANG = "C.UTF-8" }
 # secrets = { NPM_TOKEN = { env = "NPM_TOKEN" } }   # env, file or command; read when a command runs
 

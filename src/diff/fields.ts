@@ -46,16 +46,27 @@ export function compareFields(
   return differences;
 }
 
-/** Paths that a runtime was asked to have and, as the engine shows it, does not. */
-export function unenforced(spec: Spec, current: ObservedRuntime, rows: readonly FieldRow[]): string[] {
-  return rows
-    .filter((row) => {
-      const seen = current.fields[row.path];
-      const asked = getPath(spec.values, row.path);
-      if (seen === undefined || shows(seen, asked)) return false;
-      return row.classify(seen, asked) !== "ignored";
-    })
-    .map((row) => row.path);
+/** A field that a runtime was asked to have and does not have. */
+export interface Unenforced {
+  readonly path: string;
+  readonly asked: Json;
+  readonly found: Json;
+  /** Why the engine cannot have it, where it says so. */
+  readonly why?: string;
+}
+
+/** Where a runtime is not, as the engine shows it, what it was asked to be. */
+export function unenforced(spec: Spec, current: ObservedRuntime, rows: readonly FieldRow[]): Unenforced[] {
+  return rows.flatMap((row) => {
+    const seen = current.fields[row.path];
+    const asked = getPath(spec.values, row.path);
+    // No limit at all is what an engine that has none can keep.
+    const limited = asked !== undefined && asked !== "unlimited";
+    const why = limited ? current.unsupported?.[row.path] : undefined;
+    if (why !== undefined) return [{ path: row.path, asked: mask(row, asked), found: null, why }];
+    if (seen === undefined || shows(seen, asked) || row.classify(seen, asked) === "ignored") return [];
+    return [{ path: row.path, asked: mask(row, asked), found: mask(row, seen) }];
+  });
 }
 
 /** Both sides tell "nothing" in their own ways: null, an empty list or an empty table equals an absent value. */

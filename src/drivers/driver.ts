@@ -4,6 +4,7 @@
  * Every failure is a SandkeepError whose `kind` says how to handle it.
  */
 import type { Readable, Writable } from "node:stream";
+import type { Check } from "../model/attestation.ts";
 import type { Capabilities } from "../model/capabilities.ts";
 import type { FieldRow } from "../model/fields.ts";
 import type { JsonObject } from "../model/json.ts";
@@ -167,10 +168,18 @@ export interface CreateRequest {
   readonly spec: Spec;
 }
 
+/** What an engine said while it did what it was told. */
+export interface EngineWarning {
+  /** The field that it will not enforce; undefined for what is no such thing. */
+  readonly path: string | undefined;
+  readonly message: string;
+}
+
 export interface Created {
   readonly objectId: string;
   /** True when a new, empty workspace was made that must be seeded from the source. */
   readonly needsSeed: boolean;
+  readonly warnings?: readonly EngineWarning[];
 }
 
 export interface UpdateRequest {
@@ -228,6 +237,11 @@ export interface Driver extends ReadDriver {
    */
   forget(scope: ObserveScope, address: string): Promise<void>;
   exec(request: ExecRequest): Promise<ExecHandle>;
+  /**
+   * Holds the spec's limits, mounts, network and privileges against what a command inside the running runtime sees.
+   * Changes nothing there and is no use of it. What cannot be looked at is a check that says `unknown`.
+   */
+  attest(objectId: string, spec: Spec): Promise<readonly Check[]>;
   /** Unpacks a tar stream below an absolute directory of the runtime. */
   putFiles(objectId: string, directory: string, tar: Readable): Promise<void>;
   /** A tar stream of a path in the runtime. */

@@ -25,6 +25,8 @@ export interface ObservedRuntime {
    * observed and is never compared.
    */
   readonly fields: Readonly<Record<string, Json>>;
+  /** Field path → why, for what the engine says it cannot enforce, whatever it is asked. */
+  readonly unsupported?: Readonly<Record<string, string>>;
   readonly image?: ImageIdentity;
   /** Execs that the engine reports, without health checks and probes of ours. */
   readonly execs: number;

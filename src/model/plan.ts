@@ -116,7 +116,14 @@ export const nodeSchema = z.discriminatedUnion("op", [
   z.strictObject({ op: z.literal("seed"), ...nodeCommon, object_id: objectId, spec_key: z.string() }),
   z.strictObject({ op: z.literal("start"), ...nodeCommon, object_id: objectId }),
   z.strictObject({ op: z.literal("setup"), ...nodeCommon, object_id: objectId, spec_key: z.string() }),
-  z.strictObject({ op: z.literal("verify"), ...nodeCommon, object_id: objectId, spec_key: z.string() }),
+  z.strictObject({
+    op: z.literal("verify"),
+    ...nodeCommon,
+    object_id: objectId,
+    spec_key: z.string(),
+    /** Present when what was asked for is also looked at from inside. */
+    attest: z.literal(true).optional(),
+  }),
   z.strictObject({ op: z.literal("health"), ...nodeCommon, object_id: objectId, spec_key: z.string() }),
   z.strictObject({ op: z.literal("rename"), ...nodeCommon, object_id: objectId, to: z.string() }),
   z.strictObject({ op: z.literal("stop"), ...nodeCommon, object_id: objectId }),

@@ -49,6 +49,8 @@ export interface Settings {
   readonly writes: "direct" | "staged";
   readonly provision: "eager" | "on-use";
   readonly protect: boolean;
+  /** What is asked for is also looked at from inside each runtime that is made or mended. */
+  readonly attest: boolean;
   readonly setup: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly secrets: Readonly<Record<string, SecretRef>>;

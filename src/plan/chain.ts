@@ -48,6 +48,8 @@ export interface GraphContext {
   readonly setup: boolean;
   /** The spec says how to tell that it is ready, which then has to be proved whatever the lifecycle. */
   readonly ready: boolean;
+  /** What was asked for is also looked at from inside. */
+  readonly attest: boolean;
   /** The workspace is a copy that starts empty. */
   readonly seed: boolean;
   /** An image that the engine lacks: fetched once for all changes that need it. */

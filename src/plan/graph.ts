@@ -91,10 +91,15 @@ function raise(chain: Chain, context: GraphContext, undo: readonly string[]): vo
   }
   if (process) chain.add({ op: "start", id: "start", object_id: null, cause }, all);
   if (context.setup) chain.add({ op: "setup", id: "setup", ...made, cause: "sandbox.setup" }, all);
-  chain.add({ op: "verify", id: "verify", ...made, cause: "what was asked for is enforced" }, all);
+  const proof = { ...made, ...attested(context), cause: "what was asked for is enforced" };
+  chain.add({ op: "verify", id: "verify", ...proof }, all);
   if (process || context.ready) {
     chain.add(healthStep(context, made), all);
   }
+}
+
+function attested({ attest }: GraphContext): { readonly attest?: true } {
+  return attest ? { attest } : {};
 }
 
 /** A little longer than the proof itself may take, so that the proof is what says that it failed. */
@@ -155,6 +160,7 @@ function mend(chain: Chain, context: GraphContext): void {
     id: "verify",
     object_id,
     spec_key,
+    ...attested(context),
     cause: "the engine's word alone proves nothing",
   });
 }

@@ -42,6 +42,23 @@ export async function inspectRuntime(
   return { status: "inspected", inspection: await inspection(found, seen) };
 }
 
+/** How many entries back the last look from inside is searched. */
+const LONGEST_SEARCH = 2000;
+
+/** What the last look from inside this very object found, as far as this state directory knows; null for none. */
+async function lastAttestation(
+  objectId: string | undefined,
+  address: string,
+  seen: Survey,
+): Promise<JsonObject[] | null> {
+  if (objectId === undefined) return null;
+  const entries = await readJournal(seen.state, { address, limit: LONGEST_SEARCH });
+  const last = entries.find((each) => each.checks !== undefined && each.object_id === objectId);
+  if (last?.checks === undefined) return null;
+  const at = new Date(last.at).toISOString();
+  return last.checks.map(({ path, status, asked, found, why }) => ({ path, status, asked, found, why, at }));
+}
+
 async function inspection(decision: Decision, seen: Survey): Promise<JsonObject> {
   const { situation, verdict } = decision;
   const { current, desired, address } = situation;
@@ -70,6 +87,7 @@ async function inspection(decision: Decision, seen: Survey): Promise<JsonObject>
       origin,
       why,
     })),
+    attested: await lastAttestation(current?.object_id, address, seen),
     labels: current === undefined ? null : encodeLabels(current.labels),
     open_runs: seen.facts.open_runs
       .filter((each) => each.address === address)

@@ -140,6 +140,7 @@ function graphOf(
     capabilities: module.capabilities,
     spec_key,
     setup: Array.isArray(setup) && setup.length > 0,
+    attest: desired?.settings.attest ?? false,
     ready: desired !== undefined && getPath(desired.spec.values, "ready") !== undefined,
     seed: desired !== undefined && getPath(desired.spec.values, "workspace.provider") === "volume",
     fetch,

@@ -10,6 +10,7 @@ const TITLES: readonly (readonly [key: string, title: string])[] = [
   ["diff", "Difference between what is wanted and what is there"],
   ["spec", "Wanted"],
   ["observed", "Observed"],
+  ["attested", "Seen from inside"],
   ["labels", "Labels"],
   ["open_runs", "Open runs"],
   ["history", "History"],

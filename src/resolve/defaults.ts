@@ -14,6 +14,7 @@ export const BUILT_IN = {
   writes: "direct",
   provision: "eager",
   protect: false,
+  attest: false,
   setup: [],
   env: { LANG: "C.UTF-8" },
   secrets: {},

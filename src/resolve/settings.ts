@@ -26,6 +26,7 @@ export function mergeSettings(
     writes: agent.writes ?? fleet.writes ?? BUILT_IN.writes,
     provision: agent.provision ?? fleet.provision ?? BUILT_IN.provision,
     protect: agent.protect ?? fleet.protect ?? BUILT_IN.protect,
+    attest: agent.attest ?? fleet.attest ?? BUILT_IN.attest,
     setup: agent.setup ?? fleet.setup ?? BUILT_IN.setup,
     env: { ...BUILT_IN.env, ...fleet.env, ...agent.env },
     secrets: { ...BUILT_IN.secrets, ...secretRefs(fleet), ...secretRefs(agent) },

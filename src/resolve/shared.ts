@@ -14,6 +14,7 @@ const NOT_SHAPING: ReadonlySet<string> = new Set([
   "writes",
   "provision",
   "protect",
+  "attest",
   "prune",
   "disruption",
 ]);
@@ -29,6 +30,7 @@ interface Policy {
 /** What a runtime can have only once although it does not shape it. */
 const POLICIES: readonly Policy[] = [
   { path: "protect", of: ({ protect }) => protect },
+  { path: "attest", of: ({ attest }) => attest },
   { path: "prune.idle", of: ({ prune }) => prune.idle },
   { path: "prune.max_age", of: ({ prune }) => prune.max_age },
   { path: "disruption.when", of: ({ disruption }) => disruption.when },

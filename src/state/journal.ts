@@ -2,6 +2,8 @@ import type { FileHandle } from "node:fs/promises";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
+import type { Check } from "../model/attestation.ts";
+import { checkSchema } from "../model/attestation.ts";
 import { PRIVATE_FILE, syncDirectory } from "../util/durable-file.ts";
 import { errnoOf } from "../util/errno.ts";
 import type { FleetState } from "./directory.ts";
@@ -22,6 +24,9 @@ const journalEntrySchema = z.object({
   phase: z.enum(["intent", "result"]),
   status: z.string().optional(),
   error: z.string().optional(),
+  object_id: z.string().optional(),
+  /** What was looked at from inside a runtime, and what was found. */
+  checks: z.array(checkSchema).optional(),
 });
 export type JournalEntry = z.infer<typeof journalEntrySchema>;
 
@@ -31,11 +36,18 @@ export interface JournalStep {
   readonly address: string;
 }
 
+export interface JournalResult extends JournalStep {
+  readonly status: string;
+  readonly error?: string;
+  readonly object_id?: string;
+  readonly checks?: readonly Check[];
+}
+
 /** What one apply meant to do and did. It helps history and explain; no decision rests on it. */
 export interface Journal extends AsyncDisposable {
   /** On disk before it returns; rejects (STATE_IO) when it cannot be, and then the step must not happen. */
   intent(step: JournalStep): Promise<void>;
-  result(step: JournalStep & { readonly status: string; readonly error?: string }): Promise<void>;
+  result(step: JournalResult): Promise<void>;
 }
 
 /** The file is made with the first entry, so that an apply without changes leaves none. */
@@ -61,7 +73,9 @@ export async function openJournal(
     }
   }
   /** One at a time, so that lines of parallel steps never mix. */
-  async function append(entry: Omit<JournalEntry, "v" | "at" | "plan_id">): Promise<void> {
+  async function append(
+    entry: JournalStep & { readonly phase: JournalEntry["phase"] } & Partial<JournalResult>,
+  ): Promise<void> {
     const at = options.now();
     const line = `${JSON.stringify({ v: 1, at, plan_id: options.planId, ...entry })}\n`;
     const before = tail;

@@ -19,6 +19,7 @@ const MUTATING = [
   "remove",
   "mark",
   "exec",
+  "attest",
   "putFiles",
 ] as const;
 
@@ -188,11 +189,28 @@ function observeCases({ fleet, harness, driver }: Cases): void {
       const rows = module.fields.map((row) => row.path);
       const strange = Object.keys(seen.fields).filter((path) => !rows.includes(path));
       const wrong = unenforced(made.spec, seen, module.fields);
-      for (const path of [...wrong, ...strange]) {
+      for (const path of [...wrong.map((each) => each.path), ...strange]) {
         drift[`${what}: ${path}`] = { seen: seen.fields[path], asked: getPath(made.spec.values, path) };
       }
     }
     expect(drift).toEqual({});
+  });
+
+  it("finds every promise of any spec kept when it looks from inside, which changes and is nothing", async () => {
+    const every = { plain: {}, "read-only": { access: "ro" }, ...harness().variants } as const;
+    await using mine = fleet();
+    const broken: Record<string, unknown> = {};
+    for (const [n, [what, input]] of Object.entries(every).entries()) {
+      if (!mine.accepts(input)) continue;
+      const made = await mine.run(`i${n}`, input);
+      const before = await driver().inspect(made.objectId);
+      for (const check of await driver().attest(made.objectId, made.spec)) {
+        expect(harness().module.fields.some(({ path }) => check.path.startsWith(path))).toBe(true);
+        if (check.status !== "held") broken[`${what}: ${check.path}`] = check;
+      }
+      expect(await driver().inspect(made.objectId)).toEqual(before);
+    }
+    expect(broken).toEqual({});
   });
 
   it("reports who holds a wanted name, and never counts it as ours", async () => {

@@ -146,6 +146,7 @@ export class Fleet implements AsyncDisposable {
       writes: "direct",
       provision: "eager",
       protect: false,
+      attest: false,
       setup: [],
       env: input.env ?? { LANG: "C.UTF-8" },
       secrets: {},

@@ -198,7 +198,11 @@ describe("what an engine does not enforce", () => {
       unenforced(asked, found(wish(), { fields }), ROWS);
     expect(shows({})).toEqual([]);
     expect(shows({ hashed: 1, live: 1, table: null, limit: null })).toEqual([]);
-    expect(shows({ hashed: 2, live: null, ignored: 5, limit: 7 })).toEqual(["hashed", "live", "limit"]);
+    expect(shows({ hashed: 2, live: null, ignored: 5, limit: 7 })).toEqual([
+      { path: "hashed", asked: 1, found: 2 },
+      { path: "live", asked: 1, found: null },
+      { path: "limit", asked: null, found: 7 },
+    ]);
   });
 });
 

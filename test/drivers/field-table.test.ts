@@ -20,6 +20,7 @@ const SHAPES_NOTHING: Readonly<Record<string, string>> = {
   writes: "how changes get back from a workspace, not what the runtime is",
   provision: "when a runtime is created, not what it is",
   protect: "what may be done to a runtime",
+  attest: "how a runtime is checked, not what it is",
   prune: "when a runtime goes",
   disruption: "when a runtime may be replaced",
 };

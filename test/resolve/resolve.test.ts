@@ -32,6 +32,7 @@ describe("defaults", () => {
       writes: "direct",
       provision: "eager",
       protect: false,
+      attest: false,
       setup: [],
       env: { LANG: "C.UTF-8" },
       secrets: {},

@@ -29,6 +29,14 @@ export interface Strike {
   readonly kill: () => void;
 }
 
+/** How the engine is made to lie: what it hears of a call's body, and what its caller hears of the answer's. */
+export interface Lie {
+  readonly asked?: (call: string, body: Body) => Body;
+  readonly told?: (call: string, body: Body) => Body;
+}
+
+type Body = Readonly<Record<string, unknown>>;
+
 const DELAY_MS = 400;
 const PER_CONNECTION: ReadonlySet<string> = new Set(["connection", "keep-alive", "transfer-encoding"]);
 const REFUSAL = JSON.stringify({ message: "the engine stumbled" });
@@ -39,6 +47,7 @@ export class FaultProxy implements AsyncDisposable {
   calls: EngineCall[] = [];
   /** Whether the call that it was armed against came. */
   struck = false;
+  lie: Lie | undefined;
   onCall: (call: EngineCall) => void = () => undefined;
   /** Kind of calls that are answered with a 200 and go no further, as an engine does that ignores what it is asked. */
   swallow: string | undefined;
@@ -113,7 +122,9 @@ export class FaultProxy implements AsyncDisposable {
       }
       const answer = await this.#ask(incoming);
       outgoing.on("close", () => answer.destroy());
-      if (strike === undefined) passOn(answer, outgoing);
+      const { told } = this.lie ?? {};
+      if (strike === undefined && told !== undefined) await twist(kindOf(incoming), told, answer, outgoing);
+      else if (strike === undefined) passOn(answer, outgoing);
       else await hit(strike, answer, outgoing);
     } catch {
       incoming.socket.destroy();
@@ -121,8 +132,11 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   async #ask(incoming: IncomingMessage): Promise<IncomingMessage> {
-    const { method, url, headers } = incoming;
-    const body = await buffer(incoming);
+    const { method, url } = incoming;
+    const said = await buffer(incoming);
+    const body = twisted(said, kindOf(incoming), this.lie?.asked);
+    const length = body === said ? {} : { "content-length": String(body.length) };
+    const headers = { ...incoming.headers, ...length };
     return await new Promise((resolve, reject) => {
       const asked = request({ socketPath: this.#target, method, path: url, headers, agent: false }, resolve);
       asked.on("error", reject);
@@ -186,6 +200,30 @@ function hitTakeover(strike: Strike, first: Buffer, client: Duplex, engine: Sock
         engine.pipe(client);
       }, DELAY_MS);
   }
+}
+
+/** The same bytes where there is nothing to lie about. */
+function twisted(body: Buffer, call: string, lie: Lie["asked"]): Buffer {
+  if (lie === undefined || body[0] !== 0x7b) return body;
+  const honest: Body = JSON.parse(body.toString());
+  const told = lie(call, honest);
+  return told === honest ? body : Buffer.from(JSON.stringify(told));
+}
+
+async function twist(
+  call: string,
+  lie: NonNullable<Lie["told"]>,
+  answer: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
+  if (!call.endsWith("json") && !call.endsWith("/create") && !call.endsWith("/info")) {
+    passOn(answer, outgoing);
+    return;
+  }
+  const body = twisted(await buffer(answer), call, lie);
+  const { "transfer-encoding": _, ...headers } = headersOf(answer);
+  outgoing.writeHead(answer.statusCode ?? 200, { ...headers, "content-length": String(body.length) });
+  outgoing.end(body);
 }
 
 async function hit(strike: Strike, answer: IncomingMessage, outgoing: ServerResponse): Promise<void> {

@@ -92,6 +92,8 @@ export function standIn(world: MemoryWorld): DriverModule {
     ...driver,
     ...reading(driver),
     create: (request) => driver.create({ ...request, spec: inwardSpec(request.spec) }),
+    attest: async (id, spec) =>
+      (await driver.attest(id, inwardSpec(spec))).map((each) => ({ ...each, path: outward(each.path) })),
     update: (request) =>
       driver.update({ ...request, spec: inwardSpec(request.spec), paths: request.paths.map(inward) }),
   });

@@ -41,6 +41,7 @@ export function settingsOf(more: Partial<Settings> = {}): Settings {
     writes: "direct",
     provision: "eager",
     protect: false,
+    attest: false,
     setup: [],
     env: {},
     secrets: {},

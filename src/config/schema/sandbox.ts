@@ -62,6 +62,12 @@ export const sandboxSchema = z.strictObject({
     .optional()
     .describe("Whether apply makes sandboxes, or their first use does."),
   protect: z.boolean().optional().describe("Whether sandboxes are kept from being removed."),
+  attest: z
+    .boolean()
+    .optional()
+    .describe(
+      "Whether limits, mounts, network and privileges of a new sandbox are also checked by commands inside it.",
+    ),
   setup: z
     .array(nonEmptyText)
     .optional()

@@ -11,7 +11,7 @@ import type { CreateRequest, Created, DriverDeps, UpdateRequest } from "../drive
 import type { Engine } from "./client.ts";
 import { containerOptions, ownerOf } from "./container.ts";
 import { isGone } from "./errors.ts";
-import { updateOptions } from "./limits.ts";
+import { updateOptions, warnedOf } from "./limits.ts";
 import { maskedPaths, STAMP_LABEL, workspaceVolume } from "./mounts.ts";
 import { findContainer, getContainer } from "./observe.ts";
 import { openWorkspace } from "./own-command.ts";
@@ -40,7 +40,7 @@ export async function create(engine: Engine, deps: DriverDeps, request: CreateRe
   // A mask needs a folder to be mounted on, and below a read-only bind the engine could not make one.
   if (maskedPaths(spec, stateDir).length > 0) await mkdir(stateDir, { recursive: true, mode: 0o700 });
   const user = await ownerOf(spec);
-  const { Id } = await engine.writes.add(() =>
+  const { Id, Warnings } = await engine.writes.add(() =>
     engine.json(
       {
         what: `create container ${request.name}`,
@@ -53,10 +53,11 @@ export async function create(engine: Engine, deps: DriverDeps, request: CreateRe
       createdSchema,
     ),
   );
-  if (!isVolume) return { objectId: Id, needsSeed: false };
+  const warnings = Warnings.map((message) => ({ path: warnedOf(message), message }));
+  if (!isVolume) return { objectId: Id, needsSeed: false, warnings };
   try {
     const labels = await ownWorkspace(engine, request.labels);
-    return { objectId: Id, needsSeed: labels?.[STAMP_LABEL] === stamp };
+    return { objectId: Id, needsSeed: labels?.[STAMP_LABEL] === stamp, warnings };
   } catch (thrown) {
     // Somebody else made the volume since the first look.
     if (isForeignWorkspace(thrown)) await removeContainer(engine, Id);

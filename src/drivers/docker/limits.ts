@@ -60,6 +60,53 @@ export function readLimits(config: HostConfig, info: Info): Record<string, Json>
   return fields;
 }
 
+interface Unsupported {
+  readonly path: string;
+  readonly test: (info: Info) => boolean;
+  /** What an engine says of it at a creation. */
+  readonly warning: RegExp;
+  readonly why: string;
+}
+
+/** Limits that an engine takes and ignores. Swap comes first: its warning speaks of memory, too. */
+const UNSUPPORTED: readonly Unsupported[] = [
+  {
+    path: "docker.memory_swap",
+    test: (info) => !info.SwapLimit,
+    warning: /\bswap\b/i,
+    why: 'the engine cannot limit swap; boot with swapaccount=1, or say memory_swap = "unlimited"',
+  },
+  {
+    path: "docker.memory",
+    test: (info) => !info.MemoryLimit,
+    warning: /\bmemory\b/i,
+    why: "the engine cannot limit memory; enable the memory control group",
+  },
+  {
+    path: "docker.pids",
+    test: (info) => !info.PidsLimit,
+    warning: /\bpids\b/i,
+    why: 'the engine cannot limit processes; enable the pids control group, or say pids = "unlimited"',
+  },
+  {
+    path: "docker.cpus",
+    test: (info) => !info.CpuCfsQuota,
+    warning: /\bcpu\b/i,
+    why: "the engine cannot limit CPU time; enable the cpu control group",
+  },
+];
+
+/** Field path → why, for limits that this engine cannot enforce. */
+export function unsupportedLimits(info: Info): Record<string, string> {
+  return Object.fromEntries(UNSUPPORTED.filter(({ test }) => test(info)).map(({ path, why }) => [path, why]));
+}
+
+/** The field that a warning says is not enforced: `Your kernel does not support swap limit capabilities …`. */
+export function warnedOf(message: string): string | undefined {
+  if (!/not support|discarded|without|ignored/i.test(message)) return undefined;
+  return UNSUPPORTED.find(({ warning }) => warning.test(message))?.path;
+}
+
 function readSwap({ Memory, MemorySwap }: HostConfig): Json {
   if (Memory === 0) return null;
   if (MemorySwap === UNLIMITED) return "unlimited";

@@ -23,6 +23,7 @@ import { dockerError, isGone } from "./errors.ts";
 import { countExecs } from "./execs.ts";
 import type { EngineFacts } from "./facts.ts";
 import { neighbour } from "./neighbours.ts";
+import { unsupportedLimits } from "./limits.ts";
 import { tryReadValues } from "./section.ts";
 import { readFields } from "./values.ts";
 import { ADDRESS_LABEL, findMarks, isOwned, listMarks } from "./volumes.ts";
@@ -144,6 +145,7 @@ export async function inspectRuntime(
   const created = tryReadValues(labels.spec.values);
   const ref = labels.image?.ref ?? container.Config.Image;
   const execs = await countExecs(engine, container, created?.ready?.command);
+  const unsupported = unsupportedLimits(info);
   const started = time(container.State.StartedAt);
   const state = stateOf(container);
   return {
@@ -163,6 +165,7 @@ export async function inspectRuntime(
       platform: image === undefined ? (labels.image?.platform ?? "") : platformOf(image),
     },
     execs,
+    ...(Object.keys(unsupported).length === 0 ? {} : { unsupported }),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Host } from "../../model/settings.ts";
 import type { Driver, DriverDeps, ReadDriver } from "../driver.ts";
 import { create, remove, rename, start, stop, update } from "./apply.ts";
+import { attest } from "./attest.ts";
 import { Engine } from "./client.ts";
 import { events } from "./events.ts";
 import { exec } from "./exec.ts";
@@ -38,6 +39,7 @@ export function openDriver(host: Host | undefined, deps: DriverDeps): Driver {
     mark: (scope, address, mark) => setMark(engine, scope, address, mark),
     forget: (scope, address) => forgetWorkspace(engine, scope, address),
     exec: (request) => exec(engine, deps, request),
+    attest: (objectId, spec) => attest(engine, deps, objectId, spec),
     putFiles: (objectId, directory, tar) => putFiles(engine, deps, objectId, directory, tar),
     getFiles: (objectId, path) => getFiles(engine, deps, objectId, path),
   };

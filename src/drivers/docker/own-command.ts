@@ -23,8 +23,9 @@ export async function runOwn(
   objectId: string,
   script: string,
   args: readonly string[],
-  user?: string,
+  options: { readonly user?: string; readonly most?: number } = {},
 ): Promise<OwnResult> {
+  const { user, most = MOST_OUTPUT } = options;
   const { Id } = await engine.json(
     {
       what: "prepare a command",
@@ -52,7 +53,7 @@ export async function runOwn(
   let output = "";
   for await (const chunk of stream) {
     for (const frame of demux.push(Buffer.from(chunk))) {
-      output = (output + frame.data.toString()).slice(-MOST_OUTPUT);
+      output = (output + frame.data.toString()).slice(-most);
     }
   }
   const exec = await findExec(engine, Id);
@@ -69,7 +70,9 @@ export async function openWorkspace(engine: Engine, container: Container): Promi
   const target = container.Config.Labels[TARGET_LABEL];
   if (target === undefined || ROOT.test(container.Config.User) || container.State.Status !== "running")
     return;
-  const { exitCode, output } = await runOwn(engine, container.Id, 'chmod 1777 -- "$1"', [target], "0:0");
+  const { exitCode, output } = await runOwn(engine, container.Id, 'chmod 1777 -- "$1"', [target], {
+    user: "0:0",
+  });
   if (exitCode === 0) return;
   throw new SandkeepError(`cannot make the workspace writable for user ${container.Config.User}: ${output}`, {
     code: "DOCKER_WORKSPACE_OWNER",

@@ -131,7 +131,7 @@ export type HostConfig = z.infer<typeof hostConfig>;
 export const containerListSchema = z.array(z.object({ Id: z.string(), Names: texts, Labels: table }));
 export type ListedContainer = z.infer<typeof containerListSchema>[number];
 
-export const createdSchema = z.object({ Id: z.string() });
+export const createdSchema = z.object({ Id: z.string(), Warnings: texts });
 
 export const execSchema = z.object({
   Running: flag,

@@ -15,6 +15,7 @@ import {
   renameRuntime,
   updateRuntime,
 } from "./apply.ts";
+import { attest } from "./attest.ts";
 import type { LocalContext } from "./context.ts";
 import { classified } from "./errors.ts";
 import { watchFleet } from "./events.ts";
@@ -97,6 +98,7 @@ function driver(context: LocalContext): Driver {
       classified("write the dormancy mark", () => markDormant(context, scope, address, mark)),
     // A workspace is the source itself, or goes with its runtime.
     forget: async () => {},
+    attest: (objectId) => classified("look inside the local runtime", () => attest(context, objectId)),
     exec: (request) => classified("run the command", () => execute(context, request)),
     putFiles: (objectId, directory, tar) =>
       classified("put the files", () => putFiles(context, objectId, directory, tar)),

@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import type { Json } from "../../model/json.ts";
 import { decodeLabels, encodeLabels } from "../../model/labels.ts";
 import { getPath } from "../../util/json-path.ts";
 import { foreignBecause } from "../../model/ownership.ts";
@@ -11,6 +12,7 @@ import type {
   ReadDriver,
   UpdateRequest,
 } from "../driver.ts";
+import { attestObject } from "./attest.ts";
 import { memoryError } from "./errors.ts";
 import type { Place, Running } from "./exec.ts";
 import { mainOutcome, startCommand } from "./exec.ts";
@@ -65,6 +67,8 @@ export function memoryWriter(connection: Connection): Omit<Driver, keyof ReadDri
     mark: async (scope, address, mark) => call("mark", address, () => machine.mark(scope, address, mark)),
     forget: async (scope, address) => call("forget", address, () => forgetWorkspace(machine, scope, address)),
     exec: async (request) => call("exec", request.objectId, () => execIn(world, machine, request)),
+    attest: async (objectId, spec) =>
+      call("attest", objectId, () => attestObject(world, machine.object(objectId), spec)),
     putFiles: async (objectId, directory, tar) =>
       call("putFiles", objectId, async () => {
         const { tree, path } = locate(world, machine, machine.object(objectId), directory);
@@ -102,7 +106,7 @@ function createObject(world: MemoryWorld, machine: Machine, request: CreateReque
     createdAt: world.now(),
     startedAt: directory ? world.now() : undefined,
     exitCode: undefined,
-    fields: observableFields(spec),
+    fields: kept(world, observableFields(spec)),
     image: ref === undefined || digest === undefined ? undefined : world.identity(ref, digest),
     files: new FileTree(),
     running: new Set(),
@@ -115,7 +119,12 @@ function createObject(world: MemoryWorld, machine: Machine, request: CreateReque
     machine.volumes.set(volumeKey(object), { fleet, fleet_id, address, files: new FileTree() });
   }
   machine.add(object);
-  return { objectId: object.id, needsSeed };
+  return { objectId: object.id, needsSeed, ...(world.warnings.length > 0 && { warnings: world.warnings }) };
+}
+
+function kept(world: MemoryWorld, fields: Readonly<Record<string, Json>>): Record<string, Json> {
+  const seen = Object.entries(fields).map(([path, value]) => [path, world.dropped.has(path) ? null : value]);
+  return Object.fromEntries(seen);
 }
 
 function forgetWorkspace(machine: Machine, scope: ObserveScope, address: string): void {
@@ -153,6 +162,7 @@ function updateObject(world: MemoryWorld, machine: Machine, request: UpdateReque
   }
   for (const path of request.paths) {
     const after = getPath(request.spec.values, path);
+    if (world.dropped.has(path)) continue;
     if (after === undefined) delete object.fields[path];
     else object.fields[path] = after;
   }

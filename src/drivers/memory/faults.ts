@@ -10,6 +10,7 @@ export const READS = [
   "images",
   "events",
   "getFiles",
+  "attest",
 ] as const;
 export const WRITES = [
   "fetch",

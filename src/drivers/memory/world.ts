@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Capabilities } from "../../model/capabilities.ts";
 import type { Json } from "../../model/json.ts";
 import type { ImageIdentity } from "../../model/spec.ts";
-import type { HealthReport } from "../driver.ts";
+import type { EngineWarning, HealthReport } from "../driver.ts";
 import { THIS_HOST } from "../driver.ts";
 import { ProcessDeath, memoryError } from "./errors.ts";
 import type { MemoryCommand } from "./exec.ts";
@@ -59,6 +59,14 @@ export class MemoryWorld {
   readonly sources = new Map<string, FileTree>();
   /** Every call since the start or the last `resetCalls`, in order of arrival. */
   readonly log: MemoryCall[] = [];
+  /** Field paths that engines accept and show and do not enforce. */
+  readonly unkept = new Set<string>();
+  /** Field paths that engines accept and forget. */
+  readonly dropped = new Set<string>();
+  /** Nothing can be looked at from inside. */
+  blind = false;
+  /** What engines say at each creation. */
+  warnings: readonly EngineWarning[] = [];
   healthScript: HealthScript = () => ({});
   readonly #machines = new Map<string, Machine>();
   readonly #faults = new FaultTable();

@@ -11,6 +11,7 @@ function settings(options: JsonObject, access: Settings["workspace"]["access"] =
     writes: "direct",
     provision: "eager",
     protect: false,
+    attest: false,
     setup: [],
     env: {},
     secrets: {},

@@ -23,6 +23,7 @@ function settings(access: "none" | "ro" | "rw", options: JsonObject): Settings {
     writes: "direct",
     provision: "eager",
     protect: false,
+    attest: false,
     setup: [],
     env: {},
     secrets: {},

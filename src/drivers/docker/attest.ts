@@ -1,0 +1,124 @@
+/**
+ * In: a running container and its spec. Out: what a command inside it sees of each promise. It runs scripts of ours as
+ * the container's own user, which no observer counts as use, and changes nothing.
+ */
+import type { Check, Promised } from "../../model/attestation.ts";
+import type { Spec } from "../../model/spec.ts";
+import { checkInside } from "../../util/inside-checks.ts";
+import type { DriverDeps } from "../driver.ts";
+import type { Engine } from "./client.ts";
+import { ownerOf } from "./container.ts";
+import { getContainer } from "./observe.ts";
+import { runOwn } from "./own-command.ts";
+import type { DockerSpec } from "./section.ts";
+import { readValues } from "./section.ts";
+import { tmpfsEntry } from "./spec.ts";
+
+/** A mount table can be long. */
+const MOST_OUTPUT = 262_144;
+
+export async function attest(
+  engine: Engine,
+  deps: DriverDeps,
+  objectId: string,
+  spec: Spec,
+): Promise<readonly Check[]> {
+  const values = readValues(spec.values);
+  const container = await getContainer(engine, objectId);
+  const user = values.docker.user ?? (await ownerOf(values)) ?? container.Config.User;
+  return await checkInside(
+    promisesOf(values, user === "" ? "0" : user),
+    (script, args) => runOwn(engine, objectId, script, args, { most: MOST_OUTPUT }),
+    deps.randomId,
+  );
+}
+
+/** What engines leave to every container that does not drop it. */
+const DEFAULT_CAPABILITIES = [
+  "AUDIT_WRITE",
+  "CHOWN",
+  "DAC_OVERRIDE",
+  "FOWNER",
+  "FSETID",
+  "KILL",
+  "MKNOD",
+  "NET_BIND_SERVICE",
+  "NET_RAW",
+  "SETFCAP",
+  "SETGID",
+  "SETPCAP",
+  "SETUID",
+  "SYS_CHROOT",
+];
+
+export function promisesOf(spec: DockerSpec, user: string): Promised[] {
+  const { docker } = spec;
+  const dropped = new Set(docker.cap_drop.map((name) => name.replace(/^CAP_/, "")));
+  const most = dropped.has("ALL") ? [] : DEFAULT_CAPABILITIES.filter((name) => !dropped.has(name));
+  const promises: Promised[] = [
+    { kind: "capabilities", path: "docker.cap_drop", asked: docker.cap_drop, most },
+    { kind: "user", path: "docker.user", asked: user, user },
+    ...mountPromises(spec),
+    ...limitPromises(spec),
+  ];
+  if (docker.network === "none") {
+    promises.push({ kind: "no-network", path: "docker.network", asked: docker.network });
+  }
+  if (docker.no_new_privileges) {
+    promises.push({ kind: "no-new-privileges", path: "docker.no_new_privileges", asked: true });
+  }
+  if (docker.seccomp !== "unconfined") {
+    const asked = docker.seccomp === undefined ? "default" : "a profile";
+    promises.push({ kind: "seccomp", path: "docker.seccomp", asked, filtered: true });
+  }
+  return promises;
+}
+
+function mountPromises({ docker, workspace }: DockerSpec): Promised[] {
+  const tmpfs = docker.tmpfs.map((text) => tmpfsEntry(text)[0]);
+  const places = [workspace.target, ...docker.binds.map(({ target }) => target), ...tmpfs];
+  const readOnly = (path: string, target: string): Promised => ({
+    kind: "read-only",
+    path,
+    asked: `${target} ro`,
+    target,
+    // What is mounted below by the config itself has a promise of its own, or none.
+    except: places.filter((each) => each !== target),
+  });
+  return [
+    ...(docker.read_only_root
+      ? [
+          {
+            kind: "read-only" as const,
+            path: "docker.read_only_root",
+            asked: true,
+            target: "/",
+            except: undefined,
+          },
+        ]
+      : []),
+    ...(workspace.access === "ro" ? [readOnly("workspace.access", workspace.target)] : []),
+    ...docker.binds.filter(({ mode }) => mode === "ro").map(({ target }) => readOnly("docker.binds", target)),
+    ...tmpfs.map((target): Promised => {
+      return { kind: "mounted", path: "docker.tmpfs", asked: `${target} tmpfs`, target, type: "tmpfs" };
+    }),
+  ];
+}
+
+function limitPromises({ docker }: DockerSpec): Promised[] {
+  const { memory, memory_swap: swap, pids, cpus } = docker;
+  const promises: Promised[] = Object.entries(docker.ulimits).map(([name, value]) => {
+    const { soft, hard } = typeof value === "number" ? { soft: value, hard: value } : value;
+    return { kind: "ulimit", path: `docker.ulimits.${name}`, asked: { soft, hard }, name, hard };
+  });
+  if (memory !== undefined) {
+    promises.push({ kind: "memory", path: "docker.memory", asked: memory, most: memory });
+    const total = swap ?? memory * 2;
+    if (total !== "unlimited") {
+      promises.push({ kind: "swap", path: "docker.memory_swap", asked: total, most: total, memory });
+    }
+  }
+  if (pids !== "unlimited") promises.push({ kind: "pids", path: "docker.pids", asked: pids, most: pids });
+  if (cpus !== undefined) promises.push({ kind: "cpus", path: "docker.cpus", asked: cpus, most: cpus });
+  return promises;
+}
