@@ -51,7 +51,7 @@ const DEFAULT_CAPABILITIES = [
   "SYS_CHROOT",
 ];
 
-export function promisesOf(spec: DockerSpec, user: string): Promised[] {
+function promisesOf(spec: DockerSpec, user: string): Promised[] {
   const { docker } = spec;
   const dropped = new Set(docker.cap_drop.map((name) => name.replace(/^CAP_/, "")));
   const most = dropped.has("ALL") ? [] : DEFAULT_CAPABILITIES.filter((name) => !dropped.has(name));

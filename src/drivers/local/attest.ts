@@ -36,7 +36,7 @@ export async function attest(context: LocalContext, objectId: string): Promise<r
   return await checkInside(promisesOf(spec), run, () => context.deps.randomId());
 }
 
-export function promisesOf(spec: LocalSpec): Promised[] {
+function promisesOf(spec: LocalSpec): Promised[] {
   if (spec.isolation === "none") return [];
   const { access, target } = spec.workspace;
   const places = [target, ...spec.binds.map((bind) => bind.target)];
