@@ -141,8 +141,7 @@ export class Inside {
     const row = this.file("/proc/self/limits")?.find((line) => line.startsWith(`${title} `));
     const [soft, hard] = row?.slice(title.length).trim().split(/\s+/) ?? [];
     if (soft === undefined || hard === undefined) return undefined;
-    const read = (text: string): number => (text === "unlimited" ? Infinity : Number(text));
-    return [read(soft), read(hard)];
+    return [limitValue(soft), limitValue(hard)];
   }
 
   /** The number that a name has in `/etc/passwd` or `/etc/group`; numbers stand for themselves. */
@@ -152,6 +151,10 @@ export class Inside {
     const number = row?.split(":")[2];
     return number === undefined ? undefined : Number(number);
   }
+}
+
+function limitValue(text: string): number {
+  return text === "unlimited" ? Infinity : Number(text);
 }
 
 /** The kernel writes spaces and their like as `\\040`. */
