@@ -1,27 +1,5 @@
 // Generated from config.schema.json by schemas/generate.ts.
 
-export type SecretReference =
-  | {
-      /**
-       * Variable of sandkeep's own environment that holds the value.
-       */
-      env: string;
-    }
-  | {
-      /**
-       * File that holds the value; one trailing newline is dropped.
-       */
-      file: string;
-    }
-  | {
-      /**
-       * Program and arguments that print the value, such as ["pass", "npm"]. No shell.
-       *
-       * @minItems 1
-       */
-      command: [string, ...string[]];
-    };
-
 /**
  * sandkeep.toml: what one fleet should be.
  */
@@ -291,7 +269,45 @@ export interface Sandbox {
    * Variables whose values are looked up when a command runs: { env }, { file } or { command }.
    */
   secrets?: {
-    [k: string]: SecretReference;
+    [k: string]:
+      | {
+          /**
+           * Variable of sandkeep's own environment that holds the value.
+           */
+          env: string;
+          /**
+           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default.
+           *
+           * @minItems 1
+           */
+          for?: ["run" | "setup" | "command", ...("run" | "setup" | "command")[]];
+        }
+      | {
+          /**
+           * File that holds the value; one trailing newline is dropped.
+           */
+          file: string;
+          /**
+           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default.
+           *
+           * @minItems 1
+           */
+          for?: ["run" | "setup" | "command", ...("run" | "setup" | "command")[]];
+        }
+      | {
+          /**
+           * Program and arguments that print the value, such as ["pass", "npm"]. No shell.
+           *
+           * @minItems 1
+           */
+          command: [string, ...string[]];
+          /**
+           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default.
+           *
+           * @minItems 1
+           */
+          for?: ["run" | "setup" | "command", ...("run" | "setup" | "command")[]];
+        };
   };
   /**
    * The folder the agent works on.
@@ -604,7 +620,45 @@ export interface Sandbox1 {
    * Variables whose values are looked up when a command runs: { env }, { file } or { command }.
    */
   secrets?: {
-    [k: string]: SecretReference;
+    [k: string]:
+      | {
+          /**
+           * Variable of sandkeep's own environment that holds the value.
+           */
+          env: string;
+          /**
+           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default.
+           *
+           * @minItems 1
+           */
+          for?: ["run" | "setup" | "command", ...("run" | "setup" | "command")[]];
+        }
+      | {
+          /**
+           * File that holds the value; one trailing newline is dropped.
+           */
+          file: string;
+          /**
+           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default.
+           *
+           * @minItems 1
+           */
+          for?: ["run" | "setup" | "command", ...("run" | "setup" | "command")[]];
+        }
+      | {
+          /**
+           * Program and arguments that print the value, such as ["pass", "npm"]. No shell.
+           *
+           * @minItems 1
+           */
+          command: [string, ...string[]];
+          /**
+           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default.
+           *
+           * @minItems 1
+           */
+          for?: ["run" | "setup" | "command", ...("run" | "setup" | "command")[]];
+        };
   };
   /**
    * The folder the agent works on.

@@ -56,7 +56,14 @@ export type {
   Reason,
 } from "./model/plan.ts";
 export type { RunManifest } from "./model/run.ts";
-export type { Host, ResolvedAgent, ResolvedFleet, Settings } from "./model/settings.ts";
+export type {
+  Host,
+  ResolvedAgent,
+  ResolvedFleet,
+  SecretSetting,
+  SecretUse,
+  Settings,
+} from "./model/settings.ts";
 export type { Source } from "./model/source.ts";
 export type { ImageIdentity, Spec, SpecHash, WorkspaceProvider } from "./model/spec.ts";
 export { explainFleet } from "./plan/explain.ts";

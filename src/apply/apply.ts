@@ -139,7 +139,7 @@ async function runChange(
   }
   const hold = await input.heldNow(change.address);
   if (hold !== undefined) return end("stale", 4, `held since the plan: ${hold}`, null);
-  const run: ChangeRun = { change, driver, module, nodes, needsSeed: false };
+  const run: ChangeRun = { change, driver, module, nodes, needsSeed: false, secrets: new Set() };
   try {
     const ended = await runChain(run, executor, preconditionGuard(run, input));
     return finish(ended, change, end);

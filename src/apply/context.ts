@@ -26,8 +26,12 @@ export interface ApplyContext {
   readonly useOf: (address: string) => Promise<{ readonly open: boolean; readonly last: number }>;
   /** Why a person wants this address left alone, when one does. */
   readonly heldNow: (address: string) => Promise<string | undefined>;
-  /** Values of a spec's secrets for its setup; throws when one cannot be read. */
-  readonly secretsFor: (change: Change, values: JsonObject) => Promise<Record<string, string>>;
+  /** Values of a spec's secrets for its setup or its main program; throws when one cannot be read. */
+  readonly secretsFor: (
+    change: Change,
+    values: JsonObject,
+    use: "setup" | "command",
+  ) => Promise<Record<string, string>>;
   /** Told at once of each image that was pulled, so that it is known later whose it is. */
   readonly pulled?: (image: PulledImage) => Promise<void>;
   /** Base of the state directory: never part of a workspace that is copied. */
@@ -50,6 +54,8 @@ export interface ChangeRun {
   /** Id of the object that this change's `create` made. */
   created?: string;
   needsSeed: boolean;
+  /** Values that the runtime was given: masked in whatever it says. In memory only. */
+  readonly secrets: Set<string>;
   /** What the engine said at the creation. */
   warnings?: readonly EngineWarning[];
   /** Creation time on the labels of what this change creates. */

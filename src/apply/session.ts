@@ -7,7 +7,8 @@ import type { PlanRequest } from "../model/intent.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { ApplyResult } from "../model/outcome.ts";
 import type { Change, Plan } from "../model/plan.ts";
-import type { SecretRef } from "../model/settings.ts";
+import { isFor } from "../model/secret-use.ts";
+import type { SecretUse } from "../model/settings.ts";
 import type { EngineRef } from "../observe/engines.ts";
 import { engineKey } from "../observe/engines.ts";
 import { scopeOf } from "../observe/observe.ts";
@@ -97,7 +98,7 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       lockAddress: (address) => lockAddress(state, address, { waitMs: ADDRESS_WAIT_MS }),
       useOf: (address) => useOf(state, address, engine.now()),
       heldNow: (address) => heldNow(state, address, engine.now()),
-      secretsFor: (change, values) => secretsFor(input, change, values),
+      secretsFor: (change, values, use) => secretsFor(input, change, values, use),
       pulled: (image) => recordPulled(state, image, engine.now()),
       stateDir: engine.stateDir,
       made,
@@ -161,18 +162,23 @@ async function heldNow(state: FleetState, address: string, now: number): Promise
   return holds.find((each) => each.address === address || each.address === WHOLE_FLEET)?.reason;
 }
 
-/** Read at the moment of use, from the references that the spec carries. */
+/**
+ * Read at the moment of use, from the config's references and no others: a label that named a command could make
+ * this machine run it.
+ */
 async function secretsFor(
   input: SessionInput,
   change: Change,
   values: JsonObject,
+  use: SecretUse,
 ): Promise<Record<string, string>> {
   const { engine, seen } = input;
   const found: Record<string, string> = {};
   const wanted = seen.desired.find((each) => each.address === change.address);
   if (seen.config === undefined || wanted === undefined || values["secrets"] === undefined) return found;
   const io = secretIo(engine, seen.config);
-  for (const [name, ref] of Object.entries<SecretRef>(wanted.settings.secrets)) {
+  for (const [name, ref] of Object.entries(wanted.settings.secrets)) {
+    if (!isFor(ref, use)) continue;
     const secret = await resolveSecret(ref, io);
     if (secret.status === "unresolved") {
       throw new SandkeepError(`secret ${name} of ${change.address}: ${secret.message}`, {

@@ -1,6 +1,7 @@
 import { SandkeepError } from "../errors.ts";
 import type { Spec } from "../model/spec.ts";
 import { maskSecrets } from "../util/secret-mask.ts";
+import { spellings } from "../util/secret-spellings.ts";
 import type { ApplyContext, ChangeRun } from "./context.ts";
 import { endOf } from "./command.ts";
 import { tail } from "./streams.ts";
@@ -17,8 +18,8 @@ export async function runSetup(
 ): Promise<void> {
   const setup = spec.values["setup"];
   if (!Array.isArray(setup)) return;
-  const secrets = await context.secretsFor(run.change, spec.values);
-  const longest = Math.max(0, ...Object.values(secrets).map((secret) => Buffer.byteLength(secret)));
+  const secrets = await context.secretsFor(run.change, spec.values, "setup");
+  const longest = Math.max(0, ...spellings(Object.values(secrets)).map((each) => Buffer.byteLength(each)));
   for (const [index, command] of setup.entries()) {
     const output = tail(TAIL_BYTES + longest);
     const handle = await run.driver.exec({
@@ -40,7 +41,7 @@ export async function runSetup(
 
 /** Masked before anything is cut off, and where the start is cut off without it: part of a secret is a secret, too. */
 function quote(output: string, secrets: readonly string[], longest: number): string {
-  const masked = maskSecrets(output, secrets);
+  const masked = maskSecrets(output, spellings(secrets));
   const whole = Buffer.byteLength(output) < TAIL_BYTES + longest;
   return (whole ? masked : masked.slice(longest)).slice(-TAIL_BYTES).trim();
 }

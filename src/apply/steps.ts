@@ -5,6 +5,7 @@ import { identityOf, imageKey } from "../observe/images.ts";
 import { engineKey } from "../observe/engines.ts";
 import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
 import { create } from "./create.ts";
+import { deliver, deliverAfterStart, masking, secretsField } from "./deliver.ts";
 import { awaitHealth } from "./health.ts";
 import { specOf, updatedLabels } from "./labels.ts";
 import { seed } from "./seed.ts";
@@ -28,18 +29,15 @@ export async function runStep(
         ? seed(objectOf(node, run), specOf(context.plan, node.spec_key), driver, context.stateDir)
         : undefined;
     case "start":
-      return driver.start(objectOf(node, run));
+      await driver.start(objectOf(node, run));
+      return deliverAfterStart(objectOf(node, run), node, run, context);
     case "setup":
       return runSetup(objectOf(node, run), specOf(context.plan, node.spec_key), run, context, signal);
     case "verify":
       return verify(objectOf(node, run), node, run, context);
     case "health":
-      return awaitHealth(
-        objectOf(node, run),
-        specOf(context.plan, node.spec_key),
-        driver,
-        context.wait,
-        signal,
+      return masking(run, () =>
+        awaitHealth(objectOf(node, run), specOf(context.plan, node.spec_key), driver, context.wait, signal),
       );
     case "rename":
       return rename(objectOf(node, run), node.to, run);
@@ -113,5 +111,8 @@ async function update(
   const seen = await mustInspect(objectId, run);
   const spec = specOf(context.plan, node.spec_key);
   const labels = updatedLabels(seen.labels, run.change, spec);
-  await run.driver.update({ objectId, spec, paths: node.paths, labels });
+  const field = secretsField(spec);
+  if (node.paths.includes(field)) await deliver(objectId, spec, run, context);
+  const paths = node.paths.filter((path) => path !== field);
+  if (paths.length > 0) await run.driver.update({ objectId, spec, paths, labels });
 }

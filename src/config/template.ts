@@ -21,7 +21,7 @@ scope   = "agent"   # how many sandboxes: one a session, one an agent, or one th
 # setup = ["git config --global safe.directory /workspace"]
 # attest = true   # what is asked for is also checked from inside each new sandbox
 # env = { LANG = "C.UTF-8" }
-# secrets = { NPM_TOKEN = { env = "NPM_TOKEN" } }   # env, file or command; read when a command runs
+# secrets = { NPM_TOKEN = { env = "NPM_TOKEN" } }   # env, file or command; for = ["run", "setup"] says who gets it
 
 [sandbox.workspace]
 source = "."   # the folder agents work on

@@ -2,6 +2,7 @@ import type { DriverModule, PathFacts } from "../drivers/driver.ts";
 import type { Json, JsonObject } from "../model/json.ts";
 import type { RuntimeKind } from "../model/names.ts";
 import type { Host, SecretRef, Settings } from "../model/settings.ts";
+import { namesFor } from "../model/secret-use.ts";
 import type { Spec } from "../model/spec.ts";
 
 /**
@@ -22,12 +23,19 @@ export function normaliseSpec(
       Object.entries(settings.secrets).map(([name, ref]) => [name, referenceOf(ref)]),
     ),
     setup: [...settings.setup],
-    [settings.backend]: module.normalise(settings.options, facts),
+    [settings.backend]: section(settings, module, facts),
   };
   if (settings.ready !== undefined) {
     values["ready"] = { ...settings.ready, command: [...settings.ready.command] };
   }
   return { kind, backend: settings.backend, values };
+}
+
+/** Which secrets the main program gets shapes the runtime: it waits for them before it begins. */
+function section(settings: Settings, module: DriverModule, facts: PathFacts): JsonObject {
+  const values = module.normalise(settings.options, facts);
+  const names = namesFor(settings.secrets, "command");
+  return names.length === 0 ? values : { ...values, command_secrets: names };
 }
 
 /** Without access the source shapes nothing, so moving a checkout must not recreate such a runtime. */
@@ -44,6 +52,8 @@ function workspace(
     : { access, target, provider, source: facts.realPath(source) };
 }
 
+/** Who gets a secret is policy, but for the main program, which has a field of its own. */
 function referenceOf(ref: SecretRef): JsonObject {
-  return "command" in ref ? { command: [...ref.command] } : { ...ref };
+  if ("command" in ref) return { command: [...ref.command] };
+  return "file" in ref ? { file: ref.file } : { env: ref.env };
 }

@@ -8,6 +8,7 @@ import type { ObservedRuntime } from "../model/observed.ts";
 import type { DriftOrigin } from "../model/plan.ts";
 import { MASKED } from "../model/plan-format.ts";
 import type { ImageFact } from "../observe/images.ts";
+import { isFor } from "../model/secret-use.ts";
 import type { ImageIdentity, Spec } from "../model/spec.ts";
 import { formatKeyPath } from "../model/source.ts";
 import { equalJson, getPath, isJsonObject } from "../util/json-path.ts";
@@ -186,7 +187,7 @@ function likePairs(
   );
 }
 
-/** Secrets that setup consumed: a changed keyed fingerprint recreates; another key id is unknown. */
+/** Secrets that setup or the main program consumed: a changed keyed fingerprint recreates; another key id is unknown. */
 export function compareSecrets(
   desired: DesiredRuntime,
   current: ObservedRuntime,
@@ -205,7 +206,9 @@ export function compareSecrets(
         after: MASKED,
         source: source ?? null,
         key: formatKeyPath(key),
-        why: "setup used the secret, and its value changed",
+        why: isFor(desired.settings.secrets[name] ?? { env: name }, "command")
+          ? "the main program began with the secret, and its value changed"
+          : "setup used the secret, and its value changed",
         origin: "config",
       };
     });

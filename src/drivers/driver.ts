@@ -238,6 +238,12 @@ export interface Driver extends ReadDriver {
   forget(scope: ObserveScope, address: string): Promise<void>;
   exec(request: ExecRequest): Promise<ExecHandle>;
   /**
+   * Hands secrets to the main program of a running runtime that waits for them, and returns when it has begun with
+   * them. They are in its environment then and nowhere else. One that has begun already keeps what it has. Only where
+   * `command_secrets` can be a field.
+   */
+  deliver?(objectId: string, secrets: Readonly<Record<string, string>>): Promise<void>;
+  /**
    * Holds the spec's limits, mounts, network and privileges against what a command inside the running runtime sees.
    * Changes nothing there and is no use of it. What cannot be looked at is a check that says `unknown`.
    */

@@ -21,7 +21,7 @@ export interface RuntimeLabels {
   /** The creation spec, without secrets: gives `before` for every field, and tells config drift from live drift. */
   readonly spec: Spec;
   readonly image?: ImageIdentity;
-  /** Secret name → `<key id>:<keyed HMAC>`, for secrets that setup consumed. */
+  /** Secret name → `<key id>:<keyed HMAC>`, for secrets that setup or the main program consumed. */
   readonly secrets: Readonly<Record<string, string>>;
   readonly protect: boolean;
   /** Id of the state directory that created it. */

@@ -12,6 +12,11 @@ export type DurationSetting = number | "off";
 export type SecretRef =
   { readonly env: string } | { readonly file: string } | { readonly command: readonly string[] };
 
+/** Who consumes a secret: commands, the setup of a new runtime, or the main program of a container. */
+export type SecretUse = "run" | "setup" | "command";
+
+export type SecretSetting = SecretRef & { readonly for?: readonly SecretUse[] };
+
 export interface WorkspaceSettings {
   /** Absolute path on this machine. */
   readonly source: string;
@@ -53,7 +58,7 @@ export interface Settings {
   readonly attest: boolean;
   readonly setup: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  readonly secrets: Readonly<Record<string, SecretRef>>;
+  readonly secrets: Readonly<Record<string, SecretSetting>>;
   readonly workspace: WorkspaceSettings;
   readonly ready?: ReadySettings;
   readonly prune: PruneSettings;

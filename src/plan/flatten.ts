@@ -1,6 +1,6 @@
 import type { ExplainedAgent } from "../model/explain.ts";
 import type { Json, JsonObject } from "../model/json.ts";
-import type { ResolvedAgent, SecretRef } from "../model/settings.ts";
+import type { ResolvedAgent, SecretRef, SecretSetting } from "../model/settings.ts";
 import { formatKeyPath } from "../model/source.ts";
 import { isJsonObject } from "../util/json-path.ts";
 
@@ -40,7 +40,13 @@ function* walk(value: Json, path: string): Generator<[string, Json]> {
   }
 }
 
-function referenceText(ref: SecretRef): string {
+function referenceText(secret: SecretSetting): string {
+  return secret.for === undefined
+    ? sourceText(secret)
+    : `${sourceText(secret)}, for ${secret.for.join(", ")}`;
+}
+
+function sourceText(ref: SecretRef): string {
   if ("env" in ref) return `from environment variable ${ref.env}`;
   return "file" in ref ? `from file ${ref.file}` : `from command ${ref.command[0] ?? ""}`;
 }

@@ -3,6 +3,7 @@ import type { DesiredRuntime } from "../desire/desire.ts";
 import type { FingerprintKey } from "../desire/fingerprint.ts";
 import { fingerprint } from "../desire/fingerprint.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
+import { namesFor } from "../model/secret-use.ts";
 import type { SecretRef, Settings } from "../model/settings.ts";
 import { formatKeyPath } from "../model/source.ts";
 import type { LoadedFleet } from "../policy/fleet.ts";
@@ -22,7 +23,7 @@ export function secretIo(engine: Engine, config: LoadedFleet): SecretIo {
 }
 
 /**
- * Keyed fingerprints of the secrets that a setup consumes; nothing else reads a secret before it is used.
+ * Keyed fingerprints of the secrets that a setup or a main program consumes; nothing else reads a secret before it is used.
  * A secret that cannot be read is unknown, which is told and never counts as changed.
  */
 export async function fingerprintSecrets(
@@ -32,8 +33,7 @@ export async function fingerprintSecrets(
 ): Promise<Fingerprints> {
   const consuming = new Map<Settings, DesiredRuntime>();
   for (const each of desired) {
-    const { setup, secrets } = each.settings;
-    if (setup.length > 0 && Object.keys(secrets).length > 0) consuming.set(each.settings, each);
+    if (recorded(each.settings).length > 0) consuming.set(each.settings, each);
   }
   if (config === undefined || consuming.size === 0) return { of: () => ({}), diagnostics: [] };
   const io = secretIo(engine, config);
@@ -42,7 +42,9 @@ export async function fingerprintSecrets(
   const diagnostics: Diagnostic[] = [];
   for (const [settings, each] of consuming) {
     const found: Record<string, string> = {};
-    for (const [name, ref] of Object.entries(settings.secrets)) {
+    for (const name of recorded(settings)) {
+      const ref = settings.secrets[name];
+      if (ref === undefined) continue;
       const secret = await resolveSecret(ref, io);
       if (secret.status === "unresolved") diagnostics.push(unresolved(each, name, secret.message));
       else if (key !== undefined) found[name] = fingerprint(key, name, secret.value);
@@ -50,6 +52,12 @@ export async function fingerprintSecrets(
     prints.set(settings, found);
   }
   return { of: (each) => prints.get(each.settings) ?? {}, diagnostics };
+}
+
+/** Secrets that made a runtime what it is: those of its setup and of its main program. */
+function recorded({ setup, secrets }: Settings): string[] {
+  const ofSetup = setup.length === 0 ? [] : namesFor(secrets, "setup");
+  return [...new Set([...ofSetup, ...namesFor(secrets, "command")])];
 }
 
 /** The config's own key, so that CI and a build host agree; else this state directory's. */

@@ -1,6 +1,6 @@
 import type { SandboxSettings } from "../config/schema/sandbox.ts";
 import type { JsonObject } from "../model/json.ts";
-import type { ReadySettings, SecretRef, Settings } from "../model/settings.ts";
+import type { ReadySettings, Settings } from "../model/settings.ts";
 import { BUILT_IN, READY, sectionDefaults } from "./defaults.ts";
 import { mergeSection, sectionOf } from "./merge.ts";
 import type { PathFacts } from "../util/path-facts.ts";
@@ -52,8 +52,12 @@ function mergeOptions(backend: string, fleet: JsonObject, agent: JsonObject): Js
   return mergeSection(backend, sectionOf(fleet, backend), sectionOf(agent, backend));
 }
 
-function secretRefs(table: SandboxSettings): Readonly<Record<string, SecretRef>> {
-  return table.secrets ?? {};
+function secretRefs(table: SandboxSettings): Settings["secrets"] {
+  const entries = Object.entries(table.secrets ?? {}).map(([name, { for: uses, ...ref }]) => [
+    name,
+    uses === undefined ? ref : { ...ref, for: uses },
+  ]);
+  return Object.fromEntries(entries);
 }
 
 function mergeReady(fleet: SandboxSettings, agent: SandboxSettings): ReadySettings | undefined {

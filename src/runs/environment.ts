@@ -1,5 +1,6 @@
 import { SandkeepError } from "../errors.ts";
 import type { Engine } from "../reconcile.ts";
+import { isFor } from "../model/secret-use.ts";
 import { secretIo } from "../plan/secrets.ts";
 import type { LoadedFleet } from "../policy/fleet.ts";
 import { resolveSecret } from "../resolve/secrets.ts";
@@ -14,6 +15,7 @@ export async function secretValues(
   const io = secretIo(engine, config);
   const found: Record<string, string> = {};
   for (const [name, ref] of Object.entries(whom.agent.settings.secrets)) {
+    if (!isFor(ref, "run")) continue;
     const secret = await resolveSecret(ref, io);
     if (secret.status === "unresolved") {
       throw new SandkeepError(`secret ${name} of agent ${whom.agent.name}: ${secret.message}`, {

@@ -313,6 +313,17 @@ const WHOLE: readonly DriftCase[] = [
     why: /stopped/,
   },
   {
+    // Its secrets were in memory, which a restart empties: it waits for them.
+    agent: "restarted",
+    field: "docker.command_secrets",
+    config: `docker = { command = ["sleep", "7200"] }
+secrets = { PW = { command = ["echo", "secret"], for = ["command"] } }`,
+    meddle: ({ docker }, name) => docker("restart", "-t", "1", name),
+    actions: ["update"],
+    reasons: { "docker.command_secrets": [[], ["PW"]] },
+    why: /docker\.command_secrets can be changed in place/,
+  },
+  {
     agent: "paused",
     field: null,
     meddle: ({ docker }, name) => docker("pause", name),

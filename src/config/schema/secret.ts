@@ -1,25 +1,43 @@
 import * as z from "zod";
 import { commandSchema, nonEmptyText, variableName } from "./text.ts";
 
+const fromVariable = z.strictObject({
+  env: variableName.describe("Variable of sandkeep's own environment that holds the value."),
+});
+const fromFile = z.strictObject({
+  file: nonEmptyText.describe("File that holds the value; one trailing newline is dropped."),
+});
+const fromProgram = z.strictObject({
+  command: commandSchema.describe(
+    'Program and arguments that print the value, such as ["pass", "npm"]. No shell.',
+  ),
+});
+
+const expected = {
+  error: 'expected exactly one of { env = "NAME" }, { file = "PATH" }, { command = ["PROGRAM"] }',
+};
+
 /** Where a secret's value is found; the value itself never stands in a config. */
-export const secretRefSchema = z.union(
-  [
-    z.strictObject({
-      env: variableName.describe("Variable of sandkeep's own environment that holds the value."),
-    }),
-    z.strictObject({
-      file: nonEmptyText.describe("File that holds the value; one trailing newline is dropped."),
-    }),
-    z.strictObject({
-      command: commandSchema.describe(
-        'Program and arguments that print the value, such as ["pass", "npm"]. No shell.',
-      ),
-    }),
-  ],
-  { error: 'expected exactly one of { env = "NAME" }, { file = "PATH" }, { command = ["PROGRAM"] }' },
+export const secretRefSchema = z.union([fromVariable, fromFile, fromProgram], expected);
+
+const consumers = {
+  for: z
+    .array(z.enum(["run", "setup", "command"]))
+    .min(1, { error: 'name at least one of "run", "setup", "command"' })
+    .optional()
+    .describe(
+      "Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default.",
+    ),
+};
+
+const secretSchema = z.union(
+  [fromVariable.extend(consumers), fromFile.extend(consumers), fromProgram.extend(consumers)],
+  {
+    error: `${expected.error}, if need be with for = ["run", "setup", "command"]`,
+  },
 );
 
-export const secretsSchema = z.record(variableName, secretRefSchema);
+export const secretsSchema = z.record(variableName, secretSchema);
 
 /** `[secrets]`: how this fleet handles secrets as a whole. */
 export const secretsSectionSchema = z.strictObject({

@@ -3,6 +3,7 @@ import { SandkeepError } from "../../errors.ts";
 import type { Json, JsonObject } from "../../model/json.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
 import { encodeLabels } from "../../model/labels.ts";
+import { waitingFor } from "./command-secrets.ts";
 import { limitOptions } from "./limits.ts";
 import type { MountInput } from "./mounts.ts";
 import { mountOptions, STAMP_LABEL, TARGET_LABEL, tmpfsOptions } from "./mounts.ts";
@@ -23,7 +24,7 @@ export function containerOptions(input: ContainerInput): JsonObject {
   const { spec, labels, stamp } = input;
   const { docker, workspace, env } = spec;
   const user = docker.user ?? input.user;
-  const argv = docker.command === undefined ? KEEP_ALIVE : { entrypoint: docker.command, cmd: [] };
+  const argv = argvOf(docker);
   return {
     Image: imageOf(labels, docker),
     Hostname: hostnameOf(labels.name),
@@ -44,6 +45,14 @@ export function containerOptions(input: ContainerInput): JsonObject {
     ...(user === undefined ? {} : { User: user }),
     HostConfig: hostOptions(input),
   };
+}
+
+function argvOf({
+  command,
+  command_secrets: secrets,
+}: Section): typeof KEEP_ALIVE | ReturnType<typeof waitingFor> {
+  if (command === undefined) return KEEP_ALIVE;
+  return secrets.length === 0 ? { entrypoint: command, cmd: [] } : waitingFor(command);
 }
 
 function hostOptions(input: ContainerInput): JsonObject {

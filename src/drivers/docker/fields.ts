@@ -19,6 +19,11 @@ function isAbsent(value: Json | undefined): boolean {
   return value === undefined || value === null;
 }
 
+/** After a restart by somebody else the main program waits, with none of them. */
+function handedOver(before: Json | undefined): FieldClass {
+  return Array.isArray(before) && before.length === 0 ? "live" : "recreate";
+}
+
 const recreated = (): FieldClass => "recreate";
 
 const FIXED = "fixed when the container is created";
@@ -41,6 +46,12 @@ export const dockerFields: readonly FieldRow[] = [
   },
   ignoredField("docker.image_policy", "says when to fetch, not what runs"),
   recreateField("docker.command", `the main program is ${FIXED}`),
+  {
+    path: "docker.command_secrets",
+    hashed: false,
+    classify: handedOver,
+    why: "the main program begins with its secrets; one that waits for them can be given them",
+  },
   recreateField("docker.user", `the user is ${FIXED}`),
   recreateField("docker.workdir", `the working directory is ${FIXED}`),
   recreateField("docker.binds", `mounts are ${FIXED}`),

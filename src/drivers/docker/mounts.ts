@@ -2,6 +2,7 @@ import { posix, relative } from "node:path";
 import { SandkeepError } from "../../errors.ts";
 import type { JsonObject } from "../../model/json.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
+import { secretsTmpfs } from "./command-secrets.ts";
 import type { DockerSpec } from "./section.ts";
 import { ownershipLabels } from "./volumes.ts";
 
@@ -73,7 +74,8 @@ function bindMount(source: string, target: string, readOnly: boolean): JsonObjec
 /** `HostConfig.Tmpfs`: those of the section, and the masks over the state directory. */
 export function tmpfsOptions({ spec, stateDir }: MountInput): Record<string, string> {
   const masks = maskedPaths(spec, stateDir).map((path) => [path, MASK]);
-  return Object.fromEntries([...spec.docker.tmpfs.map(tmpfsMount), ...masks]);
+  const own = spec.docker.command_secrets.length === 0 ? {} : secretsTmpfs();
+  return { ...Object.fromEntries([...spec.docker.tmpfs.map(tmpfsMount), ...masks]), ...own };
 }
 
 function tmpfsMount(text: string): [path: string, options: string] {

@@ -19,11 +19,13 @@ import type {
 import type { ObserveScope } from "../driver.ts";
 import { THIS_HOST, reservedNames } from "../driver.ts";
 import type { Engine } from "./client.ts";
+import { waits } from "./deliver.ts";
 import { dockerError, isGone } from "./errors.ts";
 import { countExecs } from "./execs.ts";
 import type { EngineFacts } from "./facts.ts";
 import { neighbour } from "./neighbours.ts";
 import { unsupportedLimits } from "./limits.ts";
+import type { DockerSpec } from "./section.ts";
 import { tryReadValues } from "./section.ts";
 import { readFields } from "./values.ts";
 import { ADDRESS_LABEL, findMarks, isOwned, listMarks } from "./volumes.ts";
@@ -157,7 +159,13 @@ export async function inspectRuntime(
     created_at: time(container.Created) ?? 0,
     ...(started === undefined ? {} : { started_at: started }),
     ...(state === "stopped" ? { exit_code: container.State.ExitCode } : {}),
-    fields: created === undefined ? noFields : readFields(container, { created, image, info, ref }),
+    fields:
+      created === undefined
+        ? noFields
+        : {
+            ...readFields(container, { created, image, info, ref }),
+            ...(await secretFields(engine, container, created)),
+          },
     image: {
       ref,
       kind: "config",
@@ -167,6 +175,18 @@ export async function inspectRuntime(
     execs,
     ...(Object.keys(unsupported).length === 0 ? {} : { unsupported }),
   };
+}
+
+/** Which secrets the main program has begun with: none while it waits, and nothing is known while it does not run. */
+async function secretFields(
+  engine: Engine,
+  container: Container,
+  { docker }: DockerSpec,
+): Promise<Record<string, Json>> {
+  const names = docker.command_secrets;
+  if (names.length === 0 || container.State.Status !== "running") return {};
+  const waiting = await waits(engine, container);
+  return waiting === undefined ? {} : { "docker.command_secrets": waiting ? [] : names };
 }
 
 const noFields: Readonly<Record<string, Json>> = {};

@@ -3,6 +3,7 @@ import type { Driver, DriverDeps, ReadDriver } from "../driver.ts";
 import { create, remove, rename, start, stop, update } from "./apply.ts";
 import { attest } from "./attest.ts";
 import { Engine } from "./client.ts";
+import { deliver } from "./deliver.ts";
 import { events } from "./events.ts";
 import { exec } from "./exec.ts";
 import { EngineFacts } from "./facts.ts";
@@ -39,6 +40,7 @@ export function openDriver(host: Host | undefined, deps: DriverDeps): Driver {
     mark: (scope, address, mark) => setMark(engine, scope, address, mark),
     forget: (scope, address) => forgetWorkspace(engine, scope, address),
     exec: (request) => exec(engine, deps, request),
+    deliver: (objectId, secrets) => deliver(engine, deps, objectId, secrets),
     attest: (objectId, spec) => attest(engine, deps, objectId, spec),
     putFiles: (objectId, directory, tar) => putFiles(engine, deps, objectId, directory, tar),
     getFiles: (objectId, path) => getFiles(engine, deps, objectId, path),

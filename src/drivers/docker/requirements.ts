@@ -1,4 +1,5 @@
 import { LABEL_PREFIX } from "../../model/labels.ts";
+import { namesFor } from "../../model/secret-use.ts";
 import type { Host, Settings } from "../../model/settings.ts";
 import type { Requirement } from "../driver.ts";
 import { isRemote, parseEndpoint } from "./endpoint.ts";
@@ -44,6 +45,16 @@ const RULES: readonly Rule[] = [
         `image_policy "${policy}" needs an image of a registry, which "${image ?? ""}" does not name`,
       ),
     hint: 'name it as in "debian:12-slim", or use image_policy = "never"',
+  },
+  {
+    code: "command-secret-without-command",
+    path: "secrets",
+    check: ({ section, settings }) =>
+      when(
+        section.command === undefined && namesFor(settings.secrets, "command").length > 0,
+        'a secret for "command" needs docker.command: without it sandkeep itself keeps the container alive',
+      ),
+    hint: 'set docker.command, or take "command" out of the secret\'s for',
   },
   {
     code: "memory-too-small",

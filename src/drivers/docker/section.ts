@@ -33,6 +33,8 @@ const sectionSchema = z.object({
   labels: z.record(z.string(), z.string()).default({}),
   stop_timeout: z.union([z.number(), z.literal("off")]).optional(),
   allowed_roots: z.array(z.string()).default([]),
+  /** Names of the secrets that the command begins with. */
+  command_secrets: z.array(z.string()).default([]),
 });
 export type Section = z.infer<typeof sectionSchema>;
 

@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from "../../model/json.ts";
 import { LABEL_PREFIX } from "../../model/labels.ts";
+import { isSecretsTmpfs, withoutWaiting } from "./command-secrets.ts";
 import { readGpus, readLimits } from "./limits.ts";
 import { isMask } from "./mounts.ts";
 import { foreignPrivileges } from "./privileges.ts";
@@ -104,7 +105,7 @@ function readLabels(container: Container, created: DockerSpec, image: Image | un
 }
 
 function readCommand(container: Container, created: DockerSpec): Json {
-  const argv = [...container.Config.Entrypoint, ...container.Config.Cmd];
+  const argv = withoutWaiting([...container.Config.Entrypoint, ...container.Config.Cmd]);
   const kept = [...KEEP_ALIVE.entrypoint, ...KEEP_ALIVE.cmd];
   const keptAlive = argv.length === kept.length && argv.every((word, index) => word === kept[index]);
   return created.docker.command === undefined && keptAlive ? null : argv;
@@ -150,7 +151,7 @@ function readUlimits(container: Container, created: DockerSpec): JsonObject {
 
 function readTmpfs(container: Container): Json {
   const texts = Object.entries(container.HostConfig.Tmpfs)
-    .filter(([, options]) => !isMask(options))
+    .filter(([path, options]) => !isMask(options) && !isSecretsTmpfs(path, options))
     .map(([path, options]) => tmpfsEntry(options === "" ? path : `${path}:${options}`)[1]);
   return sorted(texts);
 }

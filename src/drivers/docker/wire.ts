@@ -162,6 +162,13 @@ export const imageListSchema = z.array(
 /** Who uses which image; engines list every container with its image's id. */
 export const imageUsersSchema = z.array(z.object({ Id: z.string(), Names: texts, ImageID: text }));
 
+export const topSchema = z.object({
+  Processes: z
+    .array(z.array(z.string()))
+    .nullish()
+    .transform((value) => value ?? []),
+});
+
 export const versionSchema = z.object({ Os: text, Arch: text });
 
 const volume = z.object({ Name: z.string(), Labels: table });

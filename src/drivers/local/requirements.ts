@@ -1,4 +1,5 @@
 /** What the local backend cannot do with these settings: each row says what to change. Pure. */
+import { namesFor } from "../../model/secret-use.ts";
 import type { Settings } from "../../model/settings.ts";
 import type { Requirement } from "../driver.ts";
 
@@ -10,6 +11,15 @@ interface RequirementRow {
 const unisolated = (settings: Settings) => settings.options["isolation"] !== "bubblewrap";
 
 const ROWS: readonly RequirementRow[] = [
+  {
+    when: (settings) => namesFor(settings.secrets, "command").length > 0,
+    requirement: {
+      path: "secrets",
+      code: "local-no-main-program",
+      message: 'a secret for "command" needs a container with a main program, and a local sandbox has none',
+      hint: 'take "command" out of the secret\'s for, or use the docker backend',
+    },
+  },
   {
     when: (settings) => unisolated(settings) && settings.workspace.access === "ro",
     requirement: {

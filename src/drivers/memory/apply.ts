@@ -19,6 +19,7 @@ import { mainOutcome, startCommand } from "./exec.ts";
 import { memoryFields } from "./fields.ts";
 import { FileTree } from "./file-tree.ts";
 import type { Machine, MemoryObject } from "./machine.ts";
+import { SECRETS } from "./machine.ts";
 import { mainCommand, observableFields, strings, textAt } from "./spec.ts";
 import type { Connection, MemoryWorld } from "./world.ts";
 
@@ -67,6 +68,8 @@ export function memoryWriter(connection: Connection): Omit<Driver, keyof ReadDri
     mark: async (scope, address, mark) => call("mark", address, () => machine.mark(scope, address, mark)),
     forget: async (scope, address) => call("forget", address, () => forgetWorkspace(machine, scope, address)),
     exec: async (request) => call("exec", request.objectId, () => execIn(world, machine, request)),
+    deliver: async (objectId, secrets) =>
+      call("deliver", objectId, () => deliverTo(world, machine, machine.object(objectId), secrets)),
     attest: async (objectId, spec) =>
       call("attest", objectId, () => attestObject(world, machine.object(objectId), spec)),
     putFiles: async (objectId, directory, tar) =>
@@ -142,12 +145,9 @@ function usesVolume({ spec }: MemoryObject): boolean {
 
 function startObject(world: MemoryWorld, machine: Machine, object: MemoryObject): void {
   if (object.state === "running") return;
-  object.state = "running";
-  object.startedAt = world.now();
-  object.exitCode = undefined;
+  machine.start(object, world.now());
   const outcome = mainOutcome(mainCommand(object.fields["memory.command"]) ?? []);
-  if (outcome === undefined) machine.changed(object);
-  else machine.stop(object, outcome);
+  if (outcome !== undefined) machine.stop(object, outcome);
 }
 
 function updateObject(world: MemoryWorld, machine: Machine, request: UpdateRequest): void {
@@ -169,6 +169,20 @@ function updateObject(world: MemoryWorld, machine: Machine, request: UpdateReque
   // Labels of a process engine never change; a directory's manifest can.
   if (world.lifecycle === "directory") machine.relabel(object, request.labels);
   else machine.changed(object);
+}
+
+function deliverTo(
+  world: MemoryWorld,
+  machine: Machine,
+  object: MemoryObject,
+  secrets: Readonly<Record<string, string>>,
+): void {
+  if (object.state !== "running") throw memoryError("conflict", `${object.name} is not running`);
+  const waits = object.fields[SECRETS];
+  if (!Array.isArray(waits) || waits.length > 0) return;
+  object.fields[SECRETS] = Object.keys(secrets).toSorted();
+  world.delivered.push({ name: object.name, secrets });
+  machine.changed(object);
 }
 
 function execIn(

@@ -25,6 +25,7 @@ export const WRITES = [
   "forget",
   "exec",
   "putFiles",
+  "deliver",
 ] as const;
 export type MemoryOp = (typeof READS)[number] | (typeof WRITES)[number];
 

@@ -33,6 +33,13 @@ export function memoryFields(lifecycle: "process" | "directory"): readonly Field
     },
     liveField("memory.cpus", "the limit can be changed while it runs"),
     recreateField("memory.command", FIXED),
+    {
+      path: "memory.command_secrets",
+      hashed: false,
+      // It waits for them: they can be handed over.
+      classify: (before) => (Array.isArray(before) && before.length === 0 ? "live" : "recreate"),
+      why: "the main program begins with its secrets",
+    },
     recreateField("memory.network", FIXED),
     recreateField("memory.labels", FIXED),
   ];
@@ -43,4 +50,10 @@ function isAbsent(value: unknown): boolean {
 }
 
 /** Paths whose value cannot be read back from a runtime. */
-export const UNOBSERVABLE: readonly string[] = ["setup", "secrets", "ready", "memory.image_policy"];
+export const UNOBSERVABLE: readonly string[] = [
+  "setup",
+  "secrets",
+  "ready",
+  "memory.image_policy",
+  "memory.command_secrets",
+];

@@ -7,6 +7,7 @@ import type { DormancyMark, ForeignObject, ObservedRuntime, RuntimeState } from 
 import type { ImageIdentity, Spec } from "../../model/spec.ts";
 import type { DriverEvent, ObserveScope } from "../driver.ts";
 import { reservedNames } from "../driver.ts";
+import { getPath } from "../../util/json-path.ts";
 import { memoryError } from "./errors.ts";
 import type { FileTree } from "./file-tree.ts";
 import type { Running } from "./exec.ts";
@@ -30,6 +31,9 @@ export interface MemoryObject {
   /** How it looks; undefined after every change, so that listing many unchanged ones costs nothing. */
   seen: ObservedRuntime | undefined;
 }
+
+/** Absent while a runtime is not running; an empty list while its main program waits. */
+export const SECRETS = "memory.command_secrets";
 
 interface StoredMark extends DormancyMark {
   readonly fleet: string;
@@ -109,11 +113,23 @@ export class Machine {
     this.changed(object);
   }
 
+  /** The main program begins, or waits where it is to have secrets: memory of an earlier start is gone. */
+  start(object: MemoryObject, now: number): void {
+    object.state = "running";
+    object.startedAt = now;
+    object.exitCode = undefined;
+    if (object.spec !== undefined && getPath(object.spec.values, SECRETS) !== undefined) {
+      object.fields[SECRETS] = [];
+    }
+    this.changed(object);
+  }
+
   stop(object: MemoryObject, exitCode: number): void {
     for (const each of object.running) each.end(137);
     object.state = "stopped";
     object.exitCode = exitCode;
     object.startedAt = undefined;
+    delete object.fields[SECRETS];
     this.changed(object);
   }
 

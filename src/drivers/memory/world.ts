@@ -63,6 +63,8 @@ export class MemoryWorld {
   readonly unkept = new Set<string>();
   /** Field paths that engines accept and forget. */
   readonly dropped = new Set<string>();
+  /** What main programs began with. */
+  readonly delivered: { readonly name: string; readonly secrets: Readonly<Record<string, string>> }[] = [];
   /** Nothing can be looked at from inside. */
   blind = false;
   /** What engines say at each creation. */
@@ -236,6 +238,11 @@ export class MemoryWorld {
   /** Changes nobody asked the driver for. Each is told to subscribers, as an engine would. */
   stopBehind(name: string, exitCode = 137, host: string = THIS_HOST): void {
     this.machine(host).stop(this.find(name, host), exitCode);
+  }
+
+  restartBehind(name: string, host: string = THIS_HOST): void {
+    this.stopBehind(name, 137, host);
+    this.machine(host).start(this.find(name, host), this.now());
   }
 
   removeBehind(name: string, host: string = THIS_HOST): void {

@@ -1,0 +1,74 @@
+import { Readable, Writable } from "node:stream";
+import { SandkeepError } from "../../errors.ts";
+import type { DriverDeps } from "../driver.ts";
+import type { Engine } from "./client.ts";
+import { END, HAND_OVER, WAITS } from "./command-secrets.ts";
+import { exec } from "./exec.ts";
+import { OWN_EXEC } from "./execs.ts";
+import type { Container } from "./wire.ts";
+import { topSchema } from "./wire.ts";
+
+/**
+ * True while the main program waits for its secrets, as it does again after every start. Undefined when the engine cannot
+ * list processes.
+ */
+export async function waits(engine: Engine, container: Container): Promise<boolean | undefined> {
+  try {
+    const { Processes } = await engine.reads.add(() =>
+      engine.json(
+        { what: "list a container's processes", method: "GET", path: `/containers/${container.Id}/top` },
+        topSchema,
+      ),
+    );
+    // The init above it has the same words in its own argv.
+    return Processes.some((row) => {
+      const argv = row.at(-1) ?? "";
+      return argv.startsWith("sh -c ") && argv.includes(WAITS);
+    });
+  } catch {
+    return undefined;
+  }
+}
+
+export async function deliver(
+  engine: Engine,
+  deps: DriverDeps,
+  objectId: string,
+  secrets: Readonly<Record<string, string>>,
+): Promise<void> {
+  const nothing = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const { result } = await exec(engine, deps, {
+    objectId,
+    argv: ["sh", "-c", HAND_OVER, OWN_EXEC],
+    env: {},
+    cwd: "/",
+    stdin: Readable.from([exportsOf(secrets)]),
+    stdout: nothing,
+    stderr: nothing,
+  });
+  const { exitCode } = await result;
+  if (exitCode === 0) return;
+  throw new SandkeepError(
+    `the main program did not take its secrets (${OUTCOMES[exitCode] ?? `exit ${exitCode}`})`,
+    {
+      code: "DOCKER_SECRETS",
+      blame: "backend",
+      hint: "the image needs a POSIX shell named sh, and sleep, for a command that gets secrets",
+      exitCode: 5,
+    },
+  );
+}
+
+const OUTCOMES: Readonly<Record<number, string>> = {
+  74: "they did not arrive whole",
+  75: "it did not wait for them",
+  126: "there is no shell",
+  127: "there is no shell",
+};
+
+function exportsOf(secrets: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(secrets).map(
+    ([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'\n`,
+  );
+  return `${lines.join("")}${END}\n`;
+}
