@@ -1,12 +1,14 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { runManifestSchema } from "../../src/model/run.ts";
 import { findRuns } from "../../src/runs/history.ts";
 import { runFolder, runsFolder } from "../../src/runs/layout.ts";
-import { Lab } from "../support/memory-fleet.ts";
+import { discard } from "../../src/apply/streams.ts";
+import { runCommand } from "../../src/runs/run.ts";
+import { DAY, Lab } from "../support/memory-fleet.ts";
 import { applied, labRun, SANDBOX } from "./ledger.ts";
 
 async function stored(lab: Lab, id: string, name: string): Promise<string> {
@@ -104,6 +106,35 @@ describe("a run in the ledger", () => {
   });
 });
 
+describe("a clock that jumps", () => {
+  it("changes nothing about how long a run lasted, and none ends before it began", async () => {
+    await using lab = new Lab();
+    await applied(lab);
+    const engine = lab.engine();
+    const began = lab.time.now();
+    let elapsed = 0;
+    const jumping = {
+      ...engine,
+      // Back by a day while the command runs.
+      now: () => (elapsed === 0 ? began : began - DAY),
+      wait: { ...engine.wait, elapsed: () => elapsed },
+    };
+    const pass = async (): Promise<void> => {
+      elapsed = 5_000;
+    };
+    lab.world.inject({ op: "exec", effect: { kind: "hook", when: "before", run: pass } });
+    const io = { stdout: discard(), stderr: discard() };
+    const answer = await runCommand(jumping, { agent: "a", argv: ["true"], env: {} }, io);
+    expect(answer).toMatchObject({
+      manifest: {
+        started_at: new Date(began).toISOString(),
+        ended_at: new Date(began + 5_000).toISOString(),
+        duration_ms: 5_000,
+      },
+    });
+  });
+});
+
 describe("what did not come to a command", () => {
   it("is recorded with why, and fails as it would", async () => {
     await using lab = new Lab();
@@ -149,6 +180,26 @@ describe("a ledger that cannot be written", () => {
     expect(ran).toMatchObject({ stdout: "out\n", manifest: { exit_code: 7, logs: { stdout: { lost: 4 } } } });
     const codes = lab.events.flatMap((each) => (each.type === "note" ? [each.code] : []));
     expect(codes).toEqual(["RUN_NOT_RECORDED", "LOG_NOT_RECORDED"]);
+  });
+
+  it("that is full ends a log, and the command goes on to its own end", async () => {
+    await using lab = new Lab();
+    await applied(lab);
+    const runId = "20300101-000000-000-0000000f";
+    const fill = (): Promise<void> => symlink("/dev/full", join(runFolder(lab.state(), runId), "stdout.log"));
+    lab.world.inject({ op: "exec", effect: { kind: "hook", when: "before", run: fill } });
+    const ran = await labRun(lab, ["sh", "-c", "bytes 5000 && complain err && exit 7"], { runId });
+    expect(ran.stdout.length).toBeGreaterThan(0);
+    expect(ran.manifest).toMatchObject({
+      exit_code: 7,
+      status: "failed",
+      logs: {
+        stdout: { bytes: 5000, lost: 5000, error: "ENOSPC" },
+        stderr: { bytes: 4, lost: 0, error: null },
+      },
+    });
+    expect(JSON.parse(await stored(lab, runId, "manifest.json"))).toEqual(ran.manifest);
+    expect(lab.events.at(-1)).toMatchObject({ code: "LOG_NOT_RECORDED" });
   });
 
   it("never makes two runs of one id", async () => {
