@@ -13,6 +13,8 @@ import type { EventBody } from "../src/model/event.ts";
 import type { PlanRequest } from "../src/model/intent.ts";
 import type { Plan } from "../src/model/plan.ts";
 import type { Engine, reconcile } from "../src/reconcile.ts";
+import { fleetState } from "../src/state/directory.ts";
+import type { Attention } from "./attention.ts";
 import type { ConfigKeeper } from "./config.ts";
 import type { FollowUp } from "./follow-up.ts";
 import { followUps, inputOf, isNoOp } from "./follow-up.ts";
@@ -34,6 +36,8 @@ export interface FleetLoop {
   readonly cycles: Backoff;
   /** Replacements that failed and are not to be tried on others. */
   readonly rollouts: RolloutPauses;
+  /** What others are told of whom is left alone. */
+  readonly attention: Attention;
   /** Addresses that a cycle is changing, so that no two cycles ever work on one. */
   readonly claims: Claims;
   /** Once aborted, no new step starts. */
@@ -221,6 +225,9 @@ async function cycle(
   for (const each of followUps({ plan, result, started, watched })) follow(loop, each);
   const free = (address: string): boolean => !skip.has(address) && (targets?.includes(address) ?? true);
   pause(loop, { plan, outcomes: result.outcomes, free });
+  loop.attention.waits(plan, result.outcomes, free);
+  const state = fleetState(engine.stateDir, plan.source.fleet);
+  await loop.attention.tell(state, backoff, engine.now(), engine.sink);
   return done;
 }
 
@@ -274,11 +281,13 @@ function follow(loop: FleetLoop, next: FollowUp): void {
 function retry(loop: FleetLoop, address: string, input: string, why: string): void {
   const { attempt, delay } = loop.backoff.failed(address, input);
   loop.queue.addAfter(address, delay);
+  loop.attention.because(address, why);
   loop.engine.sink.notify({ type: "watch.backoff", address, attempt, retry_in_ms: Math.round(delay), why });
 }
 
 function stalled(loop: FleetLoop, address: string): void {
   const why = "started more than 3 times within 10 minutes; left alone until its settings change";
+  loop.attention.because(address, why);
   loop.engine.sink.notify({ type: "watch.stalled", address, why });
 }
 

@@ -13,6 +13,7 @@ import type { ResolvedFleet } from "../src/model/settings.ts";
 import { type Engine, reconcile } from "../src/reconcile.ts";
 import { resolve } from "../src/resolve/index.ts";
 import { pathFacts } from "../src/util/path-facts.ts";
+import { Attention } from "./attention.ts";
 import { ConfigKeeper, type ConfigKeeperOptions } from "./config.ts";
 import { type FleetLoop, cycleFailed, lookAtFleet, workOn } from "./fleet.ts";
 import { trackedImages } from "./images.ts";
@@ -139,6 +140,7 @@ function fleetLoop(
     backoff: new Backoff({ clock, random }),
     cycles: new Backoff({ clock, random }),
     rollouts: new RolloutPauses(),
+    attention: new Attention(),
     claims: new Claims((address) => queue.add(address)),
     stop: options.signal,
   };

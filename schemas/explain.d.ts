@@ -78,6 +78,11 @@ export interface ExplainedAgent {
       action: string;
       why: string;
     }[];
+    watch: {
+      state: "stalled" | "back-off" | "paused";
+      why: string;
+      until: string | null;
+    } | null;
   }[];
 }
 export interface Source {

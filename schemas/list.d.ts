@@ -47,4 +47,5 @@ export interface ListedRuntime {
   idle_s: number | null;
   busy: boolean;
   held: boolean;
+  watch: ("stalled" | "back-off" | "paused") | null;
 }

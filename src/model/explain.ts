@@ -39,6 +39,15 @@ const explainedRuntimeSchema = z.strictObject({
   object_id: z.string().nullable(),
   /** What would happen on the next apply, or `no-op` with why nothing does. */
   would: z.array(z.strictObject({ action: z.string(), why: z.string() })),
+  /** Why a running watch does nothing about it for now; null when it leaves it not alone. An `apply` does it all the same. */
+  watch: z
+    .strictObject({
+      state: z.enum(["stalled", "back-off", "paused"]),
+      why: z.string(),
+      /** ISO 8601. */
+      until: z.string().nullable(),
+    })
+    .nullable(),
 });
 
 export const explainedAgentSchema = z.strictObject({

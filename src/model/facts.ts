@@ -18,6 +18,16 @@ export interface Hold {
   readonly since: number;
 }
 
+/** An address that a running watch leaves alone, and why. */
+export interface LeftAlone {
+  readonly address: string;
+  /** Started too often, failed lately, or waiting for another's success. */
+  readonly state: "stalled" | "back-off" | "paused";
+  readonly why: string;
+  /** Milliseconds since the epoch at which it is tried again; null when no time alone changes it. */
+  readonly until: number | null;
+}
+
 /** What the state directory knows; losing it loses history, never safety. */
 export interface Facts {
   /** Id of this state directory, written on what it creates. */
@@ -32,4 +42,6 @@ export interface Facts {
   readonly sightings: Readonly<Record<string, number>>;
   /** `<address> <spec hash>` → since when a disruption has been put off. */
   readonly deferred: Readonly<Record<string, number>>;
+  /** Told to people; what `apply` does never depends on it. */
+  readonly left_alone: readonly LeftAlone[];
 }

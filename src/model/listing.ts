@@ -21,6 +21,8 @@ export const listedRuntimeSchema = z.strictObject({
   idle_s: z.number().nullable(),
   busy: z.boolean(),
   held: z.boolean(),
+  /** How a running watch leaves it alone: started too often, failed lately, or waiting for another's success. */
+  watch: z.enum(["stalled", "back-off", "paused"]).nullable(),
 });
 export type ListedRuntime = z.infer<typeof listedRuntimeSchema>;
 

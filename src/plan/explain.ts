@@ -182,9 +182,17 @@ function runtimesOf(
       status: statusOf(situation.current),
       object_id: situation.current?.object_id ?? null,
       would: actions.map((action) => ({ action, why: action === "repair" ? repairsOf(decision) : why })),
+      watch: leftAlone(situation.address, seen),
     };
   });
   return [...rows, ...unseen(addresses, seen)];
+}
+
+function leftAlone(address: string, { facts }: Survey): ExplainedAgent["runtimes"][number]["watch"] {
+  const found = facts.left_alone.find((each) => each.address === address);
+  if (found === undefined) return null;
+  const { state, why, until } = found;
+  return { state, why, until: until === null ? null : new Date(until).toISOString() };
 }
 
 function repairsOf({ situation }: Decision): string {
@@ -207,5 +215,6 @@ function unseen(addresses: ReadonlySet<string | null>, seen: Survey): ExplainedA
       would: [
         { action: "no-op", why: `its engine cannot be observed: ${away.get(engineKey(engine)) ?? ""}` },
       ],
+      watch: leftAlone(address, seen),
     }));
 }

@@ -65,7 +65,7 @@ async function inspection(decision: Decision, seen: Survey): Promise<JsonObject>
   const history = await readJournal(seen.state, { address, limit: HISTORY });
   return {
     address,
-    runtime: { ...listRow(decision, seen.now) },
+    runtime: { ...listRow(decision, seen.now, seen.facts.left_alone) },
     would: { action: verdict.action, why: verdict.why },
     spec:
       desired === undefined

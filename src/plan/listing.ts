@@ -2,6 +2,7 @@
 import type { Decision } from "../diff/diff.ts";
 import type { DesiredRuntime } from "../desire/desire.ts";
 import { assertNever } from "../errors.ts";
+import type { LeftAlone } from "../model/facts.ts";
 import type { ListedRuntime, Listing } from "../model/listing.ts";
 import type { ObservedRuntime } from "../model/observed.ts";
 import { engineKey } from "../observe/engines.ts";
@@ -67,7 +68,8 @@ function listingOf(seen: Survey, request: ListRequest): Listing {
   const configless = seen.config === undefined;
   const declared = shown.filter((each) => configless || !isOrphan(each));
   const orphans = shown.filter((each) => !configless && isOrphan(each));
-  const rowsOf = (some: readonly Decision[]): ListedRuntime[] => some.map((each) => listRow(each, seen.now));
+  const rowsOf = (some: readonly Decision[]): ListedRuntime[] =>
+    some.map((each) => listRow(each, seen.now, seen.facts.left_alone));
   const sort = (rows: readonly ListedRuntime[]): ListedRuntime[] =>
     rows.filter(wanted).toSorted((a, b) => (a.address < b.address ? -1 : Number(a.address > b.address)));
   return {
@@ -93,7 +95,11 @@ function isShown({ situation, verdict }: Decision): boolean {
   return verdict.action !== "none" || verdict.rest === "held";
 }
 
-export function listRow({ situation, verdict }: Decision, now: number): ListedRuntime {
+export function listRow(
+  { situation, verdict }: Decision,
+  now: number,
+  leftAlone: readonly LeftAlone[],
+): ListedRuntime {
   const { current, desired, usage } = situation;
   return {
     address: situation.address,
@@ -119,6 +125,7 @@ export function listRow({ situation, verdict }: Decision, now: number): ListedRu
     idle_s: seconds(usage?.idle_ms),
     busy: (usage?.busy ?? 0) > 0,
     held: situation.hold !== undefined,
+    watch: leftAlone.find((each) => each.address === situation.address)?.state ?? null,
   };
 }
 
@@ -185,7 +192,10 @@ function unreachable(seen: Survey): ListedRuntime[] {
         protected: false,
       };
       const verdict = { action: "none", rest: "waiting", why: "its engine cannot be observed" } as const;
-      return { ...listRow({ situation, verdict }, seen.now), status: "unreachable" as const };
+      return {
+        ...listRow({ situation, verdict }, seen.now, seen.facts.left_alone),
+        status: "unreachable" as const,
+      };
     });
 }
 

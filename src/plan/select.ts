@@ -48,7 +48,7 @@ export async function selectAddresses(engine: Engine, request: SelectRequest): P
       if (request.agent !== undefined && !serves(seen, request.agent, address, current.labels.agent))
         return false;
       if (serving !== undefined && !serving.addresses.includes(address)) return false;
-      return request.drifted !== true || listRow(decision, seen.now).config === "drift";
+      return request.drifted !== true || listRow(decision, seen.now, []).config === "drift";
     })
     .map(({ situation }) => situation.address);
   return {

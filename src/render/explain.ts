@@ -129,6 +129,15 @@ function elevated(agent: ExplainedAgent, style: Style): string[] {
   ];
 }
 
+const LEFT_ALONE = { stalled: "Stalled", "back-off": "backing off", paused: "paused" } as const;
+
+function watchLines(watch: ExplainedAgent["runtimes"][number]["watch"], style: Style): string[] {
+  if (watch === null) return [];
+  const until = watch.until === null ? "" : ` (tried again at ${watch.until})`;
+  const text = `watch leaves it alone, ${LEFT_ALONE[watch.state]}: ${watch.why}${until}`;
+  return paragraph(style, text, { indent: INNER + 2, hang: 2, tone: "warning" });
+}
+
 function runtimes(agent: ExplainedAgent, style: Style): string[] {
   if (agent.runtimes.length === 0) return [];
   return [
@@ -151,6 +160,7 @@ function runtimes(agent: ExplainedAgent, style: Style): string[] {
           hang: 2,
         }),
       ),
+      ...watchLines(runtime.watch, style),
     ]),
   ];
 }

@@ -34,7 +34,9 @@ const COLUMNS: readonly Column[] = [
     title: "STATUS",
     leaves: 0,
     text: (runtime) =>
-      [runtime.status, runtime.busy ? "busy" : "", runtime.held ? "held" : ""].filter(Boolean).join(", "),
+      [runtime.status, runtime.busy ? "busy" : "", runtime.held ? "held" : "", runtime.watch ?? ""]
+        .filter(Boolean)
+        .join(", "),
     tone: (runtime) => STATUS_TONES[runtime.status],
   },
   {

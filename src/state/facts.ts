@@ -5,6 +5,7 @@ import type { FleetState } from "./directory.ts";
 import { readOwnerId } from "./directory.ts";
 import { readHolds } from "./holds.ts";
 import { isLeasedElsewhere } from "./lease.ts";
+import { readLeftAlone } from "./left-alone.ts";
 import { readOpenRuns } from "./open-runs.ts";
 import { readSightings } from "./sightings.ts";
 
@@ -13,7 +14,7 @@ import { readSightings } from "./sightings.ts";
  * A plan for a later time counts the holds of that time, and takes today's runs to be still going on.
  */
 export async function readFacts(state: FleetState, now: number, planned: number = now): Promise<Facts> {
-  const [owner, changing, open_runs, holds, activity, sightings, deferred] = await Promise.all([
+  const [owner, changing, open_runs, holds, activity, sightings, deferred, left_alone] = await Promise.all([
     readOwnerId(state.base),
     isLeasedElsewhere(state),
     readOpenRuns(state, now),
@@ -21,6 +22,7 @@ export async function readFacts(state: FleetState, now: number, planned: number 
     readActivity(state),
     readSightings(state),
     readDeferred(state),
+    readLeftAlone(state, now),
   ]);
-  return { owner, changing, open_runs, holds, activity, sightings, deferred };
+  return { owner, changing, open_runs, holds, activity, sightings, deferred, left_alone };
 }

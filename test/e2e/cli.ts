@@ -190,6 +190,7 @@ export interface Listed {
   readonly config: string;
   readonly busy: boolean;
   readonly held: boolean;
+  readonly watch: string | null;
   readonly idle_s: number | null;
 }
 

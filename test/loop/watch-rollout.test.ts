@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { expect, test, vi } from "vitest";
 import { watch } from "../../controllers/watch.ts";
 import type { EventBody } from "../../src/model/event.ts";
+import { readFacts } from "../../src/state/facts.ts";
 import { Lab, portrait } from "../support/memory-fleet.ts";
 
 const NAMES = ["a", "b", "c", "d", "e", "f"] as const;
@@ -11,6 +12,10 @@ const config = (docker: object): object => ({
   sandbox: { backend: "docker", docker: { image: "img:a", ...docker } },
   agents: Object.fromEntries(NAMES.map((name) => [name, {}])),
 });
+
+const PAUSED = NAMES.slice(1).map((name) =>
+  expect.stringMatching(new RegExp(`^agent/${name}: .*agent/a failed`)),
+);
 
 /** A watch over a fleet of its own, stopped before the fleet goes. */
 class Watched implements AsyncDisposable {
@@ -65,7 +70,15 @@ class Watched implements AsyncDisposable {
     return [...new Set(all)].toSorted();
   }
 
-  until(check: () => void): Promise<void> {
+  /** What `explain` and `list` tell of whom watch leaves alone; the canary is in it only while its back-off lasts. */
+  async leftAlone(): Promise<string[]> {
+    const { left_alone } = await readFacts(this.lab.state(), this.lab.time.now());
+    return left_alone
+      .filter(({ state }) => state === "paused")
+      .map(({ address, why }) => `${address}: ${why}`);
+  }
+
+  until(check: () => void | Promise<void>): Promise<void> {
     return vi.waitFor(check, { timeout: 15_000, interval: 10 });
   }
 
@@ -97,6 +110,7 @@ test("a paused rollout picks no other canary, and goes on by itself once its can
   await watched.until(() => expect(watched.cycles()).toBeGreaterThan(looks));
   expect(watched.begun()).toEqual(["agent/a"]);
   expect(watched.running()).toEqual(NAMES);
+  await watched.until(async () => expect(await watched.leftAlone()).toEqual(PAUSED));
   // The canary is tried again as its back-off allows, and nothing else is.
   await watched.until(() =>
     expect(watched.lab.events.filter(({ type }) => type === "watch.backoff").length).toBeGreaterThan(1),
@@ -106,6 +120,7 @@ test("a paused rollout picks no other canary, and goes on by itself once its can
   watched.lab.world.healthScript = () => ({});
   await watched.until(() => expect(watched.running("bridge")).toEqual(NAMES));
   expect(watched.notes("ROLLOUT_GOES_ON").length).toBeGreaterThan(0);
+  await watched.until(async () => expect(await watched.leftAlone()).toEqual([]));
 });
 
 test("a paused rollout is over when the config says otherwise", async () => {

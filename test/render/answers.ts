@@ -63,6 +63,7 @@ export function agent(name: string, more: Partial<ExplainedAgent> = {}): Explain
         status: "running",
         object_id: "cafe",
         would: [{ action: "recreate", why: "docker.image changed in the config" }],
+        watch: null,
       },
     ],
     ...more,
@@ -129,6 +130,7 @@ export function explanation(): Explanation {
             status: "missing",
             object_id: null,
             would: [{ action: "no-op", why: "dormant since yesterday; the next run wakes it" }],
+            watch: null,
           },
         ],
       }),
@@ -157,6 +159,7 @@ function listed(address: string, more: Partial<ListedRuntime> = {}): ListedRunti
     idle_s: 4_000,
     busy: false,
     held: false,
+    watch: null,
     ...more,
   };
 }

@@ -24,6 +24,7 @@ const EMPTY = {
   activity: {},
   sightings: {},
   deferred: {},
+  left_alone: [],
 };
 
 describe("the state directory", () => {
@@ -91,6 +92,7 @@ describe("facts", () => {
       activity: { "session/agent:work:pr-12": 20 },
       sightings: { id1: 30, id2: 30 },
       deferred: { "agent/a v1:sha256:00": 40 },
+      left_alone: [],
     });
     expect(problems).toEqual([]);
   });

@@ -178,6 +178,7 @@ export function factsOf(more: Partial<Facts> = {}): Facts {
     activity: {},
     sightings: {},
     deferred: {},
+    left_alone: [],
     ...more,
   };
 }

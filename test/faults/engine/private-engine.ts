@@ -46,7 +46,16 @@ export class PrivateEngine implements AsyncDisposable {
 
   /** Ends the daemon, by SIGKILL as if it had crashed, and brings it up again on what it left. */
   async restart(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    await this.down(signal);
+    await this.up();
+  }
+
+  /** Ends the daemon; nobody answers until `up`. */
+  async down(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     await this.#stop(signal);
+  }
+
+  async up(): Promise<void> {
     const [command = "dockerd", ...args] = this.#argv;
     const log = await open(join(this.folder, "dockerd.log"), "a");
     this.#daemon = spawn(command, args, { detached: true, stdio: ["ignore", log.fd, log.fd] });

@@ -1,0 +1,119 @@
+import { expect, test } from "vitest";
+import { PrivateEngine } from "../faults/engine/private-engine.ts";
+import { describeWithServices } from "../support/services.ts";
+import { Watching } from "../support/watching.ts";
+import { MAIN, Project, actionsOf, eventually } from "./cli.ts";
+
+// Watch against a real engine: what dies comes back, what keeps dying is parked, and an engine that is away is waited for.
+
+const head = (more = ""): string => `
+[sandbox]
+backend = "docker"
+ready = { command = ["true"], interval = "50ms" }
+[sandbox.docker]
+image = "sandkeep-test/busybox:1"
+stop_timeout = "1s"
+${more}`;
+
+function watching(project: Project): Watching {
+  return new Watching({ main: MAIN, cwd: project.root, env: project.env });
+}
+
+/** Address → container id and state; nothing while one is missing or not running. */
+async function running(project: Project, count: number): Promise<Record<string, string> | undefined> {
+  const rows = await project.list();
+  if (rows.length !== count || rows.some(({ status }) => status !== "running")) return undefined;
+  return Object.fromEntries(rows.map(({ address, object_id }) => [address, object_id ?? ""]));
+}
+
+const startedAt = (project: Project, id: string): Promise<string> =>
+  project.docker("inspect", "--format", "{{.State.StartedAt}}", id);
+
+describeWithServices("watch on a real engine", (services) => {
+  test("brings back what is killed and what is removed", async () => {
+    await using project = await Project.open({ docker: services().docker.host });
+    await project.config(`${head()}[agents.a]\n[agents.b]`);
+    await using watch = watching(project);
+    await watch.event("the first cycle", ({ type }) => type === "watch.cycle");
+    const before = await eventually("two containers", () => running(project, 2));
+    await project.docker("kill", before["agent/a"] ?? "");
+    await eventually("the killed one", async () => {
+      const now = await running(project, 2);
+      return now?.["agent/a"] === before["agent/a"] ? now : undefined;
+    });
+    await project.docker("rm", "-f", before["agent/b"] ?? "");
+    const after = await eventually("the removed one", () => running(project, 2));
+    expect(after).toMatchObject({ "agent/a": before["agent/a"] });
+    expect(after["agent/b"]).not.toBe(before["agent/b"]);
+  });
+
+  test("parks what keeps dying as stalled, says so everywhere, and leaves the others be", async () => {
+    await using project = await Project.open({ docker: services().docker.host });
+    const dying = `[agents.loop.sandbox.docker]\ncommand = ["sh", "-c", "sleep 2; exit 1"]\n`;
+    await project.config(`${head()}[agents.well]\n[agents.loop]\n${dying}`);
+    await using watch = watching(project);
+    const stalled = await watch.event("watch.stalled", ({ type }) => type === "watch.stalled");
+    expect(stalled).toMatchObject({
+      address: "agent/loop",
+      why: expect.stringContaining("started more than 3 times"),
+    });
+    const row = await eventually("the stalled row", async () => {
+      const rows = await project.list();
+      return rows.find(({ address, status }) => address === "agent/loop" && status === "stopped");
+    });
+    expect(row).toMatchObject({ watch: "stalled", config: "drift" });
+    const told = await project.ok("explain", "agent/loop");
+    expect(told.replaceAll(/\s+/g, " ")).toContain(
+      "watch leaves it alone, Stalled: started more than 3 times within 10 minutes; left alone until its settings change",
+    );
+    const id = row.object_id ?? "";
+    const last = await startedAt(project, id);
+    const well = (await project.list()).find(({ address }) => address === "agent/well");
+    // A new look at everything does not start it again.
+    const seen = watch.events.length;
+    await project.edit("[agents.well]", "[agents.well]\n[agents.third]");
+    await watch.event("another cycle", ({ type }) => type === "watch.cycle", seen);
+    expect(await startedAt(project, id)).toBe(last);
+    expect((await project.list()).find(({ address }) => address === "agent/well")).toMatchObject({
+      object_id: well?.object_id ?? "",
+      status: "running",
+    });
+    // Other settings are a new beginning.
+    await project.edit(`command = ["sh", "-c", "sleep 2; exit 1"]`, `command = ["sleep", "86400"]`);
+    await eventually("all three", () => running(project, 3));
+    expect((await project.list()).map((each) => each.watch)).toEqual([null, null, null]);
+    expect(actionsOf(await project.plan())).toEqual({});
+  });
+
+  test("waits for an engine that is away, changes nothing, and looks at everything when it is back", async () => {
+    await using engine = await PrivateEngine.open();
+    await using project = await Project.open({ docker: `unix://${engine.socket}` });
+    await project.config(`${head()}[agents.a]\n[agents.b]`);
+    await using watch = watching(project);
+    await watch.event("the first cycle", ({ type }) => type === "watch.cycle");
+    const before = await eventually("two containers", () => running(project, 2));
+
+    const gone = watch.events.length;
+    await engine.down("SIGKILL");
+    await watch.note("EVENTS_LOST", gone);
+    await project.edit("[agents.b]", "[agents.b]\n# looked at again");
+    await watch.note("ENGINE_UNOBSERVED", gone);
+    const listed = await project.run(["list", "--json"]);
+    expect(listed.code).toBe(69);
+    expect((await project.list()).map(({ status }) => status)).toEqual(["unreachable", "unreachable"]);
+    const plan = await project.plan();
+    expect(plan).toMatchObject({ complete: false, exit_code: 69 });
+    expect(actionsOf(plan)).toEqual({});
+    expect((await project.run(["explain", "agent/a"])).stdout).toContain("cannot be observed");
+    // 75 while watch itself holds the lease for a look.
+    expect([69, 75]).toContain((await project.run(["apply", "--yes"])).code);
+
+    // What ran died with the daemon, and nobody told of it: only a full look finds it.
+    await engine.up();
+    await watch.note("ENGINE_OBSERVED", gone);
+    expect(await eventually("the same containers", () => running(project, 2))).toEqual(before);
+    // The stream is followed again.
+    await project.docker("kill", before["agent/b"] ?? "");
+    expect(await eventually("the killed one", () => running(project, 2))).toEqual(before);
+  });
+});
