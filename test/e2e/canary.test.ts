@@ -128,8 +128,10 @@ describeWithServices("a secret on a real engine", (services) => {
 
     await project.config(DOCKER(BAD_SETUP, PROGRAM));
     expect(await say(search, project, ["apply", "--yes"], 5)).toContain("SETUP_FAILED");
-    await project.config(DOCKER(GOOD_SETUP, "env; env >&2; exit 3"));
-    await say(search, project, ["apply", "--yes"], 5);
+    // It dies while it is asked whether it is ready, and its last words are told.
+    await project.config(DOCKER(GOOD_SETUP, "env; env >&2; sleep 4; exit 3"));
+    await project.edit("[sandbox.docker]", '[sandbox.ready]\ncommand = ["false"]\n[sandbox.docker]');
+    expect(await say(search, project, ["apply", "--yes"], 5)).toContain("PW=***");
     await project.file("leak.sh", "cat secret.txt; cat secret.txt >&2; exit 1\n");
     await project.edit('"cat", "secret.txt"', '"sh", "leak.sh"');
     expect(await say(search, project, ["apply", "--yes"], 5)).toContain("exited with 1");
