@@ -41,6 +41,10 @@ export interface SandkeepConfig {
        */
       docker?: string;
       /**
+       * Podman endpoint: "unix:///path", "tcp://host:port" or "ssh://user@host/path/podman.sock".
+       */
+      podman?: string;
+      /**
        * Certificates for a tcp:// endpoint.
        */
       tls?: {
@@ -232,9 +236,9 @@ export interface Sandbox {
    */
   scope?: "session" | "agent" | "shared";
   /**
-   * Where sandboxes live, such as "local" or "docker".
+   * Where sandboxes live, such as "local", "docker" or "podman".
    */
-  backend?: "local" | "docker";
+  backend?: "local" | "docker" | "podman";
   /**
    * Which of [hosts] the backend connects to.
    */
@@ -371,173 +375,8 @@ export interface Sandbox {
      */
     max_wait?: string | "off" | 0;
   };
-  /**
-   * Settings of the docker backend.
-   */
-  docker?: {
-    /**
-     * Image to run, such as "debian:12-slim". Required by this backend.
-     */
-    image?: string;
-    /**
-     * When to fetch the image: missing (only when the engine lacks it), pin (by sandkeep.lock), track (follow the registry), never.
-     */
-    image_policy?: "missing" | "pin" | "track" | "never";
-    /**
-     * Main program of the container. Without it sandkeep keeps the container alive.
-     *
-     * @minItems 1
-     */
-    command?: [string, ...string[]];
-    /**
-     * User the container runs as, such as "1000:1000".
-     */
-    user?: string;
-    /**
-     * Working directory of commands.
-     */
-    workdir?: string;
-    /**
-     * Paths of the engine's machine to mount: "source:target[:ro|rw]". Agents add to the defaults.
-     */
-    binds?: string[];
-    /**
-     * Network to join: "none", "bridge", "host", or a network's name.
-     */
-    network?: string;
-    /**
-     * Memory limit, such as "2GiB".
-     */
-    memory?: string | number;
-    /**
-     * Memory and swap together, such as "4GiB", or "unlimited".
-     */
-    memory_swap?: string | number | "unlimited";
-    /**
-     * CPU limit in cores, such as 1.5.
-     */
-    cpus?: number;
-    /**
-     * Most processes at once, or "unlimited".
-     */
-    pids?: number | "unlimited";
-    /**
-     * Resource limits by name, such as { nofile = 4096 } or { nofile = { soft = 1024, hard = 4096 } }.
-     */
-    ulimits?: {
-      [k: string]:
-        | number
-        | {
-            /**
-             * Limit a process starts with.
-             */
-            soft: number;
-            /**
-             * Limit a process may raise itself to.
-             */
-            hard: number;
-          };
-    };
-    /**
-     * Memory-backed folders, such as "/tmp:size=64m".
-     */
-    tmpfs?: string[];
-    /**
-     * Whether the image's own files are read-only.
-     */
-    read_only_root?: boolean;
-    /**
-     * Linux capabilities to take away; "ALL" takes all.
-     */
-    cap_drop?: string[];
-    /**
-     * System call filter: "default", "unconfined", or a profile file.
-     */
-    seccomp?: string;
-    /**
-     * AppArmor profile of the engine's machine.
-     */
-    apparmor?: string;
-    /**
-     * Name servers.
-     */
-    dns?: string[];
-    /**
-     * Lines of /etc/hosts: "name:ip".
-     */
-    extra_hosts?: string[];
-    /**
-     * GPUs to give: "all", a count such as "1", or "device=0,1".
-     */
-    gpus?: string;
-    /**
-     * Whether a small init reaps processes and forwards signals.
-     */
-    init?: boolean;
-    /**
-     * Whether programs may gain no privileges.
-     */
-    no_new_privileges?: boolean;
-    /**
-     * When the engine restarts the container by itself.
-     */
-    restart?: "no" | "on-failure" | "unless-stopped" | "always";
-    /**
-     * Labels of your own; names must not start with "sandkeep.".
-     */
-    labels?: {
-      [k: string]: string;
-    };
-    /**
-     * How long a stop may take before the container is killed, such as "10s".
-     */
-    stop_timeout?: string;
-    /**
-     * Folders that bind sources must lie in, besides the workspace.
-     */
-    allowed_roots?: string[];
-    /**
-     * Whether user must be a number other than 0; a name could be root's in some image.
-     */
-    forbid_root?: boolean;
-    /**
-     * Rules that are broken on purpose: the rule's name, and the reason why it must be.
-     */
-    break_glass?: {
-      /**
-       * Why it must be: binds of system paths such as /etc or /run.
-       */
-      bind_source_system?: string;
-      /**
-       * Why it must be: binds of folders that hold credentials, such as ~/.ssh.
-       */
-      bind_source_credentials?: string;
-      /**
-       * Why it must be: a bind of an engine's socket, which is root on its machine.
-       */
-      bind_source_engine_socket?: string;
-      /**
-       * Why it must be: binds onto paths that belong to the runtime, such as /etc.
-       */
-      bind_target_reserved?: string;
-      /**
-       * Why it must be: network = "host".
-       */
-      network_host?: string;
-      /**
-       * Why it must be: joining another container's network namespace.
-       */
-      network_container?: string;
-      /**
-       * Why it must be: running without a system call filter.
-       */
-      seccomp_unconfined?: string;
-      /**
-       * Why it must be: running without an AppArmor profile.
-       */
-      apparmor_unconfined?: string;
-    };
-  };
+  docker?: ContainerSettings;
+  podman?: ContainerSettings1;
   /**
    * Settings of the local backend.
    */
@@ -558,6 +397,340 @@ export interface Sandbox {
      * Paths to mount under isolation: "source:target[:ro|rw]". Agents add to the defaults.
      */
     binds?: string[];
+  };
+}
+/**
+ * Settings of the docker backend.
+ */
+export interface ContainerSettings {
+  /**
+   * Image to run, such as "debian:12-slim". Required by this backend.
+   */
+  image?: string;
+  /**
+   * When to fetch the image: missing (only when the engine lacks it), pin (by sandkeep.lock), track (follow the registry), never.
+   */
+  image_policy?: "missing" | "pin" | "track" | "never";
+  /**
+   * Main program of the container. Without it sandkeep keeps the container alive.
+   *
+   * @minItems 1
+   */
+  command?: [string, ...string[]];
+  /**
+   * User the container runs as, such as "1000:1000".
+   */
+  user?: string;
+  /**
+   * Working directory of commands.
+   */
+  workdir?: string;
+  /**
+   * Paths of the engine's machine to mount: "source:target[:ro|rw]". Agents add to the defaults.
+   */
+  binds?: string[];
+  /**
+   * Network to join: "none", "bridge", "host", or a network's name.
+   */
+  network?: string;
+  /**
+   * Memory limit, such as "2GiB".
+   */
+  memory?: string | number;
+  /**
+   * Memory and swap together, such as "4GiB", or "unlimited".
+   */
+  memory_swap?: string | number | "unlimited";
+  /**
+   * CPU limit in cores, such as 1.5.
+   */
+  cpus?: number;
+  /**
+   * Most processes at once, or "unlimited".
+   */
+  pids?: number | "unlimited";
+  /**
+   * Resource limits by name, such as { nofile = 4096 } or { nofile = { soft = 1024, hard = 4096 } }.
+   */
+  ulimits?: {
+    [k: string]:
+      | number
+      | {
+          /**
+           * Limit a process starts with.
+           */
+          soft: number;
+          /**
+           * Limit a process may raise itself to.
+           */
+          hard: number;
+        };
+  };
+  /**
+   * Memory-backed folders, such as "/tmp:size=64m".
+   */
+  tmpfs?: string[];
+  /**
+   * Whether the image's own files are read-only.
+   */
+  read_only_root?: boolean;
+  /**
+   * Linux capabilities to take away; "ALL" takes all.
+   */
+  cap_drop?: string[];
+  /**
+   * System call filter: "default", "unconfined", or a profile file.
+   */
+  seccomp?: string;
+  /**
+   * AppArmor profile of the engine's machine.
+   */
+  apparmor?: string;
+  /**
+   * Name servers.
+   */
+  dns?: string[];
+  /**
+   * Lines of /etc/hosts: "name:ip".
+   */
+  extra_hosts?: string[];
+  /**
+   * GPUs to give: "all", a count such as "1", or "device=0,1".
+   */
+  gpus?: string;
+  /**
+   * Whether a small init reaps processes and forwards signals.
+   */
+  init?: boolean;
+  /**
+   * Whether programs may gain no privileges.
+   */
+  no_new_privileges?: boolean;
+  /**
+   * When the engine restarts the container by itself.
+   */
+  restart?: "no" | "on-failure" | "unless-stopped" | "always";
+  /**
+   * Labels of your own; names must not start with "sandkeep.".
+   */
+  labels?: {
+    [k: string]: string;
+  };
+  /**
+   * How long a stop may take before the container is killed, such as "10s".
+   */
+  stop_timeout?: string;
+  /**
+   * Folders that bind sources must lie in, besides the workspace.
+   */
+  allowed_roots?: string[];
+  /**
+   * Whether user must be a number other than 0; a name could be root's in some image.
+   */
+  forbid_root?: boolean;
+  /**
+   * Rules that are broken on purpose: the rule's name, and the reason why it must be.
+   */
+  break_glass?: {
+    /**
+     * Why it must be: binds of system paths such as /etc or /run.
+     */
+    bind_source_system?: string;
+    /**
+     * Why it must be: binds of folders that hold credentials, such as ~/.ssh.
+     */
+    bind_source_credentials?: string;
+    /**
+     * Why it must be: a bind of an engine's socket, which is root on its machine.
+     */
+    bind_source_engine_socket?: string;
+    /**
+     * Why it must be: binds onto paths that belong to the runtime, such as /etc.
+     */
+    bind_target_reserved?: string;
+    /**
+     * Why it must be: network = "host".
+     */
+    network_host?: string;
+    /**
+     * Why it must be: joining another container's network namespace.
+     */
+    network_container?: string;
+    /**
+     * Why it must be: running without a system call filter.
+     */
+    seccomp_unconfined?: string;
+    /**
+     * Why it must be: running without an AppArmor profile.
+     */
+    apparmor_unconfined?: string;
+  };
+}
+/**
+ * Settings of the podman backend: the keys of docker.
+ */
+export interface ContainerSettings1 {
+  /**
+   * Image to run, such as "debian:12-slim". Required by this backend.
+   */
+  image?: string;
+  /**
+   * When to fetch the image: missing (only when the engine lacks it), pin (by sandkeep.lock), track (follow the registry), never.
+   */
+  image_policy?: "missing" | "pin" | "track" | "never";
+  /**
+   * Main program of the container. Without it sandkeep keeps the container alive.
+   *
+   * @minItems 1
+   */
+  command?: [string, ...string[]];
+  /**
+   * User the container runs as, such as "1000:1000".
+   */
+  user?: string;
+  /**
+   * Working directory of commands.
+   */
+  workdir?: string;
+  /**
+   * Paths of the engine's machine to mount: "source:target[:ro|rw]". Agents add to the defaults.
+   */
+  binds?: string[];
+  /**
+   * Network to join: "none", "bridge", "host", or a network's name.
+   */
+  network?: string;
+  /**
+   * Memory limit, such as "2GiB".
+   */
+  memory?: string | number;
+  /**
+   * Memory and swap together, such as "4GiB", or "unlimited".
+   */
+  memory_swap?: string | number | "unlimited";
+  /**
+   * CPU limit in cores, such as 1.5.
+   */
+  cpus?: number;
+  /**
+   * Most processes at once, or "unlimited".
+   */
+  pids?: number | "unlimited";
+  /**
+   * Resource limits by name, such as { nofile = 4096 } or { nofile = { soft = 1024, hard = 4096 } }.
+   */
+  ulimits?: {
+    [k: string]:
+      | number
+      | {
+          /**
+           * Limit a process starts with.
+           */
+          soft: number;
+          /**
+           * Limit a process may raise itself to.
+           */
+          hard: number;
+        };
+  };
+  /**
+   * Memory-backed folders, such as "/tmp:size=64m".
+   */
+  tmpfs?: string[];
+  /**
+   * Whether the image's own files are read-only.
+   */
+  read_only_root?: boolean;
+  /**
+   * Linux capabilities to take away; "ALL" takes all.
+   */
+  cap_drop?: string[];
+  /**
+   * System call filter: "default", "unconfined", or a profile file.
+   */
+  seccomp?: string;
+  /**
+   * AppArmor profile of the engine's machine.
+   */
+  apparmor?: string;
+  /**
+   * Name servers.
+   */
+  dns?: string[];
+  /**
+   * Lines of /etc/hosts: "name:ip".
+   */
+  extra_hosts?: string[];
+  /**
+   * GPUs to give: "all", a count such as "1", or "device=0,1".
+   */
+  gpus?: string;
+  /**
+   * Whether a small init reaps processes and forwards signals.
+   */
+  init?: boolean;
+  /**
+   * Whether programs may gain no privileges.
+   */
+  no_new_privileges?: boolean;
+  /**
+   * When the engine restarts the container by itself.
+   */
+  restart?: "no" | "on-failure" | "unless-stopped" | "always";
+  /**
+   * Labels of your own; names must not start with "sandkeep.".
+   */
+  labels?: {
+    [k: string]: string;
+  };
+  /**
+   * How long a stop may take before the container is killed, such as "10s".
+   */
+  stop_timeout?: string;
+  /**
+   * Folders that bind sources must lie in, besides the workspace.
+   */
+  allowed_roots?: string[];
+  /**
+   * Whether user must be a number other than 0; a name could be root's in some image.
+   */
+  forbid_root?: boolean;
+  /**
+   * Rules that are broken on purpose: the rule's name, and the reason why it must be.
+   */
+  break_glass?: {
+    /**
+     * Why it must be: binds of system paths such as /etc or /run.
+     */
+    bind_source_system?: string;
+    /**
+     * Why it must be: binds of folders that hold credentials, such as ~/.ssh.
+     */
+    bind_source_credentials?: string;
+    /**
+     * Why it must be: a bind of an engine's socket, which is root on its machine.
+     */
+    bind_source_engine_socket?: string;
+    /**
+     * Why it must be: binds onto paths that belong to the runtime, such as /etc.
+     */
+    bind_target_reserved?: string;
+    /**
+     * Why it must be: network = "host".
+     */
+    network_host?: string;
+    /**
+     * Why it must be: joining another container's network namespace.
+     */
+    network_container?: string;
+    /**
+     * Why it must be: running without a system call filter.
+     */
+    seccomp_unconfined?: string;
+    /**
+     * Why it must be: running without an AppArmor profile.
+     */
+    apparmor_unconfined?: string;
   };
 }
 export interface Agent {
@@ -583,9 +756,9 @@ export interface Sandbox1 {
    */
   scope?: "session" | "agent" | "shared";
   /**
-   * Where sandboxes live, such as "local" or "docker".
+   * Where sandboxes live, such as "local", "docker" or "podman".
    */
-  backend?: "local" | "docker";
+  backend?: "local" | "docker" | "podman";
   /**
    * Which of [hosts] the backend connects to.
    */
@@ -722,173 +895,8 @@ export interface Sandbox1 {
      */
     max_wait?: string | "off" | 0;
   };
-  /**
-   * Settings of the docker backend.
-   */
-  docker?: {
-    /**
-     * Image to run, such as "debian:12-slim". Required by this backend.
-     */
-    image?: string;
-    /**
-     * When to fetch the image: missing (only when the engine lacks it), pin (by sandkeep.lock), track (follow the registry), never.
-     */
-    image_policy?: "missing" | "pin" | "track" | "never";
-    /**
-     * Main program of the container. Without it sandkeep keeps the container alive.
-     *
-     * @minItems 1
-     */
-    command?: [string, ...string[]];
-    /**
-     * User the container runs as, such as "1000:1000".
-     */
-    user?: string;
-    /**
-     * Working directory of commands.
-     */
-    workdir?: string;
-    /**
-     * Paths of the engine's machine to mount: "source:target[:ro|rw]". Agents add to the defaults.
-     */
-    binds?: string[];
-    /**
-     * Network to join: "none", "bridge", "host", or a network's name.
-     */
-    network?: string;
-    /**
-     * Memory limit, such as "2GiB".
-     */
-    memory?: string | number;
-    /**
-     * Memory and swap together, such as "4GiB", or "unlimited".
-     */
-    memory_swap?: string | number | "unlimited";
-    /**
-     * CPU limit in cores, such as 1.5.
-     */
-    cpus?: number;
-    /**
-     * Most processes at once, or "unlimited".
-     */
-    pids?: number | "unlimited";
-    /**
-     * Resource limits by name, such as { nofile = 4096 } or { nofile = { soft = 1024, hard = 4096 } }.
-     */
-    ulimits?: {
-      [k: string]:
-        | number
-        | {
-            /**
-             * Limit a process starts with.
-             */
-            soft: number;
-            /**
-             * Limit a process may raise itself to.
-             */
-            hard: number;
-          };
-    };
-    /**
-     * Memory-backed folders, such as "/tmp:size=64m".
-     */
-    tmpfs?: string[];
-    /**
-     * Whether the image's own files are read-only.
-     */
-    read_only_root?: boolean;
-    /**
-     * Linux capabilities to take away; "ALL" takes all.
-     */
-    cap_drop?: string[];
-    /**
-     * System call filter: "default", "unconfined", or a profile file.
-     */
-    seccomp?: string;
-    /**
-     * AppArmor profile of the engine's machine.
-     */
-    apparmor?: string;
-    /**
-     * Name servers.
-     */
-    dns?: string[];
-    /**
-     * Lines of /etc/hosts: "name:ip".
-     */
-    extra_hosts?: string[];
-    /**
-     * GPUs to give: "all", a count such as "1", or "device=0,1".
-     */
-    gpus?: string;
-    /**
-     * Whether a small init reaps processes and forwards signals.
-     */
-    init?: boolean;
-    /**
-     * Whether programs may gain no privileges.
-     */
-    no_new_privileges?: boolean;
-    /**
-     * When the engine restarts the container by itself.
-     */
-    restart?: "no" | "on-failure" | "unless-stopped" | "always";
-    /**
-     * Labels of your own; names must not start with "sandkeep.".
-     */
-    labels?: {
-      [k: string]: string;
-    };
-    /**
-     * How long a stop may take before the container is killed, such as "10s".
-     */
-    stop_timeout?: string;
-    /**
-     * Folders that bind sources must lie in, besides the workspace.
-     */
-    allowed_roots?: string[];
-    /**
-     * Whether user must be a number other than 0; a name could be root's in some image.
-     */
-    forbid_root?: boolean;
-    /**
-     * Rules that are broken on purpose: the rule's name, and the reason why it must be.
-     */
-    break_glass?: {
-      /**
-       * Why it must be: binds of system paths such as /etc or /run.
-       */
-      bind_source_system?: string;
-      /**
-       * Why it must be: binds of folders that hold credentials, such as ~/.ssh.
-       */
-      bind_source_credentials?: string;
-      /**
-       * Why it must be: a bind of an engine's socket, which is root on its machine.
-       */
-      bind_source_engine_socket?: string;
-      /**
-       * Why it must be: binds onto paths that belong to the runtime, such as /etc.
-       */
-      bind_target_reserved?: string;
-      /**
-       * Why it must be: network = "host".
-       */
-      network_host?: string;
-      /**
-       * Why it must be: joining another container's network namespace.
-       */
-      network_container?: string;
-      /**
-       * Why it must be: running without a system call filter.
-       */
-      seccomp_unconfined?: string;
-      /**
-       * Why it must be: running without an AppArmor profile.
-       */
-      apparmor_unconfined?: string;
-    };
-  };
+  docker?: ContainerSettings;
+  podman?: ContainerSettings1;
   /**
    * Settings of the local backend.
    */

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import * as z from "zod";
 import { importSchema } from "../src/config/import/report.ts";
 import { lockSchema } from "../src/config/lock.ts";
+import { dockerSchema } from "../src/config/schema/docker.ts";
 import { agentSchema, configSchema } from "../src/config/schema/root.ts";
 import { sandboxSchema } from "../src/config/schema/sandbox.ts";
 import { secretRefSchema } from "../src/config/schema/secret.ts";
@@ -139,6 +140,7 @@ const FORMATS: readonly Format[] = [
 const PARTS: Readonly<Record<string, z.ZodType>> = {
   Sandbox: sandboxSchema,
   Agent: agentSchema,
+  ContainerSettings: dockerSchema,
   Tools: toolsSchema,
   SecretReference: secretRefSchema,
   Diagnostic: diagnosticSchema,

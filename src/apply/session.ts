@@ -143,6 +143,7 @@ function endpointOf(ref: EngineRef): Parameters<typeof rememberEndpoints>[1][num
     backend,
     host,
     ...(config?.docker === undefined ? {} : { docker: config.docker }),
+    ...(config?.podman === undefined ? {} : { podman: config.podman }),
     ...(config?.tls === undefined ? {} : { tls: config.tls }),
   };
 }

@@ -43,7 +43,7 @@ function explainIssue(issue: Issue, seen: Validated): readonly Diagnostic[] {
 
 function unknownKey(path: readonly PropertyKey[], key: string, seen: Validated): Diagnostic {
   const spot = schemaSpot(seen.schema, path.slice(0, -1));
-  const refused = path.at(-2) === "docker" ? refusedKey(key) : undefined;
+  const refused = path.at(-2) === "docker" || path.at(-2) === "podman" ? refusedKey(key) : undefined;
   if (refused !== undefined) return report(path, seen, refused);
   const message = `unknown key ${quote(key)}`;
   return report(path, seen, { code: "unknown-key", message, hint: unknownKeyHint(key, spot) });
@@ -51,8 +51,8 @@ function unknownKey(path: readonly PropertyKey[], key: string, seen: Validated):
 
 function unknownKeyHint(key: string, spot: SchemaSpot): string {
   const known = spot.keys ?? [];
-  const [section, ...others] = spot.sectionsWith(key);
-  if (section !== undefined && others.length === 0) return `write it as ${section}.${key}`;
+  const sections = spot.sectionsWith(key);
+  if (sections.length > 0) return `write it as ${sections.map((each) => `${each}.${key}`).join(" or ")}`;
   const near = nearestWord(key, known);
   return near === undefined ? `known keys here: ${listWords(known, 40)}` : `did you mean "${near}"?`;
 }

@@ -15,7 +15,7 @@ fleet_id = ${tomlText(fleetId)}   # tells this fleet from others of the same nam
 
 # Defaults for every agent. [agents.NAME.sandbox] overrides them, key by key.
 [sandbox]
-backend = ${tomlText(backend)}   # where sandboxes live: local, docker
+backend = ${tomlText(backend)}   # where sandboxes live: local, docker, podman
 mode    = "all"   # which sessions are sandboxed: off, non-main, all
 scope   = "agent"   # how many sandboxes: one a session, one an agent, or one that is shared
 # setup = ["git config --global safe.directory /workspace"]
@@ -44,20 +44,23 @@ max_age = "7d"
 `;
 }
 
-const BACKEND_SECTIONS: Readonly<Record<string, string>> = {
-  local: `[sandbox.local]
-isolation = "none"   # no security boundary; "bubblewrap" is one
-home      = "own"   # own, user
-
-`,
-  docker: `[sandbox.docker]
+const containerSection = (backend: string): string => `[sandbox.${backend}]
 image   = "debian:12-slim"
 network = "none"   # "bridge" gives sandboxes the internet
 memory  = "2GiB"
 cpus    = 2
 pids    = 512
 
+`;
+
+const BACKEND_SECTIONS: Readonly<Record<string, string>> = {
+  local: `[sandbox.local]
+isolation = "none"   # no security boundary; "bubblewrap" is one
+home      = "own"   # own, user
+
 `,
+  docker: containerSection("docker"),
+  podman: containerSection("podman"),
 };
 
 /** A JSON string is a TOML basic string too. */

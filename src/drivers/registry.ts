@@ -4,6 +4,7 @@ import type { DriverRegistry } from "./driver.ts";
 export const builtInDrivers: DriverRegistry = {
   local: async () => (await import("./local/index.ts")).localDriver,
   docker: async () => (await import("./docker/index.ts")).dockerDriver,
+  podman: async () => (await import("./docker/podman.ts")).podmanDriver,
 };
 
 /** Names a config may give as `backend`. */

@@ -99,6 +99,7 @@ export interface ResolvedAgent {
 export interface Host {
   readonly name: string;
   readonly docker?: string;
+  readonly podman?: string;
   readonly tls?: {
     readonly ca?: string;
     readonly cert?: string;

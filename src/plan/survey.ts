@@ -199,10 +199,14 @@ type Remembered = Awaited<ReturnType<typeof readEndpoints>>[number];
 
 /** Endpoints of backends that this sandkeep does not have are left alone. */
 function engineRef(endpoint: Remembered, drivers: DriverRegistry, declared: boolean): EngineRef[] {
-  const { backend, host, docker, tls } = endpoint;
+  const { backend, host, docker, podman, tls } = endpoint;
   if (drivers[backend] === undefined) return [];
-  if (docker === undefined && tls === undefined) return [{ backend, host, declared }];
-  const reach = { ...(docker === undefined ? {} : { docker }), ...(tls === undefined ? {} : { tls }) };
+  const reach = {
+    ...(docker === undefined ? {} : { docker }),
+    ...(podman === undefined ? {} : { podman }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+  if (Object.keys(reach).length === 0) return [{ backend, host, declared }];
   return [{ backend, host, declared, config: { name: host, labels: {}, ...reach } }];
 }
 

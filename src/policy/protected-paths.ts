@@ -45,6 +45,7 @@ const CREDENTIALS: readonly string[] = [
   ".git-credentials",
   ".password-store",
   ".local/share/keyrings",
+  ".local/share/containers",
   "Library/Keychains",
 ];
 

@@ -144,12 +144,12 @@ export const SECURITY_RULES: readonly SecurityRule[] = [
         ? [{ path: "workspace.target", message: `${workspace.target} is reserved inside a sandbox` }]
         : [],
   },
-  textRule("docker.network", "network-host", "network_host", /^host$/i, {
+  textRule("docker.network", "network-host", "network_host", /^(?:host$|slirp4netns:|pasta:)/i, {
     why: "the machine's own network reaches every service that trusts localhost",
     message: "the host's network is not isolated from it",
     hint: 'use "none", "bridge" or a network of your own',
   }),
-  textRule("docker.network", "network-container", "network_container", /^(?:container|ns):/i, {
+  textRule("docker.network", "network-container", "network_container", /^(?:container|ns|pod):/i, {
     why: "joining another's network reaches what only that one should",
     message: "joining another container's network namespace is refused",
     hint: "connect both to a network of their own",
@@ -274,9 +274,18 @@ function isReserved(target: string): boolean {
 }
 
 /** The value at `<section>.<key>`; undefined when the settings are those of another section. */
-function optionAt(settings: Settings, path: string): Json | undefined {
+function optionAt({ backend, options }: Settings, path: string): Json | undefined {
   const [section, key = ""] = path.split(".");
-  return section === settings.backend ? settings.options[key] : undefined;
+  return section === (SAME_KEYS[backend] ?? backend) ? options[key] : undefined;
+}
+
+/** Sections whose keys mean what those of another one mean. */
+const SAME_KEYS: Readonly<Record<string, string>> = { podman: "docker" };
+
+/** A rule's path as the settings' own section has it. */
+export function ownPath(path: string, { backend }: Settings): string {
+  const same = `${SAME_KEYS[backend] ?? backend}.`;
+  return path.startsWith(same) ? `${backend}.${path.slice(same.length)}` : path;
 }
 
 function shown(source: string, realPath: (path: string) => string): string {

@@ -10,7 +10,7 @@ import { absolutePath, canonicalTarget } from "../resolve/paths.ts";
 import type { HostPaths, PathGuard } from "./protected-paths.ts";
 import { pathGuard } from "./protected-paths.ts";
 import type { Bind, Breach, SecurityRule } from "./security-rules.ts";
-import { SECURITY_RULES } from "./security-rules.ts";
+import { ownPath, SECURITY_RULES } from "./security-rules.ts";
 
 export interface SecurityFacts extends HostPaths {
   /** Folder of the root config. */
@@ -79,7 +79,8 @@ function judge(settings: Settings, facts: SecurityFacts, guard: PathGuard): read
   const reasons = new Map(reasonsOf(settings));
   const used = new Set<string>();
   const findings = SECURITY_RULES.flatMap((rule) =>
-    rule.find(question).map((breach) => {
+    rule.find(question).map((found) => {
+      const breach = { ...found, path: ownPath(found.path, settings) };
       const reason = rule.glass === undefined ? undefined : reasons.get(rule.glass);
       if (rule.glass === undefined || reason === undefined) return refusal(rule, breach, settings);
       used.add(rule.glass);

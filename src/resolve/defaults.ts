@@ -49,23 +49,26 @@ export interface SectionDefaults {
   readonly when?: readonly { readonly has: JsonObject; readonly values: JsonObject }[];
 }
 
+const CONTAINER: SectionDefaults = {
+  access: "none",
+  values: {
+    image_policy: "missing",
+    network: "none",
+    pids: 512,
+    tmpfs: ["/tmp", "/var/tmp", "/run"],
+    read_only_root: true,
+    cap_drop: ["ALL"],
+    init: true,
+    no_new_privileges: true,
+    restart: "no",
+    stop_timeout: 10 * SECOND,
+  },
+};
+
 /** By section name. A backend without a row starts from an empty section. */
 export const SECTIONS: Readonly<Record<string, SectionDefaults>> = {
-  docker: {
-    access: "none",
-    values: {
-      image_policy: "missing",
-      network: "none",
-      pids: 512,
-      tmpfs: ["/tmp", "/var/tmp", "/run"],
-      read_only_root: true,
-      cap_drop: ["ALL"],
-      init: true,
-      no_new_privileges: true,
-      restart: "no",
-      stop_timeout: 10 * SECOND,
-    },
-  },
+  docker: CONTAINER,
+  podman: CONTAINER,
   local: {
     access: "rw",
     values: { isolation: "none", home: "own" },

@@ -69,6 +69,7 @@ function resolveHosts(config: Config): Readonly<Record<string, Host>> {
     {
       name,
       ...(written.docker === undefined ? {} : { docker: written.docker }),
+      ...(written.podman === undefined ? {} : { podman: written.podman }),
       ...(written.tls === undefined ? {} : { tls: tlsOf(written.tls) }),
       labels: written.labels ?? {},
       ...(written.max_runtimes === undefined ? {} : { max_runtimes: written.max_runtimes }),

@@ -10,6 +10,7 @@ export interface Endpoint {
   readonly backend: string;
   readonly host: string;
   readonly docker?: string;
+  readonly podman?: string;
   readonly tls?: NonNullable<Host["tls"]>;
 }
 
@@ -17,6 +18,7 @@ const endpointSchema = z.object({
   backend: z.string(),
   host: z.string(),
   docker: z.string().optional(),
+  podman: z.string().optional(),
   tls: z
     .object({
       ca: z.string().optional(),
@@ -69,16 +71,16 @@ export async function readEndpoints(state: FleetState): Promise<readonly Endpoin
 
 function merge(before: readonly StoredEndpoint[], used: readonly Endpoint[]): readonly StoredEndpoint[] {
   const all = new Map<string, StoredEndpoint>();
-  for (const { backend, host, docker, tls } of [...before, ...used]) {
+  for (const { backend, host, docker, podman, tls } of [...before, ...used]) {
     // One key order for all, so that equal content compares equal as text.
     const { ca, cert, key, server_name } = tls ?? {};
     const files = tls === undefined ? undefined : { ca, cert, key, server_name };
-    all.set(`${backend} ${host}`, { backend, host, docker, tls: files });
+    all.set(`${backend} ${host}`, { backend, host, docker, podman, tls: files });
   }
   return [...all.entries()].toSorted(([a], [b]) => a.localeCompare(b)).map(([, endpoint]) => endpoint);
 }
 
-function asEndpoint({ backend, host, docker, tls }: StoredEndpoint): Endpoint {
+function asEndpoint({ backend, host, docker, podman, tls }: StoredEndpoint): Endpoint {
   const { ca, cert, key, server_name } = tls ?? {};
   const files = {
     ...(ca === undefined ? {} : { ca }),
@@ -90,6 +92,7 @@ function asEndpoint({ backend, host, docker, tls }: StoredEndpoint): Endpoint {
     backend,
     host,
     ...(docker === undefined ? {} : { docker }),
+    ...(podman === undefined ? {} : { podman }),
     ...(tls === undefined ? {} : { tls: files }),
   };
 }

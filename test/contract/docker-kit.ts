@@ -10,6 +10,7 @@ import type {
   CreateRequest,
   Driver,
   DriverDeps,
+  DriverModule,
   ExecRequest,
   ObserveScope,
   PathFacts,
@@ -40,14 +41,21 @@ export class DockerFleet implements AsyncDisposable {
   readonly deps: DriverDeps;
   readonly #endpoint: string;
   readonly #image: string;
+  readonly #module: DriverModule;
 
-  private constructor(folder: string, endpoint: string, image: string, driver: Driver, deps: DriverDeps) {
+  private constructor(
+    folder: string,
+    where: { readonly endpoint: string; readonly image: string; readonly module: DriverModule },
+    driver: Driver,
+    deps: DriverDeps,
+  ) {
     this.folder = folder;
     this.workspace = join(folder, "workspace");
     this.driver = driver;
     this.deps = deps;
-    this.#endpoint = endpoint;
-    this.#image = image;
+    this.#endpoint = where.endpoint;
+    this.#image = where.image;
+    this.#module = where.module;
   }
 
   static async open(
@@ -55,22 +63,31 @@ export class DockerFleet implements AsyncDisposable {
     image: string,
     host?: Host,
     env: DriverDeps["env"] = {},
+    module: DriverModule = dockerDriver,
   ): Promise<DockerFleet> {
     const folder = await realpath(await mkdtemp(join(tmpdir(), "sandkeep-docker-")));
     await mkdir(join(folder, "workspace", "state"), { recursive: true });
     await chmod(folder, 0o755);
     const deps: DriverDeps = {
       stateDir: join(folder, "workspace", "state"),
-      env: { PATH: process.env["PATH"], HOME: folder, DOCKER_HOST: endpoint, ...env },
+      env: {
+        PATH: process.env["PATH"],
+        HOME: folder,
+        DOCKER_HOST: endpoint,
+        CONTAINER_HOST: endpoint,
+        ...env,
+      },
       now: () => Date.now(),
       randomId: () => randomBytes(8).toString("hex"),
     };
-    return new DockerFleet(folder, endpoint, image, await dockerDriver.open(host, deps), deps);
+    const driver = await module.open(host, deps);
+    return new DockerFleet(folder, { endpoint, image, module }, driver, deps);
   }
 
-  /** The docker CLI: how a person would meddle. */
+  /** The engine's own command line: how a person would meddle. */
   async docker(...args: string[]): Promise<string> {
-    const { stdout } = await run("docker", ["-H", this.#endpoint, ...args]);
+    const { backend } = this.#module;
+    const { stdout } = await run(backend, [backend === "docker" ? "-H" : "--url", this.#endpoint, ...args]);
     return stdout.trim();
   }
 
@@ -91,7 +108,7 @@ export class DockerFleet implements AsyncDisposable {
     const provider = recipe.provider ?? (access === "none" ? "own" : "bind");
     return {
       kind: "sandbox",
-      backend: "docker",
+      backend: this.#module.backend,
       values: {
         workspace: {
           access,
@@ -102,7 +119,7 @@ export class DockerFleet implements AsyncDisposable {
         env: { LANG: "C.UTF-8", ...recipe.env },
         secrets: {},
         setup: [],
-        docker: dockerDriver.normalise(
+        [this.#module.backend]: this.#module.normalise(
           {
             image: this.#image,
             cap_drop: ["ALL"],

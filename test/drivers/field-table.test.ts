@@ -8,6 +8,7 @@ import { BACKENDS, builtInDrivers } from "../../src/drivers/registry.ts";
 /** Sections of `[sandbox]`, by backend. */
 const SECTIONS: Readonly<Record<string, readonly string[]>> = {
   docker: Object.keys(dockerSchema.shape),
+  podman: Object.keys(dockerSchema.shape),
   local: Object.keys(localSchema.shape),
 };
 
@@ -31,6 +32,8 @@ const PSEUDO_ROWS: Readonly<Record<string, string>> = {
   "docker.command_secrets": "from sandbox.secrets: those for the container's main program",
   "docker.engine_limits": "limits that only somebody else could have set on a container",
   "docker.engine_privileges": "what only somebody else could have made a container with",
+  "podman.engine_limits": "limits that only somebody else could have set on a container",
+  "podman.engine_privileges": "what only somebody else could have made a container with",
 };
 
 /** Keys shared by all backends that shape a runtime: those of `[sandbox]` that are neither a section nor policy. */

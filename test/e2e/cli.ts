@@ -40,6 +40,8 @@ export interface Running {
 export interface ProjectOptions {
   /** `DOCKER_HOST` of the test engine; without it no engine can be reached. */
   readonly docker?: string;
+  /** `CONTAINER_HOST` of the test's Podman; a project has one engine at most. */
+  readonly podman?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -53,20 +55,21 @@ export class Project implements AsyncDisposable {
   readonly root: string;
   readonly state: string;
   readonly env: Readonly<Record<string, string>>;
-  readonly #engine: string | undefined;
+  readonly #cli: readonly [string, ...string[]] | undefined;
   readonly #children = new Set<ChildProcess>();
 
   private constructor(folder: string, options: ProjectOptions) {
     this.folder = folder;
     this.root = join(folder, "project");
     this.state = join(folder, "state");
-    this.#engine = options.docker;
+    this.#cli = engineCli(options);
     this.env = {
       PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
       HOME: join(folder, "home"),
       LANG: "C.UTF-8",
       SANDKEEP_STATE_DIR: this.state,
       DOCKER_HOST: options.docker ?? NO_ENGINE,
+      CONTAINER_HOST: options.podman ?? NO_ENGINE,
       ...options.env,
     };
   }
@@ -148,10 +151,11 @@ export class Project implements AsyncDisposable {
     return runtimes as Listed[];
   }
 
-  /** The docker CLI on the test engine: how a person would meddle. */
+  /** The engine's own command line: how a person would meddle. */
   async docker(...args: readonly string[]): Promise<string> {
-    if (this.#engine === undefined) throw new Error("this project has no engine");
-    const { stdout } = await exec("docker", ["-H", this.#engine, ...args], { maxBuffer: 2 ** 26 });
+    if (this.#cli === undefined) throw new Error("this project has no engine");
+    const [command, ...first] = this.#cli;
+    const { stdout } = await exec(command, [...first, ...args], { maxBuffer: 2 ** 26 });
     return stdout.trim();
   }
 
@@ -167,7 +171,7 @@ export class Project implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const child of this.#children) child.kill("SIGKILL");
-    if (this.#engine !== undefined) {
+    if (this.#cli !== undefined) {
       await this.#removeAll(["ps", "-aq"], ["rm", "-fv"]);
       await this.#removeAll(["volume", "ls", "-q"], ["volume", "rm", "-f"]);
     }
@@ -178,6 +182,11 @@ export class Project implements AsyncDisposable {
     const ids = (await this.docker(...list, "--filter", this.#label)).split("\n").filter(Boolean);
     if (ids.length > 0) await this.docker(...remove, ...ids);
   }
+}
+
+function engineCli({ docker, podman }: ProjectOptions): readonly [string, ...string[]] | undefined {
+  if (podman !== undefined) return ["podman", "--url", podman];
+  return docker === undefined ? undefined : ["docker", "-H", docker];
 }
 
 export type Document = Readonly<Record<string, unknown>>;

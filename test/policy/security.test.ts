@@ -180,13 +180,20 @@ describe("containers", () => {
     ["seccomp", "unconfined", "seccomp-unconfined"],
     ["seccomp", "Unconfined", "seccomp-unconfined"],
     ["apparmor", " unconfined ", "apparmor-unconfined"],
-  ])("refuse %s = %j", async (key, value, code) => {
-    const text = `[sandbox]\nbackend = "docker"\n[agents.a.sandbox.docker]\n${key} = ${JSON.stringify(value)}\n`;
+    ["network", "ns:/proc/1/ns/net", "network-container", "podman"],
+    ["network", "pod:other", "network-container", "podman"],
+    ["network", "slirp4netns:allow_host_loopback=true", "network-host", "podman"],
+    ["network", "container:other", "network-container", "podman"],
+    ["network", "host", "network-host", "podman"],
+    ["seccomp", "unconfined", "seccomp-unconfined", "podman"],
+    ["apparmor", "unconfined", "apparmor-unconfined", "podman"],
+  ])("refuse %s = %j", async (key, value, code, backend = "docker") => {
+    const text = `[sandbox]\nbackend = "${backend}"\n[agents.a.sandbox.${backend}]\n${key} = ${JSON.stringify(value)}\n`;
     expect(check(await resolveText(text))).toMatchObject([
       {
         severity: "error",
         code,
-        path: `agents.a.sandbox.docker.${key}`,
+        path: `agents.a.sandbox.${backend}.${key}`,
         file: "sandkeep.toml",
         line: lineOf(text, `${key} =`),
       },

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the real services the tests talk to: a Docker Engine, an OpenSSH server, bubblewrap, a static busybox
+# Installs the real services the tests talk to: a Docker Engine, Podman, an OpenSSH server, bubblewrap, a static busybox
 # for the base images, a registry, and systemd-analyze. Idempotent; returns at once when everything is there.
 set -euo pipefail
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -9,6 +9,9 @@ readonly NEEDS=(
   dockerd:docker.io
   docker:docker.io
   iptables:iptables
+  podman:podman
+  runc:runc
+  catatonit:catatonit
   ip:iproute2
   sshd:openssh-server
   ssh:openssh-client

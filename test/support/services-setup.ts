@@ -101,17 +101,15 @@ async function stop(child: ChildProcess, exited: Promise<unknown>): Promise<void
 
 async function describeServices(dir: string): Promise<TestServices> {
   const ssh = join(dir, "ssh");
-  const socket = join(dir, "docker.sock");
+  const engine = (socket: string) => ({ socket, host: `unix://${socket}`, images });
+  const images = {
+    busybox: "sandkeep-test/busybox:1",
+    busyboxNext: "sandkeep-test/busybox:2",
+    exits: "sandkeep-test/exits:1",
+  };
   return {
-    docker: {
-      socket,
-      host: `unix://${socket}`,
-      images: {
-        busybox: "sandkeep-test/busybox:1",
-        busyboxNext: "sandkeep-test/busybox:2",
-        exits: "sandkeep-test/exits:1",
-      },
-    },
+    docker: engine(join(dir, "docker.sock")),
+    podman: engine(join(dir, "podman", "podman.sock")),
     ssh: {
       host: "127.0.0.1",
       port: Number(await readFile(join(ssh, "port"), "utf8")),

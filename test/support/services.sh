@@ -1,24 +1,29 @@
 #!/usr/bin/env bash
-# Runs a private Docker Engine and a throw-away sshd for one test run:  services.sh DIR
+# Runs a private Docker Engine, a private Podman and a throw-away sshd for one test run:  services.sh DIR
 # Prints `ready` on stdout once both answer, then waits for the end of its stdin. However its starter ends (also by
 # SIGKILL) the pipe closes, so the engine, its containers, its bridge and DIR itself always go away with it.
 set -uo pipefail
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
-unset DOCKER_HOST DOCKER_CONTEXT DOCKER_TLS_VERIFY DOCKER_CERT_PATH
+unset CONTAINER_HOST XDG_RUNTIME_DIR DOCKER_HOST DOCKER_CONTEXT DOCKER_TLS_VERIFY DOCKER_CERT_PATH
 
 readonly DIR="$1"
 readonly SOCKET="$DIR/docker.sock"
 readonly SSH_DIR="$DIR/ssh"
+readonly POD_DIR="$DIR/podman"
 readonly SSH_TRIES=20
 export DOCKER_CONFIG="$DIR/docker-cli"
 
 bridge=""
 dockerd_pid=""
+podman_pid=""
 sshd_pid=""
 
 engine() { "$(engine_cli)" -H "unix://$SOCKET" "$@"; }
 # The client that came with the engine, where there is one: another on PATH may have outgrown this API version.
 engine_cli() { if [ -x /usr/bin/docker ]; then echo /usr/bin/docker; else echo docker; fi; }
+
+# Its own storage, state, locks and networks: nothing of the machine's Podman is read or written.
+pod() { CONTAINERS_CONF="$POD_DIR/containers.conf" CONTAINERS_STORAGE_CONF="$POD_DIR/storage.conf" podman "$@"; }
 
 fail() {
   printf 'services: %s\n' "$1" >&2
@@ -52,9 +57,17 @@ stop_dockerd() {
   [ -z "$containerd_pid" ] || wait_for_exit "$containerd_pid" 50 || kill -KILL "$containerd_pid" 2>/dev/null
 }
 
+stop_podman() {
+  [ -n "$podman_pid" ] || return 0
+  pod rm -af -t 0 >/dev/null 2>&1
+  kill -TERM "$podman_pid" 2>/dev/null
+  wait_for_exit "$podman_pid" 50 || kill -KILL "$podman_pid" 2>/dev/null
+}
+
 cleanup() {
   trap '' INT TERM HUP
   stop_sshd
+  stop_podman
   stop_dockerd
   awk -v dir="$DIR/" 'index($2, dir) == 1 { print $2 }' /proc/self/mounts | sort -r | xargs -r umount -l 2>/dev/null
   # Networks the tests left: the engine made their bridges inside our own address block.
@@ -92,6 +105,74 @@ start_dockerd() {
   dockerd_pid=$!
 }
 
+# The most that any process of this machine may have: without CAP_SYS_RESOURCE no container gets more.
+most() { # ulimit's flag
+  local limit
+  limit="$(ulimit -H "$1")"
+  if [ "$limit" = unlimited ] || [ "$limit" -gt 20000 ]; then echo 20000; else echo "$limit"; fi
+}
+
+write_podman_files() {
+  local net="10.${bridge#sktest}.64"
+  mkdir -p "$POD_DIR"/{root,run,tmp,net,ipam}
+  cat >"$POD_DIR/storage.conf" <<CONFIG
+[storage]
+driver = "overlay"
+graphroot = "$POD_DIR/root"
+runroot = "$POD_DIR/run"
+CONFIG
+  cat >"$POD_DIR/containers.conf" <<CONFIG
+[containers]
+default_ulimits = ["nofile=$(most -n):$(most -n)", "nproc=$(most -u):$(most -u)"]
+log_driver = "k8s-file"
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+lock_type = "file"
+tmp_dir = "$POD_DIR/tmp"
+[network]
+network_config_dir = "$POD_DIR/net"
+CONFIG
+  # The default network under a name of its own, without the firewall rules that would be the whole machine's.
+  cat >"$POD_DIR/net/87-podman.conflist" <<CONFIG
+{
+  "cniVersion": "0.4.0",
+  "name": "podman",
+  "plugins": [
+    {
+      "type": "bridge",
+      "bridge": "${bridge}p",
+      "isGateway": true,
+      "ipMasq": false,
+      "ipam": {
+        "type": "host-local",
+        "dataDir": "$POD_DIR/ipam",
+        "routes": [{ "dst": "0.0.0.0/0" }],
+        "ranges": [[{ "subnet": "$net.0/24", "gateway": "$net.1" }]]
+      }
+    }
+  ]
+}
+CONFIG
+}
+
+start_podman() {
+  write_podman_files
+  pod system service --time=0 "unix://$POD_DIR/podman.sock" </dev/null >"$DIR/podman.log" 2>&1 &
+  podman_pid=$!
+}
+
+wait_for_podman() {
+  local tries=300
+  until [ -S "$POD_DIR/podman.sock" ] && podman --url "unix://$POD_DIR/podman.sock" version >/dev/null 2>&1; do
+    kill -0 "$podman_pid" 2>/dev/null || fail "podman ended at start; its last lines:" "$DIR/podman.log"
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || fail "podman was not ready in 30 s; its last lines:" "$DIR/podman.log"
+    sleep 0.1
+  done
+}
+
 wait_for_dockerd() {
   local tries=300
   until [ -S "$SOCKET" ] && engine version >/dev/null 2>&1; do
@@ -120,7 +201,9 @@ build_rootfs() { # DIR CONTENT
 }
 
 import_image() { # ROOTFS NAME CMD
-  tar -C "$1" --numeric-owner -cf - . | engine import --change "CMD $3" - "$2" >/dev/null || fail "cannot import $2"
+  tar -C "$1" --numeric-owner -cf "$DIR/image.tar" .
+  engine import --change "CMD $3" "$DIR/image.tar" "$2" >/dev/null || fail "cannot import $2"
+  pod import --quiet --change "CMD $3" "$DIR/image.tar" "$2" >/dev/null || fail "podman cannot import $2"
 }
 
 load_images() {
@@ -130,7 +213,7 @@ load_images() {
   import_image "$DIR/rootfs" sandkeep-test/busybox:2 '["/bin/sh"]'
   printf 'exits\n' >"$DIR/rootfs/etc/sandkeep-test"
   import_image "$DIR/rootfs" sandkeep-test/exits:1 '["/bin/false"]'
-  rm -rf "$DIR/rootfs"
+  rm -rf "$DIR/rootfs" "$DIR/image.tar"
 }
 
 write_ssh_files() {
@@ -198,8 +281,10 @@ start_sshd() {
 }
 
 start_dockerd
+start_podman
 start_sshd
 wait_for_dockerd
+wait_for_podman
 load_images
 printf 'ready\n'
 cat >/dev/null # until the starter closes the pipe or is gone

@@ -3,6 +3,7 @@ import { describe, inject } from "vitest";
 /** The real services of this test run: started before the first test file, gone after the last. */
 export interface TestServices {
   readonly docker: DockerService;
+  readonly podman: PodmanService;
   readonly ssh: SshService;
 }
 
@@ -12,6 +13,15 @@ export interface DockerService {
   /** The same as a `DOCKER_HOST` value, `unix:///…`. */
   readonly host: string;
   /** Images the engine holds. There is no registry: nothing else can be pulled. */
+  readonly images: DockerImages;
+}
+
+export interface PodmanService {
+  /** Path of the private Podman's unix socket; it has nothing to do with the machine's own. */
+  readonly socket: string;
+  /** The same as a `CONTAINER_HOST` value, `unix:///…`. */
+  readonly host: string;
+  /** The same images as the Docker Engine's. */
   readonly images: DockerImages;
 }
 

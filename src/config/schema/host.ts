@@ -19,6 +19,9 @@ export const hostSchema = z.strictObject({
   docker: endpoint
     .optional()
     .describe('Docker endpoint: "unix:///path", "tcp://host:port" or "ssh://user@host".'),
+  podman: endpoint
+    .optional()
+    .describe('Podman endpoint: "unix:///path", "tcp://host:port" or "ssh://user@host/path/podman.sock".'),
   tls: tlsSchema.optional().describe("Certificates for a tcp:// endpoint."),
   labels: z
     .record(nameText, z.string())

@@ -51,7 +51,7 @@ export const sandboxSchema = z.strictObject({
     .enum(["session", "agent", "shared"])
     .optional()
     .describe("How many sandboxes: one a session, one an agent, or one for all."),
-  backend: nonEmptyText.optional().describe('Where sandboxes live, such as "local" or "docker".'),
+  backend: nonEmptyText.optional().describe('Where sandboxes live, such as "local", "docker" or "podman".'),
   host: nonEmptyText.optional().describe("Which of [hosts] the backend connects to."),
   writes: z
     .enum(["direct", "staged"])
@@ -81,6 +81,7 @@ export const sandboxSchema = z.strictObject({
   prune: pruneSchema.optional().describe("When unused sandboxes are removed."),
   disruption: disruptionSchema.optional().describe("When sandboxes in use may be replaced."),
   docker: dockerSchema.optional().describe("Settings of the docker backend."),
+  podman: dockerSchema.optional().describe("Settings of the podman backend: the keys of docker."),
   local: localSchema.optional().describe("Settings of the local backend."),
 });
 export type SandboxSettings = z.infer<typeof sandboxSchema>;

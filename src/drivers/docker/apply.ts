@@ -2,7 +2,7 @@
  * In: an object id or a name, and what to bring about. Out: one effect on the engine, done once however often it is asked.
  * What already is so, or already is gone, is success. Nothing here decides whether the effect is wanted.
  */
-import { mkdir } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../../errors.ts";
 import { decodeLabels } from "../../model/labels.ts";
@@ -11,11 +11,13 @@ import type { CreateRequest, Created, DriverDeps, UpdateRequest } from "../drive
 import type { Engine } from "./client.ts";
 import { containerOptions, ownerOf } from "./container.ts";
 import { isGone } from "./errors.ts";
+import type { EngineFacts } from "./facts.ts";
 import { updateOptions, warnedOf } from "./limits.ts";
 import { maskedPaths, STAMP_LABEL, workspaceVolume } from "./mounts.ts";
 import { findContainer, getContainer } from "./observe.ts";
 import { openWorkspace } from "./own-command.ts";
-import { readSection, readValues } from "./section.ts";
+import type { DockerSpec } from "./section.ts";
+import { inSection, readSection, readValues } from "./section.ts";
 import { foreignVolume, removeVolume, volumeLabels } from "./volumes.ts";
 import { isForeignWorkspace, ownWorkspace } from "./workspaces.ts";
 import type { Container } from "./wire.ts";
@@ -30,9 +32,15 @@ const REMOVAL_PAUSE_MS = 250;
 const containerPath = (id: string, rest = ""): string => `/containers/${encodeURIComponent(id)}${rest}`;
 const short = (id: string): string => id.slice(0, 12);
 
-export async function create(engine: Engine, deps: DriverDeps, request: CreateRequest): Promise<Created> {
-  const spec = readValues(request.spec.values);
+export async function create(
+  engine: Engine,
+  facts: EngineFacts,
+  deps: DriverDeps,
+  request: CreateRequest,
+): Promise<Created> {
+  const spec = readValues(request.spec.values, engine.dialect.name);
   await refuseForeignBind(engine, spec.workspace.provider === "bind" || spec.docker.binds.length > 0);
+  if (engine.dialect.makesSources) await requireSources(spec);
   const isVolume = spec.workspace.provider === "volume";
   if (isVolume) await ownWorkspace(engine, request.labels);
   const stamp = deps.randomId();
@@ -40,6 +48,9 @@ export async function create(engine: Engine, deps: DriverDeps, request: CreateRe
   // A mask needs a folder to be mounted on, and below a read-only bind the engine could not make one.
   if (maskedPaths(spec, stateDir).length > 0) await mkdir(stateDir, { recursive: true, mode: 0o700 });
   const user = await ownerOf(spec);
+  const options = containerOptions({ spec, labels: request.labels, stateDir, stamp, user });
+  const { write } = engine.dialect;
+  const body = write === undefined ? options : write(options, { spec, info: await facts.info() });
   const { Id, Warnings } = await engine.writes.add(() =>
     engine.json(
       {
@@ -47,13 +58,16 @@ export async function create(engine: Engine, deps: DriverDeps, request: CreateRe
         method: "POST",
         path: "/containers/create",
         query: { name: request.name },
-        body: containerOptions({ spec, labels: request.labels, stateDir, stamp, user }),
+        body,
         timeout: WRITE_TIMEOUT_MS,
       },
       createdSchema,
     ),
   );
-  const warnings = Warnings.map((message) => ({ path: warnedOf(message), message }));
+  const warnings = Warnings.map((message) => {
+    const path = warnedOf(message);
+    return { path: path === undefined ? undefined : inSection(path, engine.dialect.name), message };
+  });
   if (!isVolume) return { objectId: Id, needsSeed: false, warnings };
   try {
     const labels = await ownWorkspace(engine, request.labels);
@@ -71,8 +85,22 @@ async function refuseForeignBind(engine: Engine, binds: boolean): Promise<void> 
   if (!binds || endpoint.kind === "unix") return;
   throw new SandkeepError("folders of this machine cannot be bound into a container of another one", {
     code: "DOCKER_REMOTE_BIND",
-    hint: "the engine was named by DOCKER_HOST or a docker context; give it a [hosts.<name>] table instead",
+    hint: "the engine was named by the environment or a docker context; give it a [hosts.<name>] table instead",
   });
+}
+
+/** A mistyped source must be an error, never a new folder. */
+async function requireSources({ workspace, docker }: DockerSpec): Promise<void> {
+  const own = workspace.provider === "bind" && workspace.source !== undefined ? [workspace.source] : [];
+  for (const source of [...own, ...docker.binds.map((bind) => bind.source)]) {
+    await stat(source).catch((cause: unknown) => {
+      throw new SandkeepError(`bind source path does not exist: ${source}`, {
+        code: "DOCKER_BIND_SOURCE",
+        hint: "create the folder, or change the bind",
+        cause,
+      });
+    });
+  }
 }
 
 export async function start(engine: Engine, objectId: string): Promise<void> {
@@ -89,7 +117,11 @@ export async function start(engine: Engine, objectId: string): Promise<void> {
     await send("start");
   } catch (thrown) {
     // A container that somebody paused has been started already, and engines say so instead of letting it go on.
-    if (!(thrown instanceof SandkeepError) || !/paused container/i.test(thrown.message)) throw thrown;
+    if (
+      !(thrown instanceof SandkeepError) ||
+      !/paused container|must be in created or stopped state/i.test(thrown.message)
+    )
+      throw thrown;
     await send("unpause");
   }
   await openWorkspace(engine, await getContainer(engine, objectId));
@@ -107,7 +139,7 @@ export async function stop(engine: Engine, objectId: string): Promise<void> {
 }
 
 export async function update(engine: Engine, request: UpdateRequest): Promise<void> {
-  const body = updateOptions(readSection(request.spec.values["docker"]), request.paths);
+  const body = updateOptions(readSection(request.spec.values[engine.dialect.name]), request.paths);
   if (Object.keys(body).length === 0) return;
   await engine.writes.add(() =>
     engine.send({

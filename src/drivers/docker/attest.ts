@@ -11,7 +11,7 @@ import { ownerOf } from "./container.ts";
 import { getContainer } from "./observe.ts";
 import { runOwn } from "./own-command.ts";
 import type { DockerSpec } from "./section.ts";
-import { readValues } from "./section.ts";
+import { inSection, readValues } from "./section.ts";
 import { tmpfsEntry } from "./spec.ts";
 
 /** A mount table can be long. */
@@ -23,11 +23,14 @@ export async function attest(
   objectId: string,
   spec: Spec,
 ): Promise<readonly Check[]> {
-  const values = readValues(spec.values);
+  const values = readValues(spec.values, engine.dialect.name);
   const container = await getContainer(engine, objectId);
   const user = values.docker.user ?? (await ownerOf(values)) ?? container.Config.User;
   return await checkInside(
-    promisesOf(values, user === "" ? "0" : user),
+    promisesOf(values, user === "" ? "0" : user).map((each) => ({
+      ...each,
+      path: inSection(each.path, engine.dialect.name),
+    })),
     (script, args) => runOwn(engine, objectId, script, args, { most: MOST_OUTPUT }),
     deps.randomId,
   );

@@ -5,6 +5,7 @@ import type { z } from "zod";
 import { SandkeepError } from "../../errors.ts";
 import type { Host } from "../../model/settings.ts";
 import { WRITES_AT_ONCE } from "./capabilities.ts";
+import type { Dialect } from "./dialect.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { resolveEndpoint } from "./endpoint.ts";
 import { dockerError, refusal } from "./errors.ts";
@@ -39,12 +40,14 @@ const OK: ReadonlySet<number> = new Set([200, 201, 202, 204, 304]);
 export class Engine implements AsyncDisposable {
   readonly reads = new PQueue({ concurrency: READS_AT_ONCE });
   readonly writes = new PQueue({ concurrency: WRITES_AT_ONCE });
+  readonly dialect: Dialect;
   readonly #host: Host | undefined;
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #transport: Transport;
   #endpoint: Promise<Endpoint> | undefined;
 
-  constructor(host: Host | undefined, env: Readonly<Record<string, string | undefined>>) {
+  constructor(dialect: Dialect, host: Host | undefined, env: Readonly<Record<string, string | undefined>>) {
+    this.dialect = dialect;
     this.#host = host;
     this.#env = env;
     this.#transport = new Transport(env);
@@ -52,7 +55,7 @@ export class Engine implements AsyncDisposable {
 
   /** Where the engine is; a failed look-up is tried again by the next call. */
   async endpoint(): Promise<Endpoint> {
-    this.#endpoint ??= resolveEndpoint(this.#host, this.#env);
+    this.#endpoint ??= resolveEndpoint(this.#host, this.#env, this.dialect.name);
     this.#endpoint.catch(() => {
       this.#endpoint = undefined;
     });
@@ -125,7 +128,7 @@ export class Engine implements AsyncDisposable {
       lasts = use !== "whole";
       return taken;
     } catch (thrown) {
-      throw dockerError(thrown, call.what);
+      throw dockerError(thrown, call.what, this.dialect.name);
     } finally {
       clearTimeout(timer);
       // A stream stays under the caller's signal for as long as it is read.

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
@@ -20,7 +20,14 @@ export type Endpoint =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly tls?: TlsMaterial }
   | { readonly kind: "ssh"; readonly destination: string; readonly port?: number; readonly socket: string };
 
-const DEFAULT_SOCKET = "/var/run/docker.sock";
+/** Engines that speak this API: the backend, its config section, its key in a host's table, and its command line. */
+export type EngineName = "docker" | "podman";
+
+/** Where an engine of the whole machine listens. */
+const SYSTEM_SOCKET: Readonly<Record<EngineName, string>> = {
+  docker: "/var/run/docker.sock",
+  podman: "/run/podman/podman.sock",
+};
 const TLS_PORT = 2376;
 const PLAIN_PORT = 2375;
 /** Nothing that ssh could read as an option, and nothing that a shell on the way could read as more than a word. */
@@ -29,7 +36,7 @@ const SSH_WORD = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** An endpoint URL, without its certificates; undefined when it is not one we understand. */
-export function parseEndpoint(text: string): Endpoint | undefined {
+export function parseEndpoint(text: string, engine: EngineName = "docker"): Endpoint | undefined {
   if (text.startsWith("unix://")) {
     const socket = text.slice("unix://".length);
     return socket.startsWith("/") ? { kind: "unix", socket } : undefined;
@@ -43,7 +50,7 @@ export function parseEndpoint(text: string): Endpoint | undefined {
   }
   const user = decodeURIComponent(url.username);
   if (!SSH_WORD.test(host) || (user !== "" && !SSH_WORD.test(user))) return undefined;
-  const socket = url.pathname.length > 1 ? decodeURIComponent(url.pathname) : DEFAULT_SOCKET;
+  const socket = url.pathname.length > 1 ? decodeURIComponent(url.pathname) : SYSTEM_SOCKET[engine];
   if (socket.includes(":")) return undefined;
   return {
     kind: "ssh",
@@ -54,28 +61,61 @@ export function parseEndpoint(text: string): Endpoint | undefined {
 }
 
 /** True when the engine may see other files than this machine does. */
-export function isRemote(host: Host | undefined): boolean {
-  return host?.docker !== undefined && parseEndpoint(host.docker)?.kind !== "unix";
+export function isRemote(host: Host | undefined, engine: EngineName = "docker"): boolean {
+  const written = host?.[engine];
+  return written !== undefined && parseEndpoint(written, engine)?.kind !== "unix";
 }
 
 /**
- * Where the engine is: the host's own URL, else `DOCKER_HOST`, else the current docker context, else the usual socket.
+ * Where the engine is: the host's own URL, else where the engine's own command line would look.
  * Throws a terminal error for an endpoint or a certificate that cannot be read.
  */
-export async function resolveEndpoint(host: Host | undefined, env: Env): Promise<Endpoint> {
-  if (host?.docker !== undefined)
-    return withTls(understood(host.docker, `hosts.${host.name}.docker`), await hostTls(host));
-  const fromEnv = env["DOCKER_HOST"];
-  if (fromEnv !== undefined && fromEnv !== "") {
-    return withTls(understood(fromEnv, "DOCKER_HOST"), await envTls(env));
-  }
-  return (await contextEndpoint(env)) ?? { kind: "unix", socket: DEFAULT_SOCKET };
+export async function resolveEndpoint(
+  host: Host | undefined,
+  env: Env,
+  engine: EngineName = "docker",
+): Promise<Endpoint> {
+  const written = host?.[engine];
+  if (host !== undefined && written !== undefined)
+    return withTls(understood(written, `hosts.${host.name}.${engine}`, engine), await hostTls(host));
+  return USUAL[engine](env);
 }
 
-function understood(text: string, where: string): Endpoint {
-  const endpoint = parseEndpoint(text);
+const USUAL: Readonly<Record<EngineName, (env: Env) => Promise<Endpoint>>> = {
+  docker: dockerEndpoint,
+  podman: podmanEndpoint,
+};
+
+/** `DOCKER_HOST`, else the current docker context, else the usual socket. */
+async function dockerEndpoint(env: Env): Promise<Endpoint> {
+  const fromEnv = env["DOCKER_HOST"];
+  if (fromEnv !== undefined && fromEnv !== "") {
+    return withTls(understood(fromEnv, "DOCKER_HOST", "docker"), await envTls(env));
+  }
+  return (await contextEndpoint(env)) ?? { kind: "unix", socket: SYSTEM_SOCKET.docker };
+}
+
+/** `CONTAINER_HOST`, else the user's own engine where there is one, else that of the machine. */
+async function podmanEndpoint(env: Env): Promise<Endpoint> {
+  const fromEnv = env["CONTAINER_HOST"];
+  if (fromEnv !== undefined && fromEnv !== "") return understood(fromEnv, "CONTAINER_HOST", "podman");
+  const folder = env["XDG_RUNTIME_DIR"];
+  const own = folder === undefined || folder === "" ? undefined : join(folder, "podman", "podman.sock");
+  const socket = own !== undefined && (await exists(own)) ? own : SYSTEM_SOCKET.podman;
+  return { kind: "unix", socket };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function understood(text: string, where: string, engine: EngineName): Endpoint {
+  const endpoint = parseEndpoint(text, engine);
   if (endpoint !== undefined) return endpoint;
-  throw new SandkeepError(`${where} is not a docker endpoint that sandkeep understands`, {
+  throw new SandkeepError(`${where} is not a ${engine} endpoint that sandkeep understands`, {
     code: "DOCKER_ENDPOINT_INVALID",
     hint: 'use "unix:///path", "tcp://host:port" or "ssh://user@host"',
   });
@@ -156,7 +196,7 @@ async function contextEndpoint(env: Env): Promise<Endpoint | undefined> {
       hint: "see `docker context ls`, or name the engine in a [hosts.<name>] table",
     });
   }
-  const endpoint = understood(url, `docker context "${name}"`);
+  const endpoint = understood(url, `docker context "${name}"`, "docker");
   return withTls(endpoint, await contextTls(join(folder, "contexts", "tls", id, "docker"), meta.data));
 }
 

@@ -1,5 +1,6 @@
 import { SandkeepError, toError } from "../../errors.ts";
 import type { ErrorClass } from "../../model/failure.ts";
+import type { EngineName } from "./endpoint.ts";
 
 /** What is known of a failed call: the engine's status and message, or the system's code. */
 interface Fault {
@@ -12,6 +13,7 @@ interface Row {
   readonly test: (fault: Fault) => boolean;
   readonly code: string;
   readonly kind: ErrorClass;
+  /** `{engine}` stands for the engine's name, which is also its command line and its config section. */
   readonly hint: string;
 }
 
@@ -25,7 +27,13 @@ const failed =
   (fault: Fault) =>
     codes.includes(fault.code);
 
-const DAEMON_HINT = "check that the engine runs and that the endpoint is right (`docker info`)";
+const DAEMON_HINT = "{away}";
+
+/** Podman has no daemon: its socket is a service of its own, which `podman info` does not need. */
+const AWAY: Readonly<Record<EngineName, string>> = {
+  docker: "check that the engine runs and that the endpoint is right (`docker info`)",
+  podman: "start its API (`systemctl --user enable --now podman.socket`), or check the endpoint",
+};
 
 /** First match wins. The only place where a library's or the engine's error becomes one of our classes. */
 const ROWS: readonly Row[] = [
@@ -33,7 +41,7 @@ const ROWS: readonly Row[] = [
     test: failed("EACCES", "EPERM"),
     code: "DOCKER_DENIED",
     kind: "denied",
-    hint: "give this user access to the engine's socket, for instance through the group `docker`",
+    hint: "give this user access to the engine's socket, for instance through its group",
   },
   {
     test: failed("ABORT_ERR", "ETIMEDOUT"),
@@ -72,22 +80,23 @@ const ROWS: readonly Row[] = [
     ),
     code: "DOCKER_IMAGE_NOT_FOUND",
     kind: "terminal",
-    hint: "check the image's name, or log in to its registry with `docker login`",
+    hint: "check the image's name, or log in to its registry with `{engine} login`",
   },
   {
     test: says(/network .*not found|no such network/i),
     code: "DOCKER_NETWORK_NOT_FOUND",
     kind: "terminal",
-    hint: "create the network first (`docker network create`), or change docker.network",
+    hint: "create the network first (`{engine} network create`), or change {engine}.network",
   },
   {
     test: says(/range of cpus|cpus available/i),
     code: "DOCKER_CPUS",
     kind: "terminal",
-    hint: "lower docker.cpus to what the engine's machine has",
+    hint: "lower {engine}.cpus to what the engine's machine has",
   },
+  // Podman names the system call that did not find it.
   {
-    test: says(/bind source path does not exist/i),
+    test: says(/bind source path does not exist|statfs .*no such file or directory/i),
     code: "DOCKER_BIND_SOURCE",
     kind: "terminal",
     hint: "create the folder on the engine's machine, or change the bind",
@@ -108,13 +117,13 @@ const ROWS: readonly Row[] = [
     test: says(/oci runtime|executable file not found|starting container process/i),
     code: "DOCKER_START_FAILED",
     kind: "terminal",
-    hint: "check docker.command, docker.user and what the image holds",
+    hint: "check {engine}.command, {engine}.user and what the image holds",
   },
   {
     test: says(/unauthorized|authentication required|no basic auth credentials/i),
     code: "DOCKER_REGISTRY_DENIED",
     kind: "denied",
-    hint: "log in to the registry with `docker login`",
+    hint: "log in to the registry with `{engine} login`",
   },
   {
     test: says(/is not running|is paused|is restarting/i),
@@ -140,14 +149,14 @@ const ROWS: readonly Row[] = [
 ];
 
 /** Any thrown value of this driver as one classed error that says what was being done. */
-export function dockerError(thrown: unknown, what: string): SandkeepError {
+export function dockerError(thrown: unknown, what: string, engine: EngineName = "docker"): SandkeepError {
   if (thrown instanceof SandkeepError) return thrown;
   const fault = faultOf(thrown);
   const row = ROWS.find(({ test }) => test(fault));
   return new SandkeepError(`${what}: ${fault.message}`, {
     code: row?.code ?? "DOCKER_FAILED",
     kind: row?.kind ?? "transient",
-    hint: row?.hint ?? DAEMON_HINT,
+    hint: (row?.hint ?? DAEMON_HINT).replace("{away}", AWAY[engine]).replaceAll("{engine}", engine),
     blame: "backend",
     cause: thrown,
   });

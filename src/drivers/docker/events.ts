@@ -6,8 +6,9 @@ import type { Engine } from "./client.ts";
 import { isOwned } from "./volumes.ts";
 import { eventSchema } from "./wire.ts";
 
-/** What happens inside a container, or to its files, is use and not change. */
-const USE = /^(?:exec|top|attach|detach|resize|commit|copy|export|archive-path|extract-to-dir)/;
+/** What happens inside a container, or to its files, is use and not change. Podman tells of mounts as well. */
+const USE =
+  /^(?:exec|top|attach|detach|resize|commit|copy|export|archive-path|extract-to-dir|mount|unmount|sync)/;
 
 /**
  * The engine's events as hints of what to look at. Resolves once the engine has answered, that is, subscribed us.

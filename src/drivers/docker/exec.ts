@@ -78,7 +78,7 @@ async function follow(engine: Engine, id: string, socket: Duplex, request: ExecR
     await write(request.stderr, Buffer.from(`sandkeep: ${text.trim()}\n`));
     return { exitCode: MISSING.test(text) ? NOT_FOUND : CANNOT_RUN };
   } catch (thrown) {
-    throw dockerError(thrown, "the outcome of the command is not known");
+    throw dockerError(thrown, "the outcome of the command is not known", engine.dialect.name);
   } finally {
     releaseStdin();
     socket.destroy();

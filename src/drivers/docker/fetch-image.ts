@@ -26,7 +26,7 @@ export async function fetchImage(
   const { ref, policy } = want;
   const wanted = want.wanted?.kind === "config" ? undefined : want.wanted;
   const name = wanted === undefined ? ref : byDigest(ref, wanted.digest);
-  const { ID: engine_id } = await facts.info();
+  const engine_id = engine.dialect.engineId(await facts.info());
   const present = await findImage(engine, name);
   const held = present === undefined ? await idsOf(context) : undefined;
   if (present === undefined) await pullAllowed(context, policy, name, onProgress);

@@ -9,7 +9,7 @@ const REMOVE_TIMEOUT_MS = 120_000;
 
 /** Everything the engine holds and what uses it, stopped containers and those of others included. */
 export async function heldImages(engine: Engine, facts: EngineFacts): Promise<HeldImages> {
-  const [{ ID: engine_id }, platform, images, containers] = await Promise.all([
+  const [info, platform, images, containers] = await Promise.all([
     facts.info(),
     facts.platform(),
     engine.json({ what: "list images", method: "GET", path: "/images/json" }, imageListSchema),
@@ -19,7 +19,7 @@ export async function heldImages(engine: Engine, facts: EngineFacts): Promise<He
     ),
   ]);
   return {
-    engine_id,
+    engine_id: engine.dialect.engineId(info),
     platform,
     images: images.map(({ Id, RepoTags, RepoDigests, Size }) => ({
       image_id: Id,

@@ -7,7 +7,7 @@ import type { DockerSpec } from "./section.ts";
 import { ownershipLabels } from "./volumes.ts";
 
 /** Options of the empty, read-only mount that hides our state directory; nobody else's tmpfs looks like this. */
-const MASK = "ro,noexec,nosuid,nodev,size=64k,mode=0555";
+export const MASK = "ro,noexec,nosuid,nodev,size=64k,mode=0555";
 
 /** Label that says which create made a workspace volume, so that a new one is told from one found. */
 export const STAMP_LABEL = "sandkeep.workspace-stamp";

@@ -23,10 +23,11 @@ import { waits } from "./deliver.ts";
 import { dockerError, isGone } from "./errors.ts";
 import { countExecs } from "./execs.ts";
 import type { EngineFacts } from "./facts.ts";
+import type { EngineName } from "./endpoint.ts";
 import { neighbour } from "./neighbours.ts";
 import { unsupportedLimits } from "./limits.ts";
 import type { DockerSpec } from "./section.ts";
-import { tryReadValues } from "./section.ts";
+import { inSection, tryReadValues } from "./section.ts";
 import { readFields } from "./values.ts";
 import { ADDRESS_LABEL, findMarks, isOwned, listMarks } from "./volumes.ts";
 import type { Container, Image, ListedContainer } from "./wire.ts";
@@ -38,7 +39,7 @@ export async function observe(
   scope: ObserveScope,
   host: Host | undefined,
 ): Promise<Observation> {
-  const where = { backend: "docker", host: host?.name ?? THIS_HOST };
+  const where = { backend: engine.dialect.name, host: host?.name ?? THIS_HOST };
   try {
     const [listed, dormant] = await Promise.all([listContainers(engine, scope), marksOf(engine, scope)]);
     const { ours, foreign } = sortOut(listed, scope);
@@ -46,7 +47,7 @@ export async function observe(
     const runtimes = seen.filter((runtime) => runtime !== undefined);
     return { status: "complete", ...where, runtimes, foreign, dormant };
   } catch (thrown) {
-    const { kind, message, hint } = dockerError(thrown, "observe containers");
+    const { kind, message, hint } = dockerError(thrown, "observe containers", engine.dialect.name);
     return { status: "unobserved", ...where, kind, message, hint };
   }
 }
@@ -144,10 +145,12 @@ export async function inspectRuntime(
   const labels = container === undefined ? undefined : decodeLabels(container.Config.Labels);
   if (container === undefined || labels === undefined) return undefined;
   const [image, info] = await Promise.all([facts.image(container.Image), facts.info()]);
-  const created = tryReadValues(labels.spec.values);
-  const ref = labels.image?.ref ?? container.Config.Image;
+  const { dialect } = engine;
+  const created = tryReadValues(labels.spec.values, dialect.name);
+  const shown = created === undefined ? container : dialect.read(container, created);
+  const ref = labels.image?.ref ?? shown.Config.Image;
   const execs = await countExecs(engine, container, created?.ready?.command);
-  const unsupported = unsupportedLimits(info);
+  const unsupported = named(unsupportedLimits(info), dialect.name);
   const started = time(container.State.StartedAt);
   const state = stateOf(container);
   return {
@@ -162,10 +165,13 @@ export async function inspectRuntime(
     fields:
       created === undefined
         ? noFields
-        : {
-            ...readFields(container, { created, image, info, ref }),
-            ...(await secretFields(engine, container, created)),
-          },
+        : named(
+            {
+              ...readFields(shown, { created, image, info, ref }),
+              ...(await secretFields(engine, container, created)),
+            },
+            dialect.name,
+          ),
     image: {
       ref,
       kind: "config",
@@ -190,6 +196,10 @@ async function secretFields(
 }
 
 const noFields: Readonly<Record<string, Json>> = {};
+
+function named<T>(fields: Readonly<Record<string, T>>, engine: EngineName): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(fields).map(([path, value]) => [inSection(path, engine), value]));
+}
 
 /** The engine's answer for one container, or undefined when there is none. */
 export async function findContainer(engine: Engine, objectId: string): Promise<Container | undefined> {

@@ -4,6 +4,7 @@ import { create, remove, rename, start, stop, update } from "./apply.ts";
 import { attest } from "./attest.ts";
 import { Engine } from "./client.ts";
 import { deliver } from "./deliver.ts";
+import type { Dialect } from "./dialect.ts";
 import { events } from "./events.ts";
 import { exec } from "./exec.ts";
 import { EngineFacts } from "./facts.ts";
@@ -18,20 +19,20 @@ import { setMark } from "./volumes.ts";
 import { forgetWorkspace } from "./workspaces.ts";
 
 /** Connects with the first call, so that opening never fails. The object holds nothing that could change an engine. */
-export function openReader(host: Host | undefined, deps: DriverDeps): ReadDriver {
-  const engine = new Engine(host, deps.env);
+export function openReader(dialect: Dialect, host: Host | undefined, deps: DriverDeps): ReadDriver {
+  const engine = new Engine(dialect, host, deps.env);
   return readerOf(engine, new EngineFacts(engine, deps.now), host, deps);
 }
 
-export function openDriver(host: Host | undefined, deps: DriverDeps): Driver {
-  const engine = new Engine(host, deps.env);
+export function openDriver(dialect: Dialect, host: Host | undefined, deps: DriverDeps): Driver {
+  const engine = new Engine(dialect, host, deps.env);
   const facts = new EngineFacts(engine, deps.now);
   return {
     ...readerOf(engine, facts, host, deps),
     fetch: (ref, policy, onProgress, wanted) =>
       fetchImage({ engine, facts, env: deps.env }, { ref, policy, wanted }, onProgress),
     removeImage: (imageId) => removeImage(engine, imageId),
-    create: (request) => create(engine, deps, request),
+    create: (request) => create(engine, facts, deps, request),
     start: (objectId) => start(engine, objectId),
     stop: (objectId) => stop(engine, objectId),
     update: (request) => update(engine, request),

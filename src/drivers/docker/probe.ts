@@ -1,18 +1,15 @@
-import type { Probe, ProbeReason } from "../../model/observed.ts";
+import type { Probe } from "../../model/observed.ts";
 import type { Engine } from "./client.ts";
+import type { DegradedRow } from "./dialect.ts";
 import { dockerError } from "./errors.ts";
 import type { EngineFacts } from "./facts.ts";
 import type { Info } from "./wire.ts";
-
-interface Row extends ProbeReason {
-  readonly test: (info: Info) => boolean;
-}
 
 const mentions = (info: Info, word: string): boolean =>
   info.SecurityOptions.some((option) => option.includes(word));
 
 /** What makes an engine less than it seems. Each limit an engine cannot set is one it would ignore in silence. */
-const DEGRADED: readonly Row[] = [
+const DEGRADED: readonly DegradedRow[] = [
   {
     code: "rootless-limits-ignored",
     test: (info) => mentions(info, "name=rootless") && info.CgroupVersion !== "2",
@@ -65,7 +62,7 @@ export async function probe(engine: Engine, facts: EngineFacts): Promise<Probe> 
     await engine.send({ what: "reach the engine", method: "GET", path: "/_ping", timeout: 10_000 });
     info = await facts.info();
   } catch (thrown) {
-    const error = dockerError(thrown, "reach the engine");
+    const error = dockerError(thrown, "reach the engine", engine.dialect.name);
     const code = error.kind === "denied" ? "denied" : "unreachable";
     const fix = error.hint ?? "check the endpoint";
     return { status: "unavailable", reasons: [{ code, message: error.message, fix }] };
@@ -82,10 +79,8 @@ export async function probe(engine: Engine, facts: EngineFacts): Promise<Probe> 
       ],
     };
   }
-  const reasons = DEGRADED.filter(({ test }) => test(info)).map(({ code, message, fix }) => ({
-    code,
-    message,
-    fix,
-  }));
+  const reasons = [...DEGRADED, ...engine.dialect.degraded]
+    .filter(({ test }) => test(info))
+    .map(({ code, message, fix }) => ({ code, message, fix }));
   return reasons.length === 0 ? { status: "ready" } : { status: "degraded", reasons };
 }

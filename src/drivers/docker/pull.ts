@@ -39,7 +39,7 @@ export async function pull(
     }
     if (quiet.signal.aborted) throw quiet.signal.reason;
   } catch (thrown) {
-    throw dockerError(thrown, `pull image ${ref}`);
+    throw dockerError(thrown, `pull image ${ref}`, engine.dialect.name);
   } finally {
     clearTimeout(timer);
   }

@@ -2,26 +2,30 @@ import { LABEL_PREFIX } from "../../model/labels.ts";
 import { namesFor } from "../../model/secret-use.ts";
 import type { Host, Settings } from "../../model/settings.ts";
 import type { Requirement } from "../driver.ts";
+import type { Dialect } from "./dialect.ts";
+import type { EngineName } from "./endpoint.ts";
 import { isRemote, parseEndpoint } from "./endpoint.ts";
 import { parseReference } from "./reference.ts";
 import type { Section } from "./section.ts";
-import { readSection } from "./section.ts";
+import { inSection, readSection } from "./section.ts";
 import { tmpfsEntry } from "./spec.ts";
 
 /** Dockerd refuses less. */
 const MIN_MEMORY = 6 * 1024 * 1024;
 
-interface Facts {
+export interface RequirementFacts {
   readonly section: Section;
   readonly settings: Settings;
   readonly host: Host | undefined;
+  readonly engine: EngineName;
 }
 
-interface Rule {
+export interface Rule {
   readonly code: string;
   readonly path: string;
   /** What is wrong, or undefined. */
-  readonly check: (facts: Facts) => string | undefined;
+  readonly check: (facts: RequirementFacts) => string | undefined;
+  /** `{engine}` stands for the engine's name, which is also its config section. */
   readonly hint: string;
 }
 
@@ -31,8 +35,8 @@ const RULES: readonly Rule[] = [
   {
     code: "image-required",
     path: "docker.image",
-    check: ({ section }) => when(section.image === undefined, "the docker backend needs an image"),
-    hint: 'set sandbox.docker.image, such as "debian:12-slim"',
+    check: ({ section, engine }) => when(section.image === undefined, `the ${engine} backend needs an image`),
+    hint: 'set sandbox.{engine}.image, such as "debian:12-slim"',
   },
   {
     code: "image-not-in-a-registry",
@@ -71,7 +75,7 @@ const RULES: readonly Rule[] = [
         section.memory_swap !== undefined && section.memory === undefined,
         "memory_swap needs a memory limit",
       ),
-    hint: "set docker.memory as well",
+    hint: "set {engine}.memory as well",
   },
   {
     code: "swap-below-memory",
@@ -99,9 +103,9 @@ const RULES: readonly Rule[] = [
   {
     code: "bind-on-remote",
     path: "docker.binds",
-    check: ({ section, host }) =>
+    check: ({ section, host, engine }) =>
       when(
-        section.binds.length > 0 && isRemote(host),
+        section.binds.length > 0 && isRemote(host, engine),
         `a bind's source would be a path of host "${host?.name ?? ""}", not of this machine`,
       ),
     hint: "put what the sandbox needs into its workspace or its image",
@@ -120,35 +124,42 @@ const RULES: readonly Rule[] = [
   {
     code: "host-without-docker",
     path: "host",
-    check: ({ host }) =>
+    check: ({ host, engine }) =>
       when(
-        host !== undefined && host.docker === undefined,
-        `host "${host?.name ?? ""}" has no docker endpoint`,
+        host !== undefined && host[engine] === undefined,
+        `host "${host?.name ?? ""}" has no ${engine} endpoint`,
       ),
-    hint: 'set docker = "ssh://user@host", "tcp://host:port" or "unix:///path" in its table',
+    hint: 'set {engine} = "ssh://user@host", "tcp://host:port" or "unix:///path" in its table',
   },
   {
     code: "endpoint-invalid",
     path: "host",
-    check: ({ host }) =>
-      when(
-        host?.docker !== undefined && parseEndpoint(host.docker) === undefined,
-        `host "${host?.name ?? ""}" has a docker endpoint that is not understood`,
-      ),
+    check: ({ host, engine }) => {
+      const written = host?.[engine];
+      return when(
+        written !== undefined && parseEndpoint(written, engine) === undefined,
+        `host "${host?.name ?? ""}" has a ${engine} endpoint that is not understood`,
+      );
+    },
     hint: 'use "ssh://user@host", "tcp://host:port" or "unix:///path"',
   },
 ];
 
 /** What is missing or contradictory, in the order of the table. */
-export function requirements(settings: Settings, host: Host | undefined): readonly Requirement[] {
-  const facts = { section: readSection(settings.options), settings, host };
-  return RULES.flatMap(({ check, ...rule }) => {
+export function requirements(
+  settings: Settings,
+  host: Host | undefined,
+  { name: engine, rules }: Pick<Dialect, "name" | "rules">,
+): readonly Requirement[] {
+  const facts = { section: readSection(settings.options), settings, host, engine };
+  return [...RULES, ...rules].flatMap(({ code, path, check, hint }) => {
     const message = check(facts);
-    return message === undefined ? [] : [{ path: rule.path, code: rule.code, message, hint: rule.hint }];
+    if (message === undefined) return [];
+    return [{ path: inSection(path, engine), code, message, hint: hint.replaceAll("{engine}", engine) }];
   });
 }
 
-function mountConflict({ section, settings }: Facts): string | undefined {
+function mountConflict({ section, settings }: RequirementFacts): string | undefined {
   const seen = new Set([settings.workspace.target]);
   const targets = [
     ...section.tmpfs.map((text) => tmpfsEntry(text)[0]),

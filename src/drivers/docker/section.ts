@@ -1,11 +1,12 @@
 import * as z from "zod";
 import { SandkeepError } from "../../errors.ts";
-import type { Json } from "../../model/json.ts";
+import type { Json, JsonObject } from "../../model/json.ts";
+import type { EngineName } from "./endpoint.ts";
 
 const bind = z.object({ source: z.string(), target: z.string(), mode: z.enum(["ro", "rw"]) });
 const ulimit = z.union([z.number(), z.object({ soft: z.number(), hard: z.number() })]);
 
-/** `[sandbox.docker]` as the driver reads it, from settings and back from a spec: the same keys, the same units. */
+/** `[sandbox.docker]` or `[sandbox.podman]` as the driver reads it, from settings and back from a spec: the same keys, the same units. */
 const sectionSchema = z.object({
   image: z.string().optional(),
   image_policy: z.enum(["missing", "pin", "track", "never"]).default("missing"),
@@ -61,19 +62,28 @@ const valuesSchema = z.object({
   ready: z.object({ command: z.array(z.string()) }).optional(),
 });
 
-/** A spec's values as this driver needs them. */
+/** A spec's values as this driver needs them; `docker` is the engine's own section, whatever its name. */
 export interface DockerSpec extends z.infer<typeof valuesSchema> {
   readonly docker: Section;
 }
 
 /** Undefined for values that another tool or version wrote: labels are not trusted to be well-formed. */
-export function tryReadValues(values: Json): DockerSpec | undefined {
-  const parsed = valuesSchema.extend({ docker: sectionSchema }).safeParse(values);
+export function tryReadValues(values: JsonObject, engine: EngineName = "docker"): DockerSpec | undefined {
+  const parsed = valuesSchema
+    .extend({ docker: sectionSchema })
+    .safeParse({ ...values, docker: values[engine] });
   return parsed.success ? parsed.data : undefined;
 }
 
-export function readValues(values: Json): DockerSpec {
-  const found = tryReadValues(values);
+export function readValues(values: JsonObject, engine: EngineName = "docker"): DockerSpec {
+  const found = tryReadValues(values, engine);
   if (found !== undefined) return found;
-  throw new SandkeepError("a docker spec is malformed", { code: "INTERNAL", blame: "tool" });
+  throw new SandkeepError(`a ${engine} spec is malformed`, { code: "INTERNAL", blame: "tool" });
+}
+
+const SECTION = "docker.";
+
+/** A path of the docker section as the engine's own section has it: shared code names `docker.memory`. */
+export function inSection(path: string, engine: EngineName): string {
+  return path.startsWith(SECTION) ? `${engine}.${path.slice(SECTION.length)}` : path;
 }

@@ -198,6 +198,8 @@ export const infoSchema = z.object({
   CpuCfsQuota: supported,
   PidsLimit: supported,
   ID: text,
+  Name: text,
+  DockerRootDir: text,
   RegistryConfig: z
     .object({ IndexConfigs: z.record(z.string(), z.object({ Secure: supported })).nullish() })
     .nullish()

@@ -41,6 +41,8 @@ export async function forgetWorkspace(engine: Engine, scope: ObserveScope, addre
     volumeListSchema,
   );
   for (const { Name, Labels } of Volumes) {
+    // Some engines list what has any of the labels; a dormancy mark has the first two.
+    if (Labels[STAMP_LABEL] === undefined) continue;
     if (foreignVolume(scope, address, Labels) === undefined) await removeVolume(engine, Name);
   }
 }

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Host } from "../../../src/model/settings.ts";
 import { parseEndpoint, resolveEndpoint } from "../../../src/drivers/docker/endpoint.ts";
 import { registryAuth, registryOf } from "../../../src/drivers/docker/registry-auth.ts";
 
@@ -28,6 +29,38 @@ describe("an endpoint", () => {
     "",
   ])("%j is refused", (text) => {
     expect(parseEndpoint(text)).toBeUndefined();
+  });
+});
+
+describe("where podman listens", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "sandkeep-run-"));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+  const find = (env: Readonly<Record<string, string>>, host?: Host) => resolveEndpoint(host, env, "podman");
+
+  it("is the host's table, CONTAINER_HOST, the user's own socket where there is one, or the machine's", async () => {
+    const system = { kind: "unix", socket: "/run/podman/podman.sock" };
+    const env = { XDG_RUNTIME_DIR: folder, DOCKER_HOST: "unix:///docker.sock", CONTAINER_HOST: "" };
+    expect(await find({})).toEqual(system);
+    expect(await find(env)).toEqual(system);
+    await mkdir(join(folder, "podman"));
+    await writeFile(join(folder, "podman", "podman.sock"), "");
+    expect(await find(env)).toEqual({ kind: "unix", socket: join(folder, "podman", "podman.sock") });
+    const fromEnv = { ...env, CONTAINER_HOST: "ssh://core@box:22" };
+    expect(await find(fromEnv)).toMatchObject({ kind: "ssh", socket: "/run/podman/podman.sock" });
+    const host = { name: "b", docker: "unix:///d.sock", podman: "unix:///p.sock", labels: {} };
+    expect(await find(fromEnv, host)).toEqual({ kind: "unix", socket: "/p.sock" });
+    expect(await find(env, { name: "b", docker: "unix:///d.sock", labels: {} })).toMatchObject({
+      kind: "unix",
+    });
+  });
+
+  it("is told apart from what is no endpoint", async () => {
+    const asked = find({ CONTAINER_HOST: "podman.sock" });
+    await expect(asked).rejects.toMatchObject({ code: "DOCKER_ENDPOINT_INVALID" });
+    await expect(asked).rejects.toThrow(/CONTAINER_HOST is not a podman endpoint/);
   });
 });
 

@@ -1,0 +1,49 @@
+import type { JsonObject } from "../../model/json.ts";
+import type { FieldRow } from "../../model/fields.ts";
+import type { ProbeReason } from "../../model/observed.ts";
+import type { EngineName } from "./endpoint.ts";
+import { dockerFields } from "./fields.ts";
+import type { Rule } from "./requirements.ts";
+import type { DockerSpec } from "./section.ts";
+import type { Container, Info } from "./wire.ts";
+
+/** What makes an engine less than it seems. */
+export interface DegradedRow extends ProbeReason {
+  readonly test: (info: Info) => boolean;
+}
+
+/** What a create is made for, when an engine needs more than its body. */
+export interface WriteContext {
+  readonly spec: DockerSpec;
+  readonly info: Info;
+}
+
+/**
+ * What tells one engine that speaks the Docker API from another, as data. The rest of this folder follows Docker and
+ * asks a dialect, never an engine's name.
+ */
+export interface Dialect {
+  readonly name: EngineName;
+  readonly fields: readonly FieldRow[];
+  /** What `validate` refuses besides what no engine takes. */
+  readonly rules: readonly Rule[];
+  readonly degraded: readonly DegradedRow[];
+  /** True for an engine that makes a bind's missing source as an empty folder instead of refusing. */
+  readonly makesSources: boolean;
+  /** Stable id of the engine itself. */
+  readonly engineId: (info: Info) => string;
+  /** A body as Docker would take it, as this engine takes it; absent where that is the same. */
+  readonly write?: (body: JsonObject, context: WriteContext) => JsonObject;
+  /** An answer of this engine as Docker would have shown the container. */
+  readonly read: (container: Container, created: DockerSpec) => Container;
+}
+
+export const docker: Dialect = {
+  name: "docker",
+  fields: dockerFields,
+  rules: [],
+  degraded: [],
+  makesSources: false,
+  engineId: ({ ID }) => ID,
+  read: (container) => container,
+};

@@ -1,0 +1,38 @@
+import type { Host, Settings } from "../../model/settings.ts";
+import type { WorkspaceProvider } from "../../model/spec.ts";
+import type { DriverModule } from "../driver.ts";
+import { capabilities } from "./capabilities.ts";
+import type { Dialect } from "./dialect.ts";
+import { isRemote } from "./endpoint.ts";
+import { requirements } from "./requirements.ts";
+import { normalise } from "./spec.ts";
+
+/** The driver for one dialect. Data and pure functions; the client library is loaded by the first call to an engine. */
+export function engineModule(dialect: Dialect): DriverModule {
+  return {
+    backend: dialect.name,
+    capabilities,
+    fields: dialect.fields,
+    provider: (settings, host) => provider(settings, host, dialect),
+    require: (settings, host) => requirements(settings, host, dialect),
+    notes: () => [],
+    normalise,
+    openReader: async (host, deps) => {
+      const { openReader } = await import("./open.ts");
+      return openReader(dialect, host, deps);
+    },
+    open: async (host, deps) => {
+      const { openDriver } = await import("./open.ts");
+      return openDriver(dialect, host, deps);
+    },
+  };
+}
+
+/**
+ * An engine of this machine sees the workspace itself; another one gets a seeded volume that is canonical there.
+ * Without access the runtime has an anonymous volume of its own, which goes away with it.
+ */
+function provider(settings: Settings, host: Host | undefined, dialect: Dialect): WorkspaceProvider {
+  if (settings.workspace.access === "none") return "own";
+  return isRemote(host, dialect.name) ? "volume" : "bind";
+}
