@@ -24,7 +24,6 @@ export type ImportedKey = Readonly<z.infer<typeof importedKeySchema>>;
 
 /** A default of the other tool, written out because sandkeep's own differs. */
 const keptDefaultSchema = z.strictObject({ to: z.string(), note: z.string() });
-export type KeptDefault = Readonly<z.infer<typeof keptDefaultSchema>>;
 
 /** Answer of `import`. */
 export const importSchema = z.strictObject({
