@@ -375,6 +375,41 @@ export interface Sandbox {
      */
     max_wait?: string | "off" | 0;
   };
+  /**
+   * What is kept of the files written in a sandbox before it is removed or replaced.
+   */
+  salvage?: {
+    /**
+     * Whether a bundle of what was written inside is kept before a sandbox is removed or replaced; unattended: unless a person asked for it with recreate or destroy.
+     */
+    when?: "off" | "unattended" | "always";
+    /**
+     * Paths and globs of what is kept, each with all that is below it; everything by default.
+     *
+     * @minItems 1
+     */
+    include?: [string, ...string[]];
+    /**
+     * Paths and globs of what is not kept, such as caches.
+     */
+    exclude?: string[];
+    /**
+     * The most one bundle may hold, such as "1GiB", or "unlimited".
+     */
+    max_bytes?: string | number | "unlimited";
+    /**
+     * What to do about more: leave the sandbox as it is, or leave out what does not fit.
+     */
+    oversize?: "fail" | "truncate";
+    /**
+     * Newest bundles kept of one sandbox, or "all".
+     */
+    keep?: number | "all";
+    /**
+     * Older bundles give way to a new one of the same sandbox. "off" keeps them.
+     */
+    max_age?: string | "off" | 0;
+  };
   docker?: ContainerSettings;
   podman?: ContainerSettings1;
   /**
@@ -894,6 +929,41 @@ export interface Sandbox1 {
      * How long `when = "idle"` waits before it replaces anyway. "off" waits on.
      */
     max_wait?: string | "off" | 0;
+  };
+  /**
+   * What is kept of the files written in a sandbox before it is removed or replaced.
+   */
+  salvage?: {
+    /**
+     * Whether a bundle of what was written inside is kept before a sandbox is removed or replaced; unattended: unless a person asked for it with recreate or destroy.
+     */
+    when?: "off" | "unattended" | "always";
+    /**
+     * Paths and globs of what is kept, each with all that is below it; everything by default.
+     *
+     * @minItems 1
+     */
+    include?: [string, ...string[]];
+    /**
+     * Paths and globs of what is not kept, such as caches.
+     */
+    exclude?: string[];
+    /**
+     * The most one bundle may hold, such as "1GiB", or "unlimited".
+     */
+    max_bytes?: string | number | "unlimited";
+    /**
+     * What to do about more: leave the sandbox as it is, or leave out what does not fit.
+     */
+    oversize?: "fail" | "truncate";
+    /**
+     * Newest bundles kept of one sandbox, or "all".
+     */
+    keep?: number | "all";
+    /**
+     * Older bundles give way to a new one of the same sandbox. "off" keeps them.
+     */
+    max_age?: string | "off" | 0;
   };
   docker?: ContainerSettings;
   podman?: ContainerSettings1;

@@ -37,6 +37,13 @@ import {
   runTailSchema,
 } from "../src/model/run.ts";
 import { triageSchema } from "../src/model/triage.ts";
+import {
+  bundleExtractSchema,
+  bundleListSchema,
+  bundlePruneSchema,
+  listedBundleSchema,
+  salvageSettingsSchema,
+} from "../src/model/salvage.ts";
 import { sourceSchema } from "../src/model/source.ts";
 
 interface Format {
@@ -129,6 +136,12 @@ const FORMATS: readonly Format[] = [
       "Answers of `sandkeep runs bundle` and `verify-bundle` with --json, and a bundle's `manifest.json`, in this order.",
   },
   {
+    name: "salvage",
+    schema: z.union([bundleListSchema, bundleExtractSchema, bundlePruneSchema]),
+    io: "output",
+    description: "Answers of `sandkeep salvage list`, `extract` and `prune` with --json, in this order.",
+  },
+  {
     name: "validate",
     schema: z.strictObject({ ok: z.boolean(), diagnostics: z.array(diagnosticSchema) }),
     io: "output",
@@ -154,6 +167,8 @@ const PARTS: Readonly<Record<string, z.ZodType>> = {
   RunManifest: runManifestSchema,
   ExplainedAgent: explainedAgentSchema,
   ToolVerdict: toolVerdictSchema,
+  ListedBundle: listedBundleSchema,
+  SalvageSettings: salvageSettingsSchema,
 };
 
 type JsonSchema = z.core.JSONSchema.JSONSchema;

@@ -171,6 +171,23 @@ export type GraphNode =
       paths: string[];
     }
   | {
+      op: "salvage";
+      id: string;
+      address: string;
+      backend: string;
+      host: string;
+      depends_on: string[];
+      after: string[];
+      on_failure: string[];
+      compensates: boolean;
+      idempotency_key: string;
+      timeout_s: number;
+      cause: string;
+      object_id: string;
+      workspace: "keep" | "delete";
+      settings: SalvageSettings;
+    }
+  | {
       op: "remove";
       id: string;
       address: string;
@@ -346,12 +363,18 @@ export interface Change {
     busy: number;
     idle_s: number | null;
     rw_bytes: number | null;
+    rw_files: number | null;
+    rw_deleted: number | null;
+    rw_paths: string[];
+    rw_more: boolean;
+    salvage: boolean;
     workspace: "kept" | "reseeded" | "lost";
   };
   protection: {
     protected: boolean;
     rule: string | null;
   };
+  salvage: SalvageSettings | null;
   secrets: {
     [k: string]: string;
   };
@@ -376,6 +399,15 @@ export interface Source {
   file: string;
   line: number;
   column: number;
+}
+export interface SalvageSettings {
+  when: "off" | "unattended" | "always";
+  include: string[];
+  exclude: string[];
+  max_bytes: number | "unlimited";
+  oversize: "fail" | "truncate";
+  keep: number | "all";
+  max_age: number | "off";
 }
 export interface Diagnostic {
   severity: "error" | "warning" | "info";

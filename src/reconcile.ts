@@ -10,6 +10,7 @@ import type { ApplyResult } from "./model/outcome.ts";
 import type { Plan } from "./model/plan.ts";
 import type { PausedRollout } from "./model/rollout.ts";
 import { decideAll, planFrom } from "./plan/decide.ts";
+import { withLosses } from "./plan/losses.ts";
 import type { Engine, SurveyRequest } from "./plan/survey.ts";
 import { survey } from "./plan/survey.ts";
 import type { Invalid, LoadedFleet } from "./policy/fleet.ts";
@@ -40,7 +41,9 @@ export async function planFleet(
 ): Promise<{ readonly status: "planned"; readonly plan: Plan } | Invalid> {
   const seen = await survey(engine, surveyRequest(request));
   if (seen.status === "invalid") return seen;
-  return { status: "planned", plan: planFrom(seen, decideAll(seen, request), request, engine.toolVersion) };
+  const decisions = decideAll(seen, request);
+  const weighed = await withLosses(engine, seen, decisions);
+  return { status: "planned", plan: planFrom(weighed, decisions, request, engine.toolVersion) };
 }
 
 /** Plans and, once approved, applies exactly that plan, as the fleet's single writer in this state directory. */
@@ -52,9 +55,10 @@ export async function reconcile(
   const own = await takeFleet(engine, request, options);
   if ("status" in own) return own;
   await using lease = own.lease;
-  const seen = await survey(engine, surveyRequest(request, own.config));
-  if (seen.status === "invalid") return seen;
-  const decisions = decideAll(seen, request, options.skip, options.paused);
+  const surveyed = await survey(engine, surveyRequest(request, own.config));
+  if (surveyed.status === "invalid") return surveyed;
+  const decisions = decideAll(surveyed, request, options.skip, options.paused);
+  const seen = await withLosses(engine, surveyed, decisions);
   const plan = planFrom(seen, decisions, request, engine.toolVersion);
   if (!(await options.approve(plan))) return { status: "declined", plan };
   const { parallelism, signal } = options;

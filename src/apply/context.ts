@@ -3,6 +3,7 @@ import type { EventSink } from "../model/event.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { Change, GraphNode, Plan } from "../model/plan.ts";
 import type { ImageIdentity } from "../model/spec.ts";
+import type { FleetState } from "../state/directory.ts";
 import type { Journal } from "../state/journal.ts";
 import type { Wait } from "../util/wait.ts";
 
@@ -34,6 +35,8 @@ export interface ApplyContext {
   ) => Promise<Record<string, string>>;
   /** Told at once of each image that was pulled, so that it is known later whose it is. */
   readonly pulled?: (image: PulledImage) => Promise<void>;
+  /** Where what is kept of removed runtimes goes. */
+  readonly state: FleetState;
   /** Base of the state directory: never part of a workspace that is copied. */
   readonly stateDir: string;
   /** Ids of what was created; steps add to it. */

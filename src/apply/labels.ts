@@ -38,6 +38,7 @@ export function createdLabels(input: {
     ...(image === undefined ? {} : { image }),
     secrets: change.secrets,
     protect: change.protection.protected,
+    ...(change.salvage === null ? {} : { salvage: change.salvage }),
     owner: input.owner,
     created_at: now,
     candidate_until: now + CANDIDATE_MS,
@@ -46,7 +47,14 @@ export function createdLabels(input: {
 
 /** Where labels can change, they follow the spec, so that the next look knows what was last applied. */
 export function updatedLabels(labels: RuntimeLabels, change: Change, spec: Spec): RuntimeLabels {
-  return { ...labels, spec, spec_hash: hashOf(change), protect: change.protection.protected };
+  const { salvage: _, ...rest } = labels;
+  return {
+    ...rest,
+    spec,
+    spec_hash: hashOf(change),
+    protect: change.protection.protected,
+    ...(change.salvage === null ? {} : { salvage: change.salvage }),
+  };
 }
 
 function hashOf(change: Change): SpecHash {

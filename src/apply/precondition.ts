@@ -17,7 +17,14 @@ export class Stale extends Error {
 }
 
 /** Steps that disturb something which exists. */
-const DISTURBING: ReadonlySet<GraphNode["op"]> = new Set(["stop", "remove", "update", "rename", "start"]);
+const DISTURBING: ReadonlySet<GraphNode["op"]> = new Set([
+  "stop",
+  "salvage",
+  "remove",
+  "update",
+  "rename",
+  "start",
+]);
 
 /**
  * The check before a change first disturbs what it found: still the same object, still as planned, and not come
@@ -84,7 +91,7 @@ async function recheckLeftover(node: GraphNode, run: ChangeRun, context: ApplyCo
 }
 
 /** Steps after which nobody can go on working in the runtime as it was. */
-const ENDING: ReadonlySet<GraphNode["op"]> = new Set(["stop", "remove", "rename", "mark"]);
+const ENDING: ReadonlySet<GraphNode["op"]> = new Set(["stop", "salvage", "remove", "rename", "mark"]);
 
 async function recheck(run: ChangeRun, node: GraphNode, context: ApplyContext): Promise<void> {
   const { change } = run;

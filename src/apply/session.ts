@@ -18,6 +18,7 @@ import { driverDeps, fleetOf } from "../plan/survey.ts";
 import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
 import { resolveSecret } from "../resolve/secrets.ts";
 import { forgetActivity, readActivity } from "../state/activity.ts";
+import { sweepBundles } from "../state/bundles.ts";
 import { lockAddress } from "../state/address-lock.ts";
 import { recordDeferred } from "../state/deferred.ts";
 import type { FleetState } from "../state/directory.ts";
@@ -83,6 +84,7 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
     for (const ref of seen.engines) {
       if (used.has(engineKey(ref))) await openInto(drivers, ref, input);
     }
+    if (plan.graph.some((node) => node.op === "salvage")) await sweepBundles(state);
     await using journal = await openJournal(state, { planId: plan.plan_id, now: () => engine.now() });
     return await apply({
       plan,
@@ -100,6 +102,7 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       heldNow: (address) => heldNow(state, address, engine.now()),
       secretsFor: (change, values, use) => secretsFor(input, change, values, use),
       pulled: (image) => recordPulled(state, image, engine.now()),
+      state,
       stateDir: engine.stateDir,
       made,
       calls: { read: seen.reads, write: 0 },

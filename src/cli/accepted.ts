@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { listWords } from "../util/suggestion.ts";
 import { usageError } from "./exit-codes.ts";
 import type { Invocation } from "./invocation.ts";
-import { HONOURED } from "./verbs.ts";
+import { HONOURED } from "./honoured.ts";
 
 type Given = Pick<Invocation, "verb" | "options" | "globals" | "env" | "cwd">;
 

@@ -23,6 +23,11 @@ export function switchOption({ options }: From, key: string): boolean {
   return options[key] === true;
 }
 
+/** `--no-salvage` as part of a plan's request. */
+export function salvageOption({ options }: From): { readonly no_salvage?: boolean } {
+  return options["salvage"] === false ? { no_salvage: true } : {};
+}
+
 /** Milliseconds; `off` and `0` say that there is to be no such limit. */
 export function durationOption(from: From, key: string): number | "off" | undefined {
   const text = textOption(from, key);

@@ -14,47 +14,6 @@ export interface Verb {
   readonly load: () => Promise<CommandModule>;
 }
 
-/** A global flag that not every verb can honour. Those that only shape how a verb answers hold for all. */
-export interface SelectiveFlag {
-  readonly flag: "--file" | "--fleet" | "--target";
-  /** Key among commander's option values. */
-  readonly key: string;
-  readonly env: string;
-  /** Others refuse it: ignored, it would let a verb do something else than was asked. */
-  readonly verbs: readonly string[];
-  /** Verbs that refuse the twin in the environment too; to the rest it says nothing. */
-  readonly twinRefusedBy: readonly string[];
-}
-
-const GOING_BY_A_CONFIG =
-  "init validate explain plan apply watch list inspect recreate prune images destroy run shell runs hold release";
-
-export const HONOURED: readonly SelectiveFlag[] = [
-  {
-    flag: "--file",
-    key: "file",
-    env: "SANDKEEP_FILE",
-    verbs: GOING_BY_A_CONFIG.split(" "),
-    twinRefusedBy: [],
-  },
-  {
-    flag: "--fleet",
-    key: "fleet",
-    env: "SANDKEEP_FLEET",
-    verbs: ["init", "import", "list", "inspect", "prune", "destroy", "runs", "hold", "release"],
-    // Verbs that go by a config compare it with the config's own fleet.
-    twinRefusedBy: [],
-  },
-  {
-    flag: "--target",
-    key: "target",
-    env: "SANDKEEP_TARGET",
-    verbs: ["plan", "apply", "list", "recreate", "prune", "destroy"],
-    // It would change the whole fleet.
-    twinRefusedBy: ["watch"],
-  },
-];
-
 const YES: VerbOption = { flags: "-y, --yes", about: "do not ask" };
 const PARALLELISM: VerbOption = { flags: "--parallelism <n>", about: "steps at once on one engine" };
 const REPLACE: VerbOption = {
@@ -62,6 +21,7 @@ const REPLACE: VerbOption = {
   about: "replace it although nothing drifted; may be repeated",
   repeated: true,
 };
+const NO_SALVAGE: VerbOption = { flags: "--no-salvage", about: "keep no bundle of what goes" };
 const MAX_DESTROY: VerbOption = {
   flags: "--max-destroy <n>",
   about: "allow this many orphans to be removed",
@@ -198,6 +158,7 @@ export const VERBS: readonly Verb[] = [
       { flags: "--drifted", about: "those that differ from the config" },
       YES,
       { flags: "--force", about: "same as --yes" },
+      NO_SALVAGE,
       PARALLELISM,
     ],
     load: () => import("./commands/recreate.ts"),
@@ -211,6 +172,7 @@ export const VERBS: readonly Verb[] = [
       { flags: "--idle <duration>", about: "idle for this long, whatever the config says" },
       { flags: "--older-than <duration>", about: "older than this, whatever the config says" },
       { flags: "--orphans", about: "also what is no longer declared" },
+      NO_SALVAGE,
       YES,
     ],
     load: () => import("./commands/prune.ts"),
@@ -226,12 +188,27 @@ export const VERBS: readonly Verb[] = [
     load: () => import("./commands/images.ts"),
   },
   {
+    name: "salvage",
+    about: "show, extract or remove what was kept of removed sandboxes",
+    args: [
+      ["<action>", "list, extract or prune"],
+      ["[id]", "extract: which bundle; the start of its id will do"],
+    ],
+    options: [
+      { flags: "--output <folder>", about: "extract: a folder that does not exist yet, or an empty one" },
+      { flags: "--older-than <duration>", about: "prune: bundles older than this" },
+      { flags: "--dry-run", about: "prune: only say what would be removed" },
+    ],
+    load: () => import("./commands/salvage.ts"),
+  },
+  {
     name: "destroy",
     about: "remove runtimes and their workspaces",
     args: [["[addresses...]", "their addresses"]],
     options: [
       { flags: "--all", about: "everything of the fleet" },
       { flags: "--unprotect", about: "also what is protected" },
+      NO_SALVAGE,
       YES,
     ],
     load: () => import("./commands/destroy.ts"),

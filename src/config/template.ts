@@ -31,6 +31,10 @@ ${BACKEND_SECTIONS[backend] ?? ""}[sandbox.prune]
 idle    = "24h"   # unused for this long, a sandbox is removed until its next use; "off" keeps it
 max_age = "7d"
 
+# [sandbox.salvage]
+# when    = "always"   # keep a bundle of what was written inside before a sandbox goes: off, unattended, always
+# exclude = ["/root/.cache"]
+
 # One table an agent. Session "main" exists without being declared.
 [agents.main]
 # sessions = ["main", "review"]

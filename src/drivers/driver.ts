@@ -10,10 +10,11 @@ import type { FieldRow } from "../model/fields.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { RuntimeLabels } from "../model/labels.ts";
 import { slotNames } from "../model/names.ts";
-import type { DormancyMark, Observation, ObservedRuntime, Probe } from "../model/observed.ts";
+import type { DormancyMark, Observation, ObservedRuntime, Probe, RuntimeChanges } from "../model/observed.ts";
 import type { Host, Settings } from "../model/settings.ts";
 import type { ImageIdentity, Spec, WorkspaceProvider } from "../model/spec.ts";
 import type { PathFacts } from "../util/path-facts.ts";
+import type { SalvageSource, WorkspaceFate } from "../util/salvage-source.ts";
 
 /** Name under which this machine's own engine appears wherever a host is shown. */
 export const THIS_HOST = "local";
@@ -191,6 +192,8 @@ export interface UpdateRequest {
   readonly labels: RuntimeLabels;
 }
 
+export type { SalvagePart, SalvageSource, WorkspaceFate } from "../util/salvage-source.ts";
+
 export type DriverEvent =
   /** Something happened to a runtime of the fleet. */
   | { readonly kind: "changed"; readonly address: string }
@@ -205,6 +208,8 @@ export interface ReadDriver extends AsyncDisposable {
   /** One runtime by its immutable id; undefined when it is gone. */
   inspect(objectId: string): Promise<ObservedRuntime | undefined>;
   health(objectId: string): Promise<HealthReport>;
+  /** What removing the runtime would destroy; undefined when it is gone. Only where `capabilities.changes`. */
+  changes?(objectId: string, workspace: WorkspaceFate): Promise<RuntimeChanges | undefined>;
   /** With `known` given no registry is asked for what the tag means now. */
   resolveImage(ref: string, policy: string, query?: ImageQuery): Promise<ImageState>;
   /** Everything the engine holds; only where `capabilities.images`. */
@@ -228,7 +233,7 @@ export interface Driver extends ReadDriver {
   stop(objectId: string): Promise<void>;
   update(request: UpdateRequest): Promise<void>;
   rename(objectId: string, to: string): Promise<void>;
-  remove(objectId: string, workspace: "keep" | "delete"): Promise<void>;
+  remove(objectId: string, workspace: WorkspaceFate): Promise<void>;
   /** Sets or (with undefined) clears an address's dormancy mark. */
   mark(scope: ObserveScope, address: string, mark: Omit<DormancyMark, "address"> | undefined): Promise<void>;
   /**
@@ -252,6 +257,8 @@ export interface Driver extends ReadDriver {
   putFiles(objectId: string, directory: string, tar: Readable): Promise<void>;
   /** A tar stream of a path in the runtime. */
   getFiles(objectId: string, path: string): Promise<Readable>;
+  /** The contents of what `changes` tells, running or not; undefined when it is gone. Only where `capabilities.changes`. */
+  salvage?(objectId: string, workspace: WorkspaceFate): Promise<SalvageSource | undefined>;
 }
 
 /** What the registry imports: data and pure functions; connecting happens only in `open`. */

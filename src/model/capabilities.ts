@@ -10,6 +10,8 @@ export interface Capabilities {
   readonly images: boolean;
   /** True when the engine can tell which execs run in a runtime. */
   readonly reports_execs: boolean;
+  /** True when the engine can tell, and hand out, what a runtime's removal would destroy. */
+  readonly changes: boolean;
   /** Mutating calls at once on one engine. */
   readonly parallelism: number;
 }

@@ -38,5 +38,7 @@ export interface PlanRequest {
   readonly at?: number;
   /** Overrides `guards.max_destroy`. */
   readonly max_destroy?: number;
+  /** A person's word that nothing is to be kept of what goes. */
+  readonly no_salvage?: boolean;
   readonly detailed_exitcode?: boolean;
 }

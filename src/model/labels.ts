@@ -1,5 +1,7 @@
 import type { Address, RuntimeKind, RuntimeRole } from "./names.ts";
 import { isAddress } from "./names.ts";
+import type { SalvageSettings } from "./salvage.ts";
+import { salvageSettingsSchema } from "./salvage.ts";
 import type { ImageIdentity, Spec, SpecHash } from "./spec.ts";
 
 /** Every key of ours starts with this; config may not set keys that do. */
@@ -24,6 +26,8 @@ export interface RuntimeLabels {
   /** Secret name → `<key id>:<keyed HMAC>`, for secrets that setup or the main program consumed. */
   readonly secrets: Readonly<Record<string, string>>;
   readonly protect: boolean;
+  /** How its files are kept when it is no longer declared and goes; absent where they are not. */
+  readonly salvage?: SalvageSettings;
   /** Id of the state directory that created it. */
   readonly owner: string;
   /** Milliseconds since the epoch. */
@@ -48,6 +52,7 @@ const KEY = {
   image: "sandkeep.image",
   secrets: "sandkeep.secrets",
   protect: "sandkeep.protect",
+  salvage: "sandkeep.salvage",
   owner: "sandkeep.owner",
   createdAt: "sandkeep.created-at",
   candidateUntil: "sandkeep.candidate-until",
@@ -75,6 +80,7 @@ export function encodeLabels(labels: RuntimeLabels): Record<string, string> {
   if (labels.fleet_id !== undefined) text[KEY.fleetId] = labels.fleet_id;
   if (labels.agent !== undefined) text[KEY.agent] = labels.agent;
   if (labels.session !== undefined) text[KEY.session] = labels.session;
+  if (labels.salvage !== undefined) text[KEY.salvage] = JSON.stringify(labels.salvage);
   if (labels.image !== undefined) text[KEY.image] = JSON.stringify(labels.image);
   if (labels.expires_at !== undefined) text[KEY.expiresAt] = String(labels.expires_at);
   return text;
@@ -101,6 +107,7 @@ export function decodeLabels(text: Readonly<Record<string, string>>): RuntimeLab
   if (!fleet || !address || !name || !hash || role === undefined || spec === undefined) return undefined;
   if (!isAddress(address) || !isSpecHash(hash)) return undefined;
   const image = parseImage(text[KEY.image]);
+  const salvage = salvageSettingsSchema.safeParse(parseObject(text[KEY.salvage])).data;
   const expires = text[KEY.expiresAt] === undefined ? undefined : count(text[KEY.expiresAt]);
   return {
     fleet,
@@ -116,6 +123,7 @@ export function decodeLabels(text: Readonly<Record<string, string>>): RuntimeLab
     ...(image === undefined ? {} : { image }),
     secrets: parseStrings(text[KEY.secrets]),
     protect: text[KEY.protect] === "true",
+    ...(salvage === undefined ? {} : { salvage }),
     owner: text[KEY.owner] ?? "",
     created_at: count(text[KEY.createdAt]),
     candidate_until: count(text[KEY.candidateUntil]),

@@ -79,3 +79,23 @@ export interface ProbeReason {
   readonly message: string;
   readonly fix: string;
 }
+
+/** How many paths are told of what a removal would destroy. */
+export const MOST_CHANGED_PATHS = 20;
+
+/**
+ * What goes with a runtime when it is removed: what was written inside since its image, by setup as well as by its
+ * users, and the volumes of its own. Mounted folders, memory file systems and what the engine makes are not among it.
+ */
+export interface RuntimeChanges {
+  /** Bytes of it; with `more`, at least so many. */
+  readonly bytes: number;
+  /** Files, links and empty folders that were added or changed. */
+  readonly files: number;
+  /** Paths of the image that were deleted: a successor has them again. */
+  readonly deleted: number;
+  /** Added or changed paths, sorted; one that ends in `/` stands for all that is below. At most `MOST_CHANGED_PATHS`. */
+  readonly paths: readonly string[];
+  /** True when not all of it was looked at. */
+  readonly more: boolean;
+}

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { diagnosticSchema } from "./diagnostic.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { rolloutPlaceSchema } from "./rollout.ts";
+import { salvageSettingsSchema } from "./salvage.ts";
 import { sourceSchema } from "./source.ts";
 
 const json: z.ZodType<Json> = z.json();
@@ -53,8 +54,18 @@ export const impactSchema = z.strictObject({
   busy: z.int().nonnegative(),
   /** Seconds since the last use; null when unknown. */
   idle_s: z.number().nullable(),
-  /** Writable-layer bytes that a removal destroys; null when not measured. */
+  /** Bytes written inside that the change destroys, at least; null when it destroys nothing or could not be measured. */
   rw_bytes: z.number().nullable(),
+  /** Files, links and empty folders that were added or changed; null as for the bytes. */
+  rw_files: z.int().nullable(),
+  /** Paths of the image that were deleted, which a successor has again; null as for the bytes. */
+  rw_deleted: z.int().nullable(),
+  /** The first of what is destroyed, sorted; one that ends in `/` stands for all that is below. */
+  rw_paths: z.array(z.string()),
+  /** True when there is more than was counted. */
+  rw_more: z.boolean(),
+  /** True when a bundle of it is kept before it goes. */
+  salvage: z.boolean(),
   workspace: z.enum(["kept", "reseeded", "lost"]),
 });
 export type Impact = z.infer<typeof impactSchema>;
@@ -82,6 +93,8 @@ export const changeSchema = z.strictObject({
   precondition: preconditionSchema,
   impact: impactSchema,
   protection: z.strictObject({ protected: z.boolean(), rule: z.string().nullable() }),
+  /** How what is written inside is kept once it goes, for what this change leaves behind; null where it is not. */
+  salvage: salvageSettingsSchema.nullable(),
   /** Secret name → keyed fingerprint to be written at creation. */
   secrets: z.record(z.string(), z.string()),
   /** When a replacement is begun; null for every other change, since only replacements stop what works. */
@@ -133,6 +146,14 @@ export const nodeSchema = z.discriminatedUnion("op", [
     object_id: objectId,
     spec_key: z.string(),
     paths: z.array(z.string()),
+  }),
+  /** Keeps what the removal after it destroys; its failure keeps the runtime. */
+  z.strictObject({
+    op: z.literal("salvage"),
+    ...nodeCommon,
+    object_id: z.string(),
+    workspace: z.enum(["keep", "delete"]),
+    settings: salvageSettingsSchema,
   }),
   z.strictObject({
     op: z.literal("remove"),

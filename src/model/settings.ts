@@ -1,5 +1,6 @@
 import type { JsonObject } from "./json.ts";
 import type { RolloutSettings } from "./rollout.ts";
+import type { SalvageSettings } from "./salvage.ts";
 import type { KeyPath, Source } from "./source.ts";
 
 export type Mode = "off" | "non-main" | "all";
@@ -63,6 +64,7 @@ export interface Settings {
   readonly ready?: ReadySettings;
   readonly prune: PruneSettings;
   readonly disruption: DisruptionSettings;
+  readonly salvage: SalvageSettings;
   /** The section named after `backend` (`[sandbox.docker]`), defaults filled. */
   readonly options: JsonObject;
 }
@@ -133,6 +135,8 @@ export interface ResolvedFleet {
   /** Real path of the folder that relative paths resolve against. */
   readonly root: string;
   readonly agents: readonly ResolvedAgent[];
+  /** Of `[sandbox]`: for runtimes that no agent declares any more. */
+  readonly salvage: SalvageSettings;
   readonly hosts: Readonly<Record<string, Host>>;
   readonly guards: { readonly max_destroy: number | "off"; readonly allow_empty: boolean };
   readonly rollout: RolloutSettings;

@@ -1,6 +1,7 @@
 import type { Decision } from "../diff/diff.ts";
 import type { Capabilities } from "../model/capabilities.ts";
 import type { GraphNode, Op } from "../model/plan.ts";
+import type { SalvageSettings } from "../model/salvage.ts";
 import { sha256 } from "../util/canonical.ts";
 
 /** Seconds a step may take before its outcome counts as unknown; more than any engine gives a stop. */
@@ -15,6 +16,7 @@ const TIMEOUT_S = {
   rename: 30,
   stop: 660,
   update: 60,
+  salvage: 3600,
   remove: 120,
   forget: 120,
   mark: 30,
@@ -54,6 +56,8 @@ export interface GraphContext {
   readonly seed: boolean;
   /** An image that the engine lacks: fetched once for all changes that need it. */
   readonly fetch: GraphNode | undefined;
+  /** What is kept of a runtime that goes; undefined where nothing is. */
+  readonly salvage: SalvageSettings | undefined;
 }
 
 /** A change's nodes, in order; ids, edges and keys depend on nothing but the change itself. */

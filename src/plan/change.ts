@@ -1,10 +1,15 @@
+import type { DesiredRuntime } from "../desire/desire.ts";
 import type { Decision } from "../diff/diff.ts";
 import type { Action, Change, Impact, Reason } from "../model/plan.ts";
-import type { ObservedRuntime } from "../model/observed.ts";
 import type { RolloutPlace } from "../model/rollout.ts";
+import type { ObservedRuntime, RuntimeChanges } from "../model/observed.ts";
+import { MOST_CHANGED_PATHS } from "../model/observed.ts";
+import type { SalvageSettings } from "../model/salvage.ts";
 import type { Spec } from "../model/spec.ts";
 import { canonicalJson, sha256 } from "../util/canonical.ts";
 import { getPath } from "../util/json-path.ts";
+import type { Losses } from "./doomed.ts";
+import { doomedBy } from "./doomed.ts";
 
 /** sha256 over the field-table values and the run state: what a saved plan must find again. */
 export function observedDigest(runtime: ObservedRuntime): string {
@@ -23,6 +28,9 @@ export interface ChangeInput {
   readonly process: boolean;
   /** When it is begun; null for what is no replacement. */
   readonly rollout: RolloutPlace | null;
+  readonly losses: Losses;
+  /** How what the change destroys is kept. */
+  readonly salvage: SalvageSettings | undefined;
 }
 
 /** A decision worded for the plan. Digests are taken only where something will be done. */
@@ -60,9 +68,16 @@ export function buildChange(input: ChangeInput): Change {
     },
     impact: impactOf(input),
     protection: { protected: situation.protected, rule: situation.protected ? "protect" : null },
+    salvage: input.spec_key === null ? null : ownSalvage(desired),
     secrets: { ...input.secrets },
     rollout: input.rollout,
   };
+}
+
+function ownSalvage(desired: DesiredRuntime | undefined): Change["salvage"] {
+  if (desired === undefined || desired.settings.salvage.when === "off") return null;
+  const { include, exclude, ...rest } = desired.settings.salvage;
+  return { ...rest, include: [...include], exclude: [...exclude] };
 }
 
 function whyOf({ situation, verdict }: Decision): string {
@@ -75,7 +90,8 @@ function reasonOf(difference: Reason): Reason {
   return { path, class: difference.class, before, after, source, key, why };
 }
 
-function impactOf({ decision, actions, process }: ChangeInput): Impact {
+function impactOf(input: ChangeInput): Impact {
+  const { decision, actions, process } = input;
   const { situation, verdict } = decision;
   const { usage, current } = situation;
   const replaced = actions.includes("recreate") || actions.includes("remove");
@@ -87,8 +103,37 @@ function impactOf({ decision, actions, process }: ChangeInput): Impact {
     downtime: process && replaced && current?.state === "running",
     busy: usage?.busy ?? 0,
     idle_s: usage?.idle_ms === undefined ? null : Math.round(usage.idle_ms / 1000),
-    rw_bytes: null,
+    ...lossOf(input),
     workspace: replaced && lost ? "lost" : "kept",
+  };
+}
+
+type Loss = Omit<Impact, "downtime" | "busy" | "idle_s" | "workspace">;
+
+const NO_LOSS: Loss = {
+  rw_bytes: null,
+  rw_files: null,
+  rw_deleted: null,
+  rw_paths: [],
+  rw_more: false,
+  salvage: false,
+};
+
+/** All that a change destroys; one part that could not be measured leaves the whole unknown. */
+function lossOf({ decision, actions, losses, salvage }: ChangeInput): Loss {
+  const doomed = actions[0] === "no-op" ? [] : doomedBy(decision);
+  const found = doomed.flatMap(({ object }) => losses.get(object.object_id) ?? []);
+  const kept = doomed.length > 0 && salvage !== undefined;
+  if (doomed.length === 0 || found.length < doomed.length) return { ...NO_LOSS, salvage: kept };
+  const sum = (of: (each: RuntimeChanges) => number): number =>
+    found.reduce((all, each) => all + of(each), 0);
+  return {
+    rw_bytes: sum((each) => each.bytes),
+    rw_files: sum((each) => each.files),
+    rw_deleted: sum((each) => each.deleted),
+    rw_paths: [...new Set(found.flatMap((each) => each.paths))].toSorted().slice(0, MOST_CHANGED_PATHS),
+    rw_more: found.some((each) => each.more),
+    salvage: kept,
   };
 }
 

@@ -56,6 +56,8 @@ export function planFrom(
     modules: seen.modules,
     images: seen.images,
     fingerprints: seen.fingerprints.of,
+    losses: seen.losses,
+    salvage: seen.config?.fleet.salvage,
     holds: seen.facts.holds,
     rollout: seen.config?.fleet.rollout ?? ROLLOUT,
     diagnostics: seen.diagnostics,

@@ -7,7 +7,8 @@ import { isJsonObject } from "../util/json-path.ts";
 /** Every effective setting as one leaf with who said it. Lists are leaves; secrets are told as references. */
 export function flattenSettings(agent: ResolvedAgent): ExplainedAgent["settings"] {
   const { settings } = agent;
-  const { backend, options, secrets, host, ready, env, workspace, prune, disruption, ...plain } = settings;
+  const { backend, options, secrets, host, ready, env, workspace, prune, disruption, salvage, ...plain } =
+    settings;
   const tree: JsonObject = {
     ...plain,
     setup: [...plain.setup],
@@ -19,6 +20,7 @@ export function flattenSettings(agent: ResolvedAgent): ExplainedAgent["settings"
     workspace: { ...workspace },
     prune: { ...prune },
     disruption: { ...disruption },
+    salvage: { ...salvage, include: [...salvage.include], exclude: [...salvage.exclude] },
     [backend]: options,
   };
   const leaves: ExplainedAgent["settings"] = {};

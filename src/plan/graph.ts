@@ -1,8 +1,12 @@
 import type { Decision } from "../diff/diff.ts";
+import type { WorkspaceFate } from "../drivers/driver.ts";
 import { SLOT_SUFFIX } from "../model/names.ts";
 import type { GraphNode } from "../model/plan.ts";
 import type { Chain, GraphContext, NodeDetail } from "./chain.ts";
 import { startChain } from "./chain.ts";
+import { isCandidate } from "./doomed.ts";
+
+type Removal = Extract<Decision["verdict"], { action: "remove" }>;
 
 /**
  * The steps of one change, in order, as a chain: each step needs the one before it. A canonical name proves a finished
@@ -24,6 +28,7 @@ export function changeGraph(context: GraphContext): GraphNode[] {
         });
         break;
       case "remove":
+        if (!isCandidate(repair.object)) keep(chain, context, repair.object.object_id, "keep", [], "repair-");
         chain.add({
           op: "remove",
           id: `repair-remove-${repair.object.object_id.slice(0, 12)}`,
@@ -135,10 +140,28 @@ function replace(chain: Chain, context: GraphContext): void {
   } as const;
   const undo = context.capabilities.lifecycle === "process" ? [chain.compensation(restart)] : [];
   raise(chain, context, undo);
+  // As late as can be: the old one has stopped, its successor is proved, and the way back is still open.
+  keep(chain, context, object_id, "keep", [chain.idOf("undo-remove"), ...undo]);
   const old = { op: "rename", id: "rename-old", object_id, to: name + SLOT_SUFFIX.old } as const;
   chain.add({ ...old, cause: "proof that its successor is healthy" }, [chain.idOf("undo-remove"), ...undo]);
   chain.add({ op: "rename", id: "rename-new", object_id: null, to: name, cause: FINISHED });
   chain.add({ op: "remove", id: "remove-old", object_id, workspace: "keep", cause: "it is replaced" });
+}
+
+/** A failure undoes what was done so far, and what would have been removed stays. */
+function keep(
+  chain: Chain,
+  { salvage: settings }: GraphContext,
+  object_id: string,
+  workspace: WorkspaceFate,
+  undo: readonly string[],
+  prefix = "",
+): void {
+  if (settings === undefined) return;
+  const id = prefix === "" ? "salvage" : `${prefix}salvage-${object_id.slice(0, 12)}`;
+  const cause = "what was written inside goes with it";
+  const copy = { ...settings, include: [...settings.include], exclude: [...settings.exclude] };
+  chain.add({ op: "salvage", id, object_id, workspace, settings: copy, cause }, undo);
 }
 
 function mend(chain: Chain, context: GraphContext): void {
@@ -165,21 +188,38 @@ function mend(chain: Chain, context: GraphContext): void {
   });
 }
 
-function takeAway(
-  chain: Chain,
-  context: GraphContext,
-  verdict: Extract<Decision["verdict"], { action: "remove" }>,
-): void {
+/** What brings back a runtime whose removal is given up. */
+function standBack(chain: Chain, verdict: Removal, object_id: string, runs: boolean): string[] {
+  const cause = "what was written inside could not be kept";
+  const undo: string[] = [];
+  if (runs) undo.push(chain.compensation({ op: "start", id: "undo-start", object_id, cause }));
+  if (verdict.dormant) {
+    const awake = { op: "mark", id: "undo-mark", dormant: false, reason: cause } as const;
+    undo.push(chain.compensation({ ...awake, cause }));
+  }
+  return undo;
+}
+
+function takeAway(chain: Chain, context: GraphContext, verdict: Removal): void {
   const { current, mark } = context.decision.situation;
+  const keeps = context.salvage !== undefined;
   if (verdict.dormant) {
     // Marked first: killed in between, the runtime still exists and is simply pruned again.
     chain.add({ op: "mark", id: "mark", dormant: true, reason: verdict.why, cause: verdict.why });
   }
   if (current !== undefined) {
     const object_id = current.object_id;
-    if (context.capabilities.lifecycle === "process" && current.state === "running") {
-      chain.add({ op: "stop", id: "stop", object_id, cause: verdict.why });
-    }
+    const process = context.capabilities.lifecycle === "process";
+    // What its engine is starting again would go on changing while it is kept.
+    const runs = current.state === "running" || (keeps && current.state === "restarting");
+    if (process && runs) chain.add({ op: "stop", id: "stop", object_id, cause: verdict.why });
+    keep(
+      chain,
+      context,
+      object_id,
+      verdict.workspace,
+      keeps ? standBack(chain, verdict, object_id, process && runs) : [],
+    );
     chain.add({ op: "remove", id: "remove", object_id, workspace: verdict.workspace, cause: verdict.why });
   }
   if (current === undefined && verdict.workspace === "delete") {

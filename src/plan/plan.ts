@@ -10,6 +10,7 @@ import type { PlanRequest } from "../model/intent.ts";
 import type { Observation } from "../model/observed.ts";
 import type { Blocked, Change, GraphNode, Plan } from "../model/plan.ts";
 import type { RolloutSettings } from "../model/rollout.ts";
+import type { SalvageSettings } from "../model/salvage.ts";
 import { PLAN_FORMAT } from "../model/plan-format.ts";
 import { engineKey } from "../observe/engines.ts";
 import type { ImageFact } from "../observe/images.ts";
@@ -17,11 +18,14 @@ import { imageDoubt, imageKey, planImage } from "../observe/images.ts";
 import { nearestWord } from "../util/suggestion.ts";
 import { getPath } from "../util/json-path.ts";
 import { actionsOf, buildChange, specKey } from "./change.ts";
+import type { GraphContext } from "./chain.ts";
 import { fetchNode } from "./chain.ts";
+import type { Losses } from "./doomed.ts";
 import { planExitCode } from "./exit-code.ts";
 import { changeGraph } from "./graph.ts";
 import { planId } from "./plan-id.ts";
 import { linkRollout, placeRollouts } from "./rollout.ts";
+import { salvageOf } from "./salvage.ts";
 
 export interface PlanInput {
   readonly request: PlanRequest;
@@ -35,6 +39,9 @@ export interface PlanInput {
   readonly modules: Modules;
   readonly images: ReadonlyMap<string, ImageFact>;
   readonly fingerprints: (desired: DesiredRuntime) => Readonly<Record<string, string>>;
+  readonly losses: Losses;
+  /** What the config says of runtimes that no agent declares any more; absent without a config. */
+  readonly salvage: SalvageSettings | undefined;
   readonly holds: readonly Hold[];
   readonly rollout: RolloutSettings;
   readonly diagnostics: readonly Diagnostic[];
@@ -111,10 +118,12 @@ function buildChanges(input: PlanInput): Built {
     }
     const secrets = spec_key === null || desired === undefined ? {} : input.fingerprints(desired);
     const process = input.modules[decision.situation.backend]?.capabilities.lifecycle === "process";
+    const salvage = acts ? salvageOf(decision, input) : undefined;
+    const { losses } = input;
     const rollout = placed.get(decision)?.place ?? null;
-    changes.push(buildChange({ decision, actions, spec_key, secrets, process, rollout }));
+    changes.push(buildChange({ decision, actions, spec_key, secrets, process, rollout, losses, salvage }));
     if (!acts) continue;
-    const nodes = graphOf(input, decision, spec_key, fetches);
+    const nodes = graphOf(input, decision, { spec_key, salvage }, fetches);
     if (placed.has(decision)) replacements.set(decision, nodes);
     else (decision.verdict.action === "remove" ? removes : creates).push(...nodes);
   }
@@ -126,7 +135,7 @@ function buildChanges(input: PlanInput): Built {
 function graphOf(
   input: PlanInput,
   decision: Decision,
-  spec_key: string | null,
+  of: Pick<GraphContext, "spec_key" | "salvage">,
   fetches: Map<string, GraphNode>,
 ): GraphNode[] {
   const { desired, backend } = decision.situation;
@@ -138,7 +147,7 @@ function graphOf(
   return changeGraph({
     decision,
     capabilities: module.capabilities,
-    spec_key,
+    ...of,
     setup: Array.isArray(setup) && setup.length > 0,
     attest: desired?.settings.attest ?? false,
     ready: desired !== undefined && getPath(desired.spec.values, "ready") !== undefined,

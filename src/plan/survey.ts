@@ -26,6 +26,7 @@ import { fleetState } from "../state/directory.ts";
 import { readEndpoints } from "../state/endpoints.ts";
 import { readFacts } from "../state/facts.ts";
 import type { Wait } from "../util/wait.ts";
+import type { Losses } from "./doomed.ts";
 import type { Fingerprints } from "./secrets.ts";
 import { fingerprintSecrets } from "./secrets.ts";
 
@@ -78,6 +79,8 @@ export interface Survey {
   readonly fingerprints: Fingerprints;
   readonly now: number;
   readonly diagnostics: readonly Diagnostic[];
+  /** What the decisions made from this would destroy; empty until it is measured. */
+  readonly losses: Losses;
   /** Driver calls made: reading only. */
   readonly reads: number;
 }
@@ -137,6 +140,7 @@ export async function survey(engine: Engine, request: SurveyRequest): Promise<Su
       ...seen,
       facts,
       fingerprints,
+      losses: new Map(),
       now,
       diagnostics: [...(config?.diagnostics ?? []), ...problems, ...fingerprints.diagnostics],
     };

@@ -80,6 +80,13 @@ async function modulesOf(
   return modules;
 }
 
+const NO_SALVAGE: Requirement = {
+  path: "salvage.when",
+  code: "salvage-unavailable",
+  message: "this backend cannot hand out what was written in a sandbox",
+  hint: 'set salvage.when = "off"',
+};
+
 /** Settings shared by reference are judged once; a fault of the fleet's own tables is told once. */
 function checkRequirements(
   fleet: ResolvedFleet,
@@ -91,7 +98,9 @@ function checkRequirements(
     const { settings } = agent;
     if (settings.mode === "off") continue;
     const host = settings.host === undefined ? undefined : fleet.hosts[settings.host];
-    const faults = judged.get(settings) ?? modules[settings.backend]?.require(settings, host) ?? [];
+    const module = modules[settings.backend];
+    const own = module?.capabilities.changes === false && settings.salvage.when !== "off" ? [NO_SALVAGE] : [];
+    const faults = judged.get(settings) ?? [...own, ...(module?.require(settings, host) ?? [])];
     judged.set(settings, faults);
     for (const { path, ...fault } of faults) {
       const told = errorAt(agent.provenance(path), fault);

@@ -1,11 +1,12 @@
-import type { Action, Change, Reason } from "../model/plan.ts";
 import { rolloutWords } from "../model/rollout.ts";
+import { MOST_CHANGED_PATHS } from "../model/observed.ts";
+import type { Action, Change, Impact, Reason } from "../model/plan.ts";
 import type { Cell } from "./layout.ts";
 import { cells, columns, count, paragraph } from "./layout.ts";
 import { escapeText } from "./escape.ts";
 import type { Style, Tone } from "./style.ts";
 import { arrow, paint, showEngine, showSource } from "./style.ts";
-import { formatAge, formatValue, memberChanges } from "./value.ts";
+import { formatAge, formatValue, memberChanges, roughBytes } from "./value.ts";
 
 interface Symbol {
   readonly text: string;
@@ -113,31 +114,46 @@ function rolloutLines(style: Style, { rollout }: Change): string[] {
 }
 
 /** What a person loses or waits for: told for what stops or removes a runtime. */
-function impactLines(style: Style, change: Change): string[] {
+function impactLines(style: Style, change: Change, verbose: boolean): string[] {
   const { impact } = change;
   const parts = [
     impact.downtime ? "stops what runs there" : "",
     impact.busy > 0 ? `busy with ${count(impact.busy, "run")}` : "",
     impact.downtime && impact.idle_s !== null ? `idle for ${formatAge(impact.idle_s)}` : "",
-    impact.rw_bytes !== null && impact.rw_bytes > 0
-      ? `drops ${roughBytes(impact.rw_bytes)} written inside`
-      : "",
     impact.workspace === "lost" ? "THE WORKSPACE IS LOST" : "",
     impact.workspace === "reseeded" ? "the workspace is seeded again" : "",
     change.protection.protected
       ? `protected${change.protection.rule === null ? "" : ` (${change.protection.rule})`}`
       : "",
   ].filter((part) => part !== "");
-  if (parts.length === 0) return [];
   const tone = impact.workspace === "lost" ? "alarm" : "dim";
-  return paragraph(style, `impact: ${parts.join(", ")}`, { indent: BODY_INDENT, hang: 2, tone });
+  const lost = lossText(style, impact, verbose);
+  return [
+    ...(parts.length === 0 ? [] : [`impact: ${parts.join(", ")}`]),
+    ...(lost === undefined ? [] : [lost]),
+  ].flatMap((text) => paragraph(style, text, { indent: BODY_INDENT, hang: 2, tone }));
 }
 
-function roughBytes(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
-  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
-  const amount = bytes / 1024 ** power;
-  return `${power === 0 ? amount : amount.toFixed(1)} ${units[power] ?? "B"}`;
+/** Paths shown where nobody asked for all that the plan holds. */
+const FEW_PATHS = 4;
+
+/** `would lose 5.1 MiB in 41 files: /opt/x, /root/.cache/`. */
+function lossText(style: Style, impact: Impact, verbose: boolean): string | undefined {
+  const { rw_bytes: bytes, rw_files: files, rw_deleted: deleted, rw_paths: paths } = impact;
+  if (bytes === null || files === null || (files === 0 && paths.length === 0 && !deleted)) return undefined;
+  const shown = paths.slice(0, verbose ? paths.length : FEW_PATHS);
+  const rest = paths.length > shown.length || paths.length >= MOST_CHANGED_PATHS || impact.rw_more;
+  const ellipsis = style.unicode ? "…" : "...";
+  const least = impact.rw_more ? "more than " : "";
+  const where = [...shown, ...(rest && shown.length > 0 ? [ellipsis] : [])].join(", ");
+  const parts = [
+    `would lose ${least}${roughBytes(bytes)} in ${count(files, "file")}${where === "" ? "" : `: ${where}`}`,
+    deleted === null || deleted === 0
+      ? ""
+      : `${count(deleted, "deletion")} of the image's files would be undone`,
+    impact.salvage ? "a bundle of it is kept first (sandkeep salvage)" : "",
+  ];
+  return parts.filter((part) => part !== "").join("; ");
 }
 
 /** One change: symbol and address, why, each reason with old and new value and where the config says so. */
@@ -158,6 +174,6 @@ export function changeLines(style: Style, change: Change, verbose: boolean): str
     );
     lines.push(...paragraph(style, hash, { indent: BODY_INDENT, hang: 2, tone: "dim" }));
   }
-  lines.push(...impactLines(style, change));
+  lines.push(...impactLines(style, change, verbose));
   return lines;
 }

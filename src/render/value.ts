@@ -12,6 +12,7 @@ const UNITS: Readonly<Record<string, (amount: number) => string>> = {
   idle: formatDuration,
   max_age: formatDuration,
   max_wait: formatDuration,
+  max_bytes: formatBytes,
   timeout: formatDuration,
   interval: formatDuration,
 };
@@ -93,4 +94,12 @@ function listChanges(before: readonly Json[], after: readonly Json[]): MemberCha
 
 function isTable(value: Json): value is { readonly [key: string]: Json | undefined } {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** `5.1 MiB`, rounded for people. */
+export function roughBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
+  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  const amount = bytes / 1024 ** power;
+  return `${power === 0 ? amount : amount.toFixed(1)} ${units[power] ?? "B"}`;
 }

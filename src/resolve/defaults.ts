@@ -21,6 +21,15 @@ export const BUILT_IN = {
   workspace: { source: ".", target: "/workspace" },
   prune: { idle: 24 * HOUR, max_age: 7 * DAY },
   disruption: { when: "idle", max_wait: HOUR },
+  salvage: {
+    when: "off",
+    include: ["/"],
+    exclude: [],
+    max_bytes: 1024 ** 3,
+    oversize: "fail",
+    keep: "all",
+    max_age: 30 * DAY,
+  },
 } as const satisfies Partial<Omit<Settings, "workspace">> & { workspace: Partial<Settings["workspace"]> };
 
 /** Only where a `ready` table gives the command. */

@@ -12,6 +12,7 @@ import { checkAgents, checkHosts } from "./checks.ts";
 import { GUARDS, NAME_PREFIX, ROLLOUT, WATCH } from "./defaults.ts";
 import type { PathFacts } from "../util/path-facts.ts";
 import { resolveRuns } from "./runs.ts";
+import { mergeSalvage } from "./settings.ts";
 import { checkSharedRuntime } from "./shared.ts";
 
 export interface Resolution {
@@ -32,6 +33,7 @@ export function resolve(loaded: ConfigInput, facts: Pick<PathFacts, "home" | "re
     name_prefix: config.name_prefix ?? NAME_PREFIX,
     root,
     agents: agents.map((each) => each.agent),
+    salvage: mergeSalvage(config.sandbox ?? {}),
     hosts: resolveHosts(config),
     guards: {
       max_destroy: config.guards?.max_destroy ?? GUARDS.max_destroy,

@@ -1,6 +1,7 @@
 import type { SandboxSettings } from "../config/schema/sandbox.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { ReadySettings, Settings } from "../model/settings.ts";
+import type { SalvageSettings } from "../model/salvage.ts";
 import { BUILT_IN, READY, sectionDefaults } from "./defaults.ts";
 import { mergeSection, sectionOf } from "./merge.ts";
 import type { PathFacts } from "../util/path-facts.ts";
@@ -44,7 +45,22 @@ export function mergeSettings(
       when: agent.disruption?.when ?? fleet.disruption?.when ?? BUILT_IN.disruption.when,
       max_wait: agent.disruption?.max_wait ?? fleet.disruption?.max_wait ?? BUILT_IN.disruption.max_wait,
     },
+    salvage: mergeSalvage(fleet, agent),
     options: mergeOptions(backend, fleet, agent),
+  };
+}
+
+/** Also without an agent: what holds for a runtime that no agent declares any more. */
+export function mergeSalvage(fleet: SandboxSettings, agent: SandboxSettings = {}): SalvageSettings {
+  const [mine, all] = [agent.salvage ?? {}, fleet.salvage ?? {}];
+  return {
+    when: mine.when ?? all.when ?? BUILT_IN.salvage.when,
+    include: mine.include ?? all.include ?? BUILT_IN.salvage.include,
+    exclude: mine.exclude ?? all.exclude ?? BUILT_IN.salvage.exclude,
+    max_bytes: mine.max_bytes ?? all.max_bytes ?? BUILT_IN.salvage.max_bytes,
+    oversize: mine.oversize ?? all.oversize ?? BUILT_IN.salvage.oversize,
+    keep: mine.keep ?? all.keep ?? BUILT_IN.salvage.keep,
+    max_age: mine.max_age ?? all.max_age ?? BUILT_IN.salvage.max_age,
   };
 }
 

@@ -17,6 +17,7 @@ const NOT_SHAPING: ReadonlySet<string> = new Set([
   "attest",
   "prune",
   "disruption",
+  "salvage",
 ]);
 
 /** Keys of a backend's section that only limit what its other keys may say. */
@@ -35,6 +36,13 @@ const POLICIES: readonly Policy[] = [
   { path: "prune.max_age", of: ({ prune }) => prune.max_age },
   { path: "disruption.when", of: ({ disruption }) => disruption.when },
   { path: "disruption.max_wait", of: ({ disruption }) => disruption.max_wait },
+  { path: "salvage.when", of: ({ salvage }) => salvage.when },
+  { path: "salvage.include", of: ({ salvage }) => JSON.stringify(salvage.include) },
+  { path: "salvage.exclude", of: ({ salvage }) => JSON.stringify(salvage.exclude) },
+  { path: "salvage.max_bytes", of: ({ salvage }) => salvage.max_bytes },
+  { path: "salvage.oversize", of: ({ salvage }) => salvage.oversize },
+  { path: "salvage.keep", of: ({ salvage }) => salvage.keep },
+  { path: "salvage.max_age", of: ({ salvage }) => salvage.max_age },
 ];
 
 /**

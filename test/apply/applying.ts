@@ -8,6 +8,7 @@ import type { EventBody } from "../../src/model/event.ts";
 import type { Observation } from "../../src/model/observed.ts";
 import type { ApplyResult } from "../../src/model/outcome.ts";
 import type { Plan } from "../../src/model/plan.ts";
+import { fleetState } from "../../src/state/directory.ts";
 import type { JournalStep } from "../../src/state/journal.ts";
 import type { World } from "../plan/planned.ts";
 import { planned } from "../plan/planned.ts";
@@ -54,6 +55,7 @@ export class Bench {
       modules: { memory: this.module },
       scope: () => SCOPE,
       stateDir: "/nowhere",
+      state: fleetState("/nowhere", "team"),
       made: new Set(),
       owner: OWNER,
       now: () => this.now,

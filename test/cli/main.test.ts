@@ -86,7 +86,7 @@ describe("usage", () => {
       expect((await cli([verb])).code).toBe(64);
     }
     expect(VERBS.map((verb) => verb.name).join(" ")).toBe(
-      "init import schema completion validate explain plan apply watch list inspect recreate prune images destroy run shell runs hold release",
+      "init import schema completion validate explain plan apply watch list inspect recreate prune images salvage destroy run shell runs hold release",
     );
   });
 

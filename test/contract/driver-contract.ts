@@ -1,5 +1,7 @@
 // The contract of src/drivers/driver.ts as tests: one suite for every driver, asserting what the driver itself declares.
+import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Parser } from "tar";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { unenforced } from "../../src/diff/fields.ts";
 import type { Driver, DriverEvent } from "../../src/drivers/driver.ts";
@@ -376,12 +378,72 @@ function changeCases({ fleet, harness, driver }: Cases): void {
     expect(one).toEqual(["f 755 17 tool "]);
   });
 
+  it("tells what a removal would destroy, and hands it out, running or not", () =>
+    salvages({ fleet, harness, driver }));
+
+  it("counts no workspace that stays among what a removal destroys", async (context) => {
+    context.skip(!harness().module.capabilities.changes, "this backend cannot tell");
+    await using mine = fleet();
+    const { objectId } = await mine.run("a", { access: "rw" });
+    await driver().putFiles(objectId, "/workspace", await sampleTar());
+    expect(await driver().changes?.(objectId, "keep")).toMatchObject({ files: 0, paths: [] });
+    const source = await driver().salvage?.(objectId, "keep");
+    for (const { path } of source?.parts ?? [])
+      expect(await listTar((await source?.open(path, () => true)) ?? Readable.from([]))).toEqual([]);
+  });
+
   it("says not-found for files that are not there", async () => {
     await using mine = fleet();
     const { objectId } = await mine.run("a");
     const get = driver().getFiles(objectId, "/workspace/nowhere");
     await expect(get).rejects.toMatchObject({ kind: "not-found" });
   });
+}
+
+async function salvages({ fleet, harness, driver }: Cases): Promise<void> {
+  if (!harness().module.capabilities.changes) {
+    expect(["changes", "salvage"].filter((method) => method in driver())).toEqual([]);
+    return;
+  }
+  await using mine = fleet();
+  const { objectId } = await mine.run("a", { access: "none" });
+  const nothing = { bytes: 0, files: 0, deleted: 0, paths: [], more: false };
+  expect(await driver().changes?.(objectId, "keep")).toEqual(nothing);
+  await driver().putFiles(objectId, "/workspace", await sampleTar());
+  const expected = await listTar(await sampleTar());
+  for (const state of ["running", "stopped"]) {
+    if (state === "stopped") await driver().stop(objectId);
+    const told = await driver().changes?.(objectId, "keep");
+    expect([state, told]).toMatchObject([state, { bytes: 70_017, files: 4, deleted: 0, more: false }]);
+    expect(told?.paths.every((path) => path.startsWith("/workspace"))).toBe(true);
+    const source = await driver().salvage?.(objectId, "keep");
+    expect(source?.deleted).toEqual([]);
+    const listed: string[] = [];
+    for (const { path } of source?.parts ?? []) {
+      const found = await listTar((await source?.open(path, () => true)) ?? Readable.from([]));
+      if (found.length > 0) expect(path).toBe("/workspace");
+      listed.push(...found);
+    }
+    expect(listed).toEqual(expected);
+    const tool = await source?.open("/workspace/bin/tool", () => true);
+    expect(await entriesOf(tool)).toEqual(["tool"]);
+  }
+  await driver().remove(objectId, "keep");
+  expect(await driver().changes?.(objectId, "keep")).toBeUndefined();
+  expect(await driver().salvage?.(objectId, "keep")).toBeUndefined();
+}
+
+async function entriesOf(tar: Readable | undefined): Promise<readonly string[]> {
+  const names: string[] = [];
+  const parser = new Parser({
+    strict: true,
+    onReadEntry: (entry) => {
+      names.push(entry.path);
+      entry.resume();
+    },
+  });
+  for await (const chunk of tar ?? []) parser.write(Buffer.from(chunk));
+  return names;
 }
 
 function eventCases({ fleet, harness, driver }: Cases): void {

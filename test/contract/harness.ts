@@ -25,6 +25,7 @@ import type { RuntimeLabels } from "../../src/model/labels.ts";
 import type { Observation, ObservedRuntime } from "../../src/model/observed.ts";
 import type { Access, Host, Settings } from "../../src/model/settings.ts";
 import type { Spec } from "../../src/model/spec.ts";
+import { BUILT_IN } from "../../src/resolve/defaults.ts";
 import { pathFacts } from "../../src/util/path-facts.ts";
 
 /** Commands that every backend under test can run. */
@@ -153,6 +154,7 @@ export class Fleet implements AsyncDisposable {
       workspace: { source: path, access: input.access ?? "rw", target: "/workspace" },
       prune: { idle: "off", max_age: "off" },
       disruption: { when: "idle", max_wait: "off" },
+      salvage: { ...BUILT_IN.salvage, include: ["/"], exclude: [] },
       options: { ...plain, ...input.options },
     };
   }

@@ -1,3 +1,4 @@
+import { BUILT_IN } from "../../src/resolve/defaults.ts";
 import { describe, expect, it } from "vitest";
 import { normaliseSpec } from "../../src/desire/normalise.ts";
 import type { Host, Settings } from "../../src/model/settings.ts";
@@ -22,6 +23,7 @@ describe("the normalised spec", () => {
       provision: "on-use",
       prune: { idle: "off", max_age: 5 },
       disruption: { when: "never", max_wait: "off" },
+      salvage: { ...BUILT_IN.salvage, when: "always" },
       writes: "staged",
     } as const;
     expect(normalise(policy)).toEqual(normalise());

@@ -24,6 +24,7 @@ const SHAPES_NOTHING: Readonly<Record<string, string>> = {
   attest: "how a runtime is checked, not what it is",
   prune: "when a runtime goes",
   disruption: "when a runtime may be replaced",
+  salvage: "what is kept of a runtime that goes",
 };
 
 /** Rows without a key of their own, each with its reason. */

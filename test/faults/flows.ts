@@ -57,6 +57,60 @@ export const MAKING: readonly Flow[] = [
   },
 ];
 
+const KEEPING = { salvage: { when: "always" } };
+/** An agent has worked in every runtime there is. */
+const work = (lab: Lab): void => {
+  for (const { files, id } of lab.primaries())
+    files.set("root/work", { type: "file", mode: 0o640, content: Buffer.from(`work in ${id}`) });
+};
+
+/** Where no runtime may go before what was written in it is kept. */
+export const KEEPING_FLOWS: readonly Flow[] = [
+  {
+    name: "salvage and recreate",
+    before: fleet({ a: {} }, KEEPING),
+    happen: work,
+    after: fleet({ a: agent({ docker: { network: "bridge" } }) }, KEEPING),
+  },
+  {
+    name: "salvage and prune",
+    before: fleet({ a: {} }, KEEPING),
+    happen: async (lab) => {
+      work(lab);
+      await lab.apply();
+      lab.time.advance(25 * HOUR);
+    },
+  },
+  {
+    name: "salvage and remove an orphan",
+    before: fleet({ a: {}, b: {} }, KEEPING),
+    happen: work,
+    after: fleet({ b: {} }, KEEPING),
+  },
+  {
+    name: "salvage and destroy",
+    before: fleet({ a: agent(wide) }, KEEPING),
+    happen: work,
+    intent: { mode: "destroy", unprotect: false },
+  },
+  {
+    name: "salvage and finish a replacement",
+    before: fleet({ a: {} }, KEEPING),
+    happen: (lab) => {
+      work(lab);
+      finishable(lab);
+    },
+  },
+];
+
+function finishable(lab: Lab): void {
+  const old = only(lab);
+  const { name, decoded } = old;
+  lab.world.renameBehind(name, `${name}.old`);
+  if (lab.world.lifecycle === "process") lab.world.stopBehind(`${name}.old`);
+  if (decoded !== undefined) plant(lab, old, { name: `${name}.new`, labels: decoded, state: "running" });
+}
+
 export const TAKING: readonly Flow[] = [
   {
     name: "adopt",
@@ -66,13 +120,7 @@ export const TAKING: readonly Flow[] = [
   {
     name: "finish a replacement",
     before: fleet({ a: {} }),
-    happen: (lab) => {
-      const old = only(lab);
-      const { name, decoded } = old;
-      lab.world.renameBehind(name, `${name}.old`);
-      if (lab.world.lifecycle === "process") lab.world.stopBehind(`${name}.old`);
-      if (decoded !== undefined) plant(lab, old, { name: `${name}.new`, labels: decoded, state: "running" });
-    },
+    happen: finishable,
   },
   {
     name: "take back a predecessor",

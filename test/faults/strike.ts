@@ -2,6 +2,7 @@
 import PQueue from "p-queue";
 import { expect } from "vitest";
 import type { Fault, FaultEffect } from "../../src/drivers/memory/faults.ts";
+import { listBundles } from "../../src/state/bundles.ts";
 import type { Intent } from "../../src/model/intent.ts";
 import type { Applied } from "../support/memory-fleet.ts";
 import { Lab, MINUTE, acting, runs } from "../support/memory-fleet.ts";
@@ -146,6 +147,7 @@ function healthy(lab: Lab): Set<string> {
 async function strike(flow: Flow, lifecycle: Lifecycle, { nth, blow, recovery }: Case): Promise<void> {
   await using lab = await prepare(flow, lifecycle);
   const before = healthy(lab);
+  const worked = workedIn(lab);
   const twins = watchForTwins(lab);
   const fault: Fault = { nth, effect: blow.effect };
   lab.world.inject(fault);
@@ -158,8 +160,12 @@ async function strike(flow: Flow, lifecycle: Lifecycle, { nth, blow, recovery }:
   const machine = { same: "one", "without state": "one", "another machine": "two", "after a death": "heir" }[
     recovery
   ];
+  const kept = (): Promise<string[]> => goneUnkept(lab, worked, machine);
+  expect(await goneUnkept(lab, worked, "one")).toEqual([]);
   if (recovery === "after a death") await lab.inherit("one", machine);
   if (recovery === "without state") lab.forget();
+  // What went before is kept elsewhere, or was lost with the state.
+  for (const id of worked) if (!present(lab).has(id)) worked.delete(id);
   // What another one began is left alone for as long as it may be at work.
   if (recovery === "without state" || recovery === "another machine") lab.time.advance(21 * MINUTE);
   lab.world.revive();
@@ -172,6 +178,24 @@ async function strike(flow: Flow, lifecycle: Lifecycle, { nth, blow, recovery }:
   expect(lab.writes()).toBe(0);
   expect(twins).toEqual([]);
   expectConverged(lab, intent, before, after);
+  expect(await kept()).toEqual([]);
+}
+
+const present = (lab: Lab): Set<string> => new Set(lab.objects().map(({ id }) => id));
+
+/** Ids of runtimes whose files the config wants kept and that hold some. */
+function workedIn(lab: Lab): Set<string> {
+  const found = lab.primaries().filter(({ files, decoded }) => files.entries.size > 0 && decoded?.salvage);
+  return new Set(found.map(({ id }) => id));
+}
+
+/** Those that are gone although this state directory has no bundle of them. */
+async function goneUnkept(lab: Lab, worked: ReadonlySet<string>, machine: string): Promise<string[]> {
+  const { whole } = await listBundles(lab.state(machine));
+  const there = present(lab);
+  return [...worked].filter(
+    (id) => !there.has(id) && !whole.some(({ manifest }) => manifest.object_id === id),
+  );
 }
 
 function expectConverged(lab: Lab, intent: Intent, before: Set<string>, { plan }: Applied): void {

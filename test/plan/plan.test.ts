@@ -227,6 +227,11 @@ describe("a plan", () => {
       busy: 2,
       idle_s: 0,
       rw_bytes: null,
+      rw_files: null,
+      rw_deleted: null,
+      rw_paths: [],
+      rw_more: false,
+      salvage: false,
       workspace: "kept",
     });
     expect(

@@ -4,7 +4,7 @@ import { diff } from "../../src/diff/diff.ts";
 import type { DriverModule } from "../../src/drivers/driver.ts";
 import type { Facts } from "../../src/model/facts.ts";
 import type { Intent, PlanRequest } from "../../src/model/intent.ts";
-import type { Observation } from "../../src/model/observed.ts";
+import type { Observation, RuntimeChanges } from "../../src/model/observed.ts";
 import type { GraphNode, Plan } from "../../src/model/plan.ts";
 import type { PausedRollout, RolloutSettings } from "../../src/model/rollout.ts";
 import type { ImageFact } from "../../src/observe/images.ts";
@@ -27,6 +27,8 @@ export interface World {
   readonly rollout?: Partial<RolloutSettings>;
   readonly guards?: { readonly max_destroy: number | "off"; readonly allow_empty: boolean };
   readonly fingerprints?: Readonly<Record<string, string>>;
+  /** By object id. */
+  readonly losses?: Readonly<Record<string, RuntimeChanges>>;
   readonly now?: number;
   readonly toolVersion?: string;
   /** Engines that only the state remembers. */
@@ -70,6 +72,8 @@ export function planned(world: World): Plan {
     tool_version: world.toolVersion ?? "0.0.0",
     source: { fleet: "team", fleet_id: "k3v9q2", file: "/repo/sandkeep.toml", files: [] },
     decisions: decided(world),
+    salvage: undefined,
+    losses: new Map(Object.entries(world.losses ?? {})),
     declared: new Set(engines.filter((key) => world.remembered?.includes(key) !== true)),
     holds: world.facts?.holds ?? [],
     rollout: { max_parallel: "off", canary: 1, pause_on_failure: true, ...world.rollout },

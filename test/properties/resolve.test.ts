@@ -55,6 +55,12 @@ const sandbox = table({
   }),
   prune: table({ idle: duration, max_age: duration }),
   disruption: table({ when: fc.constantFrom("now", "idle", "never"), max_wait: duration }),
+  salvage: table({
+    when: fc.constantFrom("off", "unattended", "always"),
+    exclude: fc.array(fc.constantFrom("/root/.cache", "**/node_modules"), { maxLength: 2 }),
+    keep: fc.constantFrom(1, 5, "all"),
+    max_age: duration,
+  }),
   docker: table({
     image: fc.constantFrom("x", "y"),
     binds: fc.array(bind, { maxLength: 4 }),

@@ -39,6 +39,15 @@ describe("defaults", () => {
       workspace: { source: join(folder, "project"), access: "rw", target: "/workspace" },
       prune: { idle: 86_400_000, max_age: 604_800_000 },
       disruption: { when: "idle", max_wait: 3_600_000 },
+      salvage: {
+        when: "off",
+        include: ["/"],
+        exclude: [],
+        max_bytes: 1_073_741_824,
+        oversize: "fail",
+        keep: "all",
+        max_age: 2_592_000_000,
+      },
       options: { isolation: "none", home: "own" },
     });
   });

@@ -81,6 +81,13 @@ setup = ["true"]
     ["prune.max_age", 'prune = { max_age = "off" }'],
     ["disruption.when", 'disruption = { when = "never" }'],
     ["disruption.max_wait", 'disruption = { max_wait = "off" }'],
+    ["salvage.when", 'salvage = { when = "always" }'],
+    ["salvage.include", 'salvage = { include = ["/root"] }'],
+    ["salvage.exclude", 'salvage = { exclude = ["/root/.cache"] }'],
+    ["salvage.max_bytes", 'salvage = { max_bytes = "1MiB" }'],
+    ["salvage.oversize", 'salvage = { oversize = "truncate" }'],
+    ["salvage.keep", "salvage = { keep = 3 }"],
+    ["salvage.max_age", 'salvage = { max_age = "1d" }'],
   ])("cannot have two values of %s", async (path, line) => {
     const text = `[sandbox]\nscope = "shared"\n[agents.a]\n[agents.b.sandbox]\n${line}\n`;
     const { diagnostics } = await resolveText(text);

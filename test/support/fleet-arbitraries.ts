@@ -31,6 +31,10 @@ const shape = {
     when: fc.constantFrom("now", "idle", "never"),
     max_wait: fc.constantFrom("1h", "off"),
   }),
+  salvage: table({
+    when: fc.constantFrom("off", "unattended", "always"),
+    exclude: fc.constantFrom([], ["/tmp"]),
+  }),
   docker: table({
     image,
     memory: fc.constantFrom("64MiB", "128MiB"),

@@ -1,4 +1,5 @@
 // Plain values of the decision stages: what is wanted and what is there, without files, engines or clocks.
+import { BUILT_IN } from "../../src/resolve/defaults.ts";
 import type { DesiredRuntime } from "../../src/desire/desire.ts";
 import { specHash } from "../../src/desire/hash.ts";
 import { runtimeName } from "../../src/desire/identity.ts";
@@ -48,6 +49,7 @@ export function settingsOf(more: Partial<Settings> = {}): Settings {
     workspace: { source: "/repo", access: "rw", target: "/workspace" },
     prune: { idle: DAY, max_age: 7 * DAY },
     disruption: { when: "idle", max_wait: HOUR },
+    salvage: BUILT_IN.salvage,
     options: {},
     ...more,
   };
@@ -75,6 +77,7 @@ export function fleetOf(agents: readonly ResolvedAgent[], more: Partial<Resolved
     name_prefix: "sandkeep",
     root: "/repo",
     agents,
+    salvage: BUILT_IN.salvage,
     hosts: {},
     guards: { max_destroy: "off", allow_empty: false },
     runs: {

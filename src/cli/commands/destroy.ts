@@ -2,7 +2,7 @@ import { carryOut } from "../carry-out.ts";
 import { configFile, fleetName } from "../engine.ts";
 import { usageError } from "../exit-codes.ts";
 import type { Invocation } from "../invocation.ts";
-import { addresses, switchOption } from "../options.ts";
+import { addresses, salvageOption, switchOption } from "../options.ts";
 
 export async function run(invocation: Invocation): Promise<number> {
   const targets = addresses([...invocation.args, ...invocation.globals.targets]);
@@ -18,5 +18,9 @@ export async function run(invocation: Invocation): Promise<number> {
     ...(all ? {} : { targets }),
     unprotect: switchOption(invocation, "unprotect"),
   } as const;
-  return await carryOut(invocation, { ...configFile(invocation), ...fleetName(invocation), intent }, targets);
+  return await carryOut(
+    invocation,
+    { ...configFile(invocation), ...fleetName(invocation), ...salvageOption(invocation), intent },
+    targets,
+  );
 }

@@ -8,7 +8,7 @@ import { carryOut } from "../carry-out.ts";
 import { configFile, fleetName, makeEngine } from "../engine.ts";
 import { openHost } from "../hosts/host.ts";
 import type { Invocation } from "../invocation.ts";
-import { addresses, durationOption, switchOption } from "../options.ts";
+import { addresses, durationOption, salvageOption, switchOption } from "../options.ts";
 import { answer, answerInvalid } from "../print.ts";
 
 /** The apply-shaped answer of a dry run: every change with its reason, none of them carried out. */
@@ -57,6 +57,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const request: PlanRequest = {
     ...configFile(invocation),
     ...fleetName(invocation),
+    ...salvageOption(invocation),
     intent: {
       mode: "prune",
       ...(targets.length === 0 ? {} : { targets }),

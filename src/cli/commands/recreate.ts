@@ -6,7 +6,7 @@ import { configFile, makeEngine } from "../engine.ts";
 import { usageError } from "../exit-codes.ts";
 import { openHost } from "../hosts/host.ts";
 import type { Invocation } from "../invocation.ts";
-import { addresses, switchOption, textOption } from "../options.ts";
+import { addresses, salvageOption, switchOption, textOption } from "../options.ts";
 import { answerInvalid, tell } from "../print.ts";
 import { notObserved } from "../unobserved.ts";
 
@@ -38,7 +38,11 @@ export async function run(invocation: Invocation): Promise<number> {
   if (given.length > 0) {
     return await carryOut(
       invocation,
-      { ...configFile(invocation), intent: { mode: "recreate", targets: given } },
+      {
+        ...configFile(invocation),
+        ...salvageOption(invocation),
+        intent: { mode: "recreate", targets: given },
+      },
       given,
     );
   }
@@ -58,6 +62,7 @@ export async function run(invocation: Invocation): Promise<number> {
       // An empty selection still answers as apply does, with nothing done.
       return await carryOut(invocation, {
         ...configFile(invocation),
+        ...salvageOption(invocation),
         intent: { mode: "recreate", targets: selected.addresses },
       });
     default:

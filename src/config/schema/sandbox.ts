@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { dockerSchema } from "./docker.ts";
 import { localSchema } from "./local.ts";
+import { salvageSchema } from "./salvage.ts";
 import { secretsSchema } from "./secret.ts";
 import { commandSchema, nonEmptyText, sandboxPath, variableName } from "./text.ts";
 import { durationOrOffSchema, durationSchema } from "./units.ts";
@@ -80,6 +81,9 @@ export const sandboxSchema = z.strictObject({
   ready: readySchema.optional().describe("How to tell that a new sandbox is ready."),
   prune: pruneSchema.optional().describe("When unused sandboxes are removed."),
   disruption: disruptionSchema.optional().describe("When sandboxes in use may be replaced."),
+  salvage: salvageSchema
+    .optional()
+    .describe("What is kept of the files written in a sandbox before it is removed or replaced."),
   docker: dockerSchema.optional().describe("Settings of the docker backend."),
   podman: dockerSchema.optional().describe("Settings of the podman backend: the keys of docker."),
   local: localSchema.optional().describe("Settings of the local backend."),

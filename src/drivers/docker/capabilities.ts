@@ -11,6 +11,7 @@ export const capabilities: Capabilities = {
   events: true,
   images: true,
   reports_execs: true,
+  changes: true,
   // Twice as many steps: while some have the engine's time, others write down what they mean to do, or look.
   parallelism: WRITES_AT_ONCE * 2,
 };

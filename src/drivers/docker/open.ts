@@ -2,6 +2,7 @@ import type { Host } from "../../model/settings.ts";
 import type { Driver, DriverDeps, ReadDriver } from "../driver.ts";
 import { create, remove, rename, start, stop, update } from "./apply.ts";
 import { attest } from "./attest.ts";
+import { changes, salvage } from "./changes.ts";
 import { Engine } from "./client.ts";
 import { deliver } from "./deliver.ts";
 import type { Dialect } from "./dialect.ts";
@@ -45,6 +46,7 @@ export function openDriver(dialect: Dialect, host: Host | undefined, deps: Drive
     attest: (objectId, spec) => attest(engine, deps, objectId, spec),
     putFiles: (objectId, directory, tar) => putFiles(engine, deps, objectId, directory, tar),
     getFiles: (objectId, path) => getFiles(engine, deps, objectId, path),
+    salvage: (objectId, workspace) => salvage(engine, objectId, workspace),
   };
 }
 
@@ -54,6 +56,7 @@ function readerOf(engine: Engine, facts: EngineFacts, host: Host | undefined, de
     observe: (scope) => observe(engine, facts, scope, host),
     inspect: (objectId) => inspectRuntime(engine, facts, objectId),
     health: (objectId) => health(engine, facts, objectId),
+    changes: (objectId, workspace) => changes(engine, objectId, workspace),
     resolveImage: (ref, policy, query) => resolveImage({ engine, facts, env: deps.env }, ref, policy, query),
     images: () => heldImages(engine, facts),
     events: (scope, signal) => events(engine, scope, signal),

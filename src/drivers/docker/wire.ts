@@ -128,6 +128,20 @@ export const containerSchema = z.object({
 export type Container = z.infer<typeof containerSchema>;
 export type HostConfig = z.infer<typeof hostConfig>;
 
+const LAYER_KINDS = ["changed", "added", "deleted"] as const;
+
+/** Engines answer null for a layer in which nothing changed. */
+export const layerChangesSchema = z
+  .array(
+    z
+      .object({ Path: z.string(), Kind: z.int().min(0).max(2) })
+      .transform(({ Path, Kind }) => ({ path: Path, kind: LAYER_KINDS[Kind] ?? LAYER_KINDS[0] })),
+  )
+  .nullable()
+  .transform((value) => value ?? []);
+
+export const layerSizeSchema = z.object({ SizeRw: amount });
+
 export const containerListSchema = z.array(z.object({ Id: z.string(), Names: texts, Labels: table }));
 export type ListedContainer = z.infer<typeof containerListSchema>[number];
 

@@ -16,6 +16,7 @@ import {
   updateRuntime,
 } from "./apply.ts";
 import { attest } from "./attest.ts";
+import { changes, salvage } from "./changes.ts";
 import type { LocalContext } from "./context.ts";
 import { classified } from "./errors.ts";
 import { watchFleet } from "./events.ts";
@@ -36,6 +37,7 @@ export const localDriver: DriverModule = {
     events: true,
     images: false,
     reports_execs: false,
+    changes: true,
     parallelism: 4,
   },
   fields: localFields,
@@ -70,6 +72,7 @@ function reader(context: LocalContext): ReadDriver {
     observe: (scope) => observeFleet(context, scope),
     inspect: (objectId) => classified("read the local runtime", () => inspectRuntime(context, objectId)),
     health: (objectId) => classified("read the local runtime", () => checkHealth(context, objectId)),
+    changes: (objectId) => classified("measure the local runtime", () => changes(context, objectId)),
     resolveImage: async () => ({ status: "absent" }),
     events: (scope, signal) =>
       classified("watch the local runtimes", () => watchFleet(context, scope, signal)),
@@ -103,5 +106,6 @@ function driver(context: LocalContext): Driver {
     putFiles: (objectId, directory, tar) =>
       classified("put the files", () => putFiles(context, objectId, directory, tar)),
     getFiles: (objectId, path) => classified("get the files", () => getFiles(context, objectId, path)),
+    salvage: (objectId) => classified("read the local runtime", () => salvage(context, objectId)),
   };
 }

@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import type { Readable } from "node:stream";
 import type { Json } from "../../model/json.ts";
 import { decodeLabels, encodeLabels } from "../../model/labels.ts";
 import { getPath } from "../../util/json-path.ts";
@@ -13,6 +14,7 @@ import type {
   UpdateRequest,
 } from "../driver.ts";
 import { attestObject } from "./attest.ts";
+import { salvageOf } from "./changes.ts";
 import { memoryError } from "./errors.ts";
 import type { Place, Running } from "./exec.ts";
 import { mainOutcome, startCommand } from "./exec.ts";
@@ -20,6 +22,7 @@ import { memoryFields } from "./fields.ts";
 import { FileTree } from "./file-tree.ts";
 import type { Machine, MemoryObject } from "./machine.ts";
 import { SECRETS } from "./machine.ts";
+import { locate, targetOf, usesVolume, volumeKey } from "./place.ts";
 import { mainCommand, observableFields, strings, textAt } from "./spec.ts";
 import type { Connection, MemoryWorld } from "./world.ts";
 
@@ -78,11 +81,20 @@ export function memoryWriter(connection: Connection): Omit<Driver, keyof ReadDri
         await tree.unpack(path, tar);
       }),
     getFiles: async (objectId, path) =>
-      call("getFiles", objectId, async () => {
-        const place = locate(world, machine, machine.object(objectId), path);
-        return place.tree.pack(place.path, posix.basename(path));
-      }),
+      call("getFiles", objectId, async () => packFrom(world, machine, objectId, path)),
+    salvage: async (objectId, workspace) =>
+      call("salvage", objectId, () => salvageOf(machine, objectId, workspace)),
   };
+}
+
+async function packFrom(
+  world: MemoryWorld,
+  machine: Machine,
+  objectId: string,
+  path: string,
+): Promise<Readable> {
+  const place = locate(world, machine, machine.object(objectId), path);
+  return place.tree.pack(place.path, posix.basename(path));
 }
 
 function removeImage(machine: Machine, imageId: string): void {
@@ -137,10 +149,6 @@ function forgetWorkspace(machine: Machine, scope: ObserveScope, address: string)
     if (users.has(key)) throw memoryError("conflict", `the workspace of ${address} is in use`);
     machine.volumes.delete(key);
   }
-}
-
-function usesVolume({ spec }: MemoryObject): boolean {
-  return spec !== undefined && textAt(spec, "workspace.provider") === "volume";
 }
 
 function startObject(world: MemoryWorld, machine: Machine, object: MemoryObject): void {
@@ -207,31 +215,4 @@ function execIn(
   object.running.add(running);
   object.seen = undefined;
   return handle;
-}
-
-/** Which tree holds a path of the runtime: its workspace, wherever that lives, or its own files. */
-function locate(
-  world: MemoryWorld,
-  machine: Machine,
-  object: MemoryObject,
-  path: string,
-): { readonly tree: FileTree; readonly path: string } {
-  const below = posix.relative(targetOf(object), path);
-  if (below.startsWith("..") || object.spec === undefined) return { tree: object.files, path };
-  const provider = textAt(object.spec, "workspace.provider");
-  const source = textAt(object.spec, "workspace.source");
-  if ((provider === "bind" || provider === "link") && source !== undefined) {
-    return { tree: world.source(source), path: below };
-  }
-  const volume = provider === "volume" ? machine.volumes.get(volumeKey(object)) : undefined;
-  return volume === undefined ? { tree: object.files, path } : { tree: volume.files, path: below };
-}
-
-function targetOf(object: MemoryObject): string {
-  return (object.spec && textAt(object.spec, "workspace.target")) ?? "/workspace";
-}
-
-/** One workspace an address, so that a recreated runtime finds what its predecessor left. */
-function volumeKey(object: MemoryObject): string {
-  return `${object.decoded?.fleet} ${object.decoded?.fleet_id} ${object.decoded?.address}`;
 }

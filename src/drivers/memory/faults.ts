@@ -6,11 +6,13 @@ export const READS = [
   "observe",
   "inspect",
   "health",
+  "changes",
   "resolveImage",
   "images",
   "events",
   "getFiles",
   "attest",
+  "salvage",
 ] as const;
 export const WRITES = [
   "fetch",

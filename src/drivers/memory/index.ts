@@ -22,6 +22,7 @@ export function memoryDriver(world: MemoryWorld): DriverModule {
     events: true,
     images: process,
     reports_execs: true,
+    changes: true,
     parallelism: 4,
     ...world.capabilities,
   };

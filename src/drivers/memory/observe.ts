@@ -1,6 +1,7 @@
 import type { ImageIdentity } from "../../model/spec.ts";
 import type { HeldImages, ImageQuery, ImageState, ReadDriver } from "../driver.ts";
 import { SandkeepError } from "../../errors.ts";
+import { changesOf } from "./changes.ts";
 import { listFleet, lookOf } from "./machine.ts";
 import { memoryEvents } from "./events.ts";
 import type { Machine } from "./machine.ts";
@@ -93,6 +94,11 @@ export function memoryReader(connection: Connection): ReadDriver {
           ...(object.exitCode === undefined ? {} : { exit_code: object.exitCode }),
           ...world.healthScript(object.name, world.nthHealth(objectId)),
         };
+      }),
+    changes: async (objectId, workspace) =>
+      connection.call("changes", objectId, () => {
+        const object = machine.objects.get(objectId);
+        return object && changesOf(machine, object, workspace);
       }),
     resolveImage: async (ref, policy, query = {}) =>
       connection.call("resolveImage", ref, () => resolve(world, machine, ref, policy, query)),

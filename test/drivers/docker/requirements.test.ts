@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { dockerDriver } from "../../../src/drivers/docker/index.ts";
+import { BUILT_IN } from "../../../src/resolve/defaults.ts";
 import type { JsonObject } from "../../../src/model/json.ts";
 import type { Host, Settings } from "../../../src/model/settings.ts";
 
@@ -18,6 +19,7 @@ function settings(options: JsonObject, access: Settings["workspace"]["access"] =
     workspace: { source: "/repo", access, target: "/workspace" },
     prune: { idle: "off", max_age: "off" },
     disruption: { when: "idle", max_wait: "off" },
+    salvage: BUILT_IN.salvage,
     options,
   };
 }

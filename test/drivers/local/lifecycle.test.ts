@@ -199,6 +199,7 @@ test("the reader has no method that changes anything", async () => {
   await using on = await bench();
   const reader = await localDriver.openReader(undefined, on.deps);
   expect(Object.keys(reader).toSorted()).toEqual([
+    "changes",
     "events",
     "health",
     "inspect",

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { PathFacts } from "../../../src/drivers/driver.ts";
 import { localDriver } from "../../../src/drivers/local/index.ts";
+import { BUILT_IN } from "../../../src/resolve/defaults.ts";
 import type { JsonObject } from "../../../src/model/json.ts";
 import type { Settings } from "../../../src/model/settings.ts";
 import { bench } from "./fixture.ts";
@@ -30,6 +31,7 @@ function settings(access: "none" | "ro" | "rw", options: JsonObject): Settings {
     workspace: { source: "/repo", access, target: "/workspace" },
     prune: { idle: "off", max_age: "off" },
     disruption: { when: "idle", max_wait: "off" },
+    salvage: BUILT_IN.salvage,
     options,
   };
 }

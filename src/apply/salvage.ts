@@ -1,0 +1,84 @@
+import { join } from "node:path";
+import { SandkeepError, toError } from "../errors.ts";
+import type { GraphNode } from "../model/plan.ts";
+import type { Bundle } from "../state/bundles.ts";
+import { drop, finishBundle, listBundles, outlived, removeBundle, stageBundle } from "../state/bundles.ts";
+import { writeContents } from "./bundle-contents.ts";
+import type { ApplyContext, ChangeRun } from "./context.ts";
+
+type SalvageNode = Extract<GraphNode, { op: "salvage" }>;
+
+/** Keeps what the removal after it destroys. Whatever goes wrong is thrown, so that the removal does not happen. */
+export async function salvage(
+  node: SalvageNode,
+  run: ChangeRun,
+  context: ApplyContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const { driver, change } = run;
+  const { state, plan } = context;
+  const seen = await driver.inspect(node.object_id);
+  if (seen === undefined) return;
+  if (driver.salvage === undefined) throw unable(change.backend);
+  const source = await driver.salvage(node.object_id, node.workspace);
+  if (source === undefined) return;
+  const staged = await stageBundle(state);
+  try {
+    const { worthKeeping, ...contents } = await writeContents(
+      join(staged, "files.tar"),
+      source,
+      node.settings,
+      signal,
+    );
+    if (!worthKeeping) return;
+    signal.throwIfAborted();
+    const about = {
+      fleet: plan.source.fleet,
+      fleet_id: seen.labels.fleet_id ?? null,
+      address: node.address,
+      agent: seen.labels.agent ?? null,
+      session: seen.labels.session ?? null,
+      backend: node.backend,
+      host: node.host,
+      name: seen.name,
+      object_id: node.object_id,
+      spec_hash: seen.labels.spec_hash,
+      why: change.why,
+      ...contents,
+    };
+    const bundle = await finishBundle(state, staged, about, context.now());
+    tell(node, bundle, context);
+    await giveWay(node, context);
+  } finally {
+    // Gone already where it became a bundle.
+    await drop(staged).catch(() => undefined);
+  }
+}
+
+function tell({ address, id, op }: SalvageNode, { manifest }: Bundle, { sink }: ApplyContext): void {
+  const left = manifest.skipped.length === 0 ? "" : `, ${manifest.skipped.length} left out`;
+  const message = `kept ${manifest.files} files in bundle ${manifest.id}${left}`;
+  sink.notify({ type: "step.progress", address, step: id, op, message, fraction: 1 });
+  sink.notify({ type: "note", level: "info", code: "SALVAGED", message: `${address}: ${message}` });
+}
+
+/** Older bundles cost space, never safety: that they stay is no reason to keep the runtime. */
+async function giveWay(
+  { address, settings }: SalvageNode,
+  { state, now, sink }: ApplyContext,
+): Promise<void> {
+  try {
+    const { whole } = await listBundles(state);
+    for (const each of outlived(whole, address, settings, now())) await removeBundle(state, each);
+  } catch (thrown) {
+    const message = `${address}: an older bundle could not be removed: ${toError(thrown).message}`;
+    sink.notify({ type: "note", level: "warn", code: "SALVAGE_RETENTION", message });
+  }
+}
+
+function unable(backend: string): SandkeepError {
+  return new SandkeepError(`the ${backend} backend cannot hand out what a runtime holds`, {
+    code: "SALVAGE_UNAVAILABLE",
+    hint: 'set sandbox.salvage.when = "off", or give --no-salvage',
+  });
+}

@@ -1,0 +1,66 @@
+// What a plan tells of the files that its changes destroy, and what telling it costs.
+import { expect, it } from "vitest";
+import type { Plan } from "../../src/model/plan.ts";
+import { Lab } from "../support/memory-fleet.ts";
+
+const DOCKER = { backend: "docker", docker: { image: "img:a" } };
+const fleet = (agents: Record<string, object>): object => ({ sandbox: DOCKER, agents });
+const drifted = { sandbox: { docker: { network: "bridge" } } };
+
+async function lab(agents: Record<string, object> = { a: {} }): Promise<Lab> {
+  const made = new Lab({ uptime: 10_000 });
+  await made.write(fleet(agents));
+  await made.apply();
+  for (const object of made.primaries()) {
+    object.files.set("root/.cache/x", { type: "file", mode: 0o644, content: Buffer.alloc(1000) });
+    object.files.set("opt/tool", { type: "link", target: "/root/.cache/x" });
+  }
+  return made;
+}
+
+const impactOf = (plan: Plan, address: string) =>
+  plan.changes.find((change) => change.address === address)?.impact;
+
+const LOSS = { rw_bytes: 1000, rw_files: 2, rw_deleted: 0, rw_paths: ["/opt/", "/root/"], rw_more: false };
+const NONE = { rw_bytes: null, rw_files: null, rw_deleted: null, rw_paths: [], rw_more: false };
+
+it("tells for what is replaced or removed, and for nothing else", async () => {
+  await using made = await lab({ a: {}, b: {}, c: {} });
+  await made.write(fleet({ a: drifted, b: {}, d: {} }));
+  const plan = await made.plan();
+  expect(impactOf(plan, "agent/a")).toMatchObject(LOSS);
+  expect(impactOf(plan, "agent/b")).toMatchObject(NONE);
+  expect(impactOf(plan, "agent/c")).toMatchObject(LOSS);
+  expect(impactOf(plan, "agent/d")).toMatchObject(NONE);
+});
+
+it("asks once for each runtime that goes, and makes no call more for a plan without changes", async () => {
+  await using made = await lab({ a: {}, b: {} });
+  made.world.resetCalls();
+  await made.plan();
+  const ops = made.world.log.map(({ op }) => op);
+  expect(ops).not.toContain("changes");
+  await made.write(fleet({ a: drifted, b: {} }));
+  made.world.resetCalls();
+  await made.plan();
+  expect(made.world.log.map(({ op }) => op)).toEqual([...ops, "changes"]);
+});
+
+it("leaves the plan's id alone, since what is written inside changes all the time", async () => {
+  await using made = await lab();
+  await made.write(fleet({ a: drifted }));
+  const before = await made.plan();
+  made.primaries()[0]?.files.set("root/more", { type: "file", mode: 0o600, content: Buffer.alloc(9) });
+  const after = await made.plan();
+  expect(impactOf(after, "agent/a")?.rw_bytes).toBe(1009);
+  expect(after.plan_id).toBe(before.plan_id);
+});
+
+it("plans on where an engine cannot measure", async () => {
+  await using made = await lab();
+  await made.write(fleet({ a: drifted }));
+  made.world.inject({ op: "changes", effect: { kind: "fail", when: "before", as: "unreachable" } });
+  const plan = await made.plan();
+  expect(plan.summary.recreate).toBe(1);
+  expect(impactOf(plan, "agent/a")).toMatchObject(NONE);
+});
