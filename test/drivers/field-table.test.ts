@@ -31,6 +31,7 @@ const SHAPES_NOTHING: Readonly<Record<string, string>> = {
 const PSEUDO_ROWS: Readonly<Record<string, string>> = {
   "workspace.provider": "chosen by the driver from where its engine is; part of the spec",
   "docker.command_secrets": "from sandbox.secrets: those for the container's main program",
+  "podman.command_secrets": "from sandbox.secrets: those for the container's main program",
   "docker.engine_limits": "limits that only somebody else could have set on a container",
   "docker.engine_privileges": "what only somebody else could have made a container with",
   "podman.engine_limits": "limits that only somebody else could have set on a container",
