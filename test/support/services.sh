@@ -62,6 +62,13 @@ stop_podman() {
   pod rm -af -t 0 >/dev/null 2>&1
   kill -TERM "$podman_pid" 2>/dev/null
   wait_for_exit "$podman_pid" 50 || kill -KILL "$podman_pid" 2>/dev/null
+  # Each command leaves its monitor for five minutes, which would then clean up below a DIR that is gone.
+  local process
+  for process in /proc/[0-9]*; do
+    if tr '\0' ' ' 2>/dev/null <"$process/cmdline" | grep -q "^[^ ]*conmon .*$POD_DIR/"; then
+      kill -KILL "${process#/proc/}" 2>/dev/null
+    fi
+  done
 }
 
 cleanup() {
@@ -159,7 +166,9 @@ CONFIG
 
 start_podman() {
   write_podman_files
-  pod system service --time=0 "unix://$POD_DIR/podman.sock" </dev/null >"$DIR/podman.log" 2>&1 &
+  # Not through the function: the process to end must be the service, not a shell around it.
+  env CONTAINERS_CONF="$POD_DIR/containers.conf" CONTAINERS_STORAGE_CONF="$POD_DIR/storage.conf" \
+    podman system service --time=0 "unix://$POD_DIR/podman.sock" </dev/null >"$DIR/podman.log" 2>&1 &
   podman_pid=$!
 }
 
