@@ -17,7 +17,7 @@ export interface DockerService {
 }
 
 export interface PodmanService {
-  /** Path of the private Podman's unix socket; it has nothing to do with the machine's own. */
+  /** Path of the private Podman's unix socket: nothing of the machine's own, and nothing that outlives the run. */
   readonly socket: string;
   /** The same as a `CONTAINER_HOST` value, `unix:///…`. */
   readonly host: string;
