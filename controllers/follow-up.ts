@@ -2,6 +2,7 @@
  * In: what one cycle planned and what came of it. Out: what the loop is to remember and when to look again.
  * Pure: it decides nothing about runtimes, only about attention.
  */
+import { isNetworkKey } from "../src/model/network.ts";
 import type { ApplyResult, Outcome } from "../src/model/outcome.ts";
 import { ROLLOUT_PAUSED } from "../src/model/outcome-codes.ts";
 import type { Change, Plan } from "../src/model/plan.ts";
@@ -75,6 +76,8 @@ function failures(
   const failed = new Map<string, FollowUp>();
   for (const outcome of outcomes) {
     const { address } = outcome;
+    // Who needs a network that failed has failed as well, and comes again with it.
+    if (isNetworkKey(address)) continue;
     const why = OUTCOMES.find(({ fits }) => fits(outcome, putOff.has(address)))?.why?.(outcome);
     const input = inputOf(changes.get(address));
     if (why !== undefined && !failed.has(address))

@@ -78,6 +78,48 @@ export interface SandkeepConfig {
     };
   };
   /**
+   * Networks that this fleet makes, watches and removes, by name.
+   */
+  networks?: {
+    [k: string]: {
+      /**
+       * How the engine makes it: bridge.
+       */
+      driver?: "bridge";
+      /**
+       * Whether there is no way out of it.
+       */
+      internal?: boolean;
+      /**
+       * Its addresses, such as "10.88.0.0/24"; without it the engine chooses.
+       */
+      subnet?: string;
+      /**
+       * The engine's own address in the subnet.
+       */
+      gateway?: string;
+      /**
+       * Options of the driver, such as { "com.docker.network.driver.mtu" = "1400" }.
+       */
+      options?: {
+        [k: string]: string;
+      };
+      /**
+       * What may leave the network; everything else is denied.
+       */
+      egress?: {
+        /**
+         * Hosts that may be reached: "pypi.org", "*.npmjs.org", "10.0.0.5:5432". Ports 80 and 443 unless said.
+         */
+        allow: string[];
+        /**
+         * Image the gate runs in; it must hold node 16 or newer.
+         */
+        image: string;
+      };
+    };
+  };
+  /**
    * Limits on what one apply may remove.
    */
   guards?: {
@@ -350,6 +392,19 @@ export interface Sandbox {
     interval?: string;
   };
   /**
+   * What may leave the sandbox; everything else is denied. Gives it a network of its own.
+   */
+  egress?: {
+    /**
+     * Hosts that may be reached: "pypi.org", "*.npmjs.org", "10.0.0.5:5432". Ports 80 and 443 unless said.
+     */
+    allow?: string[];
+    /**
+     * Image the gate runs in; it must hold node 16 or newer. Without it, the sandbox's own image.
+     */
+    image?: string;
+  };
+  /**
    * When unused sandboxes are removed.
    */
   prune?: {
@@ -465,7 +520,7 @@ export interface ContainerSettings {
    */
   binds?: string[];
   /**
-   * Network to join: "none", "bridge", "host", or a network's name.
+   * Network to join: "none", "bridge", a network of [networks], or the name of one that exists.
    */
   network?: string;
   /**
@@ -632,7 +687,7 @@ export interface ContainerSettings1 {
    */
   binds?: string[];
   /**
-   * Network to join: "none", "bridge", "host", or a network's name.
+   * Network to join: "none", "bridge", a network of [networks], or the name of one that exists.
    */
   network?: string;
   /**
@@ -903,6 +958,19 @@ export interface Sandbox1 {
      * Pause between attempts, such as "1s".
      */
     interval?: string;
+  };
+  /**
+   * What may leave the sandbox; everything else is denied. Gives it a network of its own.
+   */
+  egress?: {
+    /**
+     * Hosts that may be reached: "pypi.org", "*.npmjs.org", "10.0.0.5:5432". Ports 80 and 443 unless said.
+     */
+    allow?: string[];
+    /**
+     * Image the gate runs in; it must hold node 16 or newer. Without it, the sandbox's own image.
+     */
+    image?: string;
   };
   /**
    * When unused sandboxes are removed.

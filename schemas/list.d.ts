@@ -5,6 +5,19 @@
  */
 export interface SandkeepList {
   runtimes: ListedRuntime[];
+  networks?: {
+    network: string;
+    backend: string;
+    host: string;
+    name: string;
+    object_id: string | null;
+    status: "ready" | "closed" | "missing" | "orphan";
+    gate: {
+      allow: string[];
+      image: string;
+    } | null;
+    users: string[];
+  }[];
   dormant: {
     address: string;
     since: string;

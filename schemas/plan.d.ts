@@ -9,6 +9,15 @@ export type Json =
   | {
       [k: string]: Json;
     };
+export type _Schema1 =
+  | string
+  | number
+  | boolean
+  | null
+  | _Schema1[]
+  | {
+      [k: string]: _Schema1;
+    };
 export type GraphNode =
   | {
       op: "fetch";
@@ -218,6 +227,23 @@ export type GraphNode =
       cause: string;
     }
   | {
+      op: "network";
+      id: string;
+      address: string;
+      backend: string;
+      host: string;
+      depends_on: string[];
+      after: string[];
+      on_failure: string[];
+      compensates: boolean;
+      idempotency_key: string;
+      timeout_s: number;
+      cause: string;
+      effect: "ensure" | "remove";
+      name: string;
+      object_id: string | null;
+    }
+  | {
       op: "mark";
       id: string;
       address: string;
@@ -282,6 +308,35 @@ export interface SandkeepPlan {
     };
   };
   changes: Change[];
+  networks?: {
+    network: string;
+    backend: string;
+    host: string;
+    name: string;
+    object_id: string | null;
+    action: "create" | "update" | "remove" | "no-op";
+    why: string;
+    differences: {
+      path: string;
+      before: _Schema1;
+      after: _Schema1;
+    }[];
+    spec: {
+      driver: "bridge";
+      internal: boolean;
+      subnet: string | null;
+      gateway: string | null;
+      options: {
+        [k: string]: string;
+      };
+      gate: {
+        allow: string[];
+        image: string;
+      } | null;
+    } | null;
+    users: string[];
+    enforced: string | null;
+  }[];
   orphans: {
     address: string;
     backend: string;

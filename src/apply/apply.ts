@@ -13,7 +13,9 @@ import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
 import type { Executor, NodeEnd } from "./executor.ts";
 import { changeEnds } from "./ends.ts";
 import type { ChangeEnds } from "./ends.ts";
-import { engineQueues, isStale, runChain, runFetch } from "./executor.ts";
+import { engineQueues, isStale, runChain, runFetch, runNetwork } from "./executor.ts";
+import type { NetworkNode } from "./networks.ts";
+import { changeOf, isInterrupted } from "./networks.ts";
 import { preconditionGuard } from "./precondition.ts";
 import { notOpen } from "./steps.ts";
 
@@ -32,6 +34,7 @@ export async function apply(input: ApplyInput): Promise<ApplyResult> {
     if (node.op === "fetch" && needed(node, plan, input.stale))
       executor.fetches.set(node.id, runFetch(node, executor));
   }
+  const made = startNetworks(plan, executor, input);
   const nodes = nodesByChange(plan);
   const ends = changeEnds(plan.graph);
   // Creates come before removes in the graph, and queues keep that order.
@@ -39,8 +42,11 @@ export async function apply(input: ApplyInput): Promise<ApplyResult> {
   const done = await Promise.all(
     ordered.map((change) => inTurn(change, nodesOf(change, nodes), ends, executor, input)),
   );
-  const outcomes = [...done, ...blockedOutcomes(plan)].toSorted((a, b) => (a.address < b.address ? -1 : 1));
-  const result = summarise(plan, outcomes, { ...input.calls }, done);
+  // After its last user: what is still in use is refused by the engine, and left for the next apply.
+  const networks = [...(await Promise.all(made)), ...(await removeNetworks(plan, executor, input))];
+  const ended = [...done, ...networks];
+  const outcomes = [...ended, ...blockedOutcomes(plan)].toSorted((a, b) => (a.address < b.address ? -1 : 1));
+  const result = summarise(plan, outcomes, { ...input.calls }, ended);
   sink.notify({ type: "apply.finished", plan_id: plan.plan_id, exit_code: result.exit_code });
   return result;
 }
@@ -69,10 +75,52 @@ function needed(node: GraphNode, plan: Plan, stale: ReadonlyMap<Change, string>)
   const waiting = new Set(
     plan.graph.filter((each) => each.depends_on.includes(node.id)).map((each) => keyOf(each.id)),
   );
-  return plan.changes.some((change) => {
-    const { address, backend, host } = change;
-    return waiting.has(changeKey({ address, backend, host })) && !stale.has(change);
+  const gates = plan.graph.some((each) => each.op === "network" && each.depends_on.includes(node.id));
+  return (
+    gates ||
+    plan.changes.some((change) => {
+      const { address, backend, host } = change;
+      return waiting.has(changeKey({ address, backend, host })) && !stale.has(change);
+    })
+  );
+}
+
+/** Made at once, side by side: the changes that need one wait for it. */
+function startNetworks(plan: Plan, executor: Executor, input: ApplyInput): Promise<Ended>[] {
+  return networkNodes(plan, "ensure").map((node) => {
+    const ran = runNetwork(node, executor);
+    executor.fetches.set(node.id, ran);
+    return networkEnd(node, ran, input);
   });
+}
+
+function removeNetworks(plan: Plan, executor: Executor, input: ApplyInput): Promise<Ended[]> {
+  const nodes = networkNodes(plan, "remove");
+  return Promise.all(nodes.map((node) => networkEnd(node, runNetwork(node, executor), input)));
+}
+
+function networkNodes(plan: Plan, effect: NetworkNode["effect"]): NetworkNode[] {
+  return plan.graph.filter((node) => node.op === "network").filter((node) => node.effect === effect);
+}
+
+async function networkEnd(
+  node: NetworkNode,
+  ran: Promise<Error | undefined>,
+  input: ApplyInput,
+): Promise<Ended> {
+  const started = performance.now();
+  const error = await ran;
+  const { address, cause } = node;
+  const action = node.effect === "remove" ? "remove" : (changeOf(node, input)?.action ?? "update");
+  const inUse = error instanceof SandkeepError && error.kind === "conflict" && node.effect === "remove";
+  const skipped = inUse || isInterrupted(error);
+  const status = error === undefined ? "done" : skipped ? "skipped" : "failed";
+  const code = error === undefined || inUse ? 0 : isInterrupted(error) ? 130 : exitCodeOf(error);
+  const duration_ms = Math.round(performance.now() - started);
+  const message = error?.message ?? null;
+  input.sink.notify({ type: "change.finished", address, action, status, duration_ms, error: message });
+  const told = status === "failed" && error !== undefined ? describe(error) : null;
+  return { address, action, status, duration_ms, error: told, reason: message ?? cause, code };
 }
 
 function removes(change: Change): boolean {

@@ -19,7 +19,7 @@ interface End {
  * Even what will not be begun waits for all of them first: those behind it count on their having ended.
  */
 export function changeEnds(graph: readonly GraphNode[]): ChangeEnds {
-  const known = new Set(graph.filter(({ op }) => op !== "fetch").map(({ id }) => id));
+  const known = new Set(graph.filter(({ op }) => op !== "fetch" && op !== "network").map(({ id }) => id));
   const ends = new Map<string, End>();
   for (const node of graph) {
     for (const id of [...node.depends_on, ...node.after]) {

@@ -4,6 +4,8 @@ import type { GraphNode } from "../model/plan.ts";
 import { engineKey } from "../observe/engines.ts";
 import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
 import { Stale } from "./precondition.ts";
+import type { NetworkNode } from "./networks.ts";
+import { applyNetwork, interrupted, isInterrupted } from "./networks.ts";
 import { attempt } from "./retry.ts";
 import { fetchImage, runStep } from "./steps.ts";
 
@@ -15,6 +17,7 @@ const IRREVERSIBLE: ReadonlySet<GraphNode["op"]> = new Set([
   "update",
   "remove",
   "forget",
+  "network",
 ]);
 
 /** Steps that only look. */
@@ -50,7 +53,7 @@ export interface Executor {
   readonly context: ApplyContext;
   readonly queueOf: (engine: string) => PQueue;
   readonly fetched: Fetched;
-  /** How each fetch node ended, shared by the changes that need it. */
+  /** How each fetch and each network node ended, shared by the changes that need it. */
   readonly fetches: Map<string, Promise<Error | undefined>>;
 }
 
@@ -67,6 +70,24 @@ export async function runFetch(
   }
 }
 
+/** A network is made, mended or removed once, after what its gate needs; a failure fails those that wait for it. */
+export async function runNetwork(node: NetworkNode, executor: Executor): Promise<Error | undefined> {
+  try {
+    await awaitShared(node, executor);
+    const begun = await inQueue(executor, node, 0, () => applyNetwork(node, executor.context), true);
+    return begun ? undefined : interrupted();
+  } catch (thrown) {
+    return toError(thrown);
+  }
+}
+
+async function awaitShared(node: GraphNode, executor: Executor): Promise<void> {
+  for (const dependency of node.depends_on) {
+    const failure = await executor.fetches.get(dependency);
+    if (failure !== undefined) throw failure;
+  }
+}
+
 /**
  * Walks one change's chain. A failed step ends it, after the compensations that the plan hangs on that step.
  * `guardStep` runs before each step and throws Stale when the change no longer fits what is there.
@@ -79,12 +100,9 @@ export async function runChain(
   const steps = run.nodes.filter((node) => !node.compensates);
   const first = steps.find((node) => node.op !== "fetch");
   for (const [index, node] of steps.entries()) {
-    if (node.op === "fetch") continue;
+    if (node.op === "fetch" || node.op === "network") continue;
     try {
-      for (const dependency of node.depends_on) {
-        const failure = await executor.fetches.get(dependency);
-        if (failure !== undefined) throw failure;
-      }
+      await awaitShared(node, executor);
       const work: Work = async (signal) => {
         await guardStep(node);
         await runStep(node, run, executor, signal);
@@ -92,6 +110,7 @@ export async function runChain(
       const begun = await inQueue(executor, node, index, work, node === first);
       if (!begun) return { status: "interrupted" };
     } catch (thrown) {
+      if (node === first && isInterrupted(thrown)) return { status: "interrupted" };
       const error = toError(thrown);
       const undone = await compensate(node, error, run, executor);
       return { status: "failed", node, error, undone };
@@ -113,7 +132,7 @@ async function compensate(
   let undone = failed.on_failure.length > 0;
   for (const id of failed.on_failure) {
     const node = run.nodes.find((each) => each.id === id);
-    if (node === undefined || node.op === "fetch") continue;
+    if (node === undefined || node.op === "fetch" || node.op === "network") continue;
     if (error instanceof Stale && "object_id" in node && node.object_id !== null) continue;
     try {
       await inQueue(executor, node, Number.MAX_SAFE_INTEGER, (signal) =>

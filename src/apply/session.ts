@@ -200,7 +200,8 @@ function isEmptied(seen: Survey, ref: EngineRef): boolean {
   return (
     observation?.status === "complete" &&
     observation.runtimes.length === 0 &&
-    observation.dormant.length === 0
+    observation.dormant.length === 0 &&
+    (observation.networks ?? []).length === 0
   );
 }
 

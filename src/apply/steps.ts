@@ -13,7 +13,7 @@ import { salvage } from "./salvage.ts";
 import { runSetup } from "./setup.ts";
 import { mustInspect, verify } from "./verify.ts";
 
-type ChangeNode = Exclude<GraphNode, { op: "fetch" }>;
+type ChangeNode = Exclude<GraphNode, { op: "fetch" | "network" }>;
 
 export async function runStep(
   node: ChangeNode,

@@ -54,7 +54,8 @@ export async function approve(plan: Plan, invocation: Invocation, interrupts: In
     await write(stream, renderPlan(plan, style, { verbose: false }));
   }
   if (isEmpty(plan) || switchOption(invocation, "yes") || switchOption(invocation, "force")) return true;
-  const changes = plan.changes.filter((change) => !isNoOp(change)).length;
+  const networks = (plan.networks ?? []).filter((each) => each.action !== "no-op").length;
+  const changes = plan.changes.filter((change) => !isNoOp(change)).length + networks;
   const question = `${QUESTIONS[plan.mode]} ${count(changes, "change")} to fleet ${plan.source.fleet}?`;
   return await confirm(question, invocation.streams, interrupts);
 }

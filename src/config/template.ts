@@ -50,7 +50,7 @@ max_age = "7d"
 
 const containerSection = (backend: string): string => `[sandbox.${backend}]
 image   = "debian:12-slim"
-network = "none"   # "bridge" gives sandboxes the internet
+network = "none"   # "bridge" gives sandboxes the internet; [sandbox.egress] only what it lists
 memory  = "2GiB"
 cpus    = 2
 pids    = 512

@@ -5,6 +5,8 @@
 import type { DriverModule, PathFacts } from "../drivers/driver.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
 import { SandkeepError } from "../errors.ts";
+import type { NetworkKey } from "../model/network.ts";
+import { ownNetworkKey } from "../model/network.ts";
 import type { Address, RuntimeKind } from "../model/names.ts";
 import { parseAddress } from "../model/names.ts";
 import type { Provenance, ResolvedAgent, ResolvedFleet, Settings } from "../model/settings.ts";
@@ -12,6 +14,8 @@ import type { Spec, SpecHash } from "../model/spec.ts";
 import { getPath } from "../util/json-path.ts";
 import { specHash } from "./hash.ts";
 import { runtimeName } from "./identity.ts";
+import type { NetworkPlacement } from "./networks.ts";
+import { placeNetwork } from "./networks.ts";
 import { normaliseSpec } from "./normalise.ts";
 import { placeSession } from "./sessions.ts";
 
@@ -32,6 +36,8 @@ export interface DesiredRuntime {
   /** `on-use` ones are created by their first use, not by apply. */
   readonly provision: "eager" | "on-use";
   readonly image?: { readonly ref: string; readonly policy: string };
+  /** The network of the fleet's own that it is on. */
+  readonly network?: NetworkKey;
   provenance(path: string): Provenance;
 }
 
@@ -49,6 +55,7 @@ interface Shape {
   readonly spec: Spec;
   readonly hash: SpecHash;
   readonly image: DesiredRuntime["image"];
+  readonly placement: NetworkPlacement | undefined;
 }
 
 export function desire(input: DesireInput): DesiredRuntime[] {
@@ -73,6 +80,7 @@ export function desire(input: DesireInput): DesiredRuntime[] {
       settings,
       provision: declared ? settings.provision : "on-use",
       ...(shape.image === undefined ? {} : { image: shape.image }),
+      ...networkOf(placement.address, shape),
       provenance: (path) => agent.provenance(path),
     });
   };
@@ -122,11 +130,16 @@ function memoShapes(input: DesireInput): (settings: Settings) => Shape {
       });
     }
     const host = settings.host === undefined ? undefined : input.fleet.hosts[settings.host];
-    const spec = normaliseSpec("sandbox", settings, module, host, input.paths);
-    const shape = { spec, hash: specHash(spec, module.fields), image: imageOf(spec, module) };
+    const placement = placeNetwork(settings, module, input.fleet);
+    const spec = normaliseSpec("sandbox", settings, module, host, input.paths, placement);
+    const shape = { spec, hash: specHash(spec, module.fields), image: imageOf(spec, module), placement };
     shapes.set(settings, shape);
     return shape;
   };
+}
+
+function networkOf(address: Address, { placement }: Shape): Pick<DesiredRuntime, "network"> {
+  return placement === undefined ? {} : { network: placement.key ?? ownNetworkKey(address) };
 }
 
 function imageOf(spec: Spec, module: DriverModule): DesiredRuntime["image"] {

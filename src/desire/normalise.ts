@@ -4,6 +4,7 @@ import type { RuntimeKind } from "../model/names.ts";
 import type { Host, SecretRef, Settings } from "../model/settings.ts";
 import { namesFor } from "../model/secret-use.ts";
 import type { Spec } from "../model/spec.ts";
+import type { NetworkPlacement } from "./networks.ts";
 
 /**
  * An agent's settings as the spec of its runtime: only what shapes the runtime, in canonical form.
@@ -15,6 +16,7 @@ export function normaliseSpec(
   module: DriverModule,
   host: Host | undefined,
   facts: PathFacts,
+  placement?: NetworkPlacement,
 ): Spec {
   const values: Record<string, Json> = {
     workspace: workspace(settings, module, host, facts),
@@ -23,7 +25,7 @@ export function normaliseSpec(
       Object.entries(settings.secrets).map(([name, ref]) => [name, referenceOf(ref)]),
     ),
     setup: [...settings.setup],
-    [settings.backend]: section(settings, module, facts),
+    [settings.backend]: placed(section(settings, module, facts), placement),
   };
   if (settings.ready !== undefined) {
     values["ready"] = { ...settings.ready, command: [...settings.ready.command] };
@@ -36,6 +38,12 @@ function section(settings: Settings, module: DriverModule, facts: PathFacts): Js
   const values = module.normalise(settings.options, facts);
   const names = namesFor(settings.secrets, "command");
   return names.length === 0 ? values : { ...values, command_secrets: names };
+}
+
+function placed(values: JsonObject, placement: NetworkPlacement | undefined): JsonObject {
+  if (placement === undefined) return values;
+  const { network, gated } = placement;
+  return { ...values, network, ...(gated ? { egress: "gate" } : {}) };
 }
 
 /** Without access the source shapes nothing, so moving a checkout must not recreate such a runtime. */

@@ -41,7 +41,15 @@ export type Verdict =
   | {
       readonly action: "blocked";
       readonly rule:
-        "busy" | "protected" | "guard" | "foreign" | "candidate" | "disruption" | "image" | "rollout";
+        | "busy"
+        | "protected"
+        | "guard"
+        | "foreign"
+        | "candidate"
+        | "disruption"
+        | "image"
+        | "rollout"
+        | "network";
       readonly why: string;
       readonly fix: string | null;
       /** Milliseconds since the epoch. */

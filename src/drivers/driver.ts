@@ -8,6 +8,7 @@ import type { Check } from "../model/attestation.ts";
 import type { Capabilities } from "../model/capabilities.ts";
 import type { FieldRow } from "../model/fields.ts";
 import type { JsonObject } from "../model/json.ts";
+import type { NetworkRequest } from "../model/network.ts";
 import type { RuntimeLabels } from "../model/labels.ts";
 import { slotNames } from "../model/names.ts";
 import type { DormancyMark, Observation, ObservedRuntime, Probe, RuntimeChanges } from "../model/observed.ts";
@@ -29,6 +30,7 @@ export interface DriverDeps {
   readonly randomId: () => string;
 }
 
+export type { NetworkRequest } from "../model/network.ts";
 export type { PathFacts } from "../util/path-facts.ts";
 
 /** One missing or impossible setting, told by `validate` with the position of `path`. */
@@ -45,6 +47,8 @@ export interface ObserveScope {
   readonly fleet_id?: string;
   /** Canonical names the fleet wants: a holder that is not ours is reported as foreign. */
   readonly names: readonly string[];
+  /** Engine names of the networks the fleet wants: a holder that is not ours is reported as foreign. */
+  readonly networks?: readonly string[];
   /** When given, only these addresses are of interest and a driver may look at no others. */
   readonly addresses?: readonly string[];
   /** True asks for the foreign objects of other sandbox tools as well, where a driver knows any and they cost no call. */
@@ -233,6 +237,13 @@ export interface Driver extends ReadDriver {
   stop(objectId: string): Promise<void>;
   update(request: UpdateRequest): Promise<void>;
   rename(objectId: string, to: string): Promise<void>;
+  /**
+   * Makes the network, and a gate that runs as asked; what is there and right is left as it is. A `conflict` when the
+   * name is held by what is not this fleet's. Only where `capabilities.networks`, as is `removeNetwork`.
+   */
+  ensureNetwork?(request: NetworkRequest): Promise<void>;
+  /** By id, with its gate. A `conflict` while anything else is attached, running or not. */
+  removeNetwork?(objectId: string): Promise<void>;
   remove(objectId: string, workspace: WorkspaceFate): Promise<void>;
   /** Sets or (with undefined) clears an address's dormancy mark. */
   mark(scope: ObserveScope, address: string, mark: Omit<DormancyMark, "address"> | undefined): Promise<void>;

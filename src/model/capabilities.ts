@@ -14,4 +14,6 @@ export interface Capabilities {
   readonly changes: boolean;
   /** Mutating calls at once on one engine. */
   readonly parallelism: number;
+  /** True when it makes networks of the fleet's own, and gates that hold what leaves them to a list. */
+  readonly networks?: boolean;
 }

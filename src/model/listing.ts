@@ -26,9 +26,26 @@ export const listedRuntimeSchema = z.strictObject({
 });
 export type ListedRuntime = z.infer<typeof listedRuntimeSchema>;
 
+const listedNetworkSchema = z.strictObject({
+  /** `network/build` for a declared one, `egress/agent/work` for a runtime's own. */
+  network: z.string(),
+  backend: z.string(),
+  host: z.string(),
+  /** Engine name. */
+  name: z.string(),
+  object_id: z.string().nullable(),
+  /** `closed`: it is there, and its gate does not run as it should, so nothing gets out. */
+  status: z.enum(["ready", "closed", "missing", "orphan"]),
+  gate: z.strictObject({ allow: z.array(z.string()), image: z.string() }).nullable(),
+  /** Names of what is attached. */
+  users: z.array(z.string()),
+});
+export type ListedNetwork = z.infer<typeof listedNetworkSchema>;
+
 /** Answer of `list`. */
 export const listingSchema = z.strictObject({
   runtimes: z.array(listedRuntimeSchema),
+  networks: z.array(listedNetworkSchema).optional(),
   dormant: z.array(z.strictObject({ address: z.string(), since: z.string(), reason: z.string() })),
   orphans: z.array(listedRuntimeSchema),
   foreign: z.array(

@@ -2,6 +2,7 @@ import type { ErrorClass } from "./failure.ts";
 import type { Json } from "./json.ts";
 import type { RuntimeLabels } from "./labels.ts";
 import type { Address } from "./names.ts";
+import type { ObservedNetwork } from "./network.ts";
 import type { ImageIdentity } from "./spec.ts";
 
 /** `created` exists but never ran; `broken` has our labels but an invalid manifest or a dead engine state. */
@@ -58,6 +59,8 @@ export type Observation =
       readonly runtimes: readonly ObservedRuntime[];
       readonly foreign: readonly ForeignObject[];
       readonly dormant: readonly DormancyMark[];
+      /** Networks of our fleet; absent where the backend has none. */
+      readonly networks?: readonly ObservedNetwork[];
     }
   | {
       readonly status: "unobserved";

@@ -3,6 +3,7 @@ import { diagnosticSchema } from "./diagnostic.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { rolloutPlaceSchema } from "./rollout.ts";
 import { salvageSettingsSchema } from "./salvage.ts";
+import { networkChangeSchema } from "./network-change.ts";
 import { sourceSchema } from "./source.ts";
 
 const json: z.ZodType<Json> = z.json();
@@ -163,6 +164,14 @@ export const nodeSchema = z.discriminatedUnion("op", [
   }),
   /** Deletes what is kept for an address that has no runtime: its canonical workspace. */
   z.strictObject({ op: z.literal("forget"), ...nodeCommon }),
+  /** Makes or mends a network of the fleet, gate included, or removes one. */
+  z.strictObject({
+    op: z.literal("network"),
+    ...nodeCommon,
+    effect: z.enum(["ensure", "remove"]),
+    name: z.string(),
+    object_id: z.string().nullable(),
+  }),
   z.strictObject({ op: z.literal("mark"), ...nodeCommon, dormant: z.boolean(), reason: z.string() }),
 ]);
 export type GraphNode = z.infer<typeof nodeSchema>;
@@ -190,7 +199,7 @@ const specEntrySchema = z.strictObject({
 
 export const blockedSchema = z.strictObject({
   address: z.string(),
-  /** busy | protected | guard | foreign | candidate | disruption | image | unobserved | rollout */
+  /** busy | protected | guard | foreign | candidate | disruption | image | network | unobserved | rollout */
   rule: z.string(),
   why: z.string(),
   /** Milliseconds since the epoch at which it is tried again, when known. */
@@ -232,6 +241,7 @@ export const planSchema = z.strictObject({
   images: z.array(imageSchema),
   specs: z.record(z.string(), specEntrySchema),
   changes: z.array(changeSchema),
+  networks: z.array(networkChangeSchema).optional(),
   orphans: z.array(
     z.strictObject({
       address: z.string(),

@@ -45,6 +45,25 @@ export interface ReadySettings {
   readonly interval: number;
 }
 
+/** What may leave a sandbox; everything else is denied. */
+export interface EgressSettings {
+  /** `pypi.org`, `*.npmjs.org`, `10.0.0.5:5432`. */
+  readonly allow: readonly string[];
+  /** Image the gate runs in; absent means the sandbox's own. */
+  readonly image?: string;
+}
+
+/** `[networks.NAME]`: a network that the fleet makes and removes. */
+export interface NetworkSettings {
+  readonly name: string;
+  readonly driver: "bridge";
+  readonly internal: boolean;
+  readonly subnet?: string;
+  readonly gateway?: string;
+  readonly options: Readonly<Record<string, string>>;
+  readonly egress?: Required<EgressSettings>;
+}
+
 /** One agent's `[sandbox]` with every default filled in. Key names are those of the config file. */
 export interface Settings {
   readonly mode: Mode;
@@ -62,6 +81,7 @@ export interface Settings {
   readonly secrets: Readonly<Record<string, SecretSetting>>;
   readonly workspace: WorkspaceSettings;
   readonly ready?: ReadySettings;
+  readonly egress?: EgressSettings;
   readonly prune: PruneSettings;
   readonly disruption: DisruptionSettings;
   readonly salvage: SalvageSettings;
@@ -138,6 +158,7 @@ export interface ResolvedFleet {
   /** Of `[sandbox]`: for runtimes that no agent declares any more. */
   readonly salvage: SalvageSettings;
   readonly hosts: Readonly<Record<string, Host>>;
+  readonly networks?: Readonly<Record<string, NetworkSettings>>;
   readonly guards: { readonly max_destroy: number | "off"; readonly allow_empty: boolean };
   readonly rollout: RolloutSettings;
   readonly watch: { readonly resync: number; readonly workers: number; readonly debounce: number };

@@ -13,13 +13,16 @@ export interface ObserveRequest {
   readonly fleet_id?: string;
   /** Canonical names the fleet wants, by engine key. */
   readonly names: Readonly<Record<string, readonly string[]>>;
+  /** Engine names of the networks the fleet wants, by engine key. */
+  readonly networks?: Readonly<Record<string, readonly string[]>>;
   readonly addresses?: readonly string[];
   readonly neighbours?: boolean;
 }
 
 export function scopeOf(request: ObserveRequest, engine: string): ObserveScope {
-  const { names, ...scope } = request;
-  return { ...scope, names: names[engine] ?? [] };
+  const { names, networks, ...scope } = request;
+  const wanted = networks?.[engine];
+  return { ...scope, names: names[engine] ?? [], ...(wanted === undefined ? {} : { networks: wanted }) };
 }
 
 export async function observe(

@@ -5,7 +5,7 @@ import type { SalvageSettings } from "../model/salvage.ts";
 import { sha256 } from "../util/canonical.ts";
 
 /** Seconds a step may take before its outcome counts as unknown; more than any engine gives a stop. */
-const TIMEOUT_S = {
+export const TIMEOUT_S = {
   fetch: 900,
   create: 60,
   seed: 600,
@@ -20,6 +20,7 @@ const TIMEOUT_S = {
   remove: 120,
   forget: 120,
   mark: 30,
+  network: 180,
 } as const satisfies Record<Op, number>;
 
 /** What tells one kind of node from another, besides what all share. */
@@ -58,6 +59,8 @@ export interface GraphContext {
   readonly fetch: GraphNode | undefined;
   /** What is kept of a runtime that goes; undefined where nothing is. */
   readonly salvage: SalvageSettings | undefined;
+  /** The step that makes or mends the network it is on. */
+  readonly network?: GraphNode | undefined;
 }
 
 /** A change's nodes, in order; ids, edges and keys depend on nothing but the change itself. */

@@ -5,6 +5,7 @@ import type { Plan } from "../model/plan.ts";
 import type { PausedRollout } from "../model/rollout.ts";
 import { ROLLOUT } from "../resolve/defaults.ts";
 import { engineKey } from "../observe/engines.ts";
+import { blockOnNetworks, decideNetworks } from "./networks.ts";
 import { buildPlan } from "./plan.ts";
 import type { Survey } from "./survey.ts";
 
@@ -18,7 +19,7 @@ export function decideAll(
   paused: readonly PausedRollout[] = [],
 ): Decision[] {
   const guards = seen.config?.fleet.guards ?? NO_GUARDS;
-  return diff({
+  const decisions = diff({
     desired: seen.desired,
     observations: seen.observations,
     modules: seen.modules,
@@ -32,6 +33,7 @@ export function decideAll(
     paused,
     guards: request.max_destroy === undefined ? guards : { ...guards, max_destroy: request.max_destroy },
   });
+  return blockOnNetworks(decisions, decideNetworks(seen, decisions, request.intent));
 }
 
 export function planFrom(
@@ -51,6 +53,7 @@ export function planFrom(
       files: [...(seen.config?.loaded.files ?? [])],
     },
     decisions,
+    networks: decideNetworks(seen, decisions, request.intent),
     observations: seen.observations,
     declared: new Set(seen.engines.filter((each) => each.declared).map((each) => engineKey(each))),
     modules: seen.modules,

@@ -4,6 +4,7 @@
  */
 import type { Decision } from "../diff/diff.ts";
 import { placeSession } from "../desire/sessions.ts";
+import { desireNetworks } from "../desire/networks.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
 import { SandkeepError } from "../errors.ts";
 import type { ExplainedAgent, Explanation, FixIt } from "../model/explain.ts";
@@ -17,6 +18,7 @@ import { listWords } from "../util/suggestion.ts";
 import { explainGates } from "./explain-policy.ts";
 import { flattenSettings } from "./flatten.ts";
 import { actionsOf } from "./change.ts";
+import { enforcement } from "./networks.ts";
 import { decideAll } from "./decide.ts";
 import { statusOf } from "./listing.ts";
 import { placeRollouts } from "./rollout.ts";
@@ -116,9 +118,20 @@ function explainAgent(agent: ResolvedAgent, context: ExplainContext): ExplainedA
     tools: gates.tools,
     elevated: gates.elevated,
     fix_it: [modeFix(agent), ...gates.fix_it],
-    notes: sandboxed ? [...(module?.notes(settings) ?? [])] : [],
+    notes: sandboxed ? [...(module?.notes(settings) ?? []), ...networkNotes(agent, seen)] : [],
     runtimes: runtimesOf(agent, sessions, context),
   };
+}
+
+/** What can leave the agent's sandboxes, where the fleet itself sees to that. */
+function networkNotes(agent: ResolvedAgent, seen: Survey): string[] {
+  const mine = seen.desired.filter((each) => each.settings === agent.settings);
+  const networks = desireNetworks(seen.config?.fleet, mine);
+  return [...new Set(networks.map(({ network, spec }) => noteOf(network, enforcement(spec))))];
+}
+
+function noteOf(network: string, text: string): string {
+  return network.startsWith("egress/") ? `egress: ${text}` : `${network}: ${text}`;
 }
 
 function sessionsOf(agent: ResolvedAgent, { seen, request }: ExplainContext): ExplainedAgent["sessions"] {

@@ -7,14 +7,27 @@ import { isJsonObject } from "../util/json-path.ts";
 /** Every effective setting as one leaf with who said it. Lists are leaves; secrets are told as references. */
 export function flattenSettings(agent: ResolvedAgent): ExplainedAgent["settings"] {
   const { settings } = agent;
-  const { backend, options, secrets, host, ready, env, workspace, prune, disruption, salvage, ...plain } =
-    settings;
+  const {
+    backend,
+    options,
+    secrets,
+    host,
+    ready,
+    env,
+    workspace,
+    prune,
+    disruption,
+    salvage,
+    egress,
+    ...plain
+  } = settings;
   const tree: JsonObject = {
     ...plain,
     setup: [...plain.setup],
     backend,
     ...(host === undefined ? {} : { host }),
     ...(ready === undefined ? {} : { ready: { ...ready, command: [...ready.command] } }),
+    ...(egress === undefined ? {} : { egress: { ...egress, allow: [...egress.allow] } }),
     env: { ...env },
     secrets: Object.fromEntries(Object.entries(secrets).map(([name, ref]) => [name, referenceText(ref)])),
     workspace: { ...workspace },

@@ -77,6 +77,7 @@ function raise(chain: Chain, context: GraphContext, undo: readonly string[]): vo
   const cause = verdict.why;
   const made = { object_id: null, spec_key };
   if (context.fetch !== undefined) chain.after(context.fetch.id);
+  if (context.network !== undefined) chain.after(context.network.id);
   const drop = chain.compensation({
     op: "remove",
     id: "undo-remove",
@@ -175,6 +176,7 @@ function mend(chain: Chain, context: GraphContext): void {
     chain.add({ op: "update", id: "update", object_id, spec_key, paths, cause: verdict.why });
   }
   if (differences.some((each) => each.field === "state")) {
+    if (context.network !== undefined) chain.after(context.network.id);
     chain.add({ op: "start", id: "start", object_id, cause: verdict.why });
     chain.add(healthStep(context, { object_id, spec_key }));
   }

@@ -3,12 +3,13 @@ import type { Decision } from "../diff/diff.ts";
 import type { DesiredRuntime } from "../desire/desire.ts";
 import { assertNever } from "../errors.ts";
 import type { LeftAlone } from "../model/facts.ts";
-import type { ListedRuntime, Listing } from "../model/listing.ts";
+import type { ListedNetwork, ListedRuntime, Listing } from "../model/listing.ts";
 import type { ObservedRuntime } from "../model/observed.ts";
 import { engineKey } from "../observe/engines.ts";
 import type { Invalid } from "../policy/fleet.ts";
 import { getPath } from "../util/json-path.ts";
 import { decideAll } from "./decide.ts";
+import { decideNetworks } from "./networks.ts";
 import type { Engine, Survey } from "./survey.ts";
 import { survey } from "./survey.ts";
 
@@ -72,7 +73,9 @@ function listingOf(seen: Survey, request: ListRequest): Listing {
     some.map((each) => listRow(each, seen.now, seen.facts.left_alone));
   const sort = (rows: readonly ListedRuntime[]): ListedRuntime[] =>
     rows.filter(wanted).toSorted((a, b) => (a.address < b.address ? -1 : Number(a.address > b.address)));
+  const networks = listNetworks(seen, decisions, request);
   return {
+    ...(networks.length === 0 ? {} : { networks }),
     runtimes: sort([...rowsOf(declared), ...unreachable(seen)]),
     dormant: marksOf(seen),
     orphans: sort(rowsOf(orphans)),
@@ -83,6 +86,33 @@ function listingOf(seen: Survey, request: ListRequest): Listing {
     ),
     unobserved: unobservedEngines(seen).filter(({ backend }) => (request.backend ?? backend) === backend),
   };
+}
+
+/** Networks of the fleet's own; without a config nobody knows which of them are wanted. */
+function listNetworks(
+  seen: Survey,
+  decisions: readonly Decision[],
+  { backend, all }: ListRequest,
+): ListedNetwork[] {
+  return decideNetworks(seen, decisions, { mode: "apply" })
+    .filter((each) => backend === undefined || each.backend === backend)
+    .filter((each) => all === true || each.observed !== undefined || each.verdict.action !== "none")
+    .map((each): ListedNetwork => {
+      const { network, host, name, desired, observed } = each;
+      const orphan = desired === undefined && seen.config !== undefined;
+      const gate = desired?.spec.gate;
+      const closed = each.verdict.action === "update" || observed?.gate?.state === "stopped";
+      return {
+        network,
+        backend: each.backend,
+        host,
+        name,
+        object_id: observed?.object_id ?? null,
+        status: observed === undefined ? "missing" : orphan ? "orphan" : closed ? "closed" : "ready",
+        gate: gate === undefined ? null : { allow: [...gate.allow], image: gate.image },
+        users: (observed?.users ?? []).map((user) => user.name),
+      };
+    });
 }
 
 /** Those of passing roles are declared nowhere, and still no orphans. */

@@ -16,6 +16,8 @@ export function planId(plan: Plan): string {
   line(canonicalJson({ format_version, mode, complete, fleet: source.fleet, fleet_id: source.fleet_id }));
   line(canonicalJson({ files: source.files, images: plan.images, specs: plan.specs }));
   for (const change of plan.changes) line(changeText(change));
+  for (const each of plan.networks ?? [])
+    line(canonicalJson([each.network, each.name, each.object_id, each.action, each.spec ?? null]));
   for (const each of plan.orphans)
     line(JSON.stringify([each.address, each.backend, each.host, each.object_id]));
   for (const each of plan.foreign) line(JSON.stringify([each.backend, each.host, each.name, each.object_id]));

@@ -4,6 +4,7 @@
  */
 import type { DesiredRuntime, Modules } from "../desire/desire.ts";
 import type { Decision } from "../diff/diff.ts";
+import type { NetworkDecision } from "../diff/networks.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Hold } from "../model/facts.ts";
 import type { PlanRequest } from "../model/intent.ts";
@@ -19,8 +20,9 @@ import { nearestWord } from "../util/suggestion.ts";
 import { getPath } from "../util/json-path.ts";
 import { actionsOf, buildChange, specKey } from "./change.ts";
 import type { GraphContext } from "./chain.ts";
-import { fetchNode } from "./chain.ts";
 import type { Losses } from "./doomed.ts";
+import { blockedNetworks, countPending, networkNodeOf, networkSteps } from "./networks.ts";
+import { fetchFor, fetchOf } from "./fetches.ts";
 import { planExitCode } from "./exit-code.ts";
 import { changeGraph } from "./graph.ts";
 import { planId } from "./plan-id.ts";
@@ -33,6 +35,7 @@ export interface PlanInput {
   readonly now: number;
   readonly source: Plan["source"];
   readonly decisions: readonly Decision[];
+  readonly networks?: readonly NetworkDecision[];
   readonly observations: readonly Observation[];
   /** Engines that the config uses; others are only remembered, and their absence is a warning. */
   readonly declared: ReadonlySet<string>;
@@ -49,12 +52,12 @@ export interface PlanInput {
 
 export function buildPlan(input: PlanInput): Plan {
   const built = buildChanges(input);
-  const { changes, graph, specs } = built;
-  const blocked = blockedOf(input.decisions);
+  const { changes, networks, graph, specs } = built;
+  const blocked = [...blockedOf(input.decisions), ...blockedNetworks(input.networks ?? [])];
   const complete = input.observations.every(
     (each) => each.status === "complete" || !input.declared.has(engineKey(each)),
   );
-  const pending = changes.filter((each) => each.actions[0] !== "no-op").length;
+  const pending = changes.filter((each) => each.actions[0] !== "no-op").length + countPending(networks);
   const lists = listsOf(input);
   const plan: Plan = {
     format_version: PLAN_FORMAT,
@@ -72,6 +75,7 @@ export function buildPlan(input: PlanInput): Plan {
       .toSorted((a, b) => (imageKey(a) < imageKey(b) ? -1 : 1)),
     specs,
     changes,
+    ...(networks.length === 0 ? {} : { networks }),
     ...lists,
     blocked,
     graph,
@@ -94,6 +98,7 @@ export function buildPlan(input: PlanInput): Plan {
 
 interface Built {
   readonly changes: Change[];
+  readonly networks: NonNullable<Plan["networks"]>;
   readonly graph: GraphNode[];
   readonly specs: Plan["specs"];
 }
@@ -106,6 +111,7 @@ function buildChanges(input: PlanInput): Built {
   const replacements = new Map<Decision, readonly GraphNode[]>();
   const placed = placeRollouts(input.decisions, input.rollout);
   const specs: Plan["specs"] = {};
+  const networks = networkSteps(input.networks ?? [], (image) => fetchFor(input.images, image, fetches));
   for (const decision of input.decisions) {
     const { desired } = decision.situation;
     const actions = actionsOf(decision);
@@ -123,26 +129,28 @@ function buildChanges(input: PlanInput): Built {
     const rollout = placed.get(decision)?.place ?? null;
     changes.push(buildChange({ decision, actions, spec_key, secrets, process, rollout, losses, salvage }));
     if (!acts) continue;
-    const nodes = graphOf(input, decision, { spec_key, salvage }, fetches);
+    const shared = { fetches, networks: networks.ensures };
+    const nodes = graphOf(input, decision, { spec_key, salvage }, shared);
     if (placed.has(decision)) replacements.set(decision, nodes);
     else (decision.verdict.action === "remove" ? removes : creates).push(...nodes);
   }
   const replaced = linkRollout(replacements, placed);
-  const graph = [...fetches.values(), ...creates, ...replaced, ...removes];
-  return { changes, specs: sortKeys(specs), graph };
+  const made = [...fetches.values(), ...networks.ensures.values()];
+  const graph = [...made, ...creates, ...replaced, ...removes, ...networks.removes];
+  return { changes, networks: networks.changes, specs: sortKeys(specs), graph };
 }
 
 function graphOf(
   input: PlanInput,
   decision: Decision,
   of: Pick<GraphContext, "spec_key" | "salvage">,
-  fetches: Map<string, GraphNode>,
+  shared: { readonly fetches: Map<string, GraphNode>; readonly networks: ReadonlyMap<string, GraphNode> },
 ): GraphNode[] {
   const { desired, backend } = decision.situation;
   const module = input.modules[backend];
   if (module === undefined) return [];
   const makes = decision.verdict.action === "create" || decision.verdict.action === "recreate";
-  const fetch = makes && desired !== undefined ? fetchOf(input, desired, fetches) : undefined;
+  const fetch = makes && desired !== undefined ? fetchOf(input.images, desired, shared.fetches) : undefined;
   const setup = desired === undefined ? undefined : getPath(desired.spec.values, "setup");
   return changeGraph({
     decision,
@@ -153,21 +161,8 @@ function graphOf(
     ready: desired !== undefined && getPath(desired.spec.values, "ready") !== undefined,
     seed: desired !== undefined && getPath(desired.spec.values, "workspace.provider") === "volume",
     fetch,
+    network: networkNodeOf(desired, shared.networks),
   });
-}
-
-/** An image is fetched by its engine at most once a plan, and only when the engine is known to lack it. */
-function fetchOf(
-  input: PlanInput,
-  desired: DesiredRuntime,
-  fetches: Map<string, GraphNode>,
-): GraphNode | undefined {
-  if (desired.image === undefined || desired.image.policy === "never") return undefined;
-  const want = { ...desired.image, backend: desired.backend, host: desired.host };
-  if (input.images.get(imageKey(want))?.state.status === "present") return undefined;
-  const node = fetches.get(imageKey(want)) ?? fetchNode(want);
-  fetches.set(imageKey(want), node);
-  return node;
 }
 
 function sortKeys<T>(record: Readonly<Record<string, T>>): Record<string, T> {

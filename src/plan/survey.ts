@@ -6,6 +6,7 @@ import type { LoadedConfig } from "../config/index.ts";
 import { lockedImage } from "../config/lock.ts";
 import { desire } from "../desire/desire.ts";
 import type { DesiredRuntime } from "../desire/desire.ts";
+import { desireNetworks } from "../desire/networks.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
 import type { DriverDeps, DriverModule, DriverRegistry } from "../drivers/driver.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
@@ -27,6 +28,7 @@ import { readEndpoints } from "../state/endpoints.ts";
 import { readFacts } from "../state/facts.ts";
 import type { Wait } from "../util/wait.ts";
 import type { Losses } from "./doomed.ts";
+import { gateImages } from "./networks.ts";
 import type { Fingerprints } from "./secrets.ts";
 import { fingerprintSecrets } from "./secrets.ts";
 
@@ -160,10 +162,14 @@ async function look(
   const declared = desireAll(config, request.wanted);
   const names: Record<string, string[]> = {};
   for (const each of declared) (names[engineKey(each)] ??= []).push(each.name);
+  const networks: Record<string, string[]> = {};
+  for (const each of desireNetworks(config?.fleet, declared))
+    (networks[engineKey(each)] ??= []).push(each.name);
   const scope: ObserveRequest = {
     fleet: config?.fleet.fleet ?? request.fleet ?? "",
     ...(config?.fleet.fleet_id === undefined ? {} : { fleet_id: config.fleet.fleet_id }),
     names,
+    networks,
     ...(request.addresses === undefined ? {} : { addresses: request.addresses }),
     ...(request.neighbours === true ? { neighbours: true } : {}),
   };
@@ -172,11 +178,13 @@ async function look(
   const listed = new Set<string>(declared.map((each) => each.address));
   const extra = known.some((address) => !listed.has(address));
   const desired = extra ? desireAll(config, [...request.wanted, ...known]) : declared;
-  const wants = desired
-    .filter((each) => request.addresses?.includes(each.address) ?? true)
-    .flatMap((each) =>
+  const selected = desired.filter((each) => request.addresses?.includes(each.address) ?? true);
+  const wants = [
+    ...selected.flatMap((each) =>
       each.image === undefined ? [] : [{ ...each.image, backend: each.backend, host: each.host }],
-    );
+    ),
+    ...gateImages(desireNetworks(config?.fleet, selected)),
+  ];
   const locked = (config?.loaded.lock ?? []).map((each) => lockedImage(each));
   const images = await observeImages(open, wants, { locked, memo: engine.registry });
   return { scope, desired, observations, images, reads: open.length + images.size };

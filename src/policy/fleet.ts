@@ -13,6 +13,7 @@ import { errorAt } from "../resolve/diagnose.ts";
 import { resolve } from "../resolve/index.ts";
 import type { PathFacts } from "../util/path-facts.ts";
 import { pathFacts } from "../util/path-facts.ts";
+import { checkEgress } from "./egress.ts";
 import { checkFleetSecurity } from "./security.ts";
 import { checkToolPolicy } from "./tool-policy.ts";
 
@@ -59,6 +60,7 @@ export async function loadFleet(request: FleetRequest, given?: LoadedConfig): Pr
     ...resolution.diagnostics,
     ...checkToolPolicy(loaded),
     ...checkFleetSecurity(draft.agents, { ...paths, stateDir: request.stateDir }),
+    ...checkEgress(draft, modules, (key) => loaded.locate(key)),
     ...checkRequirements(draft, modules),
     ...(request.unlocked === true ? [] : checkLocked(draft, modules, loaded)),
   ]);

@@ -108,6 +108,25 @@ function table(runtimes: readonly ListedRuntime[], style: Style): string[] {
     .map((line) => line.trimEnd());
 }
 
+const NETWORK_TONES = { ready: "good", closed: "alarm", missing: "warning", orphan: "warning" } as const;
+
+function networks({ networks: listed = [] }: Listing, style: Style): string[] {
+  if (listed.length === 0) return [];
+  return [
+    ...paragraph(style, "Networks", { tone: "strong" }),
+    ...columns(
+      style,
+      listed.map((each) => [
+        { text: each.network },
+        { text: each.status, tone: NETWORK_TONES[each.status] },
+        { text: showEngine(each.backend, each.host), tone: "dim" },
+        { text: each.gate === null ? "" : `only ${each.gate.allow.join(", ") || "nothing"}` },
+      ]),
+      2,
+    ),
+  ];
+}
+
 function unobserved({ unobserved: engines }: Listing, style: Style): string[] {
   if (engines.length === 0) return [];
   const heading = "NOT SEEN: these engines gave no answer, and what they hold is unknown";
@@ -129,6 +148,7 @@ export function renderListing(listing: Listing, style: Style): string {
     listing.runtimes.length === 0
       ? [listing.unobserved.length === 0 ? "No runtimes." : "No runtimes among what could be seen."]
       : table(listing.runtimes, style),
+    networks(listing, style),
     unobserved(listing, style),
     orphans.length === 0
       ? []

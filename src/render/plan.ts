@@ -1,10 +1,12 @@
+import type { NetworkChange } from "../model/network-change.ts";
 import type { Plan } from "../model/plan.ts";
 import { BODY_INDENT, changeLines, isNoOp, symbolLine } from "./change.ts";
 import { diagnosticLines } from "./diagnostics.ts";
 import { joinBlocks, paragraph } from "./layout.ts";
 import { planSummary } from "./summary.ts";
 import type { Style, Tone } from "./style.ts";
-import { showEngine, showPath } from "./style.ts";
+import { arrow, showEngine, showPath } from "./style.ts";
+import { formatValue } from "./value.ts";
 
 const TITLES = {
   apply: "Plan",
@@ -69,6 +71,32 @@ function images(plan: Plan, style: Style, verbose: boolean): string[] {
       rest: `${image.present ? "present" : "to be fetched"}, policy ${image.policy} (${showEngine(image.backend, image.host)})`,
       body: verbose && image.digest !== null ? [`${image.kind ?? ""} ${image.digest}`.trim()] : [],
     })),
+  );
+}
+
+const NETWORK_SYMBOLS = {
+  create: ["+", "create"],
+  update: ["~", "update"],
+  remove: ["-", "remove"],
+  "no-op": ["=", "dim"],
+} as const satisfies Record<NetworkChange["action"], readonly [string, Tone]>;
+
+function networks(plan: Plan, style: Style, verbose: boolean): string[] {
+  return section(
+    style,
+    "Networks",
+    (plan.networks ?? [])
+      .filter((each) => verbose || each.action !== "no-op")
+      .map((each) => {
+        const [symbol, tone] = NETWORK_SYMBOLS[each.action];
+        const limits = each.action === "remove" || each.enforced === null ? [] : [each.enforced];
+        const changed = each.differences.map(
+          ({ path, before, after }) =>
+            `${path}: ${formatValue(path, before)} ${arrow(style)} ${formatValue(path, after)}`,
+        );
+        const rest = `${each.action} (${showEngine(each.backend, each.host)})`;
+        return { symbol, tone, head: each.network, rest, body: [each.why, ...changed, ...limits] };
+      }),
   );
 }
 
@@ -163,6 +191,7 @@ export function renderPlan(plan: Plan, style: Style, options: { readonly verbose
     header(plan, style),
     unobserved(plan, style),
     ...shown.map((change) => changeLines(style, change, options.verbose)),
+    networks(plan, style, options.verbose),
     images(plan, style, options.verbose),
     orphans(plan, style),
     blocked(plan, style),

@@ -41,7 +41,9 @@ function upToDate({ changes, blocked, held, dormant }: Plan): string {
 
 /** One line: what would be done, then what stays, and that the plan is incomplete when it is. */
 export function planSummary(plan: Plan): string {
-  const work = told(plan.summary, WORK);
+  const networks = (plan.networks ?? []).filter((each) => each.action !== "no-op").length;
+  const counted = networks === 0 ? "" : `${count(networks, "network")} to change`;
+  const work = [told(plan.summary, WORK), counted].filter((part) => part !== "").join(", ");
   const rest = [upToDate(plan), told(plan.summary, REST)].filter((part) => part !== "").join(", ");
   const blind = plan.observed
     .filter((engine) => engine.status === "unobserved")

@@ -5,7 +5,7 @@
 import type { HostSettings } from "../config/schema/host.ts";
 import type { Config } from "../config/schema/root.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
-import type { Host, ResolvedFleet } from "../model/settings.ts";
+import type { Host, NetworkSettings, ResolvedFleet } from "../model/settings.ts";
 import type { ConfigInput } from "./agents.ts";
 import { resolveAgents } from "./agents.ts";
 import { checkAgents, checkHosts } from "./checks.ts";
@@ -35,6 +35,7 @@ export function resolve(loaded: ConfigInput, facts: Pick<PathFacts, "home" | "re
     agents: agents.map((each) => each.agent),
     salvage: mergeSalvage(config.sandbox ?? {}),
     hosts: resolveHosts(config),
+    networks: resolveNetworks(config),
     guards: {
       max_destroy: config.guards?.max_destroy ?? GUARDS.max_destroy,
       allow_empty: config.guards?.allow_empty ?? GUARDS.allow_empty,
@@ -78,6 +79,25 @@ function resolveHosts(config: Config): Readonly<Record<string, Host>> {
     },
   ]);
   return Object.fromEntries(hosts);
+}
+
+function resolveNetworks(config: Config): Readonly<Record<string, NetworkSettings>> {
+  const networks = Object.entries(config.networks ?? {}).map(([name, written]): [string, NetworkSettings] => {
+    const { egress, subnet, gateway } = written;
+    return [
+      name,
+      {
+        name,
+        driver: written.driver ?? "bridge",
+        internal: written.internal ?? egress !== undefined,
+        ...(subnet === undefined ? {} : { subnet }),
+        ...(gateway === undefined ? {} : { gateway }),
+        options: written.options ?? {},
+        ...(egress === undefined ? {} : { egress }),
+      },
+    ];
+  });
+  return Object.fromEntries(networks);
 }
 
 function tlsOf({ server_name, ...files }: NonNullable<HostSettings["tls"]>): NonNullable<Host["tls"]> {

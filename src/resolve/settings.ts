@@ -1,8 +1,9 @@
 import type { SandboxSettings } from "../config/schema/sandbox.ts";
 import type { JsonObject } from "../model/json.ts";
-import type { ReadySettings, Settings } from "../model/settings.ts";
+import { OWN_NETWORK } from "../model/network.ts";
+import type { EgressSettings, ReadySettings, Settings } from "../model/settings.ts";
 import type { SalvageSettings } from "../model/salvage.ts";
-import { BUILT_IN, READY, sectionDefaults } from "./defaults.ts";
+import { BUILT_IN, READY, SECTIONS, sectionDefaults } from "./defaults.ts";
 import { mergeSection, sectionOf } from "./merge.ts";
 import type { PathFacts } from "../util/path-facts.ts";
 import { absolutePath } from "./paths.ts";
@@ -17,6 +18,7 @@ export function mergeSettings(
   const backend = agent.backend ?? fleet.backend ?? BUILT_IN.backend;
   const host = agent.host ?? fleet.host;
   const ready = mergeReady(fleet, agent);
+  const egress = mergeEgress(fleet, agent);
   const source = agent.workspace?.source ?? fleet.workspace?.source ?? BUILT_IN.workspace.source;
   const { access } = sectionDefaults(backend);
   return {
@@ -37,6 +39,7 @@ export function mergeSettings(
       target: agent.workspace?.target ?? fleet.workspace?.target ?? BUILT_IN.workspace.target,
     },
     ...(ready === undefined ? {} : { ready }),
+    ...(egress === undefined ? {} : { egress }),
     prune: {
       idle: agent.prune?.idle ?? fleet.prune?.idle ?? BUILT_IN.prune.idle,
       max_age: agent.prune?.max_age ?? fleet.prune?.max_age ?? BUILT_IN.prune.max_age,
@@ -46,7 +49,7 @@ export function mergeSettings(
       max_wait: agent.disruption?.max_wait ?? fleet.disruption?.max_wait ?? BUILT_IN.disruption.max_wait,
     },
     salvage: mergeSalvage(fleet, agent),
-    options: mergeOptions(backend, fleet, agent),
+    options: withOwnNetwork(backend, egress, fleet, agent),
   };
 }
 
@@ -64,8 +67,27 @@ export function mergeSalvage(fleet: SandboxSettings, agent: SandboxSettings = {}
   };
 }
 
-function mergeOptions(backend: string, fleet: JsonObject, agent: JsonObject): JsonObject {
-  return mergeSection(backend, sectionOf(fleet, backend), sectionOf(agent, backend));
+/** With `egress` a sandbox has a network to itself, unless somebody says another, which is then told as a contradiction. */
+function withOwnNetwork(
+  backend: string,
+  egress: EgressSettings | undefined,
+  fleet: JsonObject,
+  agent: JsonObject,
+): JsonObject {
+  const [base, own] = [sectionOf(fleet, backend), sectionOf(agent, backend)];
+  const options = mergeSection(backend, base, own);
+  const said = own["network"] ?? base["network"];
+  const joins = SECTIONS[backend] === undefined || sectionDefaults(backend).values["network"] !== undefined;
+  return egress === undefined || said !== undefined || !joins
+    ? options
+    : { ...options, network: OWN_NETWORK };
+}
+
+function mergeEgress(fleet: SandboxSettings, agent: SandboxSettings): EgressSettings | undefined {
+  if (agent.egress === undefined && fleet.egress === undefined) return undefined;
+  const allow = agent.egress?.allow ?? fleet.egress?.allow ?? [];
+  const image = agent.egress?.image ?? fleet.egress?.image;
+  return { allow, ...(image === undefined ? {} : { image }) };
 }
 
 function secretRefs(table: SandboxSettings): Settings["secrets"] {

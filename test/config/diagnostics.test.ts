@@ -69,7 +69,7 @@ describe("unknown keys", () => {
     ],
     [
       '[sandbox]\n  image = "x"',
-      '5:3 error unknown-key sandbox.image: unknown key "image" | write it as docker.image or podman.image',
+      '5:3 error unknown-key sandbox.image: unknown key "image" | write it as egress.image or docker.image or podman.image',
     ],
     [
       "[hosts.b]\ntls = { ca = 'a', cert = 'b', key = 'c', keys = 'd' }",

@@ -9,6 +9,7 @@ import { slotOf } from "../../src/model/names.ts";
 import { equalJson, getPath } from "../../src/util/json-path.ts";
 import type { Cases, ContractHarness, MadeRuntime } from "./harness.ts";
 import { execCases } from "./exec-contract.ts";
+import { networkCases } from "./network-contract.ts";
 import { Fleet, KEPT, complete, exec, listTar, sampleTar, until } from "./harness.ts";
 
 const MUTATING = [
@@ -37,11 +38,11 @@ export function describeDriverContract(title: string, makeHarness: () => Promise
       await driver?.[Symbol.asyncDispose]();
       await harness?.[Symbol.asyncDispose]();
     });
-    const fleet = (): Fleet => new Fleet(harness, driver);
-    const cases = { fleet, harness: () => harness, driver: () => driver };
+    const cases = { fleet: () => new Fleet(harness, driver), harness: () => harness, driver: () => driver };
     describe("creating and removing", () => lifecycleCases(cases));
     describe("observing", () => observeCases(cases));
     describe("running commands", () => execCases(cases));
+    describe("networks", () => networkCases(cases));
     describe("updating and files", () => changeCases(cases));
     describe("events", () => eventCases(cases));
   });

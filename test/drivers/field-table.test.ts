@@ -25,6 +25,7 @@ const SHAPES_NOTHING: Readonly<Record<string, string>> = {
   prune: "when a runtime goes",
   disruption: "when a runtime may be replaced",
   salvage: "what is kept of a runtime that goes",
+  egress: "gives the runtime a network of its own, whose gate changes without it",
 };
 
 /** Rows without a key of their own, each with its reason. */
@@ -32,6 +33,8 @@ const PSEUDO_ROWS: Readonly<Record<string, string>> = {
   "workspace.provider": "chosen by the driver from where its engine is; part of the spec",
   "docker.command_secrets": "from sandbox.secrets: those for the container's main program",
   "podman.command_secrets": "from sandbox.secrets: those for the container's main program",
+  "podman.egress": "as for docker; its engine makes no gates, so no container of it has one",
+  "docker.egress": "set where the runtime's network has a gate, by [sandbox.egress] or by the network's own",
   "docker.engine_limits": "limits that only somebody else could have set on a container",
   "docker.engine_privileges": "what only somebody else could have made a container with",
   "podman.engine_limits": "limits that only somebody else could have set on a container",

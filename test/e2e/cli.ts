@@ -165,6 +165,12 @@ export class Project implements AsyncDisposable {
     return names.split("\n").filter(Boolean).toSorted();
   }
 
+  /** Names of the fleet's networks, sorted. */
+  async networks(): Promise<string[]> {
+    const names = await this.docker("network", "ls", "--filter", this.#label, "--format", "{{.Name}}");
+    return names.split("\n").filter(Boolean).toSorted();
+  }
+
   get #label(): string {
     return `label=sandkeep.fleet=${this.fleet}`;
   }
@@ -173,6 +179,7 @@ export class Project implements AsyncDisposable {
     for (const child of this.#children) child.kill("SIGKILL");
     if (this.#cli !== undefined) {
       await this.#removeAll(["ps", "-aq"], ["rm", "-fv"]);
+      await this.#removeAll(["network", "ls", "-q"], ["network", "rm"]);
       await this.#removeAll(["volume", "ls", "-q"], ["volume", "rm", "-f"]);
     }
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });

@@ -179,3 +179,71 @@ export const TAKING: readonly Flow[] = [
     }),
   },
 ];
+
+const PROCESS = { lifecycles: ["process"] } as const;
+const gated = (...allow: string[]): object => agent({ egress: { allow } });
+const on = (network: string): object => agent({ docker: { network } });
+
+/** What a fleet does with networks of its own. */
+export const NETWORKING: readonly Flow[] = [
+  { ...PROCESS, name: "create behind a gate", before: fleet({}), after: fleet({ a: gated("pypi.org") }) },
+  {
+    ...PROCESS,
+    name: "create two on one network, with a gate whose image has to be fetched",
+    before: fleet({}),
+    happen: (lab) => void lab.world.machine().images.delete("img:b"),
+    after: {
+      ...fleet({ a: on("build"), b: on("build") }),
+      networks: { build: { egress: { allow: ["pypi.org"], image: "img:b" } } },
+    },
+  },
+  {
+    ...PROCESS,
+    name: "change what a gate lets through",
+    before: fleet({ a: gated("pypi.org") }),
+    after: fleet({ a: gated("npmjs.org") }),
+  },
+  {
+    ...PROCESS,
+    name: "mend a gate that was stopped",
+    before: fleet({ a: gated("pypi.org") }),
+    happen: (lab) => {
+      for (const { gate, ...network } of lab.world.machine().networks.values())
+        if (gate !== undefined)
+          lab.world.machine().networks.set(network.id, { ...network, gate: { ...gate, state: "stopped" } });
+    },
+  },
+  {
+    ...PROCESS,
+    name: "go behind a gate and come out again",
+    before: fleet({ a: {}, b: gated("pypi.org") }),
+    after: fleet({ a: gated("pypi.org"), b: {} }),
+  },
+  {
+    ...PROCESS,
+    name: "give a network another shape",
+    before: { ...fleet({ a: on("build"), b: on("build") }), networks: { build: {} } },
+    after: { ...fleet({ a: on("build"), b: on("build") }), networks: { build: { internal: true } } },
+  },
+  {
+    ...PROCESS,
+    name: "remove what no longer is declared",
+    before: { ...fleet({ a: gated("pypi.org"), b: on("build"), c: {} }), networks: { build: {} } },
+    after: fleet({ c: {} }),
+  },
+  {
+    ...PROCESS,
+    name: "prune one behind a gate",
+    before: fleet({ a: gated("pypi.org") }),
+    happen: async (lab) => {
+      await lab.apply();
+      lab.time.advance(25 * HOUR);
+    },
+  },
+  {
+    ...PROCESS,
+    name: "destroy with networks",
+    before: { ...fleet({ a: gated("pypi.org"), b: on("build") }), networks: { build: {} } },
+    intent: { mode: "destroy", unprotect: false },
+  },
+];

@@ -5,7 +5,7 @@ import type { Fault, FaultEffect } from "../../src/drivers/memory/faults.ts";
 import { listBundles } from "../../src/state/bundles.ts";
 import type { Intent } from "../../src/model/intent.ts";
 import type { Applied } from "../support/memory-fleet.ts";
-import { Lab, MINUTE, acting, runs } from "../support/memory-fleet.ts";
+import { HOSTS, Lab, MINUTE, acting, runs } from "../support/memory-fleet.ts";
 
 export type Lifecycle = "process" | "directory";
 
@@ -201,9 +201,13 @@ async function goneUnkept(lab: Lab, worked: ReadonlySet<string>, machine: string
 function expectConverged(lab: Lab, intent: Intent, before: Set<string>, { plan }: Applied): void {
   expect(acting(plan)).toEqual([]);
   expect(plan.blocked).toEqual([]);
+  expectNetworks(lab, plan);
   const primaries = lab.primaries();
   expect(primaries.map(({ decoded }) => decoded?.name)).toEqual(primaries.map(({ name }) => name));
-  if (intent.mode === "destroy") return expect(primaries).toEqual([]);
+  if (intent.mode === "destroy") {
+    expect(lab.world.machine().networks.size).toBe(0);
+    return expect(primaries).toEqual([]);
+  }
   const asleep = new Set(plan.dormant.map(({ address }) => address));
   const wanted = plan.changes.filter(({ hashes }) => hashes.after !== null).map(({ address }) => address);
   const awake = wanted.filter((address) => !asleep.has(address));
@@ -211,4 +215,17 @@ function expectConverged(lab: Lab, intent: Intent, before: Set<string>, { plan }
   expect(running.map(({ decoded }) => decoded?.address ?? "").toSorted()).toEqual(awake.toSorted());
   const lost = [...before].filter((address) => wanted.includes(address) && !healthy(lab).has(address));
   expect(lost.filter((address) => !asleep.has(address))).toEqual([]);
+}
+
+/** Exactly those that the plan knows of and means to keep, each whole. */
+function expectNetworks(lab: Lab, { networks = [] }: Applied["plan"]): void {
+  expect(networks.filter(({ action }) => action !== "no-op")).toEqual([]);
+  const kept = networks.filter(({ object_id }) => object_id !== null).map(({ name }) => name);
+  const there = HOSTS.flatMap((host) => [...lab.world.machine(host).networks.values()]);
+  expect(there.map(({ name }) => name).toSorted()).toEqual(kept.toSorted());
+  for (const { object_id, spec, users } of networks) {
+    const found = there.find(({ id }) => id === object_id);
+    if (spec?.gate === null || found === undefined || users.length === 0) continue;
+    expect(found.gate?.state).toBe("running");
+  }
 }

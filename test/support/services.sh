@@ -101,13 +101,14 @@ claim_bridge() {
   return 1
 }
 
+# Containers ask the bridge's own address for names: there a test can answer, and see who asked.
 start_dockerd() {
   claim_bridge || fail "cannot create a network bridge (CAP_NET_ADMIN is needed)"
   local net="10.${bridge#sktest}"
   printf '{}\n' >"$DIR/daemon.json" # in place of the machine's own
   dockerd --config-file "$DIR/daemon.json" --data-root "$DIR/data" --exec-root "$DIR/exec" --pidfile "$DIR/dockerd.pid" \
     -H "unix://$SOCKET" --bridge "$bridge" --default-address-pool "base=$net.128.0/17,size=24" \
-    --iptables=false --ip-forward=false --ip-masq=false --shutdown-timeout 3 --log-level warn \
+    --dns "$net.0.1" --iptables=false --ip-forward=false --ip-masq=false --shutdown-timeout 3 --log-level warn \
     </dev/null >"$DIR/dockerd.log" 2>&1 &
   dockerd_pid=$!
 }

@@ -66,7 +66,7 @@ export const dockerSchema = z.strictObject({
     ),
   network: word("a network name")
     .optional()
-    .describe('Network to join: "none", "bridge", "host", or a network\'s name.'),
+    .describe('Network to join: "none", "bridge", a network of [networks], or the name of one that exists.'),
   memory: sizeSchema.optional().describe('Memory limit, such as "2GiB".'),
   memory_swap: sizeOrUnlimitedSchema
     .optional()

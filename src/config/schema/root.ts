@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { hostSchema } from "./host.ts";
+import { networkName, networkSchema } from "./network.ts";
 import { sandboxSchema } from "./sandbox.ts";
 import { secretsSectionSchema } from "./secret.ts";
 import { nameText, nonEmptyText, textOf } from "./text.ts";
@@ -112,6 +113,10 @@ export const configSchema = z.strictObject({
   sandbox: sandboxSchema.optional().describe("Defaults for the sandboxes of every agent."),
   agents: z.record(nameText, agentSchema).optional().describe("The agents of this fleet, by name."),
   hosts: z.record(nameText, hostSchema).optional().describe("Places backends connect to, by name."),
+  networks: z
+    .record(networkName, networkSchema)
+    .optional()
+    .describe("Networks that this fleet makes, watches and removes, by name."),
   guards: guardsSchema.optional().describe("Limits on what one apply may remove."),
   rollout: rolloutSchema
     .optional()

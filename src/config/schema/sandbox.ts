@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { egressSchema } from "./network.ts";
 import { dockerSchema } from "./docker.ts";
 import { localSchema } from "./local.ts";
 import { salvageSchema } from "./salvage.ts";
@@ -79,6 +80,9 @@ export const sandboxSchema = z.strictObject({
     .describe("Variables whose values are looked up when a command runs: { env }, { file } or { command }."),
   workspace: workspaceSchema.optional().describe("The folder the agent works on."),
   ready: readySchema.optional().describe("How to tell that a new sandbox is ready."),
+  egress: egressSchema
+    .optional()
+    .describe("What may leave the sandbox; everything else is denied. Gives it a network of its own."),
   prune: pruneSchema.optional().describe("When unused sandboxes are removed."),
   disruption: disruptionSchema.optional().describe("When sandboxes in use may be replaced."),
   salvage: salvageSchema

@@ -4,6 +4,8 @@ import type { Json, JsonObject } from "../../model/json.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
 import { encodeLabels } from "../../model/labels.ts";
 import { waitingFor } from "./command-secrets.ts";
+import { OWN_NETWORK } from "../../model/network.ts";
+import { gateEnv, NO_NAMES, ownNetworkName } from "./gates.ts";
 import { limitOptions } from "./limits.ts";
 import type { MountInput } from "./mounts.ts";
 import { mountOptions, STAMP_LABEL, TARGET_LABEL, tmpfsOptions } from "./mounts.ts";
@@ -36,7 +38,10 @@ export function containerOptions(input: ContainerInput): JsonObject {
         ? {}
         : { [TARGET_LABEL]: workspace.target }),
     },
-    Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+    Env: [
+      ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
+      ...(docker.egress === undefined ? [] : gateEnv(env)),
+    ],
     // The whole argv is replaced, entrypoint included, so that what runs does not depend on the image.
     Entrypoint: [...argv.entrypoint],
     Cmd: [...argv.cmd],
@@ -56,17 +61,18 @@ function argvOf({
 }
 
 function hostOptions(input: ContainerInput): JsonObject {
+  const { labels } = input;
   const { docker } = input.spec;
   return {
     Init: docker.init,
-    NetworkMode: docker.network,
+    NetworkMode: docker.network === OWN_NETWORK ? ownNetworkName(labels.name) : docker.network,
     ReadonlyRootfs: docker.read_only_root,
     RestartPolicy: { Name: docker.restart },
     SecurityOpt: securityOptions(docker),
     Mounts: mountOptions(input),
     Tmpfs: tmpfsOptions(input),
     ...listOption("CapDrop", docker.cap_drop),
-    ...listOption("Dns", docker.dns),
+    ...listOption("Dns", docker.egress === undefined ? docker.dns : [NO_NAMES]),
     ...listOption("ExtraHosts", docker.extra_hosts),
     ...limitOptions(docker),
   };

@@ -30,6 +30,8 @@ export interface Dialect {
   readonly degraded: readonly DegradedRow[];
   /** True for an engine that makes a bind's missing source as an empty folder instead of refusing. */
   readonly makesSources: boolean;
+  /** True for an engine on which networks and gates of the fleet's own are proved to hold. */
+  readonly networks: boolean;
   /** Stable id of the engine itself. */
   readonly engineId: (info: Info) => string;
   /** A body as Docker would take it, as this engine takes it; absent where that is the same. */
@@ -44,6 +46,7 @@ export const docker: Dialect = {
   rules: [],
   degraded: [],
   makesSources: false,
+  networks: true,
   engineId: ({ ID }) => ID,
   read: (container) => container,
 };

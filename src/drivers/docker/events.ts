@@ -3,8 +3,12 @@ import type { Readable } from "node:stream";
 import { FLEET_LABEL } from "../../model/labels.ts";
 import type { DriverEvent, ObserveScope } from "../driver.ts";
 import type { Engine } from "./client.ts";
+import { isGate } from "./gates.ts";
 import { isOwned } from "./volumes.ts";
 import { eventSchema } from "./wire.ts";
+
+/** Something happened to a gate that several runtimes share: all of them are worth a look. */
+const GATE_OF_MANY = "";
 
 /** What happens inside a container, or to its files, is use and not change. Podman tells of mounts as well. */
 const USE =
@@ -33,7 +37,8 @@ async function* read(stream: Readable, scope: ObserveScope): AsyncGenerator<Driv
   try {
     for await (const line of createInterface({ input: stream, crlfDelay: Infinity })) {
       const address = changedAddress(line, scope);
-      if (address !== undefined) yield { kind: "changed", address };
+      if (address === GATE_OF_MANY) yield { kind: "gap" };
+      else if (address !== undefined) yield { kind: "changed", address };
     }
   } catch {
     // However it ended, what follows is a gap.
@@ -57,7 +62,8 @@ export function changedAddress(
     ...(fleet === undefined ? {} : { fleet }),
     ...(id === undefined ? {} : { fleet_id: id }),
   });
-  return owned ? labels["sandkeep.address"] : undefined;
+  if (!owned) return undefined;
+  return labels["sandkeep.address"] ?? (isGate(labels) ? GATE_OF_MANY : undefined);
 }
 
 function parse(line: string): unknown {

@@ -56,6 +56,7 @@ export const dockerFields: readonly FieldRow[] = [
   recreateField("docker.workdir", `the working directory is ${FIXED}`),
   recreateField("docker.binds", `mounts are ${FIXED}`),
   recreateField("docker.network", "a container is made for one network"),
+  recreateField("docker.egress", "where names and requests go is fixed when the container is created"),
   {
     path: "docker.memory",
     hashed: false,

@@ -24,8 +24,10 @@ import { dockerError, isGone } from "./errors.ts";
 import { countExecs } from "./execs.ts";
 import type { EngineFacts } from "./facts.ts";
 import type { EngineName } from "./endpoint.ts";
+import { GATE_LABEL, isGate, ownNetworkName } from "./gates.ts";
 import { neighbour } from "./neighbours.ts";
 import { unsupportedLimits } from "./limits.ts";
+import { fleetNetworks, listNetworks, liveNetworks } from "./networks.ts";
 import type { DockerSpec } from "./section.ts";
 import { inSection, tryReadValues } from "./section.ts";
 import { readFields } from "./values.ts";
@@ -41,11 +43,23 @@ export async function observe(
 ): Promise<Observation> {
   const where = { backend: engine.dialect.name, host: host?.name ?? THIS_HOST };
   try {
-    const [listed, dormant] = await Promise.all([listContainers(engine, scope), marksOf(engine, scope)]);
+    const [listed, dormant, every] = await Promise.all([
+      listContainers(engine, scope),
+      marksOf(engine, scope),
+      engine.dialect.networks ? listNetworks(engine) : [],
+    ]);
     const { ours, foreign } = sortOut(listed, scope);
+    const networks = fleetNetworks(every, listed, scope);
     const seen = await Promise.all(ours.map((id) => inspectRuntime(engine, facts, id)));
     const runtimes = seen.filter((runtime) => runtime !== undefined);
-    return { status: "complete", ...where, runtimes, foreign, dormant };
+    return {
+      status: "complete",
+      ...where,
+      runtimes,
+      foreign: [...foreign, ...networks.foreign],
+      dormant,
+      networks: networks.ours,
+    };
   } catch (thrown) {
     const { kind, message, hint } = dockerError(thrown, "observe containers", engine.dialect.name);
     return { status: "unobserved", ...where, kind, message, hint };
@@ -73,6 +87,7 @@ async function listContainers(engine: Engine, scope: ObserveScope): Promise<read
       listSome(engine, { label: [`${FLEET_LABEL}=${fleet}`, `${ADDRESS_LABEL}=${address}`] }),
     ),
     ...names.map((name) => listSome(engine, { name: [slotPattern(name)] })),
+    listSome(engine, { label: [`${FLEET_LABEL}=${fleet}`, GATE_LABEL] }),
   ]);
   return [...new Map(lists.flat().map((each) => [each.Id, each])).values()];
 }
@@ -109,6 +124,8 @@ function sortOut(
   const wanted = reservedNames(scope, own);
   for (const { container, labels } of sorted) {
     const name = engineName(container.Names[0] ?? "");
+    // A gate is no runtime: it is told with its network.
+    if (isGate(container.Labels)) continue;
     if (labels !== undefined && isOwned(scope, labels)) {
       if (scope.addresses === undefined || scope.addresses.includes(labels.address)) ours.push(container.Id);
       continue;
@@ -152,6 +169,8 @@ export async function inspectRuntime(
   const execs = await countExecs(engine, container, created?.ready?.command);
   const unsupported = named(unsupportedLimits(info), dialect.name);
   const started = time(container.State.StartedAt);
+  const live = await liveNetworks(engine, container);
+  const own = ownNetworkName(labels.name);
   const state = stateOf(container);
   return {
     object_id: container.Id,
@@ -167,7 +186,7 @@ export async function inspectRuntime(
         ? noFields
         : named(
             {
-              ...readFields(shown, { created, image, info, ref }),
+              ...readFields(shown, { created, image, info, ref, own, live }),
               ...(await secretFields(engine, container, created)),
             },
             dialect.name,

@@ -14,6 +14,7 @@ import { health } from "./health.ts";
 import { fetchImage } from "./fetch-image.ts";
 import { heldImages, removeImage } from "./held-images.ts";
 import { resolveImage } from "./images.ts";
+import { ensureNetwork, removeNetwork } from "./networks.ts";
 import { inspectRuntime, observe } from "./observe.ts";
 import { probe } from "./probe.ts";
 import { setMark } from "./volumes.ts";
@@ -38,6 +39,7 @@ export function openDriver(dialect: Dialect, host: Host | undefined, deps: Drive
     stop: (objectId) => stop(engine, objectId),
     update: (request) => update(engine, request),
     rename: (objectId, to) => rename(engine, objectId, to),
+    ...(dialect.networks ? networkMethods(engine) : {}),
     remove: (objectId, workspace) => remove(engine, objectId, workspace),
     mark: (scope, address, mark) => setMark(engine, scope, address, mark),
     forget: (scope, address) => forgetWorkspace(engine, scope, address),
@@ -47,6 +49,13 @@ export function openDriver(dialect: Dialect, host: Host | undefined, deps: Drive
     putFiles: (objectId, directory, tar) => putFiles(engine, deps, objectId, directory, tar),
     getFiles: (objectId, path) => getFiles(engine, deps, objectId, path),
     salvage: (objectId, workspace) => salvage(engine, objectId, workspace),
+  };
+}
+
+function networkMethods(engine: Engine): Pick<Driver, "ensureNetwork" | "removeNetwork"> {
+  return {
+    ensureNetwork: (request) => ensureNetwork(engine, request),
+    removeNetwork: (objectId) => removeNetwork(engine, objectId),
   };
 }
 

@@ -115,6 +115,7 @@ export const podman: Dialect = {
     },
   ],
   makesSources: true,
+  networks: false,
   // The id that Podman's socket tells is made up anew for each answer.
   engineId: ({ Name, DockerRootDir }) => `podman:${Name}:${DockerRootDir}`,
   write,

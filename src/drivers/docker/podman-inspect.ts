@@ -47,11 +47,17 @@ function imageName(shown: string, { docker: { image } }: DockerSpec): string {
 /** Podman's name for its default bridge; a container without a network of its own is on none at all. */
 const DEFAULT_NETWORK = "podman";
 
-function networks({ HostConfig, NetworkSettings }: Container, { docker }: DockerSpec): string[] {
+function networks(
+  { HostConfig, NetworkSettings }: Container,
+  { docker }: DockerSpec,
+): Container["NetworkSettings"] {
   const mode = HostConfig.NetworkMode;
-  if (NetworkSettings.length === 0) return mode === "none" || mode === "host" ? [mode] : [];
+  if (NetworkSettings.length === 0) return mode === "none" || mode === "host" ? [{ name: mode, id: "" }] : [];
   const asked = docker.network === DEFAULT_NETWORK;
-  return NetworkSettings.map((name) => (name === DEFAULT_NETWORK && !asked ? "bridge" : name));
+  return NetworkSettings.map(({ name, id }) => ({
+    name: name === DEFAULT_NETWORK && !asked ? "bridge" : name,
+    id,
+  }));
 }
 
 /** Variables that Podman sets by itself, with the values it gives them. Proxies are those of its own environment. */

@@ -15,6 +15,7 @@ const sectionSchema = z.object({
   workdir: z.string().optional(),
   binds: z.array(bind).default([]),
   network: z.string().default("none"),
+  egress: z.literal("gate").optional(),
   memory: z.number().optional(),
   memory_swap: z.union([z.number(), z.literal("unlimited")]).optional(),
   cpus: z.number().optional(),

@@ -1,6 +1,8 @@
 import type { Json, JsonObject } from "../../model/json.ts";
 import { LABEL_PREFIX } from "../../model/labels.ts";
 import { isSecretsTmpfs, withoutWaiting } from "./command-secrets.ts";
+import { OWN_NETWORK } from "../../model/network.ts";
+import { gateEnv, NO_NAMES } from "./gates.ts";
 import { readGpus, readLimits } from "./limits.ts";
 import { isMask } from "./mounts.ts";
 import { foreignPrivileges } from "./privileges.ts";
@@ -20,6 +22,10 @@ export interface ReadContext {
   readonly info: Info;
   /** The reference the container was made from. */
   readonly ref: string;
+  /** Engine name of the network that this runtime would have to itself. */
+  readonly own: string;
+  /** Ids of the networks there are; undefined where that was not worth asking. */
+  readonly live?: ReadonlySet<string> | undefined;
 }
 
 /**
@@ -36,13 +42,14 @@ export function readFields(container: Container, context: ReadContext): Record<s
     "docker.user": readUser(container, created, image),
     "docker.workdir": readWorkdir(container, created),
     "docker.binds": readBinds(container, created, image),
-    "docker.network": readNetwork(container),
+    "docker.network": readNetwork(container, context),
+    ...readEgress(container, created),
     "docker.ulimits": readUlimits(container, created),
     "docker.tmpfs": readTmpfs(container),
     ...readLimits(container.HostConfig, info),
     ...readSecurity(container),
     "docker.engine_privileges": foreignPrivileges(container.HostConfig),
-    "docker.dns": [...container.HostConfig.Dns],
+    "docker.dns": created.docker.egress === undefined ? [...container.HostConfig.Dns] : [],
     "docker.extra_hosts": sorted(container.HostConfig.ExtraHosts),
     "docker.gpus": readGpus(container.HostConfig.DeviceRequests),
     "docker.init": container.HostConfig.Init,
@@ -81,7 +88,8 @@ function readUser(
 
 /** What the spec set, plus what neither spec nor image can explain. */
 function readEnv(container: Container, created: DockerSpec, image: Image | undefined): JsonObject {
-  const inherited = new Set(image?.Config?.Env);
+  const gate = created.docker.egress === undefined ? [] : gateEnv(created.env);
+  const inherited = new Set([...(image?.Config?.Env ?? []), ...gate]);
   const env: Record<string, string> = {};
   for (const entry of container.Config.Env) {
     const equals = entry.indexOf("=");
@@ -133,11 +141,28 @@ function readBinds(container: Container, created: DockerSpec, image: Image | und
 }
 
 /** The networks it is really on: one that someone disconnected is seen as null, an added one beside the first. */
-function readNetwork(container: Container): Json {
+function readNetwork(container: Container, { own, live }: ReadContext): Json {
   const mode = container.HostConfig.NetworkMode;
   if (mode.startsWith("container:")) return mode;
-  const networks = sorted(container.NetworkSettings);
+  // A network that was removed under a stopped container is not the one of the same name that came after it.
+  const names = container.NetworkSettings.map(({ name, id }) =>
+    live === undefined || id === "" || live.has(id)
+      ? name === own
+        ? OWN_NETWORK
+        : name
+      : `${name} (removed)`,
+  );
+  const networks = sorted(names);
   return networks.length === 0 ? null : networks.join(",");
+}
+
+/** Whether what the container is told keeps its names and its requests at the gate. */
+function readEgress(container: Container, created: DockerSpec): Record<string, Json> {
+  if (created.docker.egress === undefined) return {};
+  const { Env } = container.Config;
+  const told = gateEnv(created.env).every((entry) => Env.includes(entry));
+  const [server, ...more] = container.HostConfig.Dns;
+  return { "docker.egress": told && server === NO_NAMES && more.length === 0 ? created.docker.egress : null };
 }
 
 /** Engines add their own default limits, so only those we asked for are ours to compare. */

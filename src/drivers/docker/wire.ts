@@ -92,6 +92,13 @@ const hostConfig = z.object({
   PublishAllPorts: flag,
 });
 
+const endpoints = z
+  .object({ Networks: z.record(z.string(), z.object({ NetworkID: text }).nullish()).nullish() })
+  .nullish()
+  .transform((value) =>
+    Object.entries(value?.Networks ?? {}).map(([name, each]) => ({ name, id: each?.NetworkID ?? "" })),
+  );
+
 export const containerSchema = z.object({
   Id: z.string(),
   Name: z.string(),
@@ -120,10 +127,7 @@ export const containerSchema = z.object({
     .array(mount)
     .nullish()
     .transform((value) => value ?? []),
-  NetworkSettings: z
-    .object({ Networks: keys })
-    .nullish()
-    .transform((value) => value?.Networks ?? []),
+  NetworkSettings: endpoints,
 });
 export type Container = z.infer<typeof containerSchema>;
 export type HostConfig = z.infer<typeof hostConfig>;
@@ -142,8 +146,26 @@ export const layerChangesSchema = z
 
 export const layerSizeSchema = z.object({ SizeRw: amount });
 
-export const containerListSchema = z.array(z.object({ Id: z.string(), Names: texts, Labels: table }));
+export const containerListSchema = z.array(
+  z.object({ Id: z.string(), Names: texts, Labels: table, State: text, NetworkSettings: endpoints }),
+);
 export type ListedContainer = z.infer<typeof containerListSchema>[number];
+
+export const networkListSchema = z.array(
+  z.object({
+    Id: z.string(),
+    Name: z.string(),
+    Driver: text,
+    Internal: flag,
+    Labels: table,
+    Options: table,
+    IPAM: z
+      .object({ Config: z.array(z.object({ Subnet: text, Gateway: text })).nullish() })
+      .nullish()
+      .transform((value) => value?.Config ?? []),
+  }),
+);
+export type ListedNetwork = z.infer<typeof networkListSchema>[number];
 
 export const createdSchema = z.object({ Id: z.string(), Warnings: texts });
 

@@ -3,6 +3,7 @@ import type { Readable } from "node:stream";
 import type { Json } from "../../model/json.ts";
 import { decodeLabels, encodeLabels } from "../../model/labels.ts";
 import { getPath } from "../../util/json-path.ts";
+import { OWN_NETWORK } from "../../model/network.ts";
 import { foreignBecause } from "../../model/ownership.ts";
 import type {
   CreateRequest,
@@ -23,6 +24,7 @@ import { FileTree } from "./file-tree.ts";
 import type { Machine, MemoryObject } from "./machine.ts";
 import { SECRETS } from "./machine.ts";
 import { locate, targetOf, usesVolume, volumeKey } from "./place.ts";
+import { ensureNetwork, removeNetwork, requireNetwork } from "./networks.ts";
 import { mainCommand, observableFields, strings, textAt } from "./spec.ts";
 import type { Connection, MemoryWorld } from "./world.ts";
 
@@ -61,6 +63,7 @@ export function memoryWriter(connection: Connection): Omit<Driver, keyof ReadDri
     update: async (request) => call("update", request.objectId, () => updateObject(world, machine, request)),
     rename: async (objectId, to) =>
       call("rename", objectId, () => machine.rename(machine.object(objectId), to)),
+    ...(world.lifecycle === "process" ? networkWriter(connection) : {}),
     remove: async (objectId, workspace) =>
       call("remove", objectId, () => {
         const object = machine.objects.get(objectId);
@@ -97,6 +100,17 @@ async function packFrom(
   return place.tree.pack(place.path, posix.basename(path));
 }
 
+function networkWriter({ world, machine, call }: Connection): Required<NetworkWriter> {
+  return {
+    ensureNetwork: async (request) =>
+      call("ensureNetwork", request.name, () => ensureNetwork(world, machine, request)),
+    removeNetwork: async (objectId) =>
+      call("removeNetwork", objectId, () => removeNetwork(machine, objectId)),
+  };
+}
+
+type NetworkWriter = Pick<Driver, "ensureNetwork" | "removeNetwork">;
+
 function removeImage(machine: Machine, imageId: string): void {
   const users = [...machine.objects.values()].filter((each) => each.image?.digest === imageId);
   if (users.length > 0) throw memoryError("conflict", `image ${imageId} is in use`);
@@ -110,6 +124,7 @@ function createObject(world: MemoryWorld, machine: Machine, request: CreateReque
   const digest = ref === undefined ? undefined : machine.images.get(ref);
   if (ref !== undefined && digest === undefined) throw memoryError("not-found", `there is no image ${ref}`);
   const labels = encodeLabels(request.labels);
+  if (textAt(spec, "memory.network") === OWN_NETWORK) requireNetwork(machine, request);
   const directory = world.lifecycle === "directory";
   const object: MemoryObject = {
     id: world.nextId(),

@@ -22,6 +22,8 @@ export const WRITES = [
   "stop",
   "update",
   "rename",
+  "ensureNetwork",
+  "removeNetwork",
   "remove",
   "mark",
   "forget",

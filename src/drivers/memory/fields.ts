@@ -41,6 +41,7 @@ export function memoryFields(lifecycle: "process" | "directory"): readonly Field
       why: "the main program begins with its secrets",
     },
     recreateField("memory.network", FIXED),
+    recreateField("memory.egress", FIXED),
     recreateField("memory.labels", FIXED),
   ];
 }

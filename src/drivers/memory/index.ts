@@ -24,6 +24,7 @@ export function memoryDriver(world: MemoryWorld): DriverModule {
     reports_execs: true,
     changes: true,
     parallelism: 4,
+    networks: process,
     ...world.capabilities,
   };
   return {

@@ -4,10 +4,12 @@ import type { RuntimeLabels } from "../../model/labels.ts";
 import { FLEET_LABEL, decodeLabels, encodeLabels } from "../../model/labels.ts";
 import { isAddress } from "../../model/names.ts";
 import type { DormancyMark, ForeignObject, ObservedRuntime, RuntimeState } from "../../model/observed.ts";
+import type { NetworkKey, NetworkSpec, ObservedGate, ObservedNetwork } from "../../model/network.ts";
+import { OWN_NETWORK, ownerOfNetwork } from "../../model/network.ts";
 import type { ImageIdentity, Spec } from "../../model/spec.ts";
+import { getPath } from "../../util/json-path.ts";
 import type { DriverEvent, ObserveScope } from "../driver.ts";
 import { reservedNames } from "../driver.ts";
-import { getPath } from "../../util/json-path.ts";
 import { memoryError } from "./errors.ts";
 import type { FileTree } from "./file-tree.ts";
 import type { Running } from "./exec.ts";
@@ -47,6 +49,17 @@ interface Volume {
   readonly files: FileTree;
 }
 
+/** A network of some fleet. Mutable: tests take its gate away behind the driver's back. */
+export interface MemoryNetwork {
+  readonly id: string;
+  readonly name: string;
+  /** Undefined for one that sandkeep did not make. */
+  readonly owner: { readonly fleet: string; readonly fleet_id: string | undefined } | undefined;
+  readonly network: NetworkKey | undefined;
+  readonly spec: Omit<NetworkSpec, "gate">;
+  gate: ObservedGate | undefined;
+}
+
 interface Subscriber {
   readonly scope: ObserveScope;
   readonly notify: (event: DriverEvent) => void;
@@ -61,7 +74,12 @@ export interface MachineView {
   }[];
   readonly labels: readonly Readonly<Record<string, string>>[];
   readonly marks: readonly StoredMark[];
+  readonly networks: readonly SeenNetwork[];
 }
+
+type SeenNetwork = Pick<MemoryNetwork, "id" | "name" | "owner" | "network" | "spec" | "gate"> & {
+  readonly users: ObservedNetwork["users"];
+};
 
 function owns(scope: ObserveScope, fleet: string | undefined, fleetId: string | undefined): boolean {
   return fleet !== undefined && foreignBecause(scope, { fleet, fleet_id: fleetId }) === undefined;
@@ -75,6 +93,7 @@ export class Machine {
   /** Ref → digest, as this engine holds them. */
   readonly images = new Map<string, string>();
   readonly volumes = new Map<string, Volume>();
+  readonly networks = new Map<string, MemoryNetwork>();
   reachable = true;
   #marks: readonly StoredMark[] = [];
   readonly #subscribers = new Set<Subscriber>();
@@ -176,8 +195,23 @@ export class Machine {
       objects: objects.map((object) => ({ name: object.name, id: object.id, seen: lookOf(object) })),
       labels: objects.map((object) => object.labels),
       marks: this.#marks,
+      networks: [...this.networks.values()].map((each) => ({ ...each, users: this.usersOf(each) })),
     };
   }
+
+  /** Objects made for a network, running or not. */
+  usersOf({ name }: Pick<MemoryNetwork, "name">): ObservedNetwork["users"] {
+    return [...this.objects.values()]
+      .filter((each) => networkOf(each) === name)
+      .map((each) => ({ object_id: each.id, name: each.name }));
+  }
+}
+
+/** The engine name of the network an object was made for. */
+export function networkOf({ spec, decoded }: Pick<MemoryObject, "spec" | "decoded">): string | undefined {
+  const said = spec === undefined ? undefined : getPath(spec.values, "memory.network");
+  if (typeof said !== "string") return undefined;
+  return said === OWN_NETWORK ? `${decoded?.name ?? ""}-${OWN_NETWORK}` : said;
 }
 
 export function lookOf(object: MemoryObject): ObservedRuntime | undefined {
@@ -203,6 +237,7 @@ export interface Listing {
   readonly runtimes: readonly ObservedRuntime[];
   readonly foreign: readonly ForeignObject[];
   readonly dormant: readonly DormancyMark[];
+  readonly networks: readonly ObservedNetwork[];
 }
 
 /** Sorts a view into ours, foreign and of no interest. */
@@ -228,7 +263,28 @@ export function listFleet(view: MachineView, scope: ObserveScope): Listing {
     .filter((mark) => owns(scope, mark.fleet, mark.fleet_id))
     .filter((mark) => addresses === undefined || addresses.has(mark.address))
     .map(({ address, since, reason }) => ({ address, since, reason }));
-  return { runtimes, foreign, dormant };
+  const networks = view.networks.flatMap((each) => {
+    const why = strangeNetwork(each, scope);
+    if (why !== undefined && scope.networks?.includes(each.name) === true)
+      foreign.push({ name: each.name, object_id: each.id, why });
+    const owner = each.network === undefined ? undefined : ownerOfNetwork(each.network);
+    const asked = owner === undefined || addresses === undefined || addresses.has(owner);
+    if (why !== undefined || each.network === undefined || !asked) return [];
+    const { id, name, network, spec, gate, users } = each;
+    return [
+      { object_id: id, name, network, spec, users, ...(gate === undefined ? {} : { gate: { ...gate } }) },
+    ];
+  });
+  return { runtimes, foreign, dormant, networks };
+}
+
+export function strangeNetwork(
+  { owner }: Pick<MemoryNetwork, "owner">,
+  scope: Pick<ObserveScope, "fleet" | "fleet_id">,
+): string | undefined {
+  if (owner === undefined) return "sandkeep did not make it";
+  const { fleet, fleet_id } = owner;
+  return foreignBecause(scope, { fleet, ...(fleet_id === undefined ? {} : { fleet_id }) });
 }
 
 function foreignReason(

@@ -1,0 +1,222 @@
+/**
+ * The gate of a network: a small container on two networks, the closed one and the engine's bridge, that runs our
+ * proxy. In: a network and its rules. Out: a gate that listens, made anew whenever what is there is not exactly that.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { SandkeepError } from "../../errors.ts";
+import { FLEET_LABEL } from "../../model/labels.ts";
+import type { GateSpec, ObservedGate } from "../../model/network.ts";
+import { GATE_URL, OWN_NETWORK, ownerOfNetwork } from "../../model/network.ts";
+import type { NetworkRequest } from "../driver.ts";
+import type { Engine } from "./client.ts";
+import { isGone } from "./errors.ts";
+import { GATE_READY, gateText } from "./gate-text.ts";
+import type { ListedContainer } from "./wire.ts";
+import { containerListSchema, containerSchema, createdSchema } from "./wire.ts";
+
+/** On a gate, the engine name of its network. */
+export const GATE_LABEL = "sandkeep.gate";
+const LABEL = { gate: GATE_LABEL, hash: "sandkeep.gate-hash" } as const;
+/** The engine's own way out; every engine has it. */
+const UPLINK = "bridge";
+const ALIAS = new URL(GATE_URL).hostname;
+const READY_TRIES = 150;
+const READY_PAUSE_MS = 200;
+const WRITE_TIMEOUT_MS = 120_000;
+
+/**
+ * Upstream name server of what stands behind a gate: its own loopback, where nobody answers. Engines forward what they
+ * cannot resolve to the machine's servers, also from internal networks, and a name that is looked up can carry data.
+ */
+export const NO_NAMES = "127.0.0.1";
+
+/** A runtime's own network goes by the name of the runtime. */
+export function ownNetworkName(runtime: string): string {
+  return `${runtime}-${OWN_NETWORK}`;
+}
+
+function gateName(network: string): string {
+  return `${network}-gate`;
+}
+
+export function isGate(labels: Readonly<Record<string, string>>): boolean {
+  return labels[LABEL.gate] !== undefined;
+}
+
+const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+
+/** How programs are told of the gate; what the config says of these variables stands. */
+export function gateEnv(env: Readonly<Record<string, string>>): string[] {
+  const proxies = PROXY_VARIABLES.map((name) => [name, GATE_URL] as const);
+  const told = [...proxies, ["NO_PROXY", "localhost,127.0.0.1,::1"] as const];
+  const small = told.map(([name, value]) => [name.toLowerCase(), value] as const);
+  return [...told, ...small, ["NODE_USE_ENV_PROXY", "1"] as const]
+    .filter(([name]) => !Object.hasOwn(env, name))
+    .map(([name, value]) => `${name}=${value}`);
+}
+
+/** The gate among what is attached to a network, as a listing shows it. */
+export function gateOf(
+  network: { readonly id: string; readonly name: string },
+  attached: readonly ListedContainer[],
+): ObservedGate | undefined {
+  const found = attached.find((each) => isGate(each.Labels));
+  if (found === undefined) return undefined;
+  const names = found.NetworkSettings.map((each) => each.name).toSorted();
+  const whole =
+    names.join() === [UPLINK, network.name].toSorted().join() &&
+    found.NetworkSettings.every((each) => each.name !== network.name || each.id === network.id);
+  const state = found.State !== "running" ? "stopped" : whole ? "running" : "broken";
+  return { object_id: found.Id, state, hash: found.Labels[LABEL.hash] ?? "" };
+}
+
+/** Leaves a gate that is right alone; anything else in its place is made anew. Until it listens, nothing gets out. */
+export async function ensureGate(
+  engine: Engine,
+  request: NetworkRequest & { readonly spec: { readonly gate: GateSpec } },
+  network: { readonly id: string; readonly name: string },
+): Promise<void> {
+  for (const stale of await gatesOf(engine, request.name)) {
+    const seen = gateOf(network, [stale]);
+    if (seen?.state === "running" && seen.hash === request.gate_hash)
+      return awaitReady(engine, stale.Id, request);
+    await removeGate(engine, stale.Id);
+  }
+  const { Id } = await engine.json(
+    {
+      what: `create gate ${gateName(request.name)}`,
+      method: "POST",
+      path: "/containers/create",
+      query: { name: gateName(request.name) },
+      body: gateOptions(request),
+      timeout: WRITE_TIMEOUT_MS,
+    },
+    createdSchema,
+  );
+  await engine.send({
+    what: `connect gate ${gateName(request.name)}`,
+    method: "POST",
+    path: `/networks/${network.id}/connect`,
+    body: { Container: Id, EndpointConfig: { Aliases: [ALIAS] } },
+  });
+  try {
+    await engine.send({ what: "start gate", method: "POST", path: `/containers/${Id}/start` });
+  } catch (thrown) {
+    throw cannotRun(request, thrown instanceof Error ? thrown.message : String(thrown), thrown);
+  }
+  await awaitReady(engine, Id, request);
+}
+
+function gateOptions({
+  name,
+  network,
+  fleet,
+  fleet_id,
+  spec,
+  gate_hash,
+}: NetworkRequest & { spec: { gate: GateSpec } }) {
+  const owner = ownerOfNetwork(network);
+  return {
+    Image: spec.gate.image,
+    Hostname: ALIAS,
+    Labels: {
+      [FLEET_LABEL]: fleet,
+      ...(fleet_id === undefined ? {} : { "sandkeep.fleet-id": fleet_id }),
+      ...(owner === undefined ? {} : { "sandkeep.address": owner }),
+      "sandkeep.role": "sidecar",
+      [LABEL.gate]: name,
+      [LABEL.hash]: gate_hash ?? "",
+    },
+    Entrypoint: ["node", "-e", gateText(spec.gate)],
+    Cmd: [],
+    User: "65534:65534",
+    WorkingDir: "/",
+    Healthcheck: { Test: ["NONE"] },
+    HostConfig: {
+      NetworkMode: UPLINK,
+      // A reboot brings it back before anybody looks.
+      RestartPolicy: { Name: "always" },
+      Init: true,
+      ReadonlyRootfs: true,
+      CapDrop: ["ALL"],
+      SecurityOpt: ["no-new-privileges"],
+      PidsLimit: 128,
+      Memory: 256 * 1024 * 1024,
+      MemorySwap: 256 * 1024 * 1024,
+      // It stands on two networks and must never be a router between them.
+      Sysctls: { "net.ipv4.ip_forward": "0" },
+      LogConfig: { Type: "json-file", Config: { "max-size": "1m", "max-file": "2" } },
+    },
+  };
+}
+
+/** Every container that calls itself a gate of this network, running or not. */
+async function gatesOf(engine: Engine, network: string): Promise<ListedContainer[]> {
+  return await engine.json(
+    {
+      what: "list gates",
+      method: "GET",
+      path: "/containers/json",
+      query: { all: true, filters: { label: [`${LABEL.gate}=${network}`] } },
+    },
+    containerListSchema,
+  );
+}
+
+export async function removeGates(engine: Engine, network: string): Promise<void> {
+  for (const gate of await gatesOf(engine, network)) await removeGate(engine, gate.Id);
+}
+
+async function removeGate(engine: Engine, id: string): Promise<void> {
+  try {
+    await engine.send({
+      what: "remove gate",
+      method: "DELETE",
+      path: `/containers/${id}`,
+      query: { force: true, v: true },
+      timeout: WRITE_TIMEOUT_MS,
+    });
+  } catch (thrown) {
+    if (!isGone(thrown)) throw thrown;
+  }
+}
+
+/** It says so once it listens. A gate that ends instead takes its last words into the error. */
+async function awaitReady(
+  engine: Engine,
+  id: string,
+  request: NetworkRequest & { spec: { gate: GateSpec } },
+): Promise<void> {
+  let said = "";
+  for (let attempt = 0; attempt < READY_TRIES; attempt += 1) {
+    const { State } = await engine.json(
+      { what: "inspect gate", method: "GET", path: `/containers/${id}/json` },
+      containerSchema,
+    );
+    const log = await engine.bytes({
+      what: "read the gate's output",
+      method: "GET",
+      path: `/containers/${id}/logs`,
+      query: { stdout: true, stderr: true, tail: 500 },
+    });
+    said = log.toString();
+    if (State.Status === "running" && said.includes(GATE_READY)) return;
+    if (State.Status === "exited" || State.Status === "restarting") break;
+    await sleep(READY_PAUSE_MS);
+  }
+  throw cannotRun(
+    request,
+    said
+      .replace(/[^\x20-\x7e\n]/g, "")
+      .trim()
+      .slice(-500),
+  );
+}
+
+function cannotRun(request: { spec: { gate: GateSpec } }, why: string, cause?: unknown): SandkeepError {
+  return new SandkeepError(`the egress gate does not run in image ${request.spec.gate.image}: ${why}`, {
+    code: "DOCKER_GATE",
+    hint: 'egress.image must hold node 16 or newer as "node", such as node:22-slim',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

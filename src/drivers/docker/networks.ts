@@ -1,0 +1,203 @@
+/**
+ * Networks that a fleet owns. In: a listing of the engine, or what to bring about. Out: those with our labels, who
+ * uses them, and one idempotent effect a call. A network that sandkeep did not make is never changed and never removed.
+ */
+import { SandkeepError } from "../../errors.ts";
+import { FLEET_LABEL } from "../../model/labels.ts";
+import type { ForeignObject } from "../../model/observed.ts";
+import type { NetworkSpec, ObservedNetwork } from "../../model/network.ts";
+import { isNetworkKey, ownerOfNetwork } from "../../model/network.ts";
+import { foreignBecause } from "../../model/ownership.ts";
+import type { NetworkRequest, ObserveScope } from "../driver.ts";
+import type { Engine } from "./client.ts";
+import { isGone } from "./errors.ts";
+import { ensureGate, gateOf, isGate, removeGates } from "./gates.ts";
+import type { Container, ListedContainer, ListedNetwork } from "./wire.ts";
+import { containerListSchema, createdSchema, networkListSchema } from "./wire.ts";
+
+const LABEL = { network: "sandkeep.network", fleetId: "sandkeep.fleet-id" } as const;
+
+/** Without an address of its own on the bridge, the engine's machine cannot be reached from behind a gate either. */
+const NO_HOST = { "com.docker.network.bridge.inhibit_ipv4": "true" } as const;
+
+export function listNetworks(engine: Engine): Promise<ListedNetwork[]> {
+  return engine.json({ what: "list networks", method: "GET", path: "/networks" }, networkListSchema);
+}
+
+/** Ids of all networks, asked only where a container may be left with one that is gone. */
+export async function liveNetworks(
+  engine: Engine,
+  container: Container,
+): Promise<ReadonlySet<string> | undefined> {
+  const idle = engine.dialect.networks && container.State.Status !== "running";
+  const named = container.NetworkSettings.some(({ name }) => name !== "none" && name !== "bridge");
+  return idle && named ? new Set((await listNetworks(engine)).map(({ Id }) => Id)) : undefined;
+}
+
+/** The fleet's networks that matter to the scope, and what stands in the way of those it wants. */
+export function fleetNetworks(
+  listed: readonly ListedNetwork[],
+  containers: readonly ListedContainer[],
+  scope: ObserveScope,
+): { readonly ours: ObservedNetwork[]; readonly foreign: ForeignObject[] } {
+  const ours: ObservedNetwork[] = [];
+  const foreign: ForeignObject[] = [];
+  for (const network of listed) {
+    const key = network.Labels[LABEL.network];
+    const why = foreignReason(network, scope);
+    if (why !== undefined) {
+      if (scope.networks?.includes(network.Name) === true)
+        foreign.push({ name: network.Name, object_id: network.Id, why });
+      continue;
+    }
+    if (key === undefined || !isNetworkKey(key)) continue;
+    const owner = ownerOfNetwork(key);
+    if (owner !== undefined && scope.addresses?.includes(owner) === false) continue;
+    ours.push(describe(network, key, containers));
+  }
+  return { ours, foreign };
+}
+
+function foreignReason({ Labels }: ListedNetwork, scope: ObserveScope): string | undefined {
+  const [fleet, fleet_id] = [Labels[FLEET_LABEL], Labels[LABEL.fleetId]];
+  if (fleet === undefined) return "sandkeep did not make it";
+  return foreignBecause(scope, { fleet, ...(fleet_id === undefined ? {} : { fleet_id }) });
+}
+
+function describe(
+  network: ListedNetwork,
+  key: ObservedNetwork["network"],
+  containers: readonly ListedContainer[],
+): ObservedNetwork {
+  const attached = attachedTo(network, containers);
+  const gate = gateOf({ id: network.Id, name: network.Name }, attached);
+  const users = attached
+    .filter((each) => !isGate(each.Labels))
+    .map((each) => ({ object_id: each.Id, name: (each.Names[0] ?? "").replace(/^\//, "") }));
+  return {
+    object_id: network.Id,
+    name: network.Name,
+    network: key,
+    spec: specOf(network),
+    ...(gate === undefined ? {} : { gate }),
+    users: users.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+  };
+}
+
+/** One that never ran names its network, and has no id of it yet. */
+function attachedTo(network: ListedNetwork, containers: readonly ListedContainer[]): ListedContainer[] {
+  return containers.filter((each) =>
+    each.NetworkSettings.some(({ id, name }) => (id === "" ? name === network.Name : id === network.Id)),
+  );
+}
+
+function specOf({ Internal, Options, IPAM, Driver }: ListedNetwork): ObservedNetwork["spec"] {
+  const [config] = IPAM;
+  return {
+    // Another driver would not be what sandkeep made; its options then tell.
+    driver: "bridge",
+    internal: Internal,
+    ...(config === undefined ? {} : { subnet: config.Subnet, gateway: config.Gateway }),
+    options: Driver === "bridge" ? Options : { driver: Driver },
+  };
+}
+
+/** A lost answer, a killed process, or another machine that was faster: each finds what is there and goes on from it. */
+export async function ensureNetwork(engine: Engine, request: NetworkRequest): Promise<void> {
+  await engine.writes.add(async () => {
+    const id = (await findOwn(engine, request)) ?? (await createNetwork(engine, request));
+    const { gate } = request.spec;
+    if (gate === undefined) return;
+    await ensureGate(engine, { ...request, spec: { ...request.spec, gate } }, { id, name: request.name });
+  });
+}
+
+async function findOwn(engine: Engine, request: NetworkRequest): Promise<string | undefined> {
+  const { name, network, ...scope } = request;
+  const named = (await listNetworks(engine)).filter((each) => each.Name === name);
+  const reasons = named.map((each) => foreignReason(each, { ...scope, names: [] }));
+  const foreign = reasons.find((why) => why !== undefined);
+  if (foreign !== undefined) {
+    throw new SandkeepError(`the network ${name} is not this fleet's: ${foreign}`, {
+      code: "DOCKER_NETWORK_FOREIGN",
+      kind: "conflict",
+      hint: "remove that network, or give this fleet another name or name_prefix",
+    });
+  }
+  return named.find((each) => each.Labels[LABEL.network] === network)?.Id;
+}
+
+async function createNetwork(engine: Engine, request: NetworkRequest): Promise<string> {
+  const { name, network, fleet, fleet_id, spec } = request;
+  const owner = ownerOfNetwork(network);
+  const { Id } = await engine.json(
+    {
+      what: `create network ${name}`,
+      method: "POST",
+      path: "/networks/create",
+      body: {
+        Name: name,
+        CheckDuplicate: true,
+        Driver: spec.driver,
+        Internal: spec.internal || spec.gate !== undefined,
+        Options: { ...spec.options, ...(spec.gate === undefined ? {} : NO_HOST) },
+        ...ipam(spec),
+        Labels: {
+          [FLEET_LABEL]: fleet,
+          ...(fleet_id === undefined ? {} : { [LABEL.fleetId]: fleet_id }),
+          ...(owner === undefined ? {} : { "sandkeep.address": owner }),
+          [LABEL.network]: network,
+        },
+      },
+    },
+    createdSchema,
+  );
+  return Id;
+}
+
+function ipam({ subnet, gateway }: NetworkSpec): Record<string, unknown> {
+  if (subnet === undefined) return {};
+  const config = { Subnet: subnet, ...(gateway === undefined ? {} : { Gateway: gateway }) };
+  return { IPAM: { Driver: "default", Config: [config] } };
+}
+
+/** By id, after its gate. An engine lets a network go under stopped containers, which could then never start again. */
+export async function removeNetwork(engine: Engine, id: string): Promise<void> {
+  await engine.writes.add(async () => {
+    const found = (await listNetworks(engine)).find((each) => each.Id === id);
+    if (found === undefined || found.Labels[LABEL.network] === undefined) return;
+    const listed = await engine.json(
+      {
+        what: "list containers",
+        method: "GET",
+        path: "/containers/json",
+        query: { all: true },
+      },
+      containerListSchema,
+    );
+    const users = attachedTo(found, listed).filter((each) => !isGate(each.Labels));
+    if (users.length > 0)
+      throw inUse(
+        found.Name,
+        users.map((each) => (each.Names[0] ?? "").replace(/^\//, "")),
+      );
+    await removeGates(engine, found.Name);
+    try {
+      await engine.send({ what: `remove network ${found.Name}`, method: "DELETE", path: `/networks/${id}` });
+    } catch (thrown) {
+      if (isGone(thrown)) return;
+      if (thrown instanceof SandkeepError && /active endpoints/i.test(thrown.message))
+        throw inUse(found.Name, ["something new"]);
+      throw thrown;
+    }
+  });
+}
+
+function inUse(name: string, users: readonly string[]): SandkeepError {
+  return new SandkeepError(`the network ${name} is still used by ${users.join(", ")}`, {
+    code: "DOCKER_NETWORK_IN_USE",
+    kind: "conflict",
+    blame: "backend",
+    hint: "plan again",
+  });
+}

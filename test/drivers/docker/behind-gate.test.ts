@@ -1,0 +1,63 @@
+import { expect, it } from "vitest";
+import { gateEnv, NO_NAMES, ownNetworkName } from "../../../src/drivers/docker/gates.ts";
+import { readValues } from "../../../src/drivers/docker/section.ts";
+import { readFields } from "../../../src/drivers/docker/values.ts";
+import { containerSchema, imageSchema, infoSchema } from "../../../src/drivers/docker/wire.ts";
+
+// A container behind a gate, as made and as somebody changed it.
+
+const created = readValues({
+  workspace: { access: "none", target: "/workspace", provider: "own" },
+  env: { LANG: "C.UTF-8" },
+  docker: { network: "egress", egress: "gate" },
+});
+const own = ownNetworkName("sk-a");
+
+function fieldsOf({
+  env = gateEnv(created.env),
+  dns = [NO_NAMES],
+  networks = { [own]: { NetworkID: "n1" } },
+  live = new Set(["n1", "b1"]),
+}: {
+  readonly env?: readonly string[];
+  readonly dns?: readonly string[];
+  readonly networks?: Readonly<Record<string, { readonly NetworkID: string }>>;
+  readonly live?: ReadonlySet<string>;
+}): Record<string, unknown> {
+  const container = containerSchema.parse({
+    Id: "c1",
+    Name: "/sk-a",
+    State: {},
+    Config: { Env: ["LANG=C.UTF-8", ...env] },
+    HostConfig: { NetworkMode: own, Dns: dns },
+    NetworkSettings: { Networks: networks },
+  });
+  const image = imageSchema.parse({ Id: "i1" });
+  return readFields(container, { created, image, info: infoSchema.parse({}), ref: "x", own, live });
+}
+
+it("shows its network by the word of the config, and none of what was added for the gate", () => {
+  expect(fieldsOf({})).toMatchObject({
+    "docker.network": "egress",
+    "docker.egress": "gate",
+    "docker.dns": [],
+    env: { LANG: "C.UTF-8" },
+  });
+});
+
+it.each([
+  ["a name server of its own", { dns: ["8.8.8.8"] }],
+  ["a second name server", { dns: [NO_NAMES, "8.8.8.8"] }],
+  ["no word of the gate", { env: [] }],
+  ["another proxy", { env: gateEnv(created.env).map((each) => each.replace("egress-gate", "elsewhere")) }],
+])("with %s it is not behind its gate any more", (_, change) => {
+  expect(fieldsOf(change)["docker.egress"]).toBeNull();
+});
+
+it.each([
+  [{ [own]: { NetworkID: "n1" }, bridge: { NetworkID: "b1" } }, "bridge,egress"],
+  [{}, null],
+  [{ [own]: { NetworkID: "gone" } }, `${own} (removed)`],
+])("on %j it is not on its network alone", (networks, shown) => {
+  expect(fieldsOf({ networks })["docker.network"]).toBe(shown);
+});
