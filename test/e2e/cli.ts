@@ -247,13 +247,13 @@ export function outcomesOf(result: ApplyResult): Record<string, string> {
 
 /** Looks until `probe` answers, at most for 20 seconds. */
 export async function eventually<T>(what: string, probe: () => Promise<T | undefined>): Promise<T> {
-  const end = Date.now() + 20_000;
+  const end = Date.now() + 45_000;
   while (Date.now() < end) {
     const found = await probe();
     if (found !== undefined) return found;
     await sleep(50);
   }
-  throw new Error(`${what} did not come about in 20 s`);
+  throw new Error(`${what} did not come about in 45 s`);
 }
 
 /** Every file below `folder`, as path and content. */

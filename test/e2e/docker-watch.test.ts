@@ -29,6 +29,26 @@ async function running(project: Project, count: number): Promise<Record<string, 
 const startedAt = (project: Project, id: string): Promise<string> =>
   project.docker("inspect", "--format", "{{.State.StartedAt}}", id);
 
+/** Lets every start be seen to its end, and only then ends what was started: however slow it is, it was well before it died. */
+async function killEveryStart(
+  project: Project,
+  watch: Watching,
+  address: string,
+  starts: number,
+): Promise<void> {
+  let since = 0;
+  for (let start = 1; start <= starts; start += 1) {
+    await watch.event(
+      `start ${start}`,
+      (event) => event.type === "change.finished" && event.address === address && event.status === "done",
+      since,
+    );
+    since = watch.events.length;
+    const id = (await project.list()).find((each) => each.address === address)?.object_id;
+    await project.docker("kill", id ?? "");
+  }
+}
+
 describeWithServices("watch on a real engine", (services) => {
   test("brings back what is killed and what is removed", async () => {
     await using project = await Project.open({ docker: services().docker.host });
@@ -49,9 +69,10 @@ describeWithServices("watch on a real engine", (services) => {
 
   test("parks what keeps dying as stalled, says so everywhere, and leaves the others be", async () => {
     await using project = await Project.open({ docker: services().docker.host });
-    const dying = `[agents.loop.sandbox.docker]\ncommand = ["sh", "-c", "sleep 2; exit 1"]\n`;
+    const dying = `[agents.loop.sandbox.docker]\ncommand = ["sleep", "86399"]\n`;
     await project.config(`${head()}[agents.well]\n[agents.loop]\n${dying}`);
     await using watch = watching(project);
+    await killEveryStart(project, watch, "agent/loop", 4);
     const stalled = await watch.event("watch.stalled", ({ type }) => type === "watch.stalled");
     expect(stalled).toMatchObject({
       address: "agent/loop",
@@ -79,11 +100,11 @@ describeWithServices("watch on a real engine", (services) => {
       status: "running",
     });
     // Other settings are a new beginning.
-    await project.edit(`command = ["sh", "-c", "sleep 2; exit 1"]`, `command = ["sleep", "86400"]`);
+    await project.edit(`command = ["sleep", "86399"]`, `command = ["sleep", "86400"]`);
     await eventually("all three", () => running(project, 3));
     expect((await project.list()).map((each) => each.watch)).toEqual([null, null, null]);
     expect(actionsOf(await project.plan())).toEqual({});
-  });
+  }, 300_000);
 
   test("waits for an engine that is away, changes nothing, and looks at everything when it is back", async () => {
     await using engine = await PrivateEngine.open();

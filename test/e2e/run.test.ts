@@ -85,11 +85,10 @@ function runTests(config: string, options: () => ProjectOptions): void {
   });
 
   test.concurrent("--timeout ends it with 124, and says so", async () => {
-    const started = Date.now();
-    const ran = await project.run(["run", "--timeout", "1s", "--", "sleep", "60"]);
+    // It would outlast this test's limit by far.
+    const ran = await project.run(["run", "--timeout", "1s", "--", "sleep", "86400"]);
     expect(ran).toMatchObject({ code: 124, stderr: expect.stringContaining("timed out after 1s") });
-    expect(Date.now() - started).toBeLessThan(55_000);
-    const manifest = await project.json("run", "--timeout", "1s", "--", "sleep", "60");
+    const manifest = await project.json("run", "--timeout", "1s", "--", "sleep", "86400");
     expect(manifest).toMatchObject({ exit_code: 124, timed_out: true });
   });
 

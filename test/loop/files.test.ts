@@ -5,6 +5,10 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { systemClock } from "../../src/loop/clock.ts";
 import { FileTrigger, type WatchedPaths } from "../../src/loop/triggers/files.ts";
 
+// Each test waits for what must come about as long as a loaded machine may take; only a hang reaches these.
+const PATIENCE_MS = 45_000;
+vi.setConfig({ testTimeout: 300_000 });
+
 let folder = "";
 let trigger: FileTrigger | undefined;
 let changes = 0;
@@ -34,7 +38,7 @@ async function watch(paths: WatchedPaths): Promise<void> {
 }
 
 async function changed(since: number): Promise<void> {
-  await vi.waitFor(() => expect(changes).toBeGreaterThan(since), { timeout: 5000, interval: 10 });
+  await vi.waitFor(() => expect(changes).toBeGreaterThan(since), { timeout: PATIENCE_MS, interval: 10 });
   expect(troubles).toEqual([]);
 }
 

@@ -81,8 +81,7 @@ describe("a command on the host", () => {
   });
 
   it("is ended with its children when its time is up", async () => {
-    const started = performance.now();
-    expect((await run(["sh", "-c", "sleep 60 & wait"], { timeoutMs: 100 })).code).toBe(124);
-    expect(performance.now() - started).toBeLessThan(8_000);
+    // The child holds the output open and would outlast this test's limit by far: its end is what ends the run.
+    expect((await run(["sh", "-c", "sleep 86400 & wait"], { timeoutMs: 100 })).code).toBe(124);
   });
 });

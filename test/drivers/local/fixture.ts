@@ -181,9 +181,9 @@ export function input(text: string): Readable {
 
 /** Waits until a look is true, at most ten seconds. */
 export async function until(look: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + 10_000;
+  const end = Date.now() + 45_000;
   while (!(await look())) {
-    if (Date.now() > end) throw new Error("it did not happen within ten seconds");
+    if (Date.now() > end) throw new Error("it did not happen within 45 seconds");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
