@@ -232,7 +232,8 @@ describeWithServices("guards on a real engine", (services) => {
 
   test.concurrent("a saved plan that no longer fits is stale change by change", async ({ expect: check }) => {
     await using project = await open();
-    await project.config(`${head()}[agents.a]\n[agents.b]`);
+    // With a canary the rest would wait for one that is not stale.
+    await project.config(`[rollout]\ncanary = "off"\n${head()}[agents.a]\n[agents.b]`);
     await project.ok("apply", "--yes");
     await project.edit("[agents.a]", 'labels = { tier = "two" }\n[agents.a]');
     await project.ok("plan", "--out", "p.json");
