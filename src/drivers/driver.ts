@@ -286,6 +286,8 @@ export interface DriverModule {
   notes(settings: Settings): readonly string[];
   /** Pure and frozen per hash version: units canonical, paths real, sets sorted, no nulls. Returns the backend's section. */
   normalise(options: JsonObject, facts: PathFacts): JsonObject;
+  /** Whether this machine could have an engine of it; a backend that needs none leaves it out. */
+  installed?(env: DriverDeps["env"]): Promise<boolean>;
   openReader(host: Host | undefined, deps: DriverDeps): Promise<ReadDriver>;
   open(host: Host | undefined, deps: DriverDeps): Promise<Driver>;
 }

@@ -119,7 +119,7 @@ export async function survey(engine: Engine, request: SurveyRequest): Promise<Su
   const configless = config === undefined;
   const known = remembered.flatMap((each) => engineRef(each, drivers, configless));
   // Who destroys a fleet that nothing remembers must hear of every engine that could not be looked at.
-  const own = configless ? ownEngines(drivers, request.thorough === true && known.length === 0) : [];
+  const own = configless ? await ownEngines(engine, request.thorough === true && known.length === 0) : [];
   const refs = enginesOf(config?.fleet, [...known, ...own]);
   const modules = {
     ...config?.modules,
@@ -223,6 +223,10 @@ function engineRef(endpoint: Remembered, drivers: DriverRegistry, declared: bool
 }
 
 /** Without a config and with the state lost, this machine's own engines are the best place to look. */
-function ownEngines(drivers: DriverRegistry, declared: boolean): EngineRef[] {
-  return Object.keys(drivers).map((backend) => ({ backend, host: THIS_HOST, declared }));
+async function ownEngines({ drivers, env }: Engine, declared: boolean): Promise<EngineRef[]> {
+  const all = Object.entries(drivers).map(async ([backend, load]): Promise<EngineRef> => {
+    const installed = async (): Promise<boolean> => (await (await load()).installed?.(env)) ?? true;
+    return { backend, host: THIS_HOST, declared: declared && (await installed()) };
+  });
+  return Promise.all(all);
 }

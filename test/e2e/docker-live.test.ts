@@ -100,7 +100,7 @@ describeWithServices("a limit in the config", (services) => {
     const ran = await project.run(["apply", "--yes"], { env });
     expect(ran.code).toBe(1);
     expect(ran.stderr + ran.stdout).toContain(
-      "the engine does not enforce docker.memory, docker.memory_swap, docker.pids",
+      "the engine does not enforce docker.memory (asked 100663296, found 67108864)",
     );
     expect((await inspect()).HostConfig.Memory).toBe(64 * MiB);
     proxy.swallow = undefined;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { SandkeepError } from "../../errors.ts";
 import type { Host } from "../../model/settings.ts";
+import { findProgram } from "../../util/program.ts";
 
 /** PEM texts for a mutually authenticated connection. */
 export interface TlsMaterial {
@@ -85,6 +86,13 @@ const USUAL: Readonly<Record<EngineName, (env: Env) => Promise<Endpoint>>> = {
   docker: dockerEndpoint,
   podman: podmanEndpoint,
 };
+
+/** False when nothing on this machine speaks of the engine: no setting, no socket, no program. */
+export async function isInstalled(engine: EngineName, env: Env): Promise<boolean> {
+  const usual = await USUAL[engine](env).catch(() => undefined);
+  if (usual?.kind !== "unix" || usual.socket !== SYSTEM_SOCKET[engine]) return true;
+  return (await exists(usual.socket)) || (await findProgram(engine, env)) !== undefined;
+}
 
 /** `DOCKER_HOST`, else the current docker context, else the usual socket. */
 async function dockerEndpoint(env: Env): Promise<Endpoint> {

@@ -3,7 +3,7 @@ import type { WorkspaceProvider } from "../../model/spec.ts";
 import type { DriverModule } from "../driver.ts";
 import { capabilities } from "./capabilities.ts";
 import type { Dialect } from "./dialect.ts";
-import { isRemote } from "./endpoint.ts";
+import { isInstalled, isRemote } from "./endpoint.ts";
 import { requirements } from "./requirements.ts";
 import { normalise } from "./spec.ts";
 
@@ -16,6 +16,7 @@ export function engineModule(dialect: Dialect): DriverModule {
     provider: (settings, host) => provider(settings, host, dialect),
     require: (settings, host) => requirements(settings, host, dialect),
     notes: () => [],
+    installed: (env) => isInstalled(dialect.name, env),
     normalise,
     openReader: async (host, deps) => {
       const { openReader } = await import("./open.ts");

@@ -1,32 +1,15 @@
 /** The real boundary: the argument list of one bubblewrap sandbox, and whether bubblewrap is there at all. */
-import { constants, existsSync, lstatSync, readlinkSync } from "node:fs";
-import { access, realpath } from "node:fs/promises";
-import { delimiter, isAbsolute, join, relative, sep } from "node:path";
+import { existsSync, lstatSync, readlinkSync } from "node:fs";
+import { realpath } from "node:fs/promises";
+import { isAbsolute, join, relative, sep } from "node:path";
 import { SandkeepError } from "../../errors.ts";
 import { unlessMissing } from "../../util/errno.ts";
+import { findProgram } from "../../util/program.ts";
 import type { Bind, LocalSpec } from "./spec.ts";
 
-export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** Stable inside the sandbox whatever the object is called outside. */
 export const SANDBOX_HOME = "/home/sandbox";
 export const INSTALL_BUBBLEWRAP = "install it: apt-get install bubblewrap";
-
-/** Absolute path of a program; undefined when no folder of PATH holds it. */
-export async function findProgram(
-  name: string,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<string | undefined> {
-  for (const folder of (env["PATH"] ?? DEFAULT_PATH).split(delimiter)) {
-    const candidate = join(folder, name);
-    if (!isAbsolute(folder)) continue;
-    const usable = await access(candidate, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (usable) return candidate;
-  }
-  return undefined;
-}
 
 /** Fails closed: a runtime that asks for isolation never runs without it. */
 export async function requireBubblewrap(env: Readonly<Record<string, string | undefined>>): Promise<string> {

@@ -3,15 +3,10 @@ import { access, mkdir, realpath, stat } from "node:fs/promises";
 import { homedir, userInfo } from "node:os";
 import { join, posix } from "node:path";
 import { SandkeepError } from "../../errors.ts";
+import { DEFAULT_PATH, findProgram } from "../../util/program.ts";
 import type { ExecRequest } from "../driver.ts";
 import { broken } from "./apply.ts";
-import {
-  DEFAULT_PATH,
-  findProgram,
-  requireBubblewrap,
-  SANDBOX_HOME,
-  sandboxArguments,
-} from "./bubblewrap.ts";
+import { requireBubblewrap, SANDBOX_HOME, sandboxArguments } from "./bubblewrap.ts";
 import type { LocalContext } from "./context.ts";
 import { mustLocate } from "./context.ts";
 import { unlessMissing } from "../../util/errno.ts";

@@ -4,7 +4,8 @@ import { access, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Probe, ProbeReason } from "../../model/observed.ts";
 import type { DriverDeps } from "../driver.ts";
-import { findProgram, INSTALL_BUBBLEWRAP } from "./bubblewrap.ts";
+import { findProgram } from "../../util/program.ts";
+import { INSTALL_BUBBLEWRAP } from "./bubblewrap.ts";
 
 export async function probeMachine(deps: DriverDeps): Promise<Probe> {
   const blocked = await stateDirReason(deps.stateDir);

@@ -1,7 +1,7 @@
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { expect, test } from "vitest";
-import { findProgram } from "../../../src/drivers/local/bubblewrap.ts";
+import { findProgram } from "../../../src/util/program.ts";
 import type { Check } from "../../../src/model/attestation.ts";
 import type { Wish } from "./fixture.ts";
 import { bench, make, specOf } from "./fixture.ts";
