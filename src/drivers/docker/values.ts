@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import type { Json, JsonObject } from "../../model/json.ts";
 import { LABEL_PREFIX } from "../../model/labels.ts";
 import { isSecretsTmpfs, withoutWaiting } from "./command-secrets.ts";
@@ -126,11 +127,13 @@ function readWorkdir(container: Container, created: DockerSpec): Json {
 
 /** Binds, and volumes that somebody mounted: no key of ours does, and those an image asks for are its own. */
 function readBinds(container: Container, created: DockerSpec, image: Image | undefined): Json {
-  const own = new Set(image?.Config?.Volumes);
+  // Engines keep the text of an image's `VOLUME` as it was written, and clean the path of the mount they make of it.
+  const own = new Set(image?.Config?.Volumes.map((path) => posix.resolve("/", path)));
   return container.Mounts.filter(
     ({ Type, Destination }) =>
       Destination !== created.workspace.target &&
-      (Type === "bind" || (Type === "volume" && image !== undefined && !own.has(Destination))),
+      (Type === "bind" ||
+        (Type === "volume" && image !== undefined && !own.has(posix.resolve("/", Destination)))),
   )
     .toSorted((a, b) => (a.Destination < b.Destination ? -1 : 1))
     .map(({ Type, Name, Source, Destination, RW }) => ({
