@@ -292,6 +292,8 @@ function observeCases({ fleet, harness, driver }: Cases): void {
     await using another = await harness().module.openReader(harness().host, harness().deps);
     expect(complete(await another.observe(mine.scope())).dormant).toEqual([{ address, ...mark }]);
     expect(complete(await another.observe({ ...mine.scope(), fleet: `${mine.name}x` })).dormant).toEqual([]);
+    const { fleet_id: _, ...byName } = mine.scope({ addresses: [address] });
+    expect(complete(await another.observe(byName)).dormant).toEqual([{ address, ...mark }]);
     await driver().mark(mine.scope(), address, undefined);
     await driver().mark(mine.scope(), address, undefined);
     expect((await mine.observe()).dormant).toEqual([]);

@@ -75,7 +75,9 @@ function isNarrow(scope: ObserveScope): scope is ObserveScope & { readonly addre
 }
 
 function marksOf(engine: Engine, scope: ObserveScope): Promise<DormancyMark[]> {
-  return isNarrow(scope) ? findMarks(engine, scope, scope.addresses) : listMarks(engine, scope);
+  // Without an id in the config the fleet's name owns marks made under any id, and the id is part of a mark's name.
+  const known = scope.fleet_id !== undefined && isNarrow(scope);
+  return known ? findMarks(engine, scope, scope.addresses) : listMarks(engine, scope);
 }
 
 async function listContainers(engine: Engine, scope: ObserveScope): Promise<readonly ListedContainer[]> {
