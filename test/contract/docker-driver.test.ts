@@ -64,20 +64,6 @@ describeWithServices("the docker driver on a real engine", (services) => {
     expect(stopped).toMatchObject({ state: "stopped", exit_code: 143 });
   });
 
-  it("takes the volumes of an image for its own, however their paths are written", async () => {
-    const changes = ["/data/", "/srv/./cache/"].flatMap((path) => ["--change", `VOLUME ${path}`]);
-    const image = `sandkeep-test/${fleet.fleet}:volumes`;
-    await fleet.docker("commit", ...changes, await fleet.create(), image);
-    const other = await DockerFleet.open(services().docker.host, image);
-    try {
-      const runtime = await other.driver.inspect(await other.up());
-      expect(runtime?.fields).toMatchObject({ "docker.image": image, "docker.binds": [] });
-    } finally {
-      await other[Symbol.asyncDispose]();
-      await fleet.docker("image", "rm", "-f", image);
-    }
-  });
-
   it.each([
     ["a memory limit", ["update", "--memory", "48m", "--memory-swap", "48m"], "docker.memory"],
     ["a CPU limit", ["update", "--cpus", "0.5"], "docker.cpus"],

@@ -11,12 +11,12 @@ import { dockerDriver } from "../../src/drivers/docker/index.ts";
 import type { Driver, DriverDeps } from "../../src/drivers/driver.ts";
 import type { Observation } from "../../src/model/observed.ts";
 import type { Host } from "../../src/model/settings.ts";
-import { describeWithServices } from "../support/services.ts";
+import { describeWith } from "../support/services.ts";
 import { DockerFleet, Text } from "./docker-kit.ts";
 
 const run = promisify(execFile);
 
-describeWithServices("ways to a docker engine", (services) => {
+describeWith(["docker", "ssh"], "ways to a docker engine", (services) => {
   let folder: string;
   const closing: (() => PromiseLike<unknown>)[] = [];
   beforeEach(async () => {

@@ -98,6 +98,20 @@ describeWithServices("workspace volumes on a real engine", (services) => {
     expect(await volumes()).not.toContain(volume());
     expect(await fleet.driver.observe(fleet.scope())).toMatchObject({ dormant: [{ address: "agent/work" }] });
   });
+
+  it("takes the volumes of an image for its own, however their paths are written", async () => {
+    const changes = ["/data/", "/srv/./cache/"].flatMap((path) => ["--change", `VOLUME ${path}`]);
+    const image = `sandkeep-test/${fleet.fleet}:volumes`;
+    await fleet.docker("commit", ...changes, await fleet.create(), image);
+    const other = await DockerFleet.open(services().docker.host, image);
+    try {
+      const runtime = await other.driver.inspect(await other.up());
+      expect(runtime?.fields).toMatchObject({ "docker.image": image, "docker.binds": [] });
+    } finally {
+      await other[Symbol.asyncDispose]();
+      await fleet.docker("image", "rm", "-f", image);
+    }
+  });
 });
 
 describeWithServices("the state directory on a real engine", (services) => {

@@ -5,10 +5,10 @@ import type { DriverEvent } from "../../src/drivers/driver.ts";
 import { podmanDriver } from "../../src/drivers/docker/podman.ts";
 import { unenforced } from "../../src/diff/fields.ts";
 import type { ObservedRuntime } from "../../src/model/observed.ts";
-import { describeWithServices } from "../support/services.ts";
+import { describeWith } from "../support/services.ts";
 import { DockerFleet } from "./docker-kit.ts";
 
-describeWithServices("the podman driver on a real Podman", (services) => {
+describeWith(["podman"], "the podman driver on a real Podman", (services) => {
   let fleet: DockerFleet;
   beforeEach(async () => {
     const { host, images } = services().podman;

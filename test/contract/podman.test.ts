@@ -1,9 +1,9 @@
 import { podmanDriver } from "../../src/drivers/docker/podman.ts";
-import { describeWithServices } from "../support/services.ts";
+import { describeWith } from "../support/services.ts";
 import { describeDriverContract } from "./driver-contract.ts";
 import { engineHarness } from "./engine-harness.ts";
 
-describeWithServices("a real Podman", (services) => {
+describeWith(["podman"], "a real Podman", (services) => {
   describeDriverContract("podman", () =>
     engineHarness({
       module: podmanDriver,

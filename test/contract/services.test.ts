@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
-import { describeWithServices } from "../support/services.ts";
+import { describeWith, describeWithServices } from "../support/services.ts";
 
 const run = promisify(execFile);
 
@@ -45,14 +45,16 @@ describeWithServices("the services of the test run", (services) => {
     const exits = docker("run", "--rm", "--network", "none", services().docker.images.exits);
     await expect(exits).rejects.toMatchObject({ code: 1 });
   });
+});
 
-  it("has an sshd that accepts the user's key", async () => {
+describeWith(["ssh"], "the sshd of the test run", (services) => {
+  it("accepts the user's key", async () => {
     const { configFile, alias } = services().ssh;
     const { stdout } = await run("ssh", ["-F", configFile, alias, "echo through"]);
     expect(stdout).toBe("through\n");
   });
 
-  it("has an sshd that refuses everybody else", async () => {
+  it("refuses everybody else", async () => {
     const { configFile, alias } = services().ssh;
     const strange = run("ssh", ["-F", configFile, "-o", "PubkeyAuthentication=no", alias, "true"]);
     await expect(strange).rejects.toMatchObject({ code: 255 });

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { describeWithServices } from "../support/services.ts";
+import { describeWith } from "../support/services.ts";
 import type { Listed } from "./cli.ts";
 import { Project, actionsOf, changeOf, outcomesOf, reasonsOf } from "./cli.ts";
 
@@ -23,7 +23,7 @@ access = "rw"
 [agents.removed]
 `;
 
-describeWithServices("a fleet on Podman from init to destroy", (services) => {
+describeWith(["podman"], "a fleet on Podman from init to destroy", (services) => {
   let project: Project;
   let made: readonly Listed[] = [];
   const rowOf = (rows: readonly Listed[], agent: string): Listed => {

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { TestProject } from "vitest/node";
-import type { ServicesState, TestServices } from "./services.ts";
+import type { Availability, ServicesState } from "./services.ts";
 
 // The global setup of the projects that need real services. vitest loads it once per project, so the one running
 // instance hangs on the process: the first project starts it, the last one to leave stops it.
@@ -46,8 +46,9 @@ async function start(): Promise<Instance> {
     const reason = cause instanceof Error ? cause.message : String(cause);
     if (isCi()) throw new Error(`real services are required in CI: ${reason}`, { cause });
     console.warn(`\nreal services unavailable, their tests are skipped: ${reason}\n`);
-    const [summary = reason] = reason.split("\n");
-    return { state: { state: "unavailable", reason: summary }, stop: () => Promise.resolve() };
+    const none = { state: "unavailable", reason } as const;
+    const state = { docker: none, podman: none, ssh: none, required: false };
+    return { state, stop: () => Promise.resolve() };
   }
 }
 
@@ -67,7 +68,7 @@ async function startServices(): Promise<Instance> {
   try {
     await waitUntilReady(child, exited);
     return {
-      state: { state: "ready", services: await describeServices(dir) },
+      state: await describeServices(dir),
       stop: () => stop(child, exited),
     };
   } catch (cause) {
@@ -99,18 +100,18 @@ async function stop(child: ChildProcess, exited: Promise<unknown>): Promise<void
   await exited;
 }
 
-async function describeServices(dir: string): Promise<TestServices> {
-  const ssh = join(dir, "ssh");
-  const engine = (socket: string) => ({ socket, host: `unix://${socket}`, images });
+async function describeServices(dir: string): Promise<ServicesState> {
   const images = {
     busybox: "sandkeep-test/busybox:1",
     busyboxNext: "sandkeep-test/busybox:2",
     exits: "sandkeep-test/exits:1",
   };
+  const engine = (socket: string) => ({ socket, host: `unix://${socket}`, images });
+  const ssh = join(dir, "ssh");
   return {
-    docker: engine(join(dir, "docker.sock")),
-    podman: engine(join(dir, "podman", "podman.sock")),
-    ssh: {
+    docker: await available(dir, "docker", () => engine(join(dir, "docker.sock"))),
+    podman: await available(dir, "podman", () => engine(join(dir, "podman", "podman.sock"))),
+    ssh: await available(dir, "ssh", async () => ({
       host: "127.0.0.1",
       port: Number(await readFile(join(ssh, "port"), "utf8")),
       user: (await readFile(join(ssh, "user"), "utf8")).trim(),
@@ -118,6 +119,19 @@ async function describeServices(dir: string): Promise<TestServices> {
       knownHostsFile: join(ssh, "known_hosts"),
       configFile: join(ssh, "config"),
       alias: "sandkeep-test",
-    },
+    })),
+    required: isCi(),
   };
+}
+
+/** What services.sh could not bring up has left its reason. */
+async function available<Service>(
+  dir: string,
+  name: string,
+  describe: () => Service | Promise<Service>,
+): Promise<Availability<Service>> {
+  const reason = await readFile(join(dir, `${name}.unavailable`), "utf8").catch(() => undefined);
+  if (reason === undefined) return { state: "ready", service: await describe() };
+  console.warn(`\n${name} is not available, its tests ${isCi() ? "fail" : "are skipped"}: ${reason}`);
+  return { state: "unavailable", reason: reason.trim() };
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a private Docker Engine, a private Podman and a throw-away sshd for one test run:  services.sh DIR
-# Prints `ready` on stdout once both answer, then waits for the end of its stdin. However its starter ends (also by
+# Prints `ready` on stdout once each answers or has said in DIR/SERVICE.unavailable why it never will, then waits for the end of its stdin. However its starter ends (also by
 # SIGKILL) the pipe closes, so the engine, its containers, its bridge and DIR itself always go away with it.
 set -uo pipefail
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -11,6 +11,7 @@ readonly SOCKET="$DIR/docker.sock"
 readonly SSH_DIR="$DIR/ssh"
 readonly POD_DIR="$DIR/podman"
 readonly SSH_TRIES=20
+readonly READY_LIMIT_S=120
 export DOCKER_CONFIG="$DIR/docker-cli"
 
 bridge=""
@@ -30,6 +31,14 @@ fail() {
   [ -z "${2:-}" ] || tail -n 25 "$2" >&2
   exit 1
 }
+
+# One that is not to be had leaves the others to their tests.
+give_up_on() { # SERVICE REASON [LOG]
+  { printf '%s\n' "$2" && { [ -z "${3:-}" ] || tail -n 25 "$3"; }; } >"$DIR/$1.unavailable"
+  printf 'services: without %s: %s\n' "$1" "$(cat "$DIR/$1.unavailable")" >&2
+  return 1
+}
+is_up() { [ ! -e "$DIR/$1.unavailable" ]; } # SERVICE
 
 wait_for_exit() { # PID TENTHS
   local left="$2"
@@ -140,6 +149,8 @@ events_logger = "file"
 lock_type = "file"
 tmp_dir = "$POD_DIR/tmp"
 [network]
+# Else Podman chooses by what the machine has, and reads another kind of file than the one below.
+network_backend = "cni"
 network_config_dir = "$POD_DIR/net"
 CONFIG
   # The default network under a name of its own, without the firewall rules that would be the whole machine's.
@@ -174,21 +185,35 @@ start_podman() {
 }
 
 wait_for_podman() {
-  local tries=300
+  local tries=$((READY_LIMIT_S * 10))
   until [ -S "$POD_DIR/podman.sock" ] && podman --url "unix://$POD_DIR/podman.sock" version >/dev/null 2>&1; do
-    kill -0 "$podman_pid" 2>/dev/null || fail "podman ended at start; its last lines:" "$DIR/podman.log"
+    if ! kill -0 "$podman_pid" 2>/dev/null; then
+      podman_pid=""
+      give_up_on podman "podman ended at start; its last lines:" "$DIR/podman.log"
+      return 1
+    fi
     tries=$((tries - 1))
-    [ "$tries" -gt 0 ] || fail "podman was not ready in 30 s; its last lines:" "$DIR/podman.log"
+    if [ "$tries" -le 0 ]; then
+      give_up_on podman "podman was not ready in $READY_LIMIT_S s; its last lines:" "$DIR/podman.log"
+      return 1
+    fi
     sleep 0.1
   done
 }
 
 wait_for_dockerd() {
-  local tries=300
+  local tries=$((READY_LIMIT_S * 10))
   until [ -S "$SOCKET" ] && engine version >/dev/null 2>&1; do
-    kill -0 "$dockerd_pid" 2>/dev/null || fail "dockerd ended at start; its last lines:" "$DIR/dockerd.log"
+    if ! kill -0 "$dockerd_pid" 2>/dev/null; then
+      dockerd_pid=""
+      give_up_on docker "dockerd ended at start; its last lines:" "$DIR/dockerd.log"
+      return 1
+    fi
     tries=$((tries - 1))
-    [ "$tries" -gt 0 ] || fail "dockerd was not ready in 30 s; its last lines:" "$DIR/dockerd.log"
+    if [ "$tries" -le 0 ]; then
+      give_up_on docker "dockerd was not ready in $READY_LIMIT_S s; its last lines:" "$DIR/dockerd.log"
+      return 1
+    fi
     sleep 0.1
   done
 }
@@ -212,8 +237,14 @@ build_rootfs() { # DIR CONTENT
 
 import_image() { # ROOTFS NAME CMD
   tar -C "$1" --numeric-owner -cf "$DIR/image.tar" .
-  engine import --change "CMD $3" "$DIR/image.tar" "$2" >/dev/null || fail "cannot import $2"
-  pod import --quiet --change "CMD $3" "$DIR/image.tar" "$2" >/dev/null || fail "podman cannot import $2"
+  if is_up docker; then
+    engine import --change "CMD $3" "$DIR/image.tar" "$2" >/dev/null 2>"$DIR/import.log" ||
+      give_up_on docker "docker cannot import $2:" "$DIR/import.log"
+  fi
+  if is_up podman; then
+    pod import --quiet --change "CMD $3" "$DIR/image.tar" "$2" >/dev/null 2>"$DIR/import.log" ||
+      give_up_on podman "podman cannot import $2:" "$DIR/import.log"
+  fi
 }
 
 load_images() {
@@ -287,7 +318,9 @@ start_sshd() {
     grep -q 'Address already in use' "$SSH_DIR/sshd.log" || break
   done
   cat "$SSH_DIR/ssh.log" >>"$SSH_DIR/sshd.log"
-  fail "sshd did not come up; its last lines:" "$SSH_DIR/sshd.log"
+  stop_sshd
+  sshd_pid=""
+  give_up_on ssh "sshd did not come up; its last lines:" "$SSH_DIR/sshd.log"
 }
 
 start_dockerd

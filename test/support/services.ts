@@ -1,4 +1,4 @@
-import { describe, inject } from "vitest";
+import { beforeEach, describe, inject } from "vitest";
 
 /** The real services of this test run: started before the first test file, gone after the last. */
 export interface TestServices {
@@ -48,9 +48,17 @@ export interface SshService {
   readonly alias: string;
 }
 
-export type ServicesState =
-  | { readonly state: "ready"; readonly services: TestServices }
+export type ServiceName = keyof TestServices;
+
+export type Availability<Service> =
+  | { readonly state: "ready"; readonly service: Service }
   | { readonly state: "unavailable"; readonly reason: string };
+
+/** Each by itself: that one cannot run is no reason to leave out the tests of the others. */
+export type ServicesState = { readonly [Name in ServiceName]: Availability<TestServices[Name]> } & {
+  /** In CI: what is missing makes its tests fail, and skips none. */
+  readonly required: boolean;
+};
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -58,18 +66,50 @@ declare module "vitest" {
   }
 }
 
-/**
- * A suite that needs the real services; for the projects contract, faults and e2e. Where they cannot run (never in CI)
- * its tests count as skipped. Call `services()` inside tests and hooks, not while the suite is being collected.
- */
+/** A suite that needs the real Docker Engine; for the projects contract, faults and e2e. */
 export function describeWithServices(title: string, suite: (services: () => TestServices) => void): void {
-  const provided = inject("sandkeepServices");
-  if (provided.state === "ready") describe(title, () => suite(() => provided.services));
-  else {
-    describe.skip(`${title} [${provided.reason}]`, () => {
-      suite(() => {
-        throw new Error(`no real services: ${provided.reason}`);
-      });
-    });
+  describeWith(["docker"], title, suite);
+}
+
+/**
+ * A suite that needs these real services. Where one of them cannot run its tests count as skipped, and fail in CI.
+ * Call `services()` inside tests and hooks, not while the suite is being collected.
+ */
+export function describeWith(
+  needs: readonly ServiceName[],
+  title: string,
+  suite: (services: () => TestServices) => void,
+): void {
+  const found = inject("sandkeepServices");
+  const missing = needs.flatMap((name) => {
+    const each = found[name];
+    return each.state === "ready" ? [] : [`no ${name}: ${each.reason}`];
+  });
+  const services = (): TestServices => ({
+    get docker() {
+      return ready("docker", found.docker);
+    },
+    get podman() {
+      return ready("podman", found.podman);
+    },
+    get ssh() {
+      return ready("ssh", found.ssh);
+    },
+  });
+  if (missing.length === 0) return void describe(title, () => suite(services));
+  if (!found.required) {
+    const [reason = ""] = missing.join("; ").split("\n");
+    return void describe.skip(`${title} [${reason}]`, () => suite(services));
   }
+  describe(title, () => {
+    beforeEach(() => {
+      throw new Error(missing.join("\n"));
+    });
+    suite(services);
+  });
+}
+
+function ready<Service>(name: ServiceName, found: Availability<Service>): Service {
+  if (found.state === "ready") return found.service;
+  throw new Error(`no ${name}: ${found.reason}`);
 }

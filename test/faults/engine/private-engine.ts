@@ -40,6 +40,12 @@ export class PrivateEngine implements AsyncDisposable {
       await rm(folder, { recursive: true, force: true, maxRetries: 5 });
       throw new Error(`no private engine: ${await errors}`);
     }
+    const never = await readFile(join(folder, "docker.unavailable"), "utf8").catch(() => undefined);
+    if (never !== undefined) {
+      script.stdin.end();
+      await once(script, "exit");
+      throw new Error(`no private engine: ${never}`);
+    }
     const line = await readFile(`/proc/${await pidIn(folder)}/cmdline`, "utf8");
     return new PrivateEngine(folder, script, line.split("\0").slice(0, -1));
   }
