@@ -17,7 +17,10 @@ export class Attention {
   readonly #whys = new Map<string, string>();
   /** Address → why its replacement waits for another's success. */
   readonly #paused = new Map<string, string>();
-  #told = "[]";
+  /** What the file says; undefined while it may still say what an earlier watch left there. */
+  #told: string | undefined = "[]";
+  /** One write at a time, in order. */
+  #writing: Promise<void> = Promise.resolve();
 
   because(address: string, why: string): void {
     this.#whys.set(address, why);
@@ -32,13 +35,32 @@ export class Attention {
     }
   }
 
+  /** A watch that begins leaves nothing alone, whatever one before it said. */
+  async begin(state: FleetState, backoff: Backoff, now: number, sink: EventSink): Promise<void> {
+    this.#told = undefined;
+    await this.tell(state, backoff, now, sink);
+  }
+
   async tell(state: FleetState, backoff: Backoff, now: number, sink: EventSink): Promise<void> {
     const left = this.#left(backoff, now);
-    const text = JSON.stringify(left);
-    if (text === this.#told) return;
+    if (JSON.stringify(left) !== this.#told) await this.#write(state, left, now, sink);
+  }
+
+  /** To be called every LEFT_ALONE_BEAT_MS: says it again, so that others know that this watch still runs. */
+  async beat(state: FleetState, backoff: Backoff, now: number, sink: EventSink): Promise<void> {
+    const left = this.#left(backoff, now);
+    if (left.length > 0) await this.#write(state, left, now, sink);
+  }
+
+  async #write(state: FleetState, left: readonly LeftAlone[], now: number, sink: EventSink): Promise<void> {
+    this.#writing = this.#writing.then(() => this.#record(state, left, now, sink));
+    await this.#writing;
+  }
+
+  async #record(state: FleetState, left: readonly LeftAlone[], now: number, sink: EventSink): Promise<void> {
     try {
-      await recordLeftAlone(state, left);
-      this.#told = text;
+      await recordLeftAlone(state, left, now);
+      this.#told = JSON.stringify(left);
     } catch (thrown) {
       // Others then know less; what watch does is the same.
       const { message } = toError(thrown);

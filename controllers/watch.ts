@@ -12,6 +12,8 @@ import { WorkQueue } from "../src/loop/queue.ts";
 import type { ResolvedFleet } from "../src/model/settings.ts";
 import { type Engine, reconcile } from "../src/reconcile.ts";
 import { resolve } from "../src/resolve/index.ts";
+import { type FleetState, fleetState } from "../src/state/directory.ts";
+import { LEFT_ALONE_BEAT_MS } from "../src/state/left-alone.ts";
 import { pathFacts } from "../src/util/path-facts.ts";
 import { Attention } from "./attention.ts";
 import { ConfigKeeper, type ConfigKeeperOptions } from "./config.ts";
@@ -95,6 +97,7 @@ async function run(engine: Engine, options: WatchOptions): Promise<number> {
       interval = await triggers.adopt(changed);
     },
   });
+  using _telling = await beginTelling(loop, loaded);
   const pool = runPool({
     queue,
     // Their number is fixed until the next start; all else in [watch] follows the config.
@@ -106,6 +109,22 @@ async function run(engine: Engine, options: WatchOptions): Promise<number> {
   await aborted(options.signal);
   queue.close();
   return drain(engine, clock, pool, options.hardSignal);
+}
+
+/** Others hear at once that an earlier watch is over, and from then on that this one still runs. */
+async function beginTelling(loop: FleetLoop, first: LoadedConfig): Promise<Disposable> {
+  const { attention, backoff, clock, engine } = loop;
+  const state = (): FleetState => fleetState(engine.stateDir, (loop.config.good ?? first).config.fleet);
+  await attention.begin(state(), backoff, engine.now(), engine.sink);
+  let cancel = arm();
+  return { [Symbol.dispose]: () => cancel() };
+
+  function arm(): () => void {
+    return clock.setTimer(LEFT_ALONE_BEAT_MS, () => {
+      void attention.beat(state(), backoff, engine.now(), engine.sink);
+      cancel = arm();
+    });
+  }
 }
 
 /** What runs may finish; the signal has told it to begin no new step. */

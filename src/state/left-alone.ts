@@ -9,6 +9,8 @@ import { processIdentitySchema } from "./processes.ts";
 const leftAloneSchema = z.object({
   v: z.literal(1),
   watcher: processIdentitySchema,
+  /** Milliseconds since the epoch when its watch last said so; earlier versions did not tell. */
+  told_at: z.number().default(0),
   addresses: z.array(
     z.object({
       address: z.string(),
@@ -23,14 +25,28 @@ function file(state: FleetState): string {
   return join(state.dir, "left-alone.json");
 }
 
-/** What this process leaves alone from now on. For others to see; it decides nothing. */
-export async function recordLeftAlone(state: FleetState, addresses: readonly LeftAlone[]): Promise<void> {
-  await writeJson(file(state), { v: 1, watcher: ownIdentity(), addresses });
+/** A watch says it again at least this often, as long as there is anything to say. */
+export const LEFT_ALONE_BEAT_MS = 60_000;
+const BELIEVED_MS = 5 * LEFT_ALONE_BEAT_MS;
+
+/** What this process leaves alone from `now` on. For others to see; it decides nothing. */
+export async function recordLeftAlone(
+  state: FleetState,
+  addresses: readonly LeftAlone[],
+  now: number,
+): Promise<void> {
+  await writeJson(file(state), { v: 1, watcher: ownIdentity(), told_at: now, addresses });
 }
 
-/** What a watch that still runs leaves alone at `now`: a dead one's memory died with it. */
+/**
+ * What a watch that still runs leaves alone at `now`: a dead one's memory died with it. Of one in another boot or pid
+ * namespace nobody knows whether it runs, so it is believed only while it keeps saying so.
+ */
 export async function readLeftAlone(state: FleetState, now: number): Promise<LeftAlone[]> {
   const found = await readJson(file(state), leftAloneSchema, "report", state.onProblem);
-  if (found === undefined || liveness(found.watcher) === "dead") return [];
+  if (found === undefined) return [];
+  const watcher = liveness(found.watcher);
+  if (watcher === "dead") return [];
+  if (watcher === "unknown" && Math.abs(now - found.told_at) >= BELIEVED_MS) return [];
   return found.addresses.filter(({ until }) => until === null || until > now);
 }
