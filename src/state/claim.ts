@@ -100,10 +100,16 @@ function takeable(holder: Holder, stalledMark: string | undefined): boolean {
   return liveness(holder) === "dead" || markOf(holder) === stalledMark;
 }
 
-/** Who holds it by the file alone; undefined when nobody does, or one that is known to be dead. */
-export async function readHolder(path: string): Promise<Holder | undefined> {
+/**
+ * Who holds it by the file alone at `now`; undefined when nobody does, or one that is known to be dead. Of another boot
+ * or pid namespace only the heartbeat tells: it is believed for one TTL.
+ */
+export async function readHolder(path: string, now: number, ttlMs: number): Promise<Holder | undefined> {
   const holder = (await readClaim(path))?.holder ?? undefined;
-  return holder === undefined || liveness(holder) === "dead" ? undefined : holder;
+  if (holder === undefined) return undefined;
+  const state = liveness(holder);
+  const beats = state === "alive" || (state === "unknown" && Math.abs(now - holder.heartbeat_at) < ttlMs);
+  return beats ? holder : undefined;
 }
 
 async function readClaim(path: string): Promise<ClaimFile | undefined> {

@@ -16,7 +16,7 @@ import { readSightings } from "./sightings.ts";
 export async function readFacts(state: FleetState, now: number, planned: number = now): Promise<Facts> {
   const [owner, changing, open_runs, holds, activity, sightings, deferred, left_alone] = await Promise.all([
     readOwnerId(state.base),
-    isLeasedElsewhere(state),
+    isLeasedElsewhere(state, now),
     readOpenRuns(state, now),
     readHolds(state, planned),
     readActivity(state),

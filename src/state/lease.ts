@@ -61,9 +61,9 @@ export async function acquireLease(state: FleetState, options: LeaseOptions): Pr
   }
 }
 
-/** For readers, who take no lease: whether another process has it. */
-export async function isLeasedElsewhere(state: FleetState): Promise<boolean> {
-  const holder = await readHolder(leaseFile(state));
+/** For readers, who take no lease: whether another process has it at `now`. */
+export async function isLeasedElsewhere(state: FleetState, now: number): Promise<boolean> {
+  const holder = await readHolder(leaseFile(state), now, DEFAULT_TTL);
   return holder !== undefined && !(holder.pid === process.pid && shared.has(state.dir));
 }
 

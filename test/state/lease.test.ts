@@ -78,13 +78,28 @@ describe("the lease", () => {
       exitCode: 75,
       message: expect.stringContaining(`process ${other.process.pid} on `),
     });
-    expect(await isLeasedElsewhere(state)).toBe(true);
+    expect(await isLeasedElsewhere(state, now())).toBe(true);
     expect(await other.ask("release")).toBe("released");
-    expect(await isLeasedElsewhere(state)).toBe(false);
+    expect(await isLeasedElsewhere(state, now())).toBe(false);
     await using mine = await acquireLease(state, { now });
     expect(mine.version).toBe(2);
-    expect(await isLeasedElsewhere(state)).toBe(false);
+    expect(await isLeasedElsewhere(state, now())).toBe(false);
     expect(await other.ask("lease")).toBe("LEASE_HELD");
+  });
+
+  it("of another boot or pid namespace is believed only while it gives a sign of life", async () => {
+    const { state } = await temporaryState();
+    await using mine = await acquireLease(state, { now });
+    const file = await leaseFile(state);
+    const holder = { ...file.holder, boot_id: "another", pid: 4242 };
+    const told = join(state.dir, "lease.json");
+    await mine[Symbol.asyncDispose]();
+    await writeFile(told, JSON.stringify({ ...file, holder: { ...holder, heartbeat_at: 1_000_000 } }));
+    expect(await isLeasedElsewhere(state, 1_000_000)).toBe(true);
+    expect(await isLeasedElsewhere(state, 1_029_999)).toBe(true);
+    expect(await isLeasedElsewhere(state, 1_030_000)).toBe(false);
+    // A clock that was set back must not make it believed for ever.
+    expect(await isLeasedElsewhere(state, 0)).toBe(false);
   });
 
   it("is waited for as long as asked, and the wait is told once", async () => {
