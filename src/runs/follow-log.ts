@@ -1,3 +1,4 @@
+import type { Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { open, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -25,7 +26,9 @@ export async function* followLog(
   let handle: FileHandle | undefined;
   let position = options.from === "start" ? 0 : options.from;
   try {
-    if (options.from === "start") yield* wholeFile(earlierPart(path));
+    // The current file is opened first: a turn in between must not take it out of sight.
+    handle = await unlessMissing(open(path, "r"));
+    if (options.from === "start") yield* earlierFile(earlierPart(path), handle);
     while (!options.signal.aborted) {
       // Asked before reading: what was written before the end is still read.
       const over = options.over();
@@ -38,6 +41,8 @@ export async function* followLog(
           continue;
         }
         if (await turned(path, handle)) {
+          // It was written to until it turned, so perhaps also after the last read.
+          yield* restOf(handle, position);
           await handle.close();
           handle = undefined;
           position = 0;
@@ -53,21 +58,32 @@ export async function* followLog(
 }
 
 async function turned(path: string, handle: FileHandle): Promise<boolean> {
-  const [now, own] = [await unlessMissing(stat(path)), await handle.stat()];
-  // Between the two renames there is no such file for a moment.
-  return now !== undefined && (now.ino !== own.ino || now.dev !== own.dev);
+  const now = await unlessMissing(stat(path));
+  // Between the rename and the next file there is none for a moment.
+  return now !== undefined && !sameFile(now, await handle.stat());
 }
 
-async function* wholeFile(path: string): AsyncGenerator<Buffer> {
+function sameFile(one: Stats, other: Stats): boolean {
+  return one.ino === other.ino && one.dev === other.dev;
+}
+
+/** All of the earlier part, unless that is by now what `current` was opened as, and is read as such. */
+async function* earlierFile(path: string, current: FileHandle | undefined): AsyncGenerator<Buffer> {
   const handle = await unlessMissing(open(path, "r"));
   if (handle === undefined) return;
   try {
-    for (;;) {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(BLOCK), 0, BLOCK);
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-    }
+    if (current !== undefined && sameFile(await handle.stat(), await current.stat())) return;
+    yield* restOf(handle, 0);
   } finally {
     await handle.close();
+  }
+}
+
+async function* restOf(handle: FileHandle, from: number): AsyncGenerator<Buffer> {
+  for (let position = from; ; ) {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(BLOCK), 0, BLOCK, position);
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    yield buffer.subarray(0, bytesRead);
   }
 }
