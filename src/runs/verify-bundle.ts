@@ -21,8 +21,8 @@ export async function verifyBundle(path: string, strict: boolean): Promise<Bundl
   const contents = stat.isDirectory() ? await folderContents(path) : await archiveContents(path);
   const read = readManifest(contents);
   const issues = [...read.issues];
-  for (const artifact of read.artifacts) issues.push(...(await compare(contents.entries, artifact)));
-  const unexpected = read.artifacts.length === 0 ? [] : unexpectedIn(contents.entries, read.artifacts);
+  for (const artifact of read.artifacts ?? []) issues.push(...(await compare(contents.entries, artifact)));
+  const unexpected = read.artifacts === undefined ? [] : unexpectedIn(contents.entries, read.artifacts);
   // A link is never an extra like others: whoever opens it may read or write somewhere else.
   for (const [each, { kind }] of contents.entries) {
     if (kind === "other")
@@ -40,14 +40,15 @@ export async function verifyBundle(path: string, strict: boolean): Promise<Bundl
     ok,
     strict,
     version_check,
-    checked: read.artifacts.length,
+    checked: read.artifacts?.length ?? 0,
     issues,
     unexpected_artifacts: unexpected,
   };
 }
 
 interface Read {
-  readonly artifacts: readonly BundleArtifact[];
+  /** Undefined where no manifest could be read; one that lists nothing makes all that lies there unexpected. */
+  readonly artifacts: readonly BundleArtifact[] | undefined;
   readonly version_check: BundleVerification["version_check"];
   readonly issues: readonly BundleIssue[];
 }
@@ -57,7 +58,7 @@ const versionSchema = z.looseObject({ bundle_format_version: z.int() });
 function readManifest({ manifest, refused }: Contents): Read {
   const supported = [...BUNDLE_VERSIONS];
   const unread = (found: string | null, version: number | null = null): Read => ({
-    artifacts: [],
+    artifacts: undefined,
     version_check: { ok: false, found: version, supported },
     issues: [{ path: MANIFEST, field: "manifest", expected: "a bundle's manifest", found }],
   });
@@ -74,7 +75,7 @@ function readManifest({ manifest, refused }: Contents): Read {
   }
   const version = versionSchema.safeParse(value).data?.bundle_format_version ?? null;
   if (version === null || !supported.includes(version)) {
-    return { artifacts: [], version_check: { ok: false, found: version, supported }, issues: [] };
+    return { artifacts: undefined, version_check: { ok: false, found: version, supported }, issues: [] };
   }
   const parsed = bundleManifestSchema.safeParse(value);
   if (!parsed.success) return unread(parsed.error.issues[0]?.message ?? "another form", version);

@@ -203,6 +203,19 @@ describe("a bundle that is not as it was made", () => {
     expect(await verifyBundle(folder, true)).toMatchObject({ ok: false, issues: [] });
   });
 
+  it("with a manifest that lists nothing proves nothing of what lies beside it", async () => {
+    await using lab = new Lab();
+    const { folder } = await bundled(lab);
+    await editManifest(folder, (manifest) => {
+      manifest["artifact_metadata"] = [];
+    });
+    expect(await verifyBundle(folder, true)).toMatchObject({
+      ok: false,
+      checked: 0,
+      unexpected_artifacts: expect.arrayContaining(["logs", "logs/stdout.log", "plan.json"]),
+    });
+  });
+
   it("without hashes is still checked for what it has", async () => {
     await using lab = new Lab();
     const { folder } = await bundled(lab);
