@@ -18,7 +18,7 @@ export interface RunsCleaner {
   looked(): Promise<void>;
 }
 
-export function runsCleaner(engine: Pick<Engine, "stateDir" | "sink">, clock: Clock): RunsCleaner {
+export function runsCleaner(engine: Pick<Engine, "stateDir" | "sink" | "now">, clock: Clock): RunsCleaner {
   let fleet: Pick<ResolvedFleet, "fleet" | "runs"> | undefined;
   let last = -Infinity;
   return {
@@ -35,7 +35,8 @@ export function runsCleaner(engine: Pick<Engine, "stateDir" | "sink">, clock: Cl
         failedOnly,
         source: source === "all" ? undefined : source,
         dryRun: false,
-        now,
+        // The loop's clock counts from any point; the age of a run is one of dates.
+        now: engine.now(),
       };
       try {
         const { counts } = await cleanUpRuns(fleetState(engine.stateDir, fleet.fleet), wanted);

@@ -41,7 +41,8 @@ const KEEPS: readonly (readonly [
   ["running", ({ run }) => run?.status === "running"],
   ["source_mismatch", ({ run }, { source }) => source !== undefined && run?.source !== source],
   ["not_failed", ({ run }, { failedOnly }) => failedOnly && run?.status === "ok"],
-  ["recent", ({ run }, { olderThan, now }) => now - endOf(run) < olderThan],
+  // Of an end that is no date nobody knows how long ago it was.
+  ["recent", ({ run }, { olderThan, now }) => !(now - endOf(run) >= olderThan)],
   [
     "held",
     ({ run }, _request, holds) =>

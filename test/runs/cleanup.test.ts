@@ -96,6 +96,16 @@ describe("a cleanup", () => {
     expect(await readdir(runsFolder(lab.state()))).toHaveLength(4);
   });
 
+  it("keeps what has no readable date", async () => {
+    await using lab = new Lab();
+    const [old = ""] = Object.keys(await scene(lab));
+    const path = manifestPath(runFolder(lab.state(), old));
+    const manifest = JSON.parse(await readFile(path, "utf8"));
+    await writeFile(path, JSON.stringify({ ...manifest, ended_at: "some day" }));
+    await rm(indexPath(lab.state()));
+    expect(await clean(lab, { olderThan: 0 })).toMatchObject({ [old]: "recent" });
+  });
+
   it("may happen twice at once, beside runs: each run is removed once, and none that began meanwhile", async () => {
     await using lab = new Lab();
     await scene(lab);
@@ -128,7 +138,6 @@ describe("the controller", () => {
     await using lab = new Lab();
     await scene(lab);
     const clock = new VirtualClock();
-    clock.advance(lab.time.now() - clock.now());
     const cleaner = runsCleaner(lab.engine(), clock);
     await cleaner.looked();
     cleaner.adopt({ fleet: "team", runs: { max_log: 1, cleanup: { ...settings, automatic: false } } });
@@ -139,6 +148,7 @@ describe("the controller", () => {
     expect(await readdir(runsFolder(lab.state()))).toHaveLength(1);
     expect(lab.events.at(-1)).toMatchObject({ code: "RUNS_CLEANUP", message: "3 old runs were removed" });
     clock.advance(2 * DAY);
+    lab.time.advance(2 * DAY);
     await cleaner.looked();
     expect(await readdir(runsFolder(lab.state()))).toHaveLength(0);
     const before = lab.events.length;
