@@ -56,8 +56,10 @@ export interface RunRecord {
   /** Settles when somebody asks for the run's end, with how long it may take over it; undefined once it has ended. */
   readonly cancelled: Promise<{ readonly graceMs: number } | undefined>;
   /** Writes down how it ended. Never rejects: where it cannot be written, that is told beside the answer. */
-  finish(outcome: Outcome & { readonly error: RunManifest["error"] }): Promise<Finished>;
+  finish(told: Told): Promise<Finished>;
 }
+
+export type Told = Outcome & { readonly error: RunManifest["error"] };
 
 export interface Finished {
   readonly manifest: RunManifest;
@@ -97,6 +99,16 @@ async function createFolder(state: FleetState, runId: string): Promise<string> {
   return folder;
 }
 
+/** A run that could not begin: in the ledger from the first moment as what it is, since nobody may see it run. */
+export async function recordRefusal(
+  state: FleetState,
+  { head, secrets }: Pick<RecordOptions, "head" | "secrets">,
+  told: Told,
+): Promise<void> {
+  const folder = await createFolder(state, head.run_id);
+  await writeEnd(state, folder, end(beginning(head, secrets), told, 0, secrets));
+}
+
 export async function recordRun(state: FleetState, options: RecordOptions): Promise<RunRecord> {
   const { head, secrets, readers, maxLog } = options;
   const folder = await createFolder(state, head.run_id);
@@ -118,19 +130,19 @@ export async function recordRun(state: FleetState, options: RecordOptions): Prom
     began,
     output,
     cancelled: watching.asked,
-    async finish({ error, ...outcome }) {
+    async finish(outcome) {
       watching.stop();
       if (output !== undefined) await Promise.all([ended(output.stdout), ended(output.stderr)]);
       for (const each of [logs?.stdout, logs?.stderr, times]) await each?.[Symbol.asyncDispose]();
       const told = logs === undefined ? null : { stdout: logs.stdout.told, stderr: logs.stderr.told };
-      const safe = error && { ...error, message: maskSecrets(error.message, secrets) };
-      const manifest = { ...end(began, outcome, lasted()), error: safe, logs: told };
+      const manifest = { ...end(began, outcome, lasted(), secrets), logs: told };
       return { manifest, fault: await writeEnd(state, folder, manifest) };
     },
   };
 }
 
-function end(began: RunManifest, outcome: Outcome, lasted: number): RunManifest {
+function end(began: RunManifest, told: Told, lasted: number, secrets: readonly string[]): RunManifest {
+  const { error, ...outcome } = told;
   const exit_class = exitClassOf(outcome);
   const duration_ms = Math.round(lasted);
   return {
@@ -143,6 +155,7 @@ function end(began: RunManifest, outcome: Outcome, lasted: number): RunManifest 
     exit_code: outcome.exitCode,
     signal: signalOf(outcome.exitCode),
     exit_class,
+    error: error && { ...error, message: maskSecrets(error.message, secrets) },
   };
 }
 

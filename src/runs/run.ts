@@ -25,7 +25,7 @@ import { configCommit } from "./config-commit.ts";
 import { callerEnvironment, secretValues } from "./environment.ts";
 import { runOnHost } from "./host-command.ts";
 import type { RunHead, RunRecord } from "./record.ts";
-import { recordRun } from "./record.ts";
+import { recordRefusal, recordRun } from "./record.ts";
 import { makeRunId } from "./run-id.ts";
 import type { Whom } from "./whom.ts";
 import { chooseSession } from "./whom.ts";
@@ -140,11 +140,9 @@ async function orRefused<T>(
   try {
     return await work();
   } catch (thrown) {
-    await begin(run, where, secrets, false).then(
-      (record) => record.finish(failed("not-started", thrown)),
-      // Nothing ran; why that is so is what the caller must hear.
-      () => undefined,
-    );
+    const known = { head: await headOf(run, where, secrets), secrets: Object.values(secrets) };
+    // Nothing ran; why that is so is what the caller must hear.
+    await recordRefusal(run.state, known, failed("not-started", thrown)).catch(() => undefined);
     throw thrown;
   }
 }
@@ -162,8 +160,19 @@ async function begin(
   secrets: Readonly<Record<string, string>>,
   logged: boolean,
 ): Promise<RunRecord> {
-  const { engine, request, io, config, whom, run_id, state } = run;
-  const head: RunHead = {
+  const { engine, io, config, state } = run;
+  return await recordRun(state, {
+    head: await headOf(run, where, secrets),
+    secrets: Object.values(secrets),
+    readers: logged ? { stdout: io.stdout, stderr: io.stderr } : undefined,
+    maxLog: config.fleet.runs.max_log,
+    elapsed: () => engine.wait.elapsed(),
+  });
+}
+
+async function headOf(run: Run, where: Where, secrets: Readonly<Record<string, string>>): Promise<RunHead> {
+  const { engine, request, config, whom, run_id } = run;
+  return {
     ...where,
     run_id,
     source: request.source ?? "cli",
@@ -181,13 +190,6 @@ async function begin(
     timeout_ms: request.timeoutMs ?? null,
     tool_version: engine.toolVersion,
   };
-  return await recordRun(state, {
-    head,
-    secrets: Object.values(secrets),
-    readers: logged ? { stdout: io.stdout, stderr: io.stderr } : undefined,
-    maxLog: config.fleet.runs.max_log,
-    elapsed: () => engine.wait.elapsed(),
-  });
 }
 
 /** Starts the command and writes down how it ended, whatever that is. */
