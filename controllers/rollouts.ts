@@ -25,8 +25,13 @@ export interface RolloutNews {
   readonly lifted: readonly string[];
 }
 
+interface Failed extends PausedRollout {
+  /** Where it was to be replaced, to be known also once no plan mentions it. */
+  readonly engine: string;
+}
+
 export class RolloutPauses {
-  readonly #failed = new Map<string, PausedRollout>();
+  readonly #failed = new Map<string, Failed>();
 
   list(): readonly PausedRollout[] {
     return [...this.#failed.values()];
@@ -42,12 +47,15 @@ export class RolloutPauses {
     const known = [...this.#failed.keys()];
     const failed = outcomes
       .filter(({ status }) => status === "failed" || status === "rolled_back")
-      .flatMap(({ address }): PausedRollout[] => {
-        const place = changes.get(address)?.rollout ?? null;
-        const pauses = place?.pauses === true && place.causes.length > 0;
-        return pauses ? [{ address, causes: place.causes }] : [];
+      .flatMap(({ address }): Failed[] => {
+        const change = changes.get(address);
+        const place = change?.rollout ?? null;
+        const pauses = change !== undefined && place?.pauses === true && place.causes.length > 0;
+        return pauses ? [{ address, causes: place.causes, engine: engineOf(change) }] : [];
       });
-    const settled = known.filter((address) => free(address) && isSettled(address, changes, plan, outcomes));
+    const settled = [...this.#failed.values()]
+      .filter((each) => free(each.address) && isSettled(each, changes.get(each.address), plan, outcomes))
+      .map(({ address }) => address);
     for (const address of settled) this.#failed.delete(address);
     for (const each of failed) this.#failed.set(each.address, each);
     return {
@@ -59,14 +67,23 @@ export class RolloutPauses {
 }
 
 function isSettled(
-  address: string,
-  changes: ReadonlyMap<string, Change>,
+  { address, engine }: Failed,
+  change: Change | undefined,
   plan: Plan,
   outcomes: readonly Outcome[],
 ): boolean {
   const done = outcomes.some((each) => each.address === address && each.status === "done");
   if (done) return true;
-  // Who is blocked or held would still be replaced; and an incomplete plan does not say what it left out.
+  // Who is blocked or held would still be replaced; and a plan does not say what it left out on an engine it did not see.
   const waits = [...plan.blocked, ...plan.held].some((each) => each.address === address);
-  return plan.complete && !waits && isNoOp(changes.get(address));
+  return !waits && isNoOp(change) && isObserved(plan, change === undefined ? engine : engineOf(change));
+}
+
+function engineOf({ backend, host }: Pick<Change, "backend" | "host">): string {
+  return `${backend}@${host}`;
+}
+
+/** An engine elsewhere that is away says nothing about this one. */
+function isObserved({ complete, observed }: Plan, engine: string): boolean {
+  return complete || observed.some((each) => each.status === "complete" && engineOf(each) === engine);
 }
