@@ -55,7 +55,9 @@ describeWithServices("a fleet of containers from init to destroy", (services) =>
   let neighbours: Inspected[] = [];
 
   beforeAll(async () => {
-    const options = { docker: services().docker.host };
+    // A destroy that nothing helps to remember looks at every engine, so each must answer.
+    const { docker, podman } = services();
+    const options = { docker: docker.host, env: { CONTAINER_HOST: podman.host } };
     [project, other] = await Promise.all([Project.open(options), Project.open(options)]);
     await other.config(
       `[sandbox]\nbackend = "docker"\nready = { command = ["true"] }\n[sandbox.docker]\nimage = "sandkeep-test/busybox:1"\n[agents.work]`,
