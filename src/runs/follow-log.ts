@@ -80,7 +80,7 @@ async function* earlierFile(path: string, current: FileHandle | undefined): Asyn
 }
 
 async function* restOf(handle: FileHandle, from: number): AsyncGenerator<Buffer> {
-  for (let position = from; ; ) {
+  for (let position = from; ;) {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(BLOCK), 0, BLOCK, position);
     if (bytesRead === 0) return;
     position += bytesRead;

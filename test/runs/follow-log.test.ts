@@ -1,3 +1,4 @@
+import type * as fs from "node:fs/promises";
 import { appendFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it, vi } from "vitest";
@@ -10,7 +11,7 @@ import { temporaryFolder } from "../support/fleet-text.ts";
 const between = vi.hoisted(() => ({ stat: new Map<string, () => Promise<void>>() }));
 
 vi.mock("node:fs/promises", async (original) => {
-  const real = await original<typeof import("node:fs/promises")>();
+  const real = await original<typeof fs>();
   const stat = async (path: string): Promise<unknown> => {
     const strike = between.stat.get(path);
     between.stat.delete(path);

@@ -35,7 +35,10 @@ it("of a watch in another boot or container is believed only while that says it 
   expect(await readLeftAlone(state, 1_299_999)).toEqual([stalled]);
   expect(await readLeftAlone(state, 1_300_000)).toEqual([]);
   // Earlier versions did not say when.
-  await writeFile(path, text.replace(/"told_at":\d+,/, "").replace(/"boot_id":"[^"]*"/, '"boot_id":"another"'));
+  await writeFile(
+    path,
+    text.replace(/"told_at":\d+,/, "").replace(/"boot_id":"[^"]*"/, '"boot_id":"another"'),
+  );
   expect(await readLeftAlone(state, 1_000_000)).toEqual([]);
 });
 
