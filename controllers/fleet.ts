@@ -163,6 +163,7 @@ async function parked(loop: FleetLoop, loaded: LoadedConfig): Promise<ReadonlySe
   const seen = await loop.reconcile(loop.engine, request, {
     approve: () => Promise.resolve(false),
     loaded,
+    unattended: true,
     signal: loop.stop,
   });
   if (seen.status === "invalid" || !seen.plan.complete) return new Set(targets);
@@ -202,7 +203,7 @@ async function cycle(
   const done = await loop.reconcile(
     { ...engine, sink: { notify } },
     { ...fileOf(loop), ...request },
-    { approve, loaded, skip, paused: loop.rollouts.list(), signal: loop.stop },
+    { approve, loaded, skip, paused: loop.rollouts.list(), signal: loop.stop, unattended: true },
   );
   if (done.status === "invalid") return done;
   if (loaded !== loop.config.good) {

@@ -180,6 +180,23 @@ export type GraphNode =
       paths: string[];
     }
   | {
+      op: "weigh";
+      id: string;
+      address: string;
+      backend: string;
+      host: string;
+      depends_on: string[];
+      after: string[];
+      on_failure: string[];
+      compensates: boolean;
+      idempotency_key: string;
+      timeout_s: number;
+      cause: string;
+      object_id: string;
+      workspace: "keep" | "delete";
+      settings: SalvageSettings;
+    }
+  | {
       op: "salvage";
       id: string;
       address: string;

@@ -30,6 +30,8 @@ export interface ReconcileOptions extends ApplyOptions {
   readonly skip?: ReadonlySet<string>;
   /** What failed in an earlier cycle and is not to be tried on others in this one. */
   readonly paused?: readonly PausedRollout[];
+  /** Nobody reads the plan: what goes is measured only where a bundle of it is kept. */
+  readonly unattended?: boolean;
 }
 
 type Applied = { readonly status: "applied"; readonly plan: Plan; readonly result: ApplyResult };
@@ -58,7 +60,8 @@ export async function reconcile(
   const surveyed = await survey(engine, surveyRequest(request, own.config));
   if (surveyed.status === "invalid") return surveyed;
   const decisions = decideAll(surveyed, request, options.skip, options.paused);
-  const seen = await withLosses(engine, surveyed, decisions);
+  const unattended = options.unattended === true ? request : undefined;
+  const seen = await withLosses(engine, surveyed, decisions, { unattended });
   const plan = planFrom(seen, decisions, request, engine.toolVersion);
   if (!(await options.approve(plan))) return { status: "declined", plan };
   const { parallelism, signal } = options;
@@ -84,11 +87,8 @@ export async function applySavedPlan(
   if (seen.status === "invalid") return seen;
   const stale = staleChanges(plan, seen.observations, seen.images, seen.facts.owner, seen.now);
   const { parallelism, signal } = options;
-  return {
-    status: "applied",
-    plan,
-    result: await applyPlan(plan, { engine, seen, lease, stale, parallelism, signal }),
-  };
+  const result = await applyPlan(plan, { engine, seen, lease, stale, parallelism, signal });
+  return { status: "applied", plan, result };
 }
 
 function surveyRequest(request: PlanRequest, config?: LoadedFleet): SurveyRequest {

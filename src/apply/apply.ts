@@ -213,13 +213,15 @@ function finish(ended: NodeEnd, change: Change, end: End): Ended {
   if (ended.status === "interrupted") return end("skipped", 130, INTERRUPTED, null);
   const { node, error, undone } = ended;
   if (isStale(error, node)) return end("stale", 4, error.message, null);
-  if (undone && PROOFS.has(node.op)) {
-    const kept = change.object_id === null ? "nothing is left behind" : "the old one runs on";
-    return end("rolled_back", 5, `${node.op} failed; ${kept}`, describe(error));
+  const kept = node.op === "salvage" && change.actions.includes("recreate");
+  if (undone && (kept || PROOFS.has(node.op))) {
+    const left = change.object_id === null ? "nothing is left behind" : "the old one runs on";
+    return end("rolled_back", 5, `${node.op} failed; ${left}`, describe(error));
   }
   // A run began in between: it is put off, as if the plan had found it busy.
   if (codeOf(error) === "ADDRESS_BUSY") return end("skipped", 0, error.message, null);
-  return end("failed", exitCodeOf(error), `${node.op} failed`, describe(error));
+  const weighed = node.op === "weigh" ? "; nothing was stopped" : "";
+  return end("failed", exitCodeOf(error), `${node.op} failed${weighed}`, describe(error));
 }
 
 function codeOf(error: Error): string {

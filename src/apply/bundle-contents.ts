@@ -48,6 +48,9 @@ export async function writeContents(
   };
 }
 
+/** Code of the error for more contents than `max_bytes` where that is to fail. */
+export const TOO_LARGE = "SALVAGE_TOO_LARGE";
+
 const FILES: ReadonlySet<string> = new Set(["File", "OldFile", "ContiguousFile"]);
 
 class ContentsWriter {
@@ -178,7 +181,7 @@ function belongs(path: string, part: SalvagePart): boolean {
 
 function tooLarge(most: number): SandkeepError {
   return new SandkeepError(`what was written inside is more than the ${most} bytes of salvage.max_bytes`, {
-    code: "SALVAGE_TOO_LARGE",
+    code: TOO_LARGE,
     hint: 'raise sandbox.salvage.max_bytes, exclude caches, set oversize = "truncate", or give --no-salvage',
   });
 }

@@ -3,10 +3,35 @@ import { SandkeepError, toError } from "../errors.ts";
 import type { GraphNode } from "../model/plan.ts";
 import type { Bundle } from "../state/bundles.ts";
 import { drop, finishBundle, listBundles, outlived, removeBundle, stageBundle } from "../state/bundles.ts";
-import { writeContents } from "./bundle-contents.ts";
+import { TOO_LARGE, writeContents } from "./bundle-contents.ts";
 import type { ApplyContext, ChangeRun } from "./context.ts";
 
 type SalvageNode = Extract<GraphNode, { op: "salvage" }>;
+
+/**
+ * Fails where what is to be kept is more than may be kept. Nothing is read where the plan measured that it fits; else it
+ * is packed as it is now, for nothing but its size. Only that is a failure here: all else the salvage itself will tell.
+ */
+export async function weigh(
+  node: Extract<GraphNode, { op: "weigh" }>,
+  { driver, change }: ChangeRun,
+  { state }: ApplyContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const { rw_bytes: measured, rw_more: more } = change.impact;
+  const most = node.settings.max_bytes;
+  if (most === "unlimited" || (measured !== null && !more && measured <= most)) return;
+  const staged = await stageBundle(state);
+  try {
+    const source = await driver.salvage?.(node.object_id, node.workspace);
+    if (source !== undefined) await writeContents(join(staged, "files.tar"), source, node.settings, signal);
+  } catch (thrown) {
+    // What goes on working meanwhile may well spoil the copy.
+    if (thrown instanceof SandkeepError && thrown.code === TOO_LARGE) throw thrown;
+  } finally {
+    await drop(staged).catch(() => undefined);
+  }
+}
 
 /** Keeps what the removal after it destroys. Whatever goes wrong is thrown, so that the removal does not happen. */
 export async function salvage(

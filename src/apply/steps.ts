@@ -9,7 +9,7 @@ import { deliver, deliverAfterStart, masking, secretsField } from "./deliver.ts"
 import { awaitHealth } from "./health.ts";
 import { specOf, updatedLabels } from "./labels.ts";
 import { seed } from "./seed.ts";
-import { salvage } from "./salvage.ts";
+import { salvage, weigh } from "./salvage.ts";
 import { runSetup } from "./setup.ts";
 import { mustInspect, verify } from "./verify.ts";
 
@@ -46,6 +46,8 @@ export async function runStep(
       return driver.stop(objectOf(node, run));
     case "update":
       return update(node, run, context);
+    case "weigh":
+      return weigh(node, run, context, signal);
     case "salvage":
       return salvage(node, run, context, signal);
     case "remove": {

@@ -213,7 +213,11 @@ export interface ReadDriver extends AsyncDisposable {
   inspect(objectId: string): Promise<ObservedRuntime | undefined>;
   health(objectId: string): Promise<HealthReport>;
   /** What removing the runtime would destroy; undefined when it is gone. Only where `capabilities.changes`. */
-  changes?(objectId: string, workspace: WorkspaceFate): Promise<RuntimeChanges | undefined>;
+  changes?(
+    objectId: string,
+    workspace: WorkspaceFate,
+    signal?: AbortSignal,
+  ): Promise<RuntimeChanges | undefined>;
   /** With `known` given no registry is asked for what the tag means now. */
   resolveImage(ref: string, policy: string, query?: ImageQuery): Promise<ImageState>;
   /** Everything the engine holds; only where `capabilities.images`. */

@@ -148,6 +148,14 @@ export const nodeSchema = z.discriminatedUnion("op", [
     spec_key: z.string(),
     paths: z.array(z.string()),
   }),
+  /** Fails, before anything is disturbed, where the salvage after it could only fail for the size of what it keeps. */
+  z.strictObject({
+    op: z.literal("weigh"),
+    ...nodeCommon,
+    object_id: z.string(),
+    workspace: z.enum(["keep", "delete"]),
+    settings: salvageSettingsSchema,
+  }),
   /** Keeps what the removal after it destroys; its failure keeps the runtime. */
   z.strictObject({
     op: z.literal("salvage"),

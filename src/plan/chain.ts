@@ -2,7 +2,7 @@ import type { Decision } from "../diff/diff.ts";
 import type { Capabilities } from "../model/capabilities.ts";
 import type { GraphNode, Op } from "../model/plan.ts";
 import type { SalvageSettings } from "../model/salvage.ts";
-import { sha256 } from "../util/canonical.ts";
+import { keyOfEffect } from "./node-effect.ts";
 
 /** Seconds a step may take before its outcome counts as unknown; more than any engine gives a stop. */
 export const TIMEOUT_S = {
@@ -16,6 +16,7 @@ export const TIMEOUT_S = {
   rename: 30,
   stop: 660,
   update: 60,
+  weigh: 3600,
   salvage: 3600,
   remove: 120,
   forget: 120,
@@ -109,8 +110,7 @@ export function startChain(context: GraphContext): Chain {
     compensates: boolean,
   ): string => {
     const id = idOf(detail.id);
-    const basis = `${id}\0${desired?.spec_hash ?? ""}\0${current?.object_id ?? ""}`;
-    nodes.push({
+    const node: GraphNode = {
       ...detail,
       id,
       address,
@@ -120,9 +120,10 @@ export function startChain(context: GraphContext): Chain {
       after: [],
       on_failure: [...onFailure],
       compensates,
-      idempotency_key: sha256(basis).slice(0, 32),
+      idempotency_key: "",
       timeout_s: detail.timeout_s ?? TIMEOUT_S[detail.op],
-    });
+    };
+    nodes.push({ ...node, idempotency_key: keyOfEffect(node, desired?.spec_hash, current?.object_id) });
     return id;
   };
   return {
@@ -141,7 +142,7 @@ export function fetchNode(image: { backend: string; host: string; ref: string; p
   const { backend, host, ref, policy } = image;
   // Under two policies one reference may be two images.
   const id = `fetch@${backend}@${host}#${ref} ${policy}`;
-  return {
+  const node: GraphNode = {
     op: "fetch",
     id,
     address: "",
@@ -153,8 +154,9 @@ export function fetchNode(image: { backend: string; host: string; ref: string; p
     after: [],
     on_failure: [],
     compensates: false,
-    idempotency_key: sha256(id).slice(0, 32),
+    idempotency_key: "",
     timeout_s: TIMEOUT_S.fetch,
     cause: `the engine lacks ${ref}`,
   };
+  return { ...node, idempotency_key: keyOfEffect(node) };
 }

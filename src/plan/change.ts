@@ -95,10 +95,12 @@ function impactOf(input: ChangeInput): Impact {
   const { situation, verdict } = decision;
   const { usage, current } = situation;
   const replaced = actions.includes("recreate") || actions.includes("remove");
-  const provider =
-    current === undefined ? undefined : getPath(current.labels.spec.values, "workspace.provider");
+  const provider = current === undefined ? undefined : workspaceProvider(current.labels.spec);
   const deletes = verdict.action === "remove" && verdict.workspace === "delete";
-  const lost = provider === "own" || (provider === "volume" && deletes);
+  // One that nobody declares is not known to have none: what is kept for its address is deleted all the same.
+  const asleep = current === undefined && deletes;
+  const kept = situation.desired === undefined ? "volume" : workspaceProvider(situation.desired.spec);
+  const lost = provider === "own" || ((asleep ? kept : provider) === "volume" && deletes);
   return {
     downtime: process && replaced && current?.state === "running",
     busy: usage?.busy ?? 0,
@@ -106,6 +108,10 @@ function impactOf(input: ChangeInput): Impact {
     ...lossOf(input),
     workspace: replaced && lost ? "lost" : "kept",
   };
+}
+
+function workspaceProvider({ values }: Spec): unknown {
+  return getPath(values, "workspace.provider");
 }
 
 type Loss = Omit<Impact, "downtime" | "busy" | "idle_s" | "workspace">;

@@ -2,6 +2,7 @@ import type { Decision } from "../diff/diff.ts";
 import type { WorkspaceFate } from "../drivers/driver.ts";
 import { SLOT_SUFFIX } from "../model/names.ts";
 import type { GraphNode } from "../model/plan.ts";
+import type { SalvageSettings } from "../model/salvage.ts";
 import type { Chain, GraphContext, NodeDetail } from "./chain.ts";
 import { startChain } from "./chain.ts";
 import { isCandidate } from "./doomed.ts";
@@ -140,6 +141,7 @@ function replace(chain: Chain, context: GraphContext): void {
     cause: "its successor was not proved",
   } as const;
   const undo = context.capabilities.lifecycle === "process" ? [chain.compensation(restart)] : [];
+  weigh(chain, context, object_id, "keep");
   raise(chain, context, undo);
   // As late as can be: the old one has stopped, its successor is proved, and the way back is still open.
   keep(chain, context, object_id, "keep", [chain.idOf("undo-remove"), ...undo]);
@@ -147,6 +149,18 @@ function replace(chain: Chain, context: GraphContext): void {
   chain.add({ ...old, cause: "proof that its successor is healthy" }, [chain.idOf("undo-remove"), ...undo]);
   chain.add({ op: "rename", id: "rename-new", object_id: null, to: name, cause: FINISHED });
   chain.add({ op: "remove", id: "remove-old", object_id, workspace: "keep", cause: "it is replaced" });
+}
+
+/** What is too much to be kept is found out before anything stops for it, not at each attempt after. */
+function weigh(
+  chain: Chain,
+  { salvage: settings }: GraphContext,
+  object_id: string,
+  workspace: WorkspaceFate,
+): void {
+  if (settings === undefined || settings.oversize !== "fail" || settings.max_bytes === "unlimited") return;
+  const cause = "what is more than may be kept stays where it is";
+  chain.add({ op: "weigh", id: "weigh", object_id, workspace, settings: copyOf(settings), cause });
 }
 
 /** A failure undoes what was done so far, and what would have been removed stays. */
@@ -161,8 +175,11 @@ function keep(
   if (settings === undefined) return;
   const id = prefix === "" ? "salvage" : `${prefix}salvage-${object_id.slice(0, 12)}`;
   const cause = "what was written inside goes with it";
-  const copy = { ...settings, include: [...settings.include], exclude: [...settings.exclude] };
-  chain.add({ op: "salvage", id, object_id, workspace, settings: copy, cause }, undo);
+  chain.add({ op: "salvage", id, object_id, workspace, settings: copyOf(settings), cause }, undo);
+}
+
+function copyOf({ include, exclude, ...rest }: SalvageSettings) {
+  return { ...rest, include: [...include], exclude: [...exclude] };
 }
 
 function mend(chain: Chain, context: GraphContext): void {
@@ -205,6 +222,7 @@ function standBack(chain: Chain, verdict: Removal, object_id: string, runs: bool
 function takeAway(chain: Chain, context: GraphContext, verdict: Removal): void {
   const { current, mark } = context.decision.situation;
   const keeps = context.salvage !== undefined;
+  if (current !== undefined) weigh(chain, context, current.object_id, verdict.workspace);
   if (verdict.dormant) {
     // Marked first: killed in between, the runtime still exists and is simply pruned again.
     chain.add({ op: "mark", id: "mark", dormant: true, reason: verdict.why, cause: verdict.why });

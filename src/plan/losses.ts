@@ -4,25 +4,41 @@
  */
 import type { Decision } from "../diff/diff.ts";
 import { SandkeepError } from "../errors.ts";
+import type { PlanRequest } from "../model/intent.ts";
 import type { RuntimeChanges } from "../model/observed.ts";
 import { closeEngines, engineKey, openReaders } from "../observe/engines.ts";
 import { actionsOf } from "./change.ts";
 import type { Doomed } from "./doomed.ts";
 import { doomedBy } from "./doomed.ts";
+import { salvageOf } from "./salvage.ts";
 import type { Engine, Survey } from "./survey.ts";
 import { driverDeps } from "./survey.ts";
 
-/** The same survey, with what the decisions made from it would destroy. */
+/** Nobody waits longer than this for sizes, however much there is to walk through. */
+const MEASURE_MS = 10_000;
+
+export interface Measuring {
+  /** Given where nobody reads the plan of this request: then only what is kept before it goes is measured. */
+  readonly unattended?: PlanRequest | undefined;
+  /** Gives up what is not measured by then. */
+  readonly signal?: AbortSignal;
+}
+
+/** The same survey, with what the decisions made from it would destroy, as far as that is known in time. */
 export async function withLosses(
   engine: Engine,
   seen: Survey,
   decisions: readonly Decision[],
+  { unattended, signal = AbortSignal.timeout(MEASURE_MS) }: Measuring = {},
 ): Promise<Survey> {
   const doomed = new Map<string, Doomed[]>();
+  const salvage = seen.config?.fleet.salvage;
   for (const decision of decisions) {
     const { situation } = decision;
     if (seen.modules[situation.backend]?.capabilities.changes !== true) continue;
     if (actionsOf(decision)[0] === "no-op") continue;
+    if (unattended !== undefined && salvageOf(decision, { request: unattended, salvage }) === undefined)
+      continue;
     const key = engineKey(situation);
     doomed.set(key, [...(doomed.get(key) ?? []), ...doomedBy(decision)]);
   }
@@ -32,25 +48,35 @@ export async function withLosses(
   try {
     const losses = new Map<string, RuntimeChanges>();
     let { reads } = seen;
-    for (const each of open) {
-      if (!("reader" in each)) continue;
-      const { ref, reader } = each;
-      await Promise.all(
-        (doomed.get(engineKey(ref)) ?? []).map(async ({ object, workspace }) => {
-          reads += 1;
-          const changes = await reader.changes?.(object.object_id, workspace).catch(unmeasured);
-          if (changes !== undefined) losses.set(object.object_id, changes);
-        }),
-      );
-    }
+    const all = open.flatMap((each) =>
+      "reader" in each
+        ? (doomed.get(engineKey(each.ref)) ?? []).map((one) => ({ ...one, reader: each.reader }))
+        : [],
+    );
+    const late = over(signal);
+    await Promise.all(
+      all.map(async ({ object, workspace, reader }) => {
+        reads += 1;
+        const asked = reader.changes?.(object.object_id, workspace, signal);
+        const told = asked?.catch((thrown: unknown) => unmeasured(thrown, signal));
+        const changes = await Promise.race([late, told]);
+        if (changes !== undefined) losses.set(object.object_id, changes);
+      }),
+    );
     return { ...seen, losses, reads };
   } finally {
     await closeEngines(open);
   }
 }
 
+/** Settles with nothing once the time is over. */
+async function over(signal: AbortSignal): Promise<undefined> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+}
+
 /** A plan is not worth less because a size is not known. */
-function unmeasured(thrown: unknown): undefined {
-  if (thrown instanceof SandkeepError) return undefined;
+function unmeasured(thrown: unknown, signal: AbortSignal): undefined {
+  if (thrown instanceof SandkeepError || signal.aborted) return undefined;
   throw thrown;
 }

@@ -11,7 +11,7 @@ import { ownerOfNetwork } from "../model/network.ts";
 import type { NetworkChange } from "../model/network-change.ts";
 import type { Blocked, GraphNode } from "../model/plan.ts";
 import { engineKey } from "../observe/engines.ts";
-import { sha256 } from "../util/canonical.ts";
+import { keyOfEffect } from "./node-effect.ts";
 import { TIMEOUT_S } from "./chain.ts";
 import type { Survey } from "./survey.ts";
 
@@ -135,7 +135,7 @@ export function blockedNetworks(decisions: readonly NetworkDecision[]): Blocked[
 function networkNode(change: NetworkChange, depends_on: readonly string[]): GraphNode {
   const { network, backend, host, name, object_id, why } = change;
   const id = networkNodeId(change);
-  return {
+  const node: GraphNode = {
     op: "network",
     effect: change.action === "remove" ? "remove" : "ensure",
     id: change.action === "remove" ? `${id}-remove-${(object_id ?? "").slice(0, 12)}` : id,
@@ -148,10 +148,11 @@ function networkNode(change: NetworkChange, depends_on: readonly string[]): Grap
     after: [],
     on_failure: [],
     compensates: false,
-    idempotency_key: sha256(`${id}\0${name}\0${object_id ?? ""}`).slice(0, 32),
+    idempotency_key: "",
     timeout_s: TIMEOUT_S.network,
     cause: why,
   };
+  return { ...node, idempotency_key: keyOfEffect(node, change.spec) };
 }
 
 export interface NetworkSteps {

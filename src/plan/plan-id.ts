@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Change, Plan, Reason } from "../model/plan.ts";
 import { canonicalJson } from "../util/canonical.ts";
+import { effectOf } from "./node-effect.ts";
 
 /** Ages and idle times differ at every look; that they were passed is the decision. */
 const MEASURED: ReadonlySet<string> = new Set(["age", "idle"]);
@@ -24,10 +25,7 @@ export function planId(plan: Plan): string {
   for (const each of plan.blocked) line(JSON.stringify([each.address, each.rule, each.deferred]));
   for (const each of plan.held) line(JSON.stringify(["held", each.address]));
   for (const each of plan.dormant) line(JSON.stringify(["dormant", each.address]));
-  for (const node of plan.graph)
-    line(
-      JSON.stringify([node.id, node.op, node.depends_on, node.after, node.on_failure, node.idempotency_key]),
-    );
+  for (const node of plan.graph) line(effectOf(node));
   return `sha256:${hash.digest("hex")}`;
 }
 

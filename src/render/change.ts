@@ -120,7 +120,7 @@ function impactLines(style: Style, change: Change, verbose: boolean): string[] {
     impact.downtime ? "stops what runs there" : "",
     impact.busy > 0 ? `busy with ${count(impact.busy, "run")}` : "",
     impact.downtime && impact.idle_s !== null ? `idle for ${formatAge(impact.idle_s)}` : "",
-    impact.workspace === "lost" ? "THE WORKSPACE IS LOST" : "",
+    impact.workspace === "lost" ? lostWorkspace(change) : "",
     impact.workspace === "reseeded" ? "the workspace is seeded again" : "",
     change.protection.protected
       ? `protected${change.protection.rule === null ? "" : ` (${change.protection.rule})`}`
@@ -132,6 +132,14 @@ function impactLines(style: Style, change: Change, verbose: boolean): string[] {
     ...(parts.length === 0 ? [] : [`impact: ${parts.join(", ")}`]),
     ...(lost === undefined ? [] : [lost]),
   ].flatMap((text) => paragraph(style, text, { indent: BODY_INDENT, hang: 2, tone }));
+}
+
+/** No runtime is there through which a bundle could be made of what is kept for it. */
+function lostWorkspace({ actions, object_id }: Change): string {
+  const asleep = actions.includes("remove") && object_id === null;
+  return asleep
+    ? "THE WORKSPACE IS LOST: its volume is deleted, and no bundle of it is kept"
+    : "THE WORKSPACE IS LOST";
 }
 
 /** Paths shown where nobody asked for all that the plan holds. */

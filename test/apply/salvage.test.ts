@@ -151,14 +151,65 @@ describe("a salvage that fails", () => {
     },
   );
 
-  it("keeps what was to be pruned running and awake", async () => {
+  it("stops nothing for what is more than may be kept, however often it is tried", async () => {
+    await using made = await lab({ a: {}, b: {} }, SMALL);
+    for (const object of made.primaries()) fill(object);
+    await made.write(fleet({ a: drifted }, SMALL));
+    made.world.resetCalls();
+    await made.apply();
+    const { result } = await made.apply();
+    expect(result.outcomes.map(({ reason }) => reason)).toEqual([
+      "weigh failed; nothing was stopped",
+      "weigh failed; nothing was stopped",
+    ]);
+    const changed = made.world.log.filter(({ op }) => ["create", "stop", "start", "remove"].includes(op));
+    expect(changed).toEqual([]);
+  });
+
+  it("is found out before anything stops although nobody could measure it, or excludes make it fit", async () => {
     await using made = await lab({ a: {} }, SMALL);
+    const before = fill(made.primaries()[0]);
+    await made.write(fleet({ a: drifted }, SMALL));
+    made.world.inject({ op: "changes", effect: { kind: "fail", when: "before", as: "unreachable" } });
+    made.world.resetCalls();
+    await made.apply();
+    expect(made.world.log.map(({ op }) => op)).not.toContain("stop");
+    expect(standing(made)).toEqual([`${before} running`]);
+    await made.write(fleet({ a: drifted }, { ...SMALL, exclude: ["**/.cache"] }));
+    expect((await made.apply()).result.exit_code).toBe(0);
+    expect(await kept(made)).toMatchObject([{ object_id: before, files: 2 }]);
+  });
+
+  it("rolls a replacement back", async () => {
+    await using made = await lab();
+    const id = fill(made.primaries()[0]);
+    await made.write(fleet({ a: drifted }));
+    made.world.inject({
+      op: "salvage",
+      times: 9,
+      effect: { kind: "fail", when: "before", as: "unreachable" },
+    });
+    const { result } = await made.apply();
+    expect(result).toMatchObject({
+      exit_code: 5,
+      outcomes: [{ status: "rolled_back", reason: "salvage failed; the old one runs on" }],
+    });
+    expect(standing(made)).toEqual([`${id} running`]);
+  });
+
+  it("keeps what was to be pruned running and awake", async () => {
+    await using made = await lab();
     const id = fill(made.primaries()[0]);
     await made.apply();
     made.time.advance(25 * HOUR);
+    made.world.inject({
+      op: "salvage",
+      times: 9,
+      effect: { kind: "fail", when: "before", as: "unreachable" },
+    });
     const { plan, result } = await made.apply();
     expect(plan.summary.remove).toBe(1);
-    expect(result.exit_code).toBe(1);
+    expect(result.exit_code).toBe(69);
     expect(standing(made)).toEqual([`${id} running`]);
     const after = await made.plan();
     expect([after.dormant, after.summary.remove]).toEqual([[], 0]);

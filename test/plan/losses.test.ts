@@ -1,6 +1,9 @@
 // What a plan tells of the files that its changes destroy, and what telling it costs.
 import { expect, it } from "vitest";
 import type { Plan } from "../../src/model/plan.ts";
+import { decideAll } from "../../src/plan/decide.ts";
+import { withLosses } from "../../src/plan/losses.ts";
+import { reconcile } from "../../src/reconcile.ts";
 import { Lab } from "../support/memory-fleet.ts";
 
 const DOCKER = { backend: "docker", docker: { image: "img:a" } };
@@ -63,4 +66,27 @@ it("plans on where an engine cannot measure", async () => {
   const plan = await made.plan();
   expect(plan.summary.recreate).toBe(1);
   expect(impactOf(plan, "agent/a")).toMatchObject(NONE);
+});
+
+it("gives up what is not measured in time", async () => {
+  await using made = await lab();
+  await made.write(fleet({ a: drifted }));
+  const seen = await made.look();
+  const decisions = decideAll(seen, { intent: { mode: "apply" } });
+  const measured = await withLosses(made.engine(), seen, decisions);
+  expect(measured.losses.size).toBe(1);
+  const late = await withLosses(made.engine(), seen, decisions, { signal: AbortSignal.abort() });
+  expect(late.losses.size).toBe(0);
+});
+
+it.each([
+  ["off", false],
+  ["unattended", true],
+])("measures for nobody's eyes only what is kept: salvage %s", async (when, measures) => {
+  await using made = await lab();
+  await made.write({ ...fleet({ a: drifted }), sandbox: { ...DOCKER, salvage: { when } } });
+  made.world.resetCalls();
+  const request = { intent: { mode: "apply" }, file: made.repo } as const;
+  await reconcile(made.engine(), request, { approve: async () => false, unattended: true });
+  expect(made.world.log.some(({ op }) => op === "changes")).toBe(measures);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Blocked, Plan } from "../../src/model/plan.ts";
+import type { Settings } from "../../src/model/settings.ts";
 import type { Observation } from "../../src/model/observed.ts";
 import type { ImageFact } from "../../src/observe/images.ts";
 import { planExitCode, worstExitCode } from "../../src/plan/exit-code.ts";
@@ -64,6 +65,34 @@ describe("a plan's id", () => {
       })),
     };
     expect(planId(worded)).toBe(plan.plan_id);
+  });
+
+  it("depends on all that each step does, and each step's key with it", () => {
+    const salvage = wish().settings.salvage;
+    const keyed = (settings: Partial<Settings>): string[] => {
+      const desired = wish({ settings: { salvage: { ...salvage, when: "always" }, ...settings } });
+      const plan = planned({
+        desired: [desired],
+        observations: [seen([found(a)])],
+        intent: { mode: "recreate", targets: ["agent/a"] },
+      });
+      const told = { ...plan, changes: [] };
+      return [planId(told), ...plan.graph.map((node) => `${node.id} ${node.idempotency_key}`)];
+    };
+    const before = keyed({});
+    const differing = (settings: Partial<Settings>): string[] => {
+      const ids = new Set(before);
+      return keyed(settings)
+        .filter((each) => !ids.has(each))
+        .map((each) => each.replace(/^.*#(.*) .*$/, "$1").replace(/^sha256:.*/, "plan"));
+    };
+    expect(differing({})).toEqual([]);
+    expect(differing({ salvage: { ...salvage, when: "always", max_age: 1 } })).toEqual([
+      "plan",
+      "weigh",
+      "salvage",
+    ]);
+    expect(differing({ attest: true })).toEqual(["plan", "verify"]);
   });
 
   it.each<[string, World]>([
@@ -252,5 +281,19 @@ describe("a plan", () => {
     expect(kept("volume", destroy)).toBe("lost");
     expect(kept("volume", { mode: "recreate", targets: ["agent/a"] })).toBe("kept");
     expect(kept("own", undefined)).toBe("kept");
+  });
+
+  it("tells that what is kept for a dormant address goes with it", () => {
+    const mark = { address: "agent/a", since: NOW - DAY, reason: "idle" } as const;
+    const asleep = (provider: "bind" | "volume", declared = true) => {
+      const desired = wish({ module: { ...memory, provider: () => provider } });
+      const [change] = planned({
+        ...(declared ? { desired: [desired] } : { configless: true }),
+        observations: [seen([], { dormant: [mark] })],
+        intent: { mode: "destroy", unprotect: false },
+      }).changes;
+      return change?.impact.workspace;
+    };
+    expect([asleep("volume"), asleep("bind"), asleep("volume", false)]).toEqual(["lost", "kept", "lost"]);
   });
 });

@@ -27,14 +27,15 @@ export async function changes(
   engine: Engine,
   objectId: string,
   workspace: WorkspaceFate,
+  signal?: AbortSignal,
 ): Promise<RuntimeChanges | undefined> {
-  const found = await look(engine, objectId);
+  const found = await look(engine, objectId, signal);
   if (found === undefined) return undefined;
   const { container, layer } = found;
   const volumes = doomedVolumes(container, workspace);
   const [size, ...glances] = await Promise.all([
-    layer.files === 0 ? 0 : sizeOf(engine, objectId),
-    ...volumes.map((target) => glance(engine, container, target)),
+    layer.files === 0 ? 0 : sizeOf(engine, objectId, signal),
+    ...volumes.map((target) => engine.reads.add(() => glance(engine, container, target, signal))),
   ]);
   const inVolumes = glances.flatMap((each) => each.paths);
   return {
@@ -70,6 +71,7 @@ export async function salvage(
 async function look(
   engine: Engine,
   objectId: string,
+  signal?: AbortSignal,
 ): Promise<{ readonly container: Container; readonly layer: Layer } | undefined> {
   const container = await findContainer(engine, objectId);
   if (container === undefined) return undefined;
@@ -78,6 +80,7 @@ async function look(
     method: "GET",
     path: `/containers/${encodeURIComponent(objectId)}/changes`,
     timeout: MEASURE_TIMEOUT_MS,
+    ...until(signal),
   } as const;
   try {
     const listed = await engine.reads.add(() => engine.json(call, layerChangesSchema));
@@ -88,13 +91,18 @@ async function look(
   }
 }
 
-async function sizeOf(engine: Engine, objectId: string): Promise<number> {
+function until(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}
+
+async function sizeOf(engine: Engine, objectId: string, signal?: AbortSignal): Promise<number> {
   const call = {
     what: `measure container ${objectId.slice(0, 12)}`,
     method: "GET",
     path: `/containers/${encodeURIComponent(objectId)}/json`,
     query: { size: true },
     timeout: MEASURE_TIMEOUT_MS,
+    ...until(signal),
   } as const;
   return (await engine.reads.add(() => engine.json(call, layerSizeSchema))).SizeRw;
 }
@@ -113,20 +121,31 @@ function doomedVolumes(container: Container, workspace: WorkspaceFate): string[]
     .toSorted();
 }
 
-async function archive(engine: Engine, objectId: string, path: string): Promise<Readable> {
+async function archive(
+  engine: Engine,
+  objectId: string,
+  path: string,
+  signal?: AbortSignal,
+): Promise<Readable> {
   return engine.stream({
     what: `get files from ${path}`,
     method: "GET",
     path: `/containers/${encodeURIComponent(objectId)}/archive`,
     query: { path },
     timeout: TRANSFER_TIMEOUT_MS,
+    ...until(signal),
   });
 }
 
 type Glance = Pick<RuntimeChanges, "bytes" | "files" | "paths" | "more">;
 
 /** The first of what is in a volume. The engine tells no sizes, so the head of its archive is read. */
-async function glance(engine: Engine, container: Container, target: string): Promise<Glance> {
+async function glance(
+  engine: Engine,
+  container: Container,
+  target: string,
+  signal?: AbortSignal,
+): Promise<Glance> {
   const { Parser } = await import("tar");
   const mounts = mountTargets(container).filter((mount) => isBelow(mount, target));
   const top = new Set<string>();
@@ -145,7 +164,7 @@ async function glance(engine: Engine, container: Container, target: string): Pro
       top.add(posix.join(target, first) + (names.length > 1 || entry.type === "Directory" ? "/" : ""));
     },
   });
-  const stream = await archive(engine, container.Id, target);
+  const stream = await archive(engine, container.Id, target, signal);
   let more = false;
   try {
     for await (const chunk of stream) {

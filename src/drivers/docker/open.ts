@@ -65,7 +65,7 @@ function readerOf(engine: Engine, facts: EngineFacts, host: Host | undefined, de
     observe: (scope) => observe(engine, facts, scope, host),
     inspect: (objectId) => inspectRuntime(engine, facts, objectId),
     health: (objectId) => health(engine, facts, objectId),
-    changes: (objectId, workspace) => changes(engine, objectId, workspace),
+    changes: (objectId, workspace, signal) => changes(engine, objectId, workspace, signal),
     resolveImage: (ref, policy, query) => resolveImage({ engine, facts, env: deps.env }, ref, policy, query),
     images: () => heldImages(engine, facts),
     events: (scope, signal) => events(engine, scope, signal),
