@@ -10,6 +10,7 @@ import { engineKey } from "../observe/engines.ts";
 import { changeKey, keyOf } from "../plan/chain.ts";
 import { worstExitCode } from "../plan/exit-code.ts";
 import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
+import { readCommandSecrets } from "./deliver.ts";
 import type { Executor, NodeEnd } from "./executor.ts";
 import { changeEnds } from "./ends.ts";
 import type { ChangeEnds } from "./ends.ts";
@@ -187,7 +188,17 @@ async function runChange(
   }
   const hold = await input.heldNow(change.address);
   if (hold !== undefined) return end("stale", 4, `held since the plan: ${hold}`, null);
-  const run: ChangeRun = { change, driver, module, nodes, needsSeed: false, secrets: new Set() };
+  const run: ChangeRun = {
+    change,
+    driver,
+    module,
+    nodes,
+    needsSeed: false,
+    secrets: new Set(),
+    commandSecrets: new Map(),
+  };
+  const unread = await readCommandSecrets(run, input);
+  if (unread !== undefined) return end("failed", exitCodeOf(unread), UNDISTURBED, describe(unread));
   try {
     const ended = await runChain(run, executor, preconditionGuard(run, input));
     return finish(ended, change, end);
@@ -200,6 +211,8 @@ function pausedError(why: string): NonNullable<Outcome["error"]> {
   const hint = "see what became of that one, mend it, and apply again";
   return { code: ROLLOUT_PAUSED, message: `not begun, since ${why}`, hint };
 }
+
+const UNDISTURBED = "not begun, and nothing was changed";
 
 const INTERRUPTED = "interrupted before it was begun";
 

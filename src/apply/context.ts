@@ -32,6 +32,8 @@ export interface ApplyContext {
     change: Change,
     values: JsonObject,
     use: "setup" | "command",
+    /** Names of further ones to read, whatever the config has them for. */
+    also?: readonly string[],
   ) => Promise<Record<string, string>>;
   /** Told at once of each image that was pulled, so that it is known later whose it is. */
   readonly pulled?: (image: PulledImage) => Promise<void>;
@@ -59,6 +61,8 @@ export interface ChangeRun {
   needsSeed: boolean;
   /** Values that the runtime was given: masked in whatever it says. In memory only. */
   readonly secrets: Set<string>;
+  /** What main programs begin with, by name; read before the change disturbs anything. In memory only. */
+  readonly commandSecrets: Map<string, string>;
   /** What the engine said at the creation. */
   warnings?: readonly EngineWarning[];
   /** Creation time on the labels of what this change creates. */

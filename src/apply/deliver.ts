@@ -1,8 +1,9 @@
 /**
  * In: a runtime whose main program waits for its secrets. Out: it has them, through the driver and by no other way.
- * Which ones is in the spec; what they are is read now and kept in memory for as long as the change takes.
+ * Which ones is in the spec; what they are is read before the change disturbs anything, also for the way back, and kept
+ * in memory for as long as the change takes.
  */
-import { SandkeepError } from "../errors.ts";
+import { SandkeepError, toError } from "../errors.ts";
 import type { GraphNode } from "../model/plan.ts";
 import type { Spec } from "../model/spec.ts";
 import { maskSecrets } from "../util/secret-mask.ts";
@@ -10,10 +11,90 @@ import { spellings } from "../util/secret-spellings.ts";
 import { getPath } from "../util/json-path.ts";
 import type { ApplyContext, ChangeRun } from "./context.ts";
 import { specOf } from "./labels.ts";
+import { changedByPerson } from "./precondition.ts";
+import { attempt } from "./retry.ts";
 
 /** The field that says which secrets the main program of a runtime begins with. */
 export function secretsField({ backend }: Spec): string {
   return `${backend}.command_secrets`;
+}
+
+/** Why the change cannot be begun: a secret that it needs, or that it needs to take itself back, cannot be had. */
+export async function readCommandSecrets(run: ChangeRun, context: ApplyContext): Promise<Error | undefined> {
+  if (run.driver.deliver === undefined) return undefined;
+  try {
+    const planned = plannedSpec(run, context);
+    if (planned !== undefined) await read(planned, namesIn(planned), run, context);
+    const old = await replaced(run, context);
+    if (old !== undefined) await readForReturn(old, run, context);
+    return undefined;
+  } catch (thrown) {
+    return toError(thrown);
+  }
+}
+
+/** The spec whose secrets this change hands over. */
+function plannedSpec({ change, nodes }: ChangeRun, { plan }: ApplyContext): Spec | undefined {
+  if (change.spec_key === null) return undefined;
+  const spec = specOf(plan, change.spec_key);
+  const delivers = nodes.some(
+    (node) =>
+      (node.op === "start" && !node.compensates) ||
+      (node.op === "update" && node.paths.includes(secretsField(spec))),
+  );
+  return delivers ? spec : undefined;
+}
+
+/** The spec of what is stopped for its successor and is to come back when that fails. What goes for good needs none. */
+async function replaced(run: ChangeRun, context: ApplyContext): Promise<Spec | undefined> {
+  if (!run.nodes.some(({ op }) => op === "create")) return undefined;
+  const back = run.nodes.find((node) => node.op === "start" && node.compensates);
+  if (back?.op !== "start" || back.object_id === null) return undefined;
+  const { object_id } = back;
+  let spec: Spec | undefined;
+  const look = async (): Promise<void> => {
+    context.calls.read += 1;
+    spec = (await run.driver.inspect(object_id))?.labels.spec;
+  };
+  await attempt(look, back, context.wait);
+  return spec;
+}
+
+async function readForReturn(old: Spec, run: ChangeRun, context: ApplyContext): Promise<void> {
+  const names = namesIn(old).filter((name) => !run.commandSecrets.has(name));
+  try {
+    await read(old, names, run, context);
+  } catch (thrown) {
+    // A person who named it wants it replaced, also without a way back.
+    if (changedByPerson(context.plan)) return;
+    const error = toError(thrown);
+    throw new SandkeepError(`${error.message}; should its successor fail, it could not come back`, {
+      code: error instanceof SandkeepError ? error.code : "SECRET_UNRESOLVED",
+      cause: error,
+      hint: `keep the secret until the successor runs, or replace it without a way back: sandkeep recreate ${run.change.address}`,
+    });
+  }
+}
+
+async function read(
+  spec: Spec,
+  names: readonly string[],
+  run: ChangeRun,
+  context: ApplyContext,
+): Promise<void> {
+  if (names.length === 0) return;
+  const values = await context.secretsFor(run.change, spec.values, "command", names);
+  for (const name of names) {
+    const value = values[name];
+    if (value === undefined) throw undeclared(name, run);
+    run.commandSecrets.set(name, value);
+    run.secrets.add(value);
+  }
+}
+
+function namesIn(spec: Spec): readonly string[] {
+  const names = getPath(spec.values, secretsField(spec));
+  return Array.isArray(names) ? names.map(String) : [];
 }
 
 /** What is started anew has forgotten them, also an old one that comes back in place of its successor. */
@@ -38,16 +119,11 @@ export async function deliver(
   run: ChangeRun,
   context: ApplyContext,
 ): Promise<void> {
-  const names = getPath(spec.values, secretsField(spec));
-  if (!Array.isArray(names) || names.length === 0 || run.driver.deliver === undefined) return;
-  const values = await context.secretsFor(run.change, spec.values, "command");
-  const wanted: Record<string, string> = {};
-  for (const name of names.map(String)) {
-    const value = values[name];
-    if (value === undefined) throw undeclared(name, run);
-    wanted[name] = value;
-    run.secrets.add(value);
-  }
+  const names = namesIn(spec);
+  if (names.length === 0 || run.driver.deliver === undefined) return;
+  const unread = names.filter((name) => !run.commandSecrets.has(name));
+  await read(spec, unread, run, context);
+  const wanted = Object.fromEntries(names.map((name) => [name, run.commandSecrets.get(name) ?? ""]));
   await masking(run, () => run.driver.deliver?.(objectId, wanted) ?? Promise.resolve());
 }
 

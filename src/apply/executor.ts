@@ -23,8 +23,10 @@ const IRREVERSIBLE: ReadonlySet<GraphNode["op"]> = new Set([
 /** Steps that only look. */
 const READING: ReadonlySet<GraphNode["op"]> = new Set(["verify", "health", "weigh", "salvage"]);
 
-/** These load no engine to speak of, so they do not take one of its places. */
-const UNQUEUED: ReadonlySet<GraphNode["op"]> = new Set(["verify", "health"]);
+/** These load no engine to speak of, so they do not take one of its places; looking from inside runs commands, and does. */
+function isUnqueued(node: GraphNode): boolean {
+  return node.op === "health" || (node.op === "verify" && node.attest !== true);
+}
 
 export type NodeEnd =
   | { readonly status: "done" }
@@ -160,7 +162,7 @@ async function inQueue(
     await step(context, node, work);
     return true;
   };
-  if (UNQUEUED.has(node.op)) return await act();
+  if (isUnqueued(node)) return await act();
   return await executor.queueOf(engineKey(node)).add(act, { priority });
 }
 

@@ -115,7 +115,7 @@ function wasUnused(change: Change): boolean {
 }
 
 /** A person who named it wants it done, busy or not. */
-function changedByPerson(plan: Plan): boolean {
+export function changedByPerson(plan: Plan): boolean {
   return plan.mode === "recreate" || plan.mode === "destroy";
 }
 

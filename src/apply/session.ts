@@ -100,7 +100,7 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       lockAddress: (address) => lockAddress(state, address, { waitMs: ADDRESS_WAIT_MS }),
       useOf: (address) => useOf(state, address, engine.now()),
       heldNow: (address) => heldNow(state, address, engine.now()),
-      secretsFor: (change, values, use) => secretsFor(input, change, values, use),
+      secretsFor: (change, values, use, also) => secretsFor(input, change, values, use, also),
       pulled: (image) => recordPulled(state, image, engine.now()),
       state,
       stateDir: engine.stateDir,
@@ -175,6 +175,7 @@ async function secretsFor(
   change: Change,
   values: JsonObject,
   use: SecretUse,
+  also: readonly string[] = [],
 ): Promise<Record<string, string>> {
   const { engine, seen } = input;
   const found: Record<string, string> = {};
@@ -182,7 +183,7 @@ async function secretsFor(
   if (seen.config === undefined || wanted === undefined || values["secrets"] === undefined) return found;
   const io = secretIo(engine, seen.config);
   for (const [name, ref] of Object.entries(wanted.settings.secrets)) {
-    if (!isFor(ref, use)) continue;
+    if (!isFor(ref, use) && !also.includes(name)) continue;
     const secret = await resolveSecret(ref, io);
     if (secret.status === "unresolved") {
       throw new SandkeepError(`secret ${name} of ${change.address}: ${secret.message}`, {

@@ -3,7 +3,7 @@
  * what was asked and what was found. It looks at the engine and, where the plan says so, from inside; it changes nothing.
  */
 import type { Unenforced } from "../diff/fields.ts";
-import { unenforced } from "../diff/fields.ts";
+import { isLimit, unenforced } from "../diff/fields.ts";
 import { SandkeepError } from "../errors.ts";
 import type { Check } from "../model/attestation.ts";
 import type { Json } from "../model/json.ts";
@@ -45,7 +45,8 @@ function otherImage({ image, labels }: ObservedRuntime): Unenforced[] {
 function refused(spec: Spec, run: ChangeRun): Unenforced[] {
   return (run.warnings ?? []).flatMap(({ path, message }) => {
     const asked = path === undefined ? undefined : getPath(spec.values, path);
-    return path === undefined || asked === undefined || asked === "unlimited"
+    const row = run.module.fields.find((each) => each.path === path);
+    return path === undefined || asked === undefined || row === undefined || !isLimit(spec, row)
       ? []
       : [{ path, asked, found: null, why: message }];
   });

@@ -61,13 +61,19 @@ export function unenforced(spec: Spec, current: ObservedRuntime, rows: readonly 
   return rows.flatMap((row) => {
     const seen = current.fields[row.path];
     const asked = getPath(spec.values, row.path);
-    // No limit at all is what an engine that has none can keep.
-    const limited = asked !== undefined && asked !== "unlimited";
-    const why = limited ? current.unsupported?.[row.path] : undefined;
+    const why = isLimit(spec, row) ? current.unsupported?.[row.path] : undefined;
     if (why !== undefined) return [{ path: row.path, asked: mask(row, asked), found: null, why }];
     if (seen === undefined || shows(seen, asked) || row.classify(seen, asked) === "ignored") return [];
     return [{ path: row.path, asked: mask(row, asked), found: mask(row, seen) }];
   });
+}
+
+/** Whether more was asked than an engine without that limit keeps: no limit at all it can keep, and what only follows. */
+export function isLimit({ values }: Spec, { path, implied }: FieldRow): boolean {
+  const asked = getPath(values, path);
+  if (asked === undefined || asked === "unlimited") return false;
+  const section = getPath(values, path.slice(0, path.lastIndexOf(".")));
+  return implied === undefined || !isJsonObject(section) || !equalJson(asked, implied(section) ?? null);
 }
 
 /** Both sides tell "nothing" in their own ways: null, an empty list or an empty table equals an absent value. */

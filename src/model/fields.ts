@@ -1,4 +1,4 @@
-import type { Json } from "./json.ts";
+import type { Json, JsonObject } from "./json.ts";
 
 /** What a changed field costs: a new runtime, an update in place, or nothing. */
 export type FieldClass = "recreate" | "live" | "ignored";
@@ -17,6 +17,8 @@ export interface FieldRow {
   readonly sensitive?: boolean;
   /** For fields younger than hash version 1: the default at which they are left out of the hash. */
   readonly introduced_default?: Json;
+  /** What the spec says of it when the config says nothing, from the other values of its section. */
+  readonly implied?: (section: JsonObject) => Json | undefined;
 }
 
 const always = (value: FieldClass) => (): FieldClass => value;

@@ -105,8 +105,11 @@ function raise(chain: Chain, context: GraphContext, undo: readonly string[]): vo
   }
 }
 
-function attested({ attest }: GraphContext): { readonly attest?: true } {
-  return attest ? { attest } : {};
+/** Many commands, one after the other, on an engine that may be busy. */
+const ATTEST_TIMEOUT_S = 180;
+
+function attested({ attest }: GraphContext): { readonly attest?: true; readonly timeout_s?: number } {
+  return attest ? { attest, timeout_s: ATTEST_TIMEOUT_S } : {};
 }
 
 /** A little longer than the proof itself may take, so that the proof is what says that it failed. */

@@ -49,6 +49,9 @@ const RESERVED_TARGETS: readonly { readonly path: string; readonly below: boolea
   { path: "/proc", below: true },
   { path: "/sys", below: true },
   { path: "/dev", below: true },
+  // Where a main program gets its secrets: whoever else had that folder could read or replace them.
+  { path: "/run/sandkeep", below: true },
+  { path: "/var/run/sandkeep", below: true },
   { path: "/etc", below: false },
   { path: "/", below: false },
 ];

@@ -87,7 +87,8 @@ describe("a secret for the main program", () => {
     expect((await on.apply()).plan.changes).toMatchObject([{ actions: ["recreate"] }]);
     expect(on.world.delivered.at(-1)?.secrets).toEqual({ PW: VALUE, RUN: "for-commands" });
     await on.write({ sandbox: { backend: "docker", docker: program }, agents: { a: {} } });
-    expect((await on.apply()).plan.changes).toMatchObject([{ actions: ["recreate"] }]);
+    const named = await on.intent({ mode: "recreate", targets: ["agent/a"] });
+    expect(named.result.outcomes).toMatchObject([{ action: "recreate", status: "done" }]);
     expect(acting(await on.plan())).toEqual([]);
   });
 
@@ -108,8 +109,50 @@ describe("a secret for the main program", () => {
     await using on = await lab();
     delete on.env["PW"];
     const { result } = await on.apply();
-    expect(result.outcomes).toMatchObject([{ status: "rolled_back", error: { code: "SECRET_UNRESOLVED" } }]);
+    expect(result.outcomes).toMatchObject([{ status: "failed", error: { code: "SECRET_UNRESOLVED" } }]);
     expect(on.objects()).toEqual([]);
+  });
+
+  it("that cannot be read leaves a healthy runtime alone", async () => {
+    await using on = await lab();
+    await on.apply();
+    const before = on.objects().map(({ id, state }) => [id, state]);
+    const docker = { ...program, labels: { a: "2" } };
+    await on.write({ sandbox: { backend: "docker", docker, secrets }, agents: { a: {} } });
+    delete on.env["PW"];
+    const { result } = await on.apply();
+    expect(result.outcomes).toMatchObject([{ status: "failed", error: { code: "SECRET_UNRESOLVED" } }]);
+    expect(on.objects().map(({ id, state }) => [id, state])).toEqual(before);
+    expect(on.world.log.map(({ op }) => op)).not.toContain("stop");
+  });
+
+  it("that its config no longer has is no reason to lose the old runtime, unless a person says so", async () => {
+    await using on = await lab();
+    await on.apply();
+    await on.write({ sandbox: { backend: "docker", docker: program }, agents: { a: {} } });
+    const { result } = await on.apply();
+    expect(result.outcomes).toMatchObject([
+      {
+        status: "failed",
+        error: { code: "SECRET_UNRESOLVED", hint: expect.stringMatching(/sandkeep recreate agent\/a$/) },
+      },
+    ]);
+    expect(on.objects()).toMatchObject([{ state: "running" }]);
+    expect(on.world.delivered).toHaveLength(1);
+  });
+
+  it("that the main program no longer gets is still known for its way back", async () => {
+    await using on = await lab();
+    await on.apply();
+    const before = nameOf(on);
+    on.world.healthScript = (name) => (name === before ? {} : { state: "exited", exit_code: 3 });
+    const moved = { PW: { env: "PW", for: ["run"] } };
+    await on.write({ sandbox: { backend: "docker", docker: program, secrets: moved }, agents: { a: {} } });
+    expect((await on.apply()).result.outcomes).toMatchObject([{ status: "rolled_back" }]);
+    expect(on.world.delivered.map((each) => [each.name, each.secrets])).toEqual([
+      [`${before}.new`, { PW: VALUE }],
+      [before, { PW: VALUE }],
+    ]);
   });
 
   it("is masked in what a dying main program said, in whatever way it is spelled", async () => {

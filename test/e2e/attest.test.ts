@@ -169,8 +169,10 @@ describeWithServices("an engine that does not keep its word", (services) => {
     );
     site.proxy.lie = { told: (call, body) => (call === "GET /info" ? { ...body, SwapLimit: false } : body) };
     expect((await site.project.apply()).outcomes[0]?.error?.message).toContain(
-      'docker.memory_swap (asked 100663296, found none: the engine cannot limit swap; boot with swapaccount=1, or say memory_swap = "unlimited")',
+      "docker.memory_swap (asked 100663296, found none: the engine cannot limit swap; boot with swapaccount=1, or leave memory_swap out)",
     );
+    await site.project.config(CONFIG("").replace('memory_swap = "96MiB"\n', ""));
+    expect((await site.project.apply()).exit_code).toBe(0);
   });
 });
 

@@ -147,19 +147,32 @@ describe("bind targets", () => {
     expect(await refusedBind(`./x:${target}`)).toEqual(["bind-target-workspace"]);
   });
 
-  it.each(["/proc", "/proc/sys", "/sys/kernel", "/dev", "/dev/shm", "/etc", "/etc/"])(
-    "%s is reserved",
-    async (target) => {
-      expect(await refusedBind(`./x:${target}`)).toEqual(["bind-target-reserved"]);
-    },
-  );
+  it.each([
+    "/proc",
+    "/proc/sys",
+    "/sys/kernel",
+    "/dev",
+    "/dev/shm",
+    "/etc",
+    "/etc/",
+    "/run/sandkeep",
+    "/run/sandkeep/x",
+    "/var/run/sandkeep",
+  ])("%s is reserved", async (target) => {
+    expect(await refusedBind(`./x:${target}`)).toEqual(["bind-target-reserved"]);
+  });
 
-  it.each(["/workspace/node_modules", "/etc/ssl/certs/ca.pem", "/mnt/x", "/workspaces", "/process"])(
-    "%s is free",
-    async (target) => {
-      expect(await refusedBind(`./x:${target}`)).toEqual([]);
-    },
-  );
+  it.each([
+    "/workspace/node_modules",
+    "/etc/ssl/certs/ca.pem",
+    "/mnt/x",
+    "/workspaces",
+    "/process",
+    "/run",
+    "/run/sandkeeper",
+  ])("%s is free", async (target) => {
+    expect(await refusedBind(`./x:${target}`)).toEqual([]);
+  });
 
   it("may not lie over a workspace that was moved", async () => {
     const resolved = await resolveText(

@@ -8,6 +8,8 @@ import { checkInside } from "../../util/inside-checks.ts";
 import type { DriverDeps } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { ownerOf } from "./container.ts";
+import type { EngineFacts } from "./facts.ts";
+import { impliedSwap } from "./limits.ts";
 import { getContainer } from "./observe.ts";
 import { runOwn } from "./own-command.ts";
 import type { DockerSpec } from "./section.ts";
@@ -19,15 +21,17 @@ const MOST_OUTPUT = 262_144;
 
 export async function attest(
   engine: Engine,
+  facts: EngineFacts,
   deps: DriverDeps,
   objectId: string,
   spec: Spec,
 ): Promise<readonly Check[]> {
   const values = readValues(spec.values, engine.dialect.name);
   const container = await getContainer(engine, objectId);
+  const { SwapLimit } = await facts.info();
   const user = values.docker.user ?? (await ownerOf(values)) ?? container.Config.User;
   return await checkInside(
-    promisesOf(values, user === "" ? "0" : user).map((each) => ({
+    promisesOf(values, user === "" ? "0" : user, SwapLimit).map((each) => ({
       ...each,
       path: inSection(each.path, engine.dialect.name),
     })),
@@ -54,7 +58,7 @@ const DEFAULT_CAPABILITIES = [
   "SYS_CHROOT",
 ];
 
-function promisesOf(spec: DockerSpec, user: string): Promised[] {
+function promisesOf(spec: DockerSpec, user: string, limitsSwap: boolean): Promised[] {
   const { docker } = spec;
   const dropped = new Set(docker.cap_drop.map((name) => name.replace(/^CAP_/, "")));
   const most = dropped.has("ALL") ? [] : DEFAULT_CAPABILITIES.filter((name) => !dropped.has(name));
@@ -62,7 +66,7 @@ function promisesOf(spec: DockerSpec, user: string): Promised[] {
     { kind: "capabilities", path: "docker.cap_drop", asked: docker.cap_drop, most },
     { kind: "user", path: "docker.user", asked: user, user },
     ...mountPromises(spec),
-    ...limitPromises(spec),
+    ...limitPromises(spec, limitsSwap),
   ];
   if (docker.network === "none") {
     promises.push({ kind: "no-network", path: "docker.network", asked: docker.network });
@@ -108,7 +112,7 @@ function mountPromises({ docker, workspace }: DockerSpec): Promised[] {
   ];
 }
 
-function limitPromises({ docker }: DockerSpec): Promised[] {
+function limitPromises({ docker }: DockerSpec, limitsSwap: boolean): Promised[] {
   const { memory, memory_swap: swap, pids, cpus } = docker;
   const promises: Promised[] = Object.entries(docker.ulimits).map(([name, value]) => {
     const { soft, hard } = typeof value === "number" ? { soft: value, hard: value } : value;
@@ -116,8 +120,10 @@ function limitPromises({ docker }: DockerSpec): Promised[] {
   });
   if (memory !== undefined) {
     promises.push({ kind: "memory", path: "docker.memory", asked: memory, most: memory });
-    const total = swap ?? memory * 2;
-    if (total !== "unlimited") {
+    const implied = impliedSwap(memory);
+    const total = swap ?? implied;
+    // Nobody asked an engine that cannot limit swap for what only follows from the memory.
+    if (total !== "unlimited" && (limitsSwap || total !== implied)) {
       promises.push({ kind: "swap", path: "docker.memory_swap", asked: total, most: total, memory });
     }
   }

@@ -4,7 +4,7 @@
  * file and becomes the program. No argv, label, layer or engine record ever holds a value.
  */
 const PLACE = "/run/sandkeep";
-/** `$0` of the shell that waits; the program that it becomes has another. */
+/** Begins the script of the shell that waits, where no shortened listing hides it; the program it becomes has another. */
 export const WAITS = "sandkeep-waits";
 /** The last line of what is handed over: without it the rest is lost. */
 export const END = "#sandkeep-end";
@@ -13,34 +13,40 @@ export const END = "#sandkeep-end";
 const TMPFS = "rw,noexec,nosuid,nodev,size=16m,mode=1777";
 
 /** Five minutes; then it gives up with 75, and the next apply starts it again. */
-const WAIT = `
+const WAIT = `: ${WAITS}
 trap 'exit 143' TERM INT
-sandkeep_tries=0
+sandkeep_tenths=0
 until [ -e ${PLACE}/ready ]; do
-  sandkeep_tries=$((sandkeep_tries + 1))
-  [ $sandkeep_tries -gt 3000 ] && exit 75
-  sleep 0.1 2>/dev/null || sleep 1
+  [ $sandkeep_tenths -ge 3000 ] && exit 75
+  if sleep 0.1 2>/dev/null; then sandkeep_tenths=$((sandkeep_tenths + 1))
+  else sleep 1; sandkeep_tenths=$((sandkeep_tenths + 10)); fi
 done
 . ${PLACE}/secrets
 : > ${PLACE}/secrets
 : > ${PLACE}/taken
 trap - TERM INT
-unset sandkeep_tries
+unset sandkeep_tenths
 exec "$@"
 `;
 
+/** Of several at once the first hands over, and the others wait for what becomes of it. */
 export const HAND_OVER = `
 [ -e ${PLACE}/taken ] && exit 0
 umask 077
-last=
-while IFS= read -r line; do printf '%s\\n' "$line"; last=$line; done > ${PLACE}/secrets
-[ "$last" = '${END}' ] || exit 74
-: > ${PLACE}/ready
-tries=0
+if mkdir ${PLACE}/lock 2>/dev/null; then
+  trap 'exit 74' HUP INT TERM
+  trap '[ -e ${PLACE}/ready ] || { rm -f ${PLACE}/arriving; rmdir ${PLACE}/lock; }' EXIT
+  last=
+  while IFS= read -r line; do printf '%s\\n' "$line"; last=$line; done > ${PLACE}/arriving
+  [ "$last" = '${END}' ] || exit 74
+  mv ${PLACE}/arriving ${PLACE}/secrets || exit 74
+  : > ${PLACE}/ready
+fi
+tenths=0
 until [ -e ${PLACE}/taken ]; do
-  tries=$((tries + 1))
-  [ $tries -gt 100 ] && exit 75
-  sleep 0.1 2>/dev/null || sleep 1
+  [ $tenths -ge 100 ] && exit 75
+  if sleep 0.1 2>/dev/null; then tenths=$((tenths + 1))
+  else sleep 1; tenths=$((tenths + 10)); fi
 done
 exit 0
 `;

@@ -1,4 +1,5 @@
 import { Readable, Writable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../../errors.ts";
 import type { DriverDeps } from "../driver.ts";
 import type { Engine } from "./client.ts";
@@ -12,11 +13,11 @@ import { topSchema } from "./wire.ts";
  * True while the main program waits for its secrets, as it does again after every start. Undefined when the engine cannot
  * list processes.
  */
-export async function waits(engine: Engine, container: Container): Promise<boolean | undefined> {
+export async function waits(engine: Engine, { Id }: Pick<Container, "Id">): Promise<boolean | undefined> {
   try {
     const { Processes } = await engine.reads.add(() =>
       engine.json(
-        { what: "list a container's processes", method: "GET", path: `/containers/${container.Id}/top` },
+        { what: "list a container's processes", method: "GET", path: `/containers/${Id}/top` },
         topSchema,
       ),
     );
@@ -47,16 +48,27 @@ export async function deliver(
     stderr: nothing,
   });
   const { exitCode } = await result;
-  if (exitCode === 0) return;
+  if (exitCode === 0) return becomesProgram(engine, objectId);
   throw new SandkeepError(
     `the main program did not take its secrets (${OUTCOMES[exitCode] ?? `exit ${exitCode}`})`,
     {
       code: "DOCKER_SECRETS",
       blame: "backend",
-      hint: "the image needs a POSIX shell named sh, and sleep, for a command that gets secrets",
+      hint: "the image needs sh, mkdir, mv, rm and sleep for a command that gets secrets",
       exitCode: 5,
     },
   );
+}
+
+const PROGRAM_POLL_MS = 50;
+const PROGRAM_POLLS = 200;
+
+/** The shell says that it took them a moment before it is the program; until then it looks as if it still waited. */
+async function becomesProgram(engine: Engine, objectId: string): Promise<void> {
+  for (let poll = 0; poll < PROGRAM_POLLS; poll += 1) {
+    if ((await waits(engine, { Id: objectId })) !== true) return;
+    await sleep(PROGRAM_POLL_MS);
+  }
 }
 
 const OUTCOMES: Readonly<Record<number, string>> = {

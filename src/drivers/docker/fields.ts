@@ -1,6 +1,7 @@
 import type { FieldClass, FieldRow } from "../../model/fields.ts";
 import { ignoredField, liveField, recreateField } from "../../model/fields.ts";
 import type { Json } from "../../model/json.ts";
+import { impliedSwap } from "./limits.ts";
 
 /** The engine reads zero in an update as "leave as it is", so a limit can be set and changed, never taken away. */
 function limit(before: Json | undefined, after: Json | undefined): FieldClass {
@@ -68,6 +69,7 @@ export const dockerFields: readonly FieldRow[] = [
     hashed: false,
     classify: limit,
     why: "changed in place together with the memory limit",
+    implied: ({ memory }) => (typeof memory === "number" ? impliedSwap(memory) : undefined),
   },
   {
     path: "docker.cpus",

@@ -34,10 +34,15 @@ export function updateOptions(section: Section, paths: readonly string[]): JsonO
   return options;
 }
 
+/** Memory and swap together, where only memory was asked: what engines make of that. */
+export function impliedSwap(memory: number): number {
+  return memory * 2;
+}
+
 /** Always together: the engine refuses memory above the old total of memory and swap. */
 function memoryOptions({ memory, memory_swap: swap }: Section): JsonObject {
   if (memory === undefined) return {};
-  return { Memory: memory, MemorySwap: swap === "unlimited" ? UNLIMITED : (swap ?? memory * 2) };
+  return { Memory: memory, MemorySwap: swap === "unlimited" ? UNLIMITED : (swap ?? impliedSwap(memory)) };
 }
 
 function nanoCpus(cpus: number): number {
@@ -74,7 +79,7 @@ const UNSUPPORTED: readonly Unsupported[] = [
     path: "docker.memory_swap",
     test: (info) => !info.SwapLimit,
     warning: /\bswap\b/i,
-    why: 'the engine cannot limit swap; boot with swapaccount=1, or say memory_swap = "unlimited"',
+    why: "the engine cannot limit swap; boot with swapaccount=1, or leave memory_swap out",
   },
   {
     path: "docker.memory",

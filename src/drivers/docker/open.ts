@@ -45,7 +45,7 @@ export function openDriver(dialect: Dialect, host: Host | undefined, deps: Drive
     forget: (scope, address) => forgetWorkspace(engine, scope, address),
     exec: (request) => exec(engine, deps, request),
     deliver: (objectId, secrets) => deliver(engine, deps, objectId, secrets),
-    attest: (objectId, spec) => attest(engine, deps, objectId, spec),
+    attest: (objectId, spec) => attest(engine, facts, deps, objectId, spec),
     putFiles: (objectId, directory, tar) => putFiles(engine, deps, objectId, directory, tar),
     getFiles: (objectId, path) => getFiles(engine, deps, objectId, path),
     salvage: (objectId, workspace) => salvage(engine, objectId, workspace),

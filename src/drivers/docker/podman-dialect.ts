@@ -26,7 +26,8 @@ const FIXED: ReadonlySet<string> = new Set([
 
 const fields: readonly FieldRow[] = dockerFields.map((row) => {
   const path = inSection(row.path, "podman");
-  return FIXED.has(row.path) ? recreateField(path, UNCHANGEABLE) : { ...row, path };
+  const implied = row.implied === undefined ? {} : { implied: row.implied };
+  return FIXED.has(row.path) ? recreateField(path, UNCHANGEABLE, implied) : { ...row, path };
 });
 
 /** What Podman would leave out without a word is refused before anything is made. */

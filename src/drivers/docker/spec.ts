@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { posix } from "node:path";
 import type { Json, JsonObject } from "../../model/json.ts";
 import type { PathFacts } from "../driver.ts";
+import { impliedSwap } from "./limits.ts";
 import type { Section } from "./section.ts";
 import { readSection } from "./section.ts";
 
@@ -50,7 +51,7 @@ export function normalise(options: JsonObject, facts: PathFacts): JsonObject {
 /** Without a word about swap the engine allows twice the memory, so the spec says so as well. */
 function normaliseSwap(section: Section): number | "unlimited" | undefined {
   if (section.memory === undefined) return undefined;
-  return section.memory_swap ?? section.memory * 2;
+  return section.memory_swap ?? impliedSwap(section.memory);
 }
 
 function normaliseBinds(section: Section, facts: PathFacts): JsonObject[] {
