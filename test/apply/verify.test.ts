@@ -100,6 +100,28 @@ describe("an engine that shows a limit and does not keep it", () => {
 });
 
 describe("attest", () => {
+  it("has time for its commands, which take their turn on the engine", async () => {
+    const bench = new Bench();
+    const wishes = ["a", "b", "c"].map((name) =>
+      wish({ address: `agent/${name}`, settings: attested.settings }),
+    );
+    const plan = await bench.plan({ desired: wishes });
+    const nodes = plan.graph.filter(({ op }) => op === "verify");
+    expect(nodes.map((node) => node.timeout_s)).toEqual([180, 180, 180]);
+    const driver = await bench.open();
+    let [now, most] = [0, 0];
+    const looking: typeof driver.attest = async (...args) => {
+      now += 1;
+      most = Math.max(most, now);
+      await new Promise((done) => setTimeout(done, 5));
+      now -= 1;
+      return driver.attest(...args);
+    };
+    const drivers = new Map([["memory@local", { ...driver, attest: looking }]]);
+    expect((await bench.apply(plan, { drivers, parallelism: 1 })).exit_code).toBe(0);
+    expect(most).toBe(1);
+  });
+
   it("fails where nothing can be looked at: what is not known is not proved", async () => {
     const bench = new Bench();
     bench.world.blind = true;

@@ -2,6 +2,8 @@ import { describe, expect, it } from "vitest";
 import { specHash } from "../../src/desire/hash.ts";
 import { compareFields, compareImage, compareSecrets, unenforced } from "../../src/diff/fields.ts";
 import type { Difference } from "../../src/diff/verdict.ts";
+import { dockerDriver } from "../../src/drivers/docker/index.ts";
+import { podmanDriver } from "../../src/drivers/docker/podman.ts";
 import type { FieldRow } from "../../src/model/fields.ts";
 import { ignoredField, liveField, recreateField } from "../../src/model/fields.ts";
 import type { Json, JsonObject } from "../../src/model/json.ts";
@@ -203,6 +205,27 @@ describe("what an engine does not enforce", () => {
       { path: "live", asked: 1, found: null },
       { path: "limit", asked: null, found: 7 },
     ]);
+  });
+
+  it.each<[string, JsonObject, readonly string[]]>([
+    ["memory alone", { memory: 64, memory_swap: 128 }, []],
+    ["memory and a total of its own", { memory: 64, memory_swap: 96 }, ["docker.memory_swap"]],
+    ["unlimited swap", { memory: 64, memory_swap: "unlimited" }, []],
+    ["another limit beside it", { memory: 65, memory_swap: 130, pids: 7 }, ["docker.pids"]],
+  ])("is not what only followed from the rest: %s", (_, docker, expected) => {
+    const unsupported = { "docker.memory_swap": "no swap accounting", "docker.pids": "no pids" };
+    const current = { ...found(wish(), { fields: {} }), unsupported };
+    const missing = unenforced(spec({ docker }), current, dockerDriver.fields);
+    expect(missing.map(({ path }) => path)).toEqual(expected);
+    const podman = unenforced(
+      spec({ podman: docker }),
+      {
+        ...current,
+        unsupported: { "podman.memory_swap": "no swap accounting" },
+      },
+      podmanDriver.fields,
+    );
+    expect(podman).toHaveLength(expected.includes("docker.memory_swap") ? 1 : 0);
   });
 });
 

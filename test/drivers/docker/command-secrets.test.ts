@@ -1,0 +1,52 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { expect, test } from "vitest";
+import { END, HAND_OVER, WAITS, waitingFor } from "../../../src/drivers/docker/command-secrets.ts";
+
+/** Both scripts at work in a folder of their own, with the shell of this machine. */
+async function place() {
+  const folder = await mkdtemp(join(tmpdir(), "sandkeep-place-"));
+  const here = (script: string): string => script.replaceAll("/run/sandkeep", folder);
+  const started = (argv: readonly string[]) => {
+    const [command = "", ...rest] = argv.map(here);
+    return spawn(command, rest, { stdio: ["pipe", "pipe", "inherit"] });
+  };
+  const program = (command: readonly string[]) => {
+    const { entrypoint, cmd } = waitingFor(command);
+    return started([...entrypoint, ...cmd]);
+  };
+  const handOver = async (lines: string): Promise<number | null> => {
+    const child = started(["sh", "-c", HAND_OVER]);
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(lines);
+    await once(child, "exit");
+    return child.exitCode;
+  };
+  return {
+    folder,
+    program,
+    handOver,
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+test("of two that hand over at once one does, whole, after one that was cut off", async () => {
+  await using at = await place();
+  const program = at.program(["sh", "-c", 'echo "$A $B"']);
+  const said = text(program.stdout);
+  expect(await at.handOver("export A='cut'\n")).toBe(74);
+  expect(await readdir(at.folder)).toEqual([]);
+  const whole = (value: string): string => `export A='${value}'\nexport B='${value}'\n${END}\n`;
+  expect(await Promise.all([at.handOver(whole("1")), at.handOver(whole("2"))])).toEqual([0, 0]);
+  expect(["1 1\n", "2 2\n"]).toContain(await said);
+  expect(await readFile(join(at.folder, "secrets"), "utf8")).toBe("");
+  expect(await at.handOver(whole("3"))).toBe(0);
+});
+
+test("a listing that is cut off still shows who waits", () => {
+  expect(waitingFor(["serve"]).entrypoint.join(" ").slice(0, 40)).toContain(WAITS);
+});
