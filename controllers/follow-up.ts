@@ -50,10 +50,11 @@ export function followUps(cycle: Cycle): FollowUp[] {
   const { plan } = cycle;
   const changes = new Map(plan.changes.map((change) => [change.address, change]));
   const putOff = new Set([...plan.blocked, ...plan.held].map(({ address }) => address));
+  const failed = failures(cycle, changes, putOff);
   return [
     ...[...cycle.started].map((address) => started(address, changes.get(address))),
-    ...failures(cycle.result.outcomes, changes, putOff),
-    ...health(cycle, changes, putOff),
+    ...failed.values(),
+    ...health(cycle, changes, putOff).filter((each) => !failed.has(each.address)),
     ...times(plan),
     ...engines(plan),
   ];
@@ -69,28 +70,40 @@ function started(address: string, change: Change | undefined): FollowUp {
 }
 
 function failures(
-  outcomes: readonly Outcome[],
+  { plan, result }: Cycle,
   changes: ReadonlyMap<string, Change>,
   putOff: ReadonlySet<string>,
-): FollowUp[] {
+): Map<string, FollowUp> {
   const failed = new Map<string, FollowUp>();
-  for (const outcome of outcomes) {
-    const { address } = outcome;
-    // Who needs a network that failed has failed as well, and comes again with it.
-    if (isNetworkKey(address)) continue;
-    const why = OUTCOMES.find(({ fits }) => fits(outcome, putOff.has(address)))?.why?.(outcome);
-    const input = inputOf(changes.get(address));
-    if (why !== undefined && !failed.has(address))
-      failed.set(address, { kind: "failed", address, input, why });
+  for (const outcome of result.outcomes) {
+    const row = OUTCOMES.find(({ fits }) => fits(outcome, putOff.has(outcome.address)));
+    const why = row?.why?.(outcome);
+    if (why === undefined) continue;
+    const addresses = isNetworkKey(outcome.address)
+      ? restingUsers(outcome, plan).filter((each) => isNoOp(changes.get(each)) && !putOff.has(each))
+      : [outcome.address];
+    for (const address of addresses) {
+      const input = inputOf(changes.get(address));
+      if (!failed.has(address)) failed.set(address, { kind: "failed", address, input, why });
+    }
   }
-  return [...failed.values()];
+  return failed;
+}
+
+/**
+ * Who is on a network that could not be mended. Those that change fail by themselves; the others must back off too,
+ * because every attempt is an event of theirs, which would bring on the next one at once.
+ */
+function restingUsers({ address, status }: Outcome, { networks = [] }: Plan): string[] {
+  if (status !== "failed") return [];
+  return networks.filter(({ network }) => network === address).flatMap(({ users }) => users);
 }
 
 function health(
   { plan, watched }: Cycle,
   changes: ReadonlyMap<string, Change>,
   putOff: ReadonlySet<string>,
-): FollowUp[] {
+): Extract<FollowUp, { kind: "healthy" }>[] {
   // What could not be seen is not healthy, and an incomplete plan does not say what it left out.
   if (!plan.complete) return [];
   return watched

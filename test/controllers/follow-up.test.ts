@@ -175,3 +175,32 @@ test("an engine that could not be seen makes nothing healthy and is waited for",
     { kind: "observed", engine: "memory@local" },
   ]);
 });
+
+test("who rests on a network that could not be mended backs off; who changes fails by itself, and who waits waits", () => {
+  const network: NonNullable<Plan["networks"]>[number] = {
+    network: "egress/agent/a",
+    backend: "memory",
+    host: "local",
+    name: "n",
+    object_id: "1",
+    action: "update",
+    why: "",
+    differences: [],
+    spec: null,
+    users: ["a", "b", "c"],
+    enforced: null,
+  };
+  const plan = {
+    changes: [change("a", "no-op"), change("b", "recreate"), change("c", "no-op")],
+    blocked: [blocked("c")],
+    networks: [network],
+  };
+  const watched = ["a", "b", "c"];
+  expect(judge(plan, [outcome(network.network, "failed", "no node")], { watched })).toEqual([
+    { kind: "failed", address: "a", input: HASH, why: "no node" },
+  ]);
+  expect(judge(plan, [outcome(network.network, "done")], { watched })).toEqual([
+    { kind: "healthy", address: "a" },
+  ]);
+  expect(judge(plan, [outcome(network.network, "skipped")])).toEqual([]);
+});

@@ -126,6 +126,8 @@ export async function tunnel(
     return refuse("502 Bad Gateway", `${target.host} has no address`);
   }
   if (address === undefined) return refuse("403 Forbidden", `egress to ${asked} is not allowed`);
+  // Who left while its target was looked up will not close the other side.
+  if (client.destroyed) return;
   const server = modules.net.connect(target.port, address);
   let open = false;
   server.on("error", () => {
@@ -167,6 +169,7 @@ export async function forward(
     return refuse(502, `${target.host} has no address`);
   }
   if (address === undefined) return refuse(403, `egress to ${target.host}:${target.port} is not allowed`);
+  if (response.destroyed) return;
   const headers: Http.OutgoingHttpHeaders = { ...request.headers, host: parts?.[1] };
   for (const name of ["proxy-connection", "proxy-authorization", "connection", "keep-alive", "upgrade", "te"])
     delete headers[name];
@@ -182,6 +185,8 @@ export async function forward(
   });
   onward.on("response", (answer) => {
     response.writeHead(answer.statusCode ?? 502, answer.headers);
+    // Half an answer must not look like one that is still coming.
+    answer.on("error", () => response.destroy());
     answer.pipe(response);
   });
   onward.on("error", () => refuse(502, `${target.host} does not answer`));

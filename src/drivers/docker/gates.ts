@@ -197,7 +197,8 @@ async function awaitReady(
       what: "read the gate's output",
       method: "GET",
       path: `/containers/${id}/logs`,
-      query: { stdout: true, stderr: true, tail: 500 },
+      // All of it, which is little: what it denied since must not hide that it is open.
+      query: { stdout: true, stderr: true },
     });
     said = log.toString();
     if (State.Status === "running" && said.includes(GATE_READY)) return;

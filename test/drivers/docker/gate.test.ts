@@ -117,7 +117,10 @@ describe("the proxy", () => {
     const hits: string[] = [];
     const site = http.createServer((request, response) => {
       hits.push(`${request.method} ${request.headers.host} ${request.url}`);
-      request.pipe(response);
+      if (request.url === "/half") {
+        response.writeHead(200, { "content-length": "100" });
+        response.write("half", () => response.destroy());
+      } else request.pipe(response);
     });
     const port = await listening(site, "127.0.0.1");
     const log: string[] = [];
@@ -186,6 +189,13 @@ describe("the proxy", () => {
     expect(await get(`http://allowed.test:${port}@denied.test/`, "x")).toContain("400 Bad Request");
     expect(await get("/", `allowed.test:${port}`)).toContain("400 Bad Request");
     expect(hits).toHaveLength(1);
+  });
+
+  it("ends an answer where its server ended it, so that nobody waits for the rest", async () => {
+    const { port, proxy } = await gate((at) => [`allowed.test:${at}`]);
+    // Kept alive, so that only the gate can end it.
+    const said = await ask(proxy, [`GET http://allowed.test:${port}/half HTTP/1.1`, "Host: allowed.test"]);
+    expect(said).toMatch(/ 200 OK[^]*half$/);
   });
 
   it("runs as a text of its own in a bare node, with the port and word that starters wait for", async () => {
