@@ -439,6 +439,7 @@ describeWithServices("the docker driver on a real engine", (services) => {
     expect(await fleet.driver.probe()).toEqual({ status: "ready" });
     const reader = await dockerDriver.openReader(undefined, fleet.deps);
     expect(Object.keys(reader).toSorted()).toEqual([
+      "changes",
       "events",
       "health",
       "images",

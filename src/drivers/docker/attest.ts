@@ -6,6 +6,7 @@ import type { Check, Promised } from "../../model/attestation.ts";
 import type { Spec } from "../../model/spec.ts";
 import { checkInside } from "../../util/inside-checks.ts";
 import type { DriverDeps } from "../driver.ts";
+import { DEFAULT_CAPABILITIES } from "./default-capabilities.ts";
 import type { Engine } from "./client.ts";
 import { ownerOf } from "./container.ts";
 import type { EngineFacts } from "./facts.ts";
@@ -39,24 +40,6 @@ export async function attest(
     deps.randomId,
   );
 }
-
-/** What engines leave to every container that does not drop it. */
-const DEFAULT_CAPABILITIES = [
-  "AUDIT_WRITE",
-  "CHOWN",
-  "DAC_OVERRIDE",
-  "FOWNER",
-  "FSETID",
-  "KILL",
-  "MKNOD",
-  "NET_BIND_SERVICE",
-  "NET_RAW",
-  "SETFCAP",
-  "SETGID",
-  "SETPCAP",
-  "SETUID",
-  "SYS_CHROOT",
-];
 
 function promisesOf(spec: DockerSpec, user: string, limitsSwap: boolean): Promised[] {
   const { docker } = spec;

@@ -32,6 +32,8 @@ export interface Dialect {
   readonly makesSources: boolean;
   /** True for an engine on which networks and gates of the fleet's own are proved to hold. */
   readonly networks: boolean;
+  /** True for an engine that tells and hands out exactly what was written in a container, running or not. */
+  readonly changes: boolean;
   /** Stable id of the engine itself. */
   readonly engineId: (info: Info) => string;
   /** A body as Docker would take it, as this engine takes it; absent where that is the same. */
@@ -47,6 +49,7 @@ export const docker: Dialect = {
   degraded: [],
   makesSources: false,
   networks: true,
+  changes: true,
   engineId: ({ ID }) => ID,
   read: (container) => container,
 };

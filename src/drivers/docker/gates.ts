@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../../errors.ts";
 import { FLEET_LABEL } from "../../model/labels.ts";
+import type { Owner } from "../../model/ownership.ts";
 import type { GateSpec, ObservedGate } from "../../model/network.ts";
 import { GATE_URL, OWN_NETWORK, ownerOfNetwork } from "../../model/network.ts";
 import type { NetworkRequest } from "../driver.ts";
@@ -16,7 +17,7 @@ import { containerListSchema, containerSchema, createdSchema } from "./wire.ts";
 
 /** On a gate, the engine name of its network. */
 export const GATE_LABEL = "sandkeep.gate";
-const LABEL = { gate: GATE_LABEL, hash: "sandkeep.gate-hash" } as const;
+const LABEL = { gate: GATE_LABEL, hash: "sandkeep.gate-hash", fleetId: "sandkeep.fleet-id" } as const;
 /** The engine's own way out; every engine has it. */
 const UPLINK = "bridge";
 const ALIAS = new URL(GATE_URL).hostname;
@@ -76,7 +77,7 @@ export async function ensureGate(
   request: NetworkRequest & { readonly spec: { readonly gate: GateSpec } },
   network: { readonly id: string; readonly name: string },
 ): Promise<void> {
-  for (const stale of await gatesOf(engine, request.name)) {
+  for (const stale of await gatesOf(engine, request.name, request)) {
     const seen = gateOf(network, [stale]);
     if (seen?.state === "running" && seen.hash === request.gate_hash)
       return awaitReady(engine, stale.Id, request);
@@ -121,7 +122,7 @@ function gateOptions({
     Hostname: ALIAS,
     Labels: {
       [FLEET_LABEL]: fleet,
-      ...(fleet_id === undefined ? {} : { "sandkeep.fleet-id": fleet_id }),
+      ...(fleet_id === undefined ? {} : { [LABEL.fleetId]: fleet_id }),
       ...(owner === undefined ? {} : { "sandkeep.address": owner }),
       "sandkeep.role": "sidecar",
       [LABEL.gate]: name,
@@ -150,9 +151,9 @@ function gateOptions({
   };
 }
 
-/** Every container that calls itself a gate of this network, running or not. */
-async function gatesOf(engine: Engine, network: string): Promise<ListedContainer[]> {
-  return await engine.json(
+/** Every container that calls itself a gate of this fleet's network, running or not. Another fleet's is not ours to end. */
+async function gatesOf(engine: Engine, network: string, owner: Owner): Promise<ListedContainer[]> {
+  const listed = await engine.json(
     {
       what: "list gates",
       method: "GET",
@@ -161,10 +162,13 @@ async function gatesOf(engine: Engine, network: string): Promise<ListedContainer
     },
     containerListSchema,
   );
+  return listed.filter(
+    ({ Labels }) => Labels[FLEET_LABEL] === owner.fleet && Labels[LABEL.fleetId] === owner.fleet_id,
+  );
 }
 
-export async function removeGates(engine: Engine, network: string): Promise<void> {
-  for (const gate of await gatesOf(engine, network)) await removeGate(engine, gate.Id);
+export async function removeGates(engine: Engine, network: string, owner: Owner): Promise<void> {
+  for (const gate of await gatesOf(engine, network, owner)) await removeGate(engine, gate.Id);
 }
 
 async function removeGate(engine: Engine, id: string): Promise<void> {

@@ -11,7 +11,7 @@ import { normalise } from "./spec.ts";
 export function engineModule(dialect: Dialect): DriverModule {
   return {
     backend: dialect.name,
-    capabilities: { ...capabilities, networks: dialect.networks },
+    capabilities: { ...capabilities, networks: dialect.networks, changes: dialect.changes },
     fields: dialect.fields,
     provider: (settings, host) => provider(settings, host, dialect),
     require: (settings, host) => requirements(settings, host, dialect),

@@ -181,7 +181,8 @@ export async function removeNetwork(engine: Engine, id: string): Promise<void> {
         found.Name,
         users.map((each) => (each.Names[0] ?? "").replace(/^\//, "")),
       );
-    await removeGates(engine, found.Name);
+    const owner = { fleet: found.Labels[FLEET_LABEL] ?? "", fleet_id: found.Labels[LABEL.fleetId] };
+    await removeGates(engine, found.Name, owner);
     try {
       await engine.send({ what: `remove network ${found.Name}`, method: "DELETE", path: `/networks/${id}` });
     } catch (thrown) {

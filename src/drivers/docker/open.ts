@@ -48,7 +48,7 @@ export function openDriver(dialect: Dialect, host: Host | undefined, deps: Drive
     attest: (objectId, spec) => attest(engine, facts, deps, objectId, spec),
     putFiles: (objectId, directory, tar) => putFiles(engine, deps, objectId, directory, tar),
     getFiles: (objectId, path) => getFiles(engine, deps, objectId, path),
-    salvage: (objectId, workspace) => salvage(engine, objectId, workspace),
+    ...(dialect.changes ? salvageMethods(engine) : {}),
   };
 }
 
@@ -59,13 +59,21 @@ function networkMethods(engine: Engine): Pick<Driver, "ensureNetwork" | "removeN
   };
 }
 
+function changesMethods(engine: Engine): Pick<ReadDriver, "changes"> {
+  return { changes: (objectId, workspace, signal) => changes(engine, objectId, workspace, signal) };
+}
+
+function salvageMethods(engine: Engine): Pick<Driver, "salvage"> {
+  return { salvage: (objectId, workspace) => salvage(engine, objectId, workspace) };
+}
+
 function readerOf(engine: Engine, facts: EngineFacts, host: Host | undefined, deps: DriverDeps): ReadDriver {
   return {
     probe: () => probe(engine, facts),
     observe: (scope) => observe(engine, facts, scope, host),
     inspect: (objectId) => inspectRuntime(engine, facts, objectId),
     health: (objectId) => health(engine, facts, objectId),
-    changes: (objectId, workspace, signal) => changes(engine, objectId, workspace, signal),
+    ...(engine.dialect.changes ? changesMethods(engine) : {}),
     resolveImage: (ref, policy, query) => resolveImage({ engine, facts, env: deps.env }, ref, policy, query),
     images: () => heldImages(engine, facts),
     events: (scope, signal) => events(engine, scope, signal),

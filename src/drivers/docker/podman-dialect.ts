@@ -117,6 +117,8 @@ export const podman: Dialect = {
   ],
   makesSources: true,
   networks: false,
+  // Its list names folders it made itself, and its archive of a volume is not whole.
+  changes: false,
   // The id that Podman's socket tells is made up anew for each answer.
   engineId: ({ Name, DockerRootDir }) => `podman:${Name}:${DockerRootDir}`,
   write,

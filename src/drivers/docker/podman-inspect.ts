@@ -2,6 +2,7 @@
  * In: what Podman shows of a container, and the spec it was created from. Out: what Docker would have shown, so that one
  * reader serves both. What Podman adds on its own is taken away; everything else stays and may be drift.
  */
+import { DEFAULT_CAPABILITIES } from "./default-capabilities.ts";
 import { secretsTmpfs } from "./command-secrets.ts";
 import { MASK } from "./mounts.ts";
 import { fullReference } from "./reference.ts";
@@ -78,22 +79,7 @@ function isInjected(entry: string, { env }: DockerSpec): boolean {
 const plain = (name: string): string => name.replace(/^CAP_/, "");
 
 /** What Podman compares a container's capabilities with, whatever its own defaults are. */
-const COMPARED: ReadonlySet<string> = new Set([
-  "AUDIT_WRITE",
-  "CHOWN",
-  "DAC_OVERRIDE",
-  "FOWNER",
-  "FSETID",
-  "KILL",
-  "MKNOD",
-  "NET_BIND_SERVICE",
-  "NET_RAW",
-  "SETFCAP",
-  "SETGID",
-  "SETPCAP",
-  "SETUID",
-  "SYS_CHROOT",
-]);
+const COMPARED: ReadonlySet<string> = new Set(DEFAULT_CAPABILITIES);
 
 /**
  * Podman shows capabilities one by one, as the difference to a list of its own. With "ALL" asked, anything it has is
