@@ -7,12 +7,10 @@ import { isAddress } from "../model/names.ts";
 import { loadFleet } from "../policy/fleet.ts";
 import type { FleetState } from "../state/directory.ts";
 import { fleetState, stateDirectory } from "../state/directory.ts";
+import { WHOLE_FLEET } from "../state/holds.ts";
 import { nearestWord } from "../util/suggestion.ts";
 import { usageError } from "./exit-codes.ts";
 import type { Invocation } from "./invocation.ts";
-
-/** Holds every address of the fleet. */
-const WHOLE_FLEET = "fleet";
 
 export function holdAddress([address = ""]: readonly string[]): string {
   if (address === WHOLE_FLEET || isAddress(address)) return address;

@@ -61,6 +61,10 @@ const KEY = {
 
 /** The key that names the fleet, for engines that can filter a list by label. */
 export const FLEET_LABEL = KEY.fleet;
+/** The keys that say whose and what an object is that is no runtime: a volume, a network, a gate. */
+export const FLEET_ID_LABEL = KEY.fleetId;
+export const ADDRESS_LABEL = KEY.address;
+export const ROLE_LABEL = KEY.role;
 
 export function encodeLabels(labels: RuntimeLabels): Record<string, string> {
   const text: Record<string, string> = {

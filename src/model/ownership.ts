@@ -1,7 +1,15 @@
+import { FLEET_ID_LABEL, FLEET_LABEL } from "./labels.ts";
+
 /** Who a config says it is. */
 export interface Owner {
   readonly fleet: string;
   readonly fleet_id?: string | undefined;
+}
+
+/** Whose the labels of an engine's object say that it is; nobody's where they say nothing. */
+export function ownerIn(labels: Readonly<Record<string, string | undefined>>): Partial<Owner> {
+  const fleet = labels[FLEET_LABEL];
+  return { ...(fleet === undefined ? {} : { fleet }), fleet_id: labels[FLEET_ID_LABEL] };
 }
 
 /**

@@ -8,7 +8,7 @@ import { OWN_NETWORK } from "../model/network.ts";
 import type { ResolvedAgent, ResolvedFleet } from "../model/settings.ts";
 import type { KeyPath, Source } from "../model/source.ts";
 import { errorAt } from "../resolve/diagnose.ts";
-import { isList } from "../resolve/merge.ts";
+import { isList } from "../model/json.ts";
 
 interface Question {
   readonly agent: ResolvedAgent;

@@ -5,7 +5,7 @@
 import type { BreakGlassKey } from "../config/schema/break-glass.ts";
 import type { Json } from "../model/json.ts";
 import type { Settings } from "../model/settings.ts";
-import { isList, isTable } from "../resolve/merge.ts";
+import { isList, isTable } from "../model/json.ts";
 import { canonicalTarget } from "../resolve/paths.ts";
 import type { PathGuard, ProtectedKind } from "./protected-paths.ts";
 import { isInside } from "./protected-paths.ts";

@@ -5,7 +5,7 @@
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { ResolvedAgent, Settings } from "../model/settings.ts";
 import { errorAt } from "../resolve/diagnose.ts";
-import { isList, isTable } from "../resolve/merge.ts";
+import { isList, isTable } from "../model/json.ts";
 import { absolutePath, canonicalTarget } from "../resolve/paths.ts";
 import type { HostPaths, PathGuard } from "./protected-paths.ts";
 import { pathGuard } from "./protected-paths.ts";

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from "../model/json.ts";
+import { isList, isTable } from "../model/json.ts";
 import type { Cell } from "./layout.ts";
 import { columns, joinBlocks, paragraph } from "./layout.ts";
 import type { Style } from "./style.ts";
@@ -28,14 +29,6 @@ function leaves(value: Json | undefined, path: string, depth: number): Cell[][] 
   }
   if (value === undefined) return [];
   return [[{ text: path }, { text: formatValue(path, value) }]];
-}
-
-function isList(value: Json | undefined): value is readonly Json[] {
-  return Array.isArray(value);
-}
-
-function isTable(value: Json): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A list of like tables, one row each below the names of their keys; undefined for anything else. */

@@ -1,4 +1,5 @@
 import type { Json } from "../model/json.ts";
+import { isTable } from "../model/json.ts";
 import { MASKED } from "../model/plan-format.ts";
 import { formatBytes } from "../util/bytes.ts";
 import { formatDuration } from "../util/duration.ts";
@@ -90,10 +91,6 @@ function listChanges(before: readonly Json[], after: readonly Json[]): MemberCha
     ...gone.map((text) => ({ sign: "-", text }) as const),
     ...fresh.map((text) => ({ sign: "+", text }) as const),
   ];
-}
-
-function isTable(value: Json): value is { readonly [key: string]: Json | undefined } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** `5.1 MiB`, rounded for people. */

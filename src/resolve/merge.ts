@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from "../model/json.ts";
+import { isList, isTable } from "../model/json.ts";
 import { SECTIONS, sectionDefaults } from "./defaults.ts";
 import { canonicalTarget } from "./paths.ts";
 
@@ -8,14 +9,6 @@ export const BINDS = "binds";
 /** Tables of names that people choose: they merge by name, and what a name holds is one whole. */
 const NAMED = ["env", "secrets", "ulimits", "labels"] as const;
 export const NAMED_TABLES: ReadonlySet<string> = new Set(NAMED);
-
-export function isTable(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-export function isList(value: Json | undefined): value is readonly Json[] {
-  return Array.isArray(value);
-}
 
 /** The table named after a backend; empty when it is not written, or when the name is no backend's (`prune`). */
 export function sectionOf(sandbox: JsonObject, backend: string): JsonObject {

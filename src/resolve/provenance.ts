@@ -1,7 +1,8 @@
 import type { Json, JsonObject } from "../model/json.ts";
 import type { Layer, Provenance } from "../model/settings.ts";
 import type { KeyPath, Source } from "../model/source.ts";
-import { NAMED_TABLES, bindTarget, isList, isTable } from "./merge.ts";
+import { isList, isTable } from "../model/json.ts";
+import { NAMED_TABLES, bindTarget } from "./merge.ts";
 import { canonicalTarget } from "./paths.ts";
 
 /** A `[sandbox]` table as somebody wrote it, and where it stands. */

@@ -5,7 +5,8 @@ import { formatKeyPath } from "../model/source.ts";
 import type { AgentWithTable } from "./agents.ts";
 import { SECTIONS } from "./defaults.ts";
 import { errorAt, keyWithPlace } from "./diagnose.ts";
-import { BINDS, bindTarget, isList, isTable } from "./merge.ts";
+import { isList, isTable } from "../model/json.ts";
+import { BINDS, bindTarget } from "./merge.ts";
 
 /** Keys of `[sandbox]` that do not shape a runtime; all others do. */
 const NOT_SHAPING: ReadonlySet<string> = new Set([

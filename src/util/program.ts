@@ -1,7 +1,7 @@
 /** Programs by name, found as a shell would. */
 import { constants } from "node:fs";
-import { access } from "node:fs/promises";
 import { delimiter, isAbsolute, join } from "node:path";
+import { isAccessible } from "./accessible.ts";
 
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -13,11 +13,7 @@ export async function findProgram(
   for (const folder of (env["PATH"] ?? DEFAULT_PATH).split(delimiter)) {
     const candidate = join(folder, name);
     if (!isAbsolute(folder)) continue;
-    const usable = await access(candidate, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (usable) return candidate;
+    if (await isAccessible(candidate, constants.X_OK)) return candidate;
   }
   return undefined;
 }

@@ -5,7 +5,8 @@ import type { Json, JsonObject } from "../../src/model/json.ts";
 import type { KeyPath, Source } from "../../src/model/source.ts";
 import type { ConfigInput } from "../../src/resolve/agents.ts";
 import { resolve } from "../../src/resolve/index.ts";
-import { bindTarget, isList, isTable } from "../../src/resolve/merge.ts";
+import { isList, isTable } from "../../src/model/json.ts";
+import { bindTarget } from "../../src/resolve/merge.ts";
 
 const facts = { home: "/home/me", realPath: (path: string) => path };
 

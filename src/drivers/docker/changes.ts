@@ -3,13 +3,13 @@
  * and its canonical workspace volume where that goes too. It changes nothing.
  */
 import { posix } from "node:path";
-import type { Readable } from "node:stream";
 import { decodeLabels } from "../../model/labels.ts";
 import type { RuntimeChanges } from "../../model/observed.ts";
 import { MOST_CHANGED_PATHS } from "../../model/observed.ts";
 import type { SalvageSource, WorkspaceFate } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { dockerError, isGone } from "./errors.ts";
+import { archive } from "./files.ts";
 import type { Layer } from "./layer.ts";
 import { isBelow, mountTargets, readLayer } from "./layer.ts";
 import { workspaceVolume } from "./mounts.ts";
@@ -19,7 +19,6 @@ import { layerChangesSchema, layerSizeSchema } from "./wire.ts";
 
 /** Walking a large layer takes the engine its time. */
 const MEASURE_TIMEOUT_MS = 120_000;
-const TRANSFER_TIMEOUT_MS = 3_600_000;
 /** How much of a volume is read to tell what is in it: enough for a list, nothing for the engine. */
 const GLANCE_BYTES = 4 * 1024 * 1024;
 
@@ -119,22 +118,6 @@ function doomedVolumes(container: Container, workspace: WorkspaceFate): string[]
   )
     .map((mount) => mount.Destination)
     .toSorted();
-}
-
-async function archive(
-  engine: Engine,
-  objectId: string,
-  path: string,
-  signal?: AbortSignal,
-): Promise<Readable> {
-  return engine.stream({
-    what: `get files from ${path}`,
-    method: "GET",
-    path: `/containers/${encodeURIComponent(objectId)}/archive`,
-    query: { path },
-    timeout: TRANSFER_TIMEOUT_MS,
-    ...until(signal),
-  });
 }
 
 type Glance = Pick<RuntimeChanges, "bytes" | "files" | "paths" | "more">;

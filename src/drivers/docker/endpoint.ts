@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { access, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
 import { SandkeepError } from "../../errors.ts";
 import type { Host } from "../../model/settings.ts";
+import { isAccessible } from "../../util/accessible.ts";
 import { findProgram } from "../../util/program.ts";
 
 /** PEM texts for a mutually authenticated connection. */
@@ -91,7 +92,7 @@ const USUAL: Readonly<Record<EngineName, (env: Env) => Promise<Endpoint>>> = {
 export async function isInstalled(engine: EngineName, env: Env): Promise<boolean> {
   const usual = await USUAL[engine](env).catch(() => undefined);
   if (usual?.kind !== "unix" || usual.socket !== SYSTEM_SOCKET[engine]) return true;
-  return (await exists(usual.socket)) || (await findProgram(engine, env)) !== undefined;
+  return (await isAccessible(usual.socket)) || (await findProgram(engine, env)) !== undefined;
 }
 
 /** `DOCKER_HOST`, else the current docker context, else the usual socket. */
@@ -109,15 +110,8 @@ async function podmanEndpoint(env: Env): Promise<Endpoint> {
   if (fromEnv !== undefined && fromEnv !== "") return understood(fromEnv, "CONTAINER_HOST", "podman");
   const folder = env["XDG_RUNTIME_DIR"];
   const own = folder === undefined || folder === "" ? undefined : join(folder, "podman", "podman.sock");
-  const socket = own !== undefined && (await exists(own)) ? own : SYSTEM_SOCKET.podman;
+  const socket = own !== undefined && (await isAccessible(own)) ? own : SYSTEM_SOCKET.podman;
   return { kind: "unix", socket };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function understood(text: string, where: string, engine: EngineName): Endpoint {

@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { FLEET_LABEL } from "../../model/labels.ts";
+import { ADDRESS_LABEL, FLEET_LABEL } from "../../model/labels.ts";
+import { ownerIn } from "../../model/ownership.ts";
 import type { DriverEvent, ObserveScope } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { isGate } from "./gates.ts";
@@ -56,14 +57,8 @@ export function changedAddress(
   const parsed = eventSchema.safeParse(parse(line));
   if (!parsed.success || USE.test(parsed.data.Action)) return undefined;
   const labels = parsed.data.Actor?.Attributes ?? {};
-  const fleet = labels[FLEET_LABEL];
-  const id = labels["sandkeep.fleet-id"];
-  const owned = isOwned(scope, {
-    ...(fleet === undefined ? {} : { fleet }),
-    ...(id === undefined ? {} : { fleet_id: id }),
-  });
-  if (!owned) return undefined;
-  return labels["sandkeep.address"] ?? (isGate(labels) ? GATE_OF_MANY : undefined);
+  if (!isOwned(scope, ownerIn(labels))) return undefined;
+  return labels[ADDRESS_LABEL] ?? (isGate(labels) ? GATE_OF_MANY : undefined);
 }
 
 function parse(line: string): unknown {

@@ -132,12 +132,23 @@ export async function getFiles(
 ): Promise<Readable> {
   const container = await getContainer(engine, objectId);
   if (groundOf(container, path).kind === "tmpfs") return packInside(engine, deps, objectId, path);
+  return archive(engine, objectId, path);
+}
+
+/** A path as the engine packs it, running or not; what lies on a tmpfs is not in it. */
+export async function archive(
+  engine: Engine,
+  objectId: string,
+  path: string,
+  signal?: AbortSignal,
+): Promise<Readable> {
   return engine.stream({
     what: `get files from ${path}`,
     method: "GET",
     path: `/containers/${encodeURIComponent(objectId)}/archive`,
     query: { path },
     timeout: TRANSFER_TIMEOUT_MS,
+    ...(signal === undefined ? {} : { signal }),
   });
 }
 

@@ -4,20 +4,22 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../../errors.ts";
-import { FLEET_LABEL } from "../../model/labels.ts";
+import { ROLE_LABEL } from "../../model/labels.ts";
 import type { Owner } from "../../model/ownership.ts";
+import { ownerIn } from "../../model/ownership.ts";
 import type { GateSpec, ObservedGate } from "../../model/network.ts";
 import { GATE_URL, OWN_NETWORK, ownerOfNetwork } from "../../model/network.ts";
 import type { NetworkRequest } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { isGone } from "./errors.ts";
 import { GATE_READY, gateText } from "./gate-text.ts";
+import { isOwned, ownershipLabels } from "./volumes.ts";
 import type { ListedContainer } from "./wire.ts";
 import { containerListSchema, containerSchema, createdSchema } from "./wire.ts";
 
 /** On a gate, the engine name of its network. */
 export const GATE_LABEL = "sandkeep.gate";
-const LABEL = { gate: GATE_LABEL, hash: "sandkeep.gate-hash", fleetId: "sandkeep.fleet-id" } as const;
+const LABEL = { gate: GATE_LABEL, hash: "sandkeep.gate-hash" } as const;
 /** The engine's own way out; every engine has it. */
 const UPLINK = "bridge";
 const ALIAS = new URL(GATE_URL).hostname;
@@ -121,10 +123,8 @@ function gateOptions({
     Image: spec.gate.image,
     Hostname: ALIAS,
     Labels: {
-      [FLEET_LABEL]: fleet,
-      ...(fleet_id === undefined ? {} : { [LABEL.fleetId]: fleet_id }),
-      ...(owner === undefined ? {} : { "sandkeep.address": owner }),
-      "sandkeep.role": "sidecar",
+      ...ownershipLabels({ fleet, fleet_id, address: owner }),
+      [ROLE_LABEL]: "sidecar",
       [LABEL.gate]: name,
       [LABEL.hash]: gate_hash ?? "",
     },
@@ -162,9 +162,7 @@ async function gatesOf(engine: Engine, network: string, owner: Owner): Promise<L
     },
     containerListSchema,
   );
-  return listed.filter(
-    ({ Labels }) => Labels[FLEET_LABEL] === owner.fleet && Labels[LABEL.fleetId] === owner.fleet_id,
-  );
+  return listed.filter(({ Labels }) => isOwned(owner, ownerIn(Labels)));
 }
 
 export async function removeGates(engine: Engine, network: string, owner: Owner): Promise<void> {

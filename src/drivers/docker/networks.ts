@@ -3,19 +3,19 @@
  * uses them, and one idempotent effect a call. A network that sandkeep did not make is never changed and never removed.
  */
 import { SandkeepError } from "../../errors.ts";
-import { FLEET_LABEL } from "../../model/labels.ts";
 import type { ForeignObject } from "../../model/observed.ts";
 import type { NetworkSpec, ObservedNetwork } from "../../model/network.ts";
 import { isNetworkKey, ownerOfNetwork } from "../../model/network.ts";
-import { foreignBecause } from "../../model/ownership.ts";
+import { foreignBecause, ownerIn } from "../../model/ownership.ts";
 import type { NetworkRequest, ObserveScope } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { isGone } from "./errors.ts";
 import { ensureGate, gateOf, isGate, removeGates } from "./gates.ts";
+import { ownershipLabels } from "./volumes.ts";
 import type { Container, ListedContainer, ListedNetwork } from "./wire.ts";
 import { containerListSchema, createdSchema, networkListSchema } from "./wire.ts";
 
-const LABEL = { network: "sandkeep.network", fleetId: "sandkeep.fleet-id" } as const;
+const LABEL = { network: "sandkeep.network" } as const;
 
 /** Without an address of its own on the bridge, the engine's machine cannot be reached from behind a gate either. */
 const NO_HOST = { "com.docker.network.bridge.inhibit_ipv4": "true" } as const;
@@ -59,9 +59,8 @@ export function fleetNetworks(
 }
 
 function foreignReason({ Labels }: ListedNetwork, scope: ObserveScope): string | undefined {
-  const [fleet, fleet_id] = [Labels[FLEET_LABEL], Labels[LABEL.fleetId]];
-  if (fleet === undefined) return "sandkeep did not make it";
-  return foreignBecause(scope, { fleet, ...(fleet_id === undefined ? {} : { fleet_id }) });
+  const owner = ownerIn(Labels);
+  return owner.fleet === undefined ? "sandkeep did not make it" : foreignBecause(scope, owner);
 }
 
 function describe(
@@ -143,9 +142,7 @@ async function createNetwork(engine: Engine, request: NetworkRequest): Promise<s
         Options: { ...spec.options, ...(spec.gate === undefined ? {} : NO_HOST) },
         ...ipam(spec),
         Labels: {
-          [FLEET_LABEL]: fleet,
-          ...(fleet_id === undefined ? {} : { [LABEL.fleetId]: fleet_id }),
-          ...(owner === undefined ? {} : { "sandkeep.address": owner }),
+          ...ownershipLabels({ fleet, fleet_id, address: owner }),
           [LABEL.network]: network,
         },
       },
@@ -181,8 +178,7 @@ export async function removeNetwork(engine: Engine, id: string): Promise<void> {
         found.Name,
         users.map((each) => (each.Names[0] ?? "").replace(/^\//, "")),
       );
-    const owner = { fleet: found.Labels[FLEET_LABEL] ?? "", fleet_id: found.Labels[LABEL.fleetId] };
-    await removeGates(engine, found.Name, owner);
+    await removeGates(engine, found.Name, { fleet: "", ...ownerIn(found.Labels) });
     try {
       await engine.send({ what: `remove network ${found.Name}`, method: "DELETE", path: `/networks/${id}` });
     } catch (thrown) {

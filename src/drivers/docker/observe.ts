@@ -6,7 +6,7 @@ import type { Host } from "../../model/settings.ts";
 import { SandkeepError } from "../../errors.ts";
 import type { Json } from "../../model/json.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
-import { decodeLabels, FLEET_LABEL } from "../../model/labels.ts";
+import { ADDRESS_LABEL, decodeLabels, FLEET_LABEL } from "../../model/labels.ts";
 import { SLOT_SUFFIX } from "../../model/names.ts";
 import { foreignBecause } from "../../model/ownership.ts";
 import type {
@@ -31,7 +31,7 @@ import { fleetNetworks, listNetworks, liveNetworks } from "./networks.ts";
 import type { DockerSpec } from "./section.ts";
 import { inSection, tryReadValues } from "./section.ts";
 import { readFields } from "./values.ts";
-import { ADDRESS_LABEL, findMarks, isOwned, listMarks } from "./volumes.ts";
+import { findMarks, isOwned, listMarks } from "./volumes.ts";
 import type { Container, Image, ListedContainer } from "./wire.ts";
 import { containerListSchema, containerSchema } from "./wire.ts";
 

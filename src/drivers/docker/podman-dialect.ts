@@ -5,6 +5,7 @@
 import type { FieldRow } from "../../model/fields.ts";
 import { recreateField } from "../../model/fields.ts";
 import type { Json, JsonObject } from "../../model/json.ts";
+import { isTable } from "../../model/json.ts";
 import type { Dialect, WriteContext } from "./dialect.ts";
 import { dockerFields } from "./fields.ts";
 import { isRemote } from "./endpoint.ts";
@@ -95,11 +96,7 @@ function write(body: JsonObject, { spec, info }: WriteContext): JsonObject {
 }
 
 function tableIn(value: Json | undefined): JsonObject {
-  return typeof value === "object" && value !== null && !isList(value) ? value : {};
-}
-
-function isList(value: Json): value is readonly Json[] {
-  return Array.isArray(value);
+  return isTable(value) ? value : {};
 }
 
 export const podman: Dialect = {

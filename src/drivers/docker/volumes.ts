@@ -1,40 +1,35 @@
 import { createHash } from "node:crypto";
-import { FLEET_LABEL } from "../../model/labels.ts";
-import type { RuntimeLabels } from "../../model/labels.ts";
+import { ADDRESS_LABEL, FLEET_ID_LABEL, FLEET_LABEL } from "../../model/labels.ts";
 import { isAddress } from "../../model/names.ts";
 import type { DormancyMark } from "../../model/observed.ts";
-import { foreignBecause } from "../../model/ownership.ts";
+import type { Owner } from "../../model/ownership.ts";
+import { foreignBecause, ownerIn } from "../../model/ownership.ts";
 import type { ObserveScope } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { isGone } from "./errors.ts";
 import { volumeListSchema, volumeSchema } from "./wire.ts";
 
-export const ADDRESS_LABEL = "sandkeep.address";
-
 const LABEL = {
-  fleetId: "sandkeep.fleet-id",
+  fleetId: FLEET_ID_LABEL,
   address: ADDRESS_LABEL,
   since: "sandkeep.dormant-since",
   reason: "sandkeep.dormant-reason",
 } as const;
 
-type Owner = Pick<ObserveScope, "fleet" | "fleet_id">;
-
-/** Says whose a volume is, for people and for a later clean-up. */
-export function ownershipLabels(
-  labels: Pick<RuntimeLabels, "fleet" | "fleet_id" | "address">,
-): Record<string, string> {
+/** Says whose an object is that is no runtime, for people and for a later clean-up; a shared one has no address. */
+export function ownershipLabels({
+  fleet,
+  fleet_id,
+  address,
+}: Owner & { readonly address: string | undefined }): Record<string, string> {
   return {
-    [FLEET_LABEL]: labels.fleet,
-    [LABEL.address]: labels.address,
-    ...(labels.fleet_id === undefined ? {} : { [LABEL.fleetId]: labels.fleet_id }),
+    [FLEET_LABEL]: fleet,
+    ...(address === undefined ? {} : { [LABEL.address]: address }),
+    ...(fleet_id === undefined ? {} : { [LABEL.fleetId]: fleet_id }),
   };
 }
 
-export function isOwned(
-  owner: Owner,
-  labels: { readonly fleet?: string; readonly fleet_id?: string },
-): boolean {
+export function isOwned(owner: Owner, labels: Partial<Owner>): boolean {
   return foreignBecause(owner, labels) === undefined;
 }
 
@@ -44,9 +39,9 @@ export function foreignVolume(
   address: string,
   labels: Readonly<Record<string, string>>,
 ): string | undefined {
-  const fleet = labels[FLEET_LABEL];
-  if (fleet === undefined) return "sandkeep did not make it";
-  const why = foreignBecause(owner, { fleet, fleet_id: labels[LABEL.fleetId] });
+  const holder = ownerIn(labels);
+  if (holder.fleet === undefined) return "sandkeep did not make it";
+  const why = foreignBecause(owner, holder);
   if (why !== undefined || labels[LABEL.address] === address) return why;
   return `it belongs to ${labels[LABEL.address] ?? "no address"}`;
 }

@@ -3,12 +3,12 @@
  * refusal when it is not, or the volume gone. What another fleet, or nobody, made is never used and never deleted.
  */
 import { SandkeepError } from "../../errors.ts";
-import { FLEET_LABEL } from "../../model/labels.ts";
+import { ADDRESS_LABEL, FLEET_LABEL } from "../../model/labels.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
 import type { ObserveScope } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { STAMP_LABEL, workspaceVolume } from "./mounts.ts";
-import { ADDRESS_LABEL, foreignVolume, removeVolume, volumeLabels } from "./volumes.ts";
+import { foreignVolume, removeVolume, volumeLabels } from "./volumes.ts";
 import { volumeListSchema } from "./wire.ts";
 
 const FOREIGN = "DOCKER_VOLUME_FOREIGN";

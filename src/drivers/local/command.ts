@@ -1,5 +1,5 @@
 /** From a runtime and a request to the process to spawn: argv, clean environment, working directory. */
-import { access, mkdir, realpath, stat } from "node:fs/promises";
+import { mkdir, realpath, stat } from "node:fs/promises";
 import { homedir, userInfo } from "node:os";
 import { join, posix } from "node:path";
 import { SandkeepError } from "../../errors.ts";
@@ -196,12 +196,4 @@ function noSuchFolder(cwd: string): SandkeepError {
     code: "LOCAL_NO_DIRECTORY",
     hint: "give a folder that exists inside the runtime",
   });
-}
-
-/** True when the file exists, whatever it is. */
-export async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

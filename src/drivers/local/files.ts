@@ -7,7 +7,8 @@ import { pipeline } from "node:stream/promises";
 import { SandkeepError } from "../../errors.ts";
 import { SANDBOX_HOME } from "./bubblewrap.ts";
 import type { OpenRuntime } from "./command.ts";
-import { exists, openRuntime } from "./command.ts";
+import { isAccessible } from "../../util/accessible.ts";
+import { openRuntime } from "./command.ts";
 import type { LocalContext } from "./context.ts";
 import { toLocalError } from "./errors.ts";
 
@@ -71,7 +72,7 @@ function escapes(
 
 export async function getFiles(context: LocalContext, objectId: string, path: string): Promise<Readable> {
   const place = await placeOf(await openRuntime(context, objectId), path);
-  if (!(await exists(place.path))) {
+  if (!(await isAccessible(place.path))) {
     throw new SandkeepError(`${path} does not exist in the runtime`, {
       code: "LOCAL_NOT_FOUND",
       kind: "not-found",

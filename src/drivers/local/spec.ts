@@ -2,6 +2,7 @@
 import { isAbsolute, resolve } from "node:path";
 import { SandkeepError } from "../../errors.ts";
 import type { Json, JsonObject } from "../../model/json.ts";
+import { isList } from "../../model/json.ts";
 import type { PathFacts } from "../driver.ts";
 
 export type Isolation = "none" | "bubblewrap";
@@ -108,11 +109,6 @@ function readBinds(value: Json | undefined): readonly Bind[] {
     if (bind === undefined) throw unusable("local.binds", "a list of {source, target, mode}");
     return bind;
   });
-}
-
-/** Array.isArray does not narrow readonly arrays away from the other branches. */
-function isList(value: Json): value is readonly Json[] {
-  return Array.isArray(value);
 }
 
 function toBind(value: Json): Bind | undefined {
