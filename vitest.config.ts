@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { RepeatedTests } from "./test/support/repeated-tests.ts";
 
 const services = "test/support/services-setup.ts";
 const built = "test/support/built-setup.ts";
@@ -6,12 +7,15 @@ const own = ["properties", "contract", "faults", "e2e"].map((folder) => `test/${
 
 // Real engines and child processes on a small machine: generous limits, which only a hang reaches.
 const slow = { testTimeout: 60_000, hookTimeout: 120_000 };
+// What a shared machine does to a real engine once is told and not held against the change; twice is a failure.
+const real = { ...slow, retry: process.env["CI"] === undefined ? 0 : 1 };
 
 export default defineConfig({
   test: {
     // Most of it waits for engines and child processes, so that one worker a core leaves the cores idle.
     maxWorkers: 2,
     setupFiles: ["test/support/properties-setup.ts"],
+    reporters: ["default", new RepeatedTests()],
     projects: [
       {
         extends: true,
@@ -25,11 +29,11 @@ export default defineConfig({
       { extends: true, test: { name: "property", include: ["test/properties/**/*.test.ts"], ...slow } },
       {
         extends: true,
-        test: { name: "contract", include: ["test/contract/**/*.test.ts"], globalSetup: [services], ...slow },
+        test: { name: "contract", include: ["test/contract/**/*.test.ts"], globalSetup: [services], ...real },
       },
       {
         extends: true,
-        test: { name: "faults", include: ["test/faults/**/*.test.ts"], globalSetup: [services], ...slow },
+        test: { name: "faults", include: ["test/faults/**/*.test.ts"], globalSetup: [services], ...real },
       },
       {
         extends: true,
@@ -38,7 +42,7 @@ export default defineConfig({
           include: ["test/e2e/**/*.test.ts"],
           globalSetup: [built, services],
           maxWorkers: 2,
-          ...slow,
+          ...real,
         },
       },
     ],

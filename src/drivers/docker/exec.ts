@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { Duplex, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../../errors.ts";
+import { latest } from "../../util/latest.ts";
 import type { DriverDeps, ExecHandle, ExecRequest, ExecResult, TerminalSize } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { Demux } from "./demux.ts";
@@ -53,7 +54,7 @@ export async function exec(engine: Engine, deps: DriverDeps, request: ExecReques
     body: { Detach: false, Tty: tty },
   });
   const result = follow(engine, Id, socket, request);
-  const resize = (size: TerminalSize): Promise<void> => resizeExec(engine, Id, size);
+  const resize = latest((size: TerminalSize) => resizeExec(engine, Id, size));
   // The command runs whether or not its terminal has the right size yet.
   if (request.tty !== undefined) void resize(request.tty).catch(() => undefined);
   return {

@@ -10,6 +10,7 @@ import type { Command } from "./command.ts";
 import { ARGUMENTS_FD, prepareCommand, STATUS_FD } from "./command.ts";
 import type { LocalContext } from "./context.ts";
 import { errnoOf } from "../../util/errno.ts";
+import { latest } from "../../util/latest.ts";
 import { toLocalError } from "./errors.ts";
 import { signalBelow, signalGroup } from "./process-tree.ts";
 import { resizeTerminal } from "./terminal.ts";
@@ -74,9 +75,10 @@ function runningHandle(child: ChildProcess, command: Command, request: ExecReque
       if (command.depth === 0) signalGroup(pid, name);
       else await signalBelow({ root: pid, depth: command.depth, ended: () => ended }, name);
     },
-    resize: async (size) => {
-      if (!ended && request.tty !== undefined) await resizeTerminal(pid, command.depth, size);
-    },
+    resize: latest(async (size) => {
+      if (request.tty === undefined) return;
+      await resizeTerminal({ root: pid, depth: command.depth, ended: () => ended }, size);
+    }),
   };
 }
 

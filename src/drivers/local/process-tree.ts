@@ -62,7 +62,7 @@ export function signalGroup(group: number, name: NodeJS.Signals): void {
   }
 }
 
-const START_WAIT_MS = 2_000;
+export const START_WAIT_MS = 2_000;
 
 export interface Below {
   /** The process that we started. */

@@ -1,9 +1,11 @@
 /** A real pseudo-terminal without native code: util-linux `script` makes it, `stty` sizes it. */
 import { spawn } from "node:child_process";
 import { constants } from "node:fs";
-import { open } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { TerminalSize } from "../driver.ts";
-import { descendants } from "./process-tree.ts";
+import type { Below } from "./process-tree.ts";
+import { START_WAIT_MS, descendants } from "./process-tree.ts";
 
 /** One word for a POSIX shell, whatever it holds: nothing is special between single quotes but the quote itself. */
 export function shellWord(text: string): string {
@@ -17,13 +19,15 @@ function count(value: number): number {
   return Math.min(65_535, Math.max(1, Math.trunc(value) || 1));
 }
 
+const SIZING = "stty rows ";
+
 /** What `script` hands to /bin/sh: size the terminal, then become the command. */
 function terminalCommand(argv: readonly string[], size: TerminalSize, carriesShell: boolean): string {
   const shell = carriesShell
     ? `SHELL=$${CARRIED_SHELL}; export SHELL; unset ${CARRIED_SHELL}`
     : "unset SHELL";
   return [
-    `stty rows ${count(size.rows)} cols ${count(size.columns)} 2>/dev/null`,
+    `${SIZING}${count(size.rows)} cols ${count(size.columns)} 2>/dev/null`,
     shell,
     `exec ${argv.map(shellWord).join(" ")}`,
   ].join("; ");
@@ -49,12 +53,25 @@ export function terminalArgv(
 
 /**
  * Tells the terminal of the command, `depth` levels below `root`, its new size; the kernel then signals whoever is
- * in the foreground. Before the command has started there is nothing to tell.
+ * in the foreground. Waits for the command to start, and to be past the size that it starts with.
  */
-export async function resizeTerminal(root: number, depth: number, size: TerminalSize): Promise<void> {
-  const child = (await descendants(root)).find((each) => each.depth === depth);
-  if (child === undefined) return;
-  const terminal = await open(`/proc/${child.pid}/fd/0`, constants.O_RDWR | constants.O_NOCTTY);
+export async function resizeTerminal({ root, depth, ended }: Below, size: TerminalSize): Promise<void> {
+  for (let waited = 0; !ended(); waited += 10) {
+    const child = (await descendants(root)).find((each) => each.depth === depth);
+    const late = waited >= START_WAIT_MS;
+    if (child !== undefined && (late || !(await isSizing(child.pid)))) return await setSize(child.pid, size);
+    if (late) return;
+    await sleep(10);
+  }
+}
+
+async function isSizing(pid: number): Promise<boolean> {
+  const argv = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  return argv.split("\0").some((each) => each.startsWith(SIZING));
+}
+
+async function setSize(pid: number, size: TerminalSize): Promise<void> {
+  const terminal = await open(`/proc/${pid}/fd/0`, constants.O_RDWR | constants.O_NOCTTY);
   try {
     await new Promise<void>((resolve, reject) => {
       const stty = spawn("stty", ["rows", String(count(size.rows)), "cols", String(count(size.columns))], {
