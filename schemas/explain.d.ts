@@ -15,6 +15,41 @@ export type Json =
  */
 export interface SandkeepExplain {
   fleet: string;
+  posture: {
+    backend: string;
+    host: string;
+    status: "ready" | "degraded" | "unavailable";
+    reasons: {
+      code:
+        | "bubblewrap-missing"
+        | "cpu-limit-unsupported"
+        | "denied"
+        | "endpoint-invalid"
+        | "memory-limit-unsupported"
+        | "not-linux"
+        | "pids-limit-unsupported"
+        | "rootless-limits-ignored"
+        | "rootless-user-mapping"
+        | "script-missing"
+        | "seccomp-off"
+        | "selinux-labels"
+        | "socket-missing"
+        | "ssh-missing"
+        | "state-dir-not-writable"
+        | "swap-limit-unsupported"
+        | "transport-unencrypted"
+        | "unreachable"
+        | "user-namespaces-off";
+      message: string;
+      fix: string;
+    }[];
+    probed: boolean;
+    agents: {
+      agent: string;
+      writes: "direct" | "staged";
+      background: boolean;
+    }[];
+  }[];
   agents: ExplainedAgent[];
   diagnostics: Diagnostic[];
 }

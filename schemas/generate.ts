@@ -23,6 +23,7 @@ import { explainedAgentSchema, explanationSchema, toolVerdictSchema } from "../s
 import { imageCheckSchema, imageListSchema, imageLockSchema, imagePruneSchema } from "../src/model/images.ts";
 import { listedRuntimeSchema, listingSchema } from "../src/model/listing.ts";
 import { applyResultSchema, outcomeSchema } from "../src/model/outcome.ts";
+import { postureSchema } from "../src/model/posture.ts";
 import { changeSchema, nodeSchema, planSchema, reasonSchema } from "../src/model/plan.ts";
 import {
   listedRunSchema,
@@ -140,6 +141,12 @@ const FORMATS: readonly Format[] = [
     schema: z.union([bundleListSchema, bundleExtractSchema, bundlePruneSchema]),
     io: "output",
     description: "Answers of `sandkeep salvage list`, `extract` and `prune` with --json, in this order.",
+  },
+  {
+    name: "status",
+    schema: postureSchema,
+    io: "output",
+    description: "Answer of `sandkeep status --json`.",
   },
   {
     name: "validate",

@@ -42,7 +42,7 @@ export type { RuntimeLabels } from "./model/labels.ts";
 export { decodeLabels, encodeLabels } from "./model/labels.ts";
 export type { ListedRuntime, Listing } from "./model/listing.ts";
 export type { Address, SessionKey } from "./model/names.ts";
-export type { DormancyMark, ForeignObject, Observation, ObservedRuntime, Probe } from "./model/observed.ts";
+export type { DormancyMark, ForeignObject, Observation, ObservedRuntime } from "./model/observed.ts";
 export type { ApplyResult, Outcome } from "./model/outcome.ts";
 export { PLAN_FORMAT } from "./model/plan-format.ts";
 export type {
@@ -55,6 +55,7 @@ export type {
   PlanImage,
   Reason,
 } from "./model/plan.ts";
+export type { EnginePosture, Posture, Probe, ProbeReason } from "./model/posture.ts";
 export type { RunManifest } from "./model/run.ts";
 export type {
   Host,

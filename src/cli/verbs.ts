@@ -140,6 +140,14 @@ export const VERBS: readonly Verb[] = [
     load: () => import("./commands/list.ts"),
   },
   {
+    name: "status",
+    alias: "posture",
+    about: "tell whether each backend could take work, and what to do where it could not",
+    args: [],
+    options: [{ flags: "--probe", about: "ask the engines too; without it nothing is dialled" }],
+    load: () => import("./commands/status.ts"),
+  },
+  {
     name: "inspect",
     about: "show one runtime in full",
     args: [["<address>", "its address"]],

@@ -6,12 +6,14 @@
 import type { Readable, Writable } from "node:stream";
 import type { Check } from "../model/attestation.ts";
 import type { Capabilities } from "../model/capabilities.ts";
+import type { FetchedImage, HeldImages, ImageQuery, ImageState } from "../model/engine-images.ts";
 import type { FieldRow } from "../model/fields.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { NetworkRequest } from "../model/network.ts";
 import type { RuntimeLabels } from "../model/labels.ts";
 import { slotNames } from "../model/names.ts";
-import type { DormancyMark, Observation, ObservedRuntime, Probe, RuntimeChanges } from "../model/observed.ts";
+import type { DormancyMark, Observation, ObservedRuntime, RuntimeChanges } from "../model/observed.ts";
+import type { Probe } from "../model/posture.ts";
 import type { Host, Settings } from "../model/settings.ts";
 import type { ImageIdentity, Spec, WorkspaceProvider } from "../model/spec.ts";
 import type { PathFacts } from "../util/path-facts.ts";
@@ -30,6 +32,7 @@ export interface DriverDeps {
   readonly randomId: () => string;
 }
 
+export type { FetchedImage, HeldImage, HeldImages, ImageQuery, ImageState } from "../model/engine-images.ts";
 export type { NetworkRequest } from "../model/network.ts";
 export type { PathFacts } from "../util/path-facts.ts";
 
@@ -66,61 +69,6 @@ export function reservedNames(
   const canonical = new Set(scope.names);
   for (const { name } of own) canonical.add(name);
   return new Set([...canonical].flatMap((name) => slotNames(name)));
-}
-
-/**
- * What a reference means on an engine. `image` is what runtimes made now would show; `from` is the same by the name
- * its registry knows it by. Both may be known of an image that still has to be fetched.
- */
-export type ImageState =
-  | {
-      readonly status: "present";
-      readonly image: ImageIdentity;
-      readonly from?: ImageIdentity;
-      /** Why the registry could not be asked: what is there may be used, and proves no drift. */
-      readonly unresolved?: string;
-    }
-  | {
-      readonly status: "absent";
-      readonly image?: ImageIdentity;
-      readonly from?: ImageIdentity;
-      readonly unresolved?: string;
-    }
-  /** The engine could not say: never a reason for a change. */
-  | { readonly status: "unknown"; readonly message: string };
-
-/** What is known before a look-up: identities from a lock file or from an earlier answer, one a platform. */
-export interface ImageQuery {
-  readonly known?: readonly ImageIdentity[];
-  /** Asks the registry alone, for this platform (`linux/amd64`). */
-  readonly platform?: string;
-}
-
-export interface FetchedImage {
-  readonly image: ImageIdentity;
-  /** What the engine calls it. */
-  readonly image_id: string;
-  /** Id of the engine itself, so that an address which moved is not mistaken for it. */
-  readonly engine_id: string;
-  /** True when the engine did not have it before. */
-  readonly pulled: boolean;
-}
-
-/** One image of an engine. */
-export interface HeldImage {
-  readonly image_id: string;
-  /** Tags and digests it goes by. */
-  readonly names: readonly string[];
-  readonly size: number;
-  /** Names of containers made from it, whoever made them. */
-  readonly used_by: readonly string[];
-}
-
-export interface HeldImages {
-  readonly engine_id: string;
-  /** `linux/amd64`. */
-  readonly platform: string;
-  readonly images: readonly HeldImage[];
 }
 
 export interface HealthReport {
@@ -290,6 +238,11 @@ export interface DriverModule {
   notes(settings: Settings): readonly string[];
   /** Pure and frozen per hash version: units canonical, paths real, sets sorted, no nulls. Returns the backend's section. */
   normalise(options: JsonObject, facts: PathFacts): JsonObject;
+  /**
+   * What this machine's own files and programs already tell of an engine that serves these settings: is there a socket,
+   * a key, a program that is needed? It connects to nothing and starts nothing.
+   */
+  preflight(settings: readonly Settings[], host: Host | undefined, deps: DriverDeps): Promise<Probe>;
   /** Whether this machine could have an engine of it; a backend that needs none leaves it out. */
   installed?(env: DriverDeps["env"]): Promise<boolean>;
   openReader(host: Host | undefined, deps: DriverDeps): Promise<ReadDriver>;

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { diagnosticSchema } from "./diagnostic.ts";
 import type { Json } from "./json.ts";
+import { enginePostureSchema } from "./posture.ts";
 import { sourceSchema } from "./source.ts";
 
 const json: z.ZodType<Json> = z.json();
@@ -90,6 +91,8 @@ export type ExplainedAgent = z.infer<typeof explainedAgentSchema>;
 /** Answer of `explain`. */
 export const explanationSchema = z.strictObject({
   fleet: z.string(),
+  /** Of each backend that the shown agents use, from what this machine tells without a connection. */
+  posture: z.array(enginePostureSchema),
   agents: z.array(explainedAgentSchema),
   diagnostics: z.array(diagnosticSchema),
 });

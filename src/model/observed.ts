@@ -71,18 +71,6 @@ export type Observation =
       readonly hint: string | undefined;
     };
 
-/** Whether a backend on a host could take work now, found out without starting anything. */
-export type Probe =
-  | { readonly status: "ready" }
-  | { readonly status: "degraded" | "unavailable"; readonly reasons: readonly ProbeReason[] };
-
-export interface ProbeReason {
-  /** Closed set per driver, kebab-case. */
-  readonly code: string;
-  readonly message: string;
-  readonly fix: string;
-}
-
 /** How many paths are told of what a removal would destroy. */
 export const MOST_CHANGED_PATHS = 20;
 

@@ -2,7 +2,7 @@ import type { DriverDeps, DriverModule, DriverRegistry, ReadDriver } from "../dr
 import { THIS_HOST } from "../drivers/driver.ts";
 import { SandkeepError, toError } from "../errors.ts";
 import type { ErrorClass } from "../model/failure.ts";
-import type { Host, ResolvedFleet } from "../model/settings.ts";
+import type { Host, ResolvedFleet, Settings } from "../model/settings.ts";
 
 /** One place that may hold runtimes of the fleet: a backend on a host. */
 export interface EngineRef {
@@ -28,19 +28,24 @@ export function engineKey(ref: { readonly backend: string; readonly host: string
   return `${ref.backend}@${ref.host}`;
 }
 
+/** Which engine an agent's sandboxes live on; undefined for one that has none. */
+export function engineFor(settings: Settings): Pick<EngineRef, "backend" | "host"> | undefined {
+  if (settings.mode === "off") return undefined;
+  return { backend: settings.backend, host: settings.host ?? THIS_HOST };
+}
+
 /** Every engine the fleet's agents use, then those that hold what earlier configs made. Sorted. */
 export function enginesOf(fleet: ResolvedFleet | undefined, remembered: readonly EngineRef[]): EngineRef[] {
   const engines = new Map<string, EngineRef>();
   const hosts = fleet?.hosts ?? {};
   for (const { settings } of fleet?.agents ?? []) {
-    if (settings.mode === "off") continue;
-    const host = settings.host ?? THIS_HOST;
-    const key = engineKey({ backend: settings.backend, host });
+    const place = engineFor(settings);
+    if (place === undefined) continue;
+    const key = engineKey(place);
     if (engines.has(key)) continue;
-    const config = hosts[host];
+    const config = hosts[place.host];
     engines.set(key, {
-      backend: settings.backend,
-      host,
+      ...place,
       declared: true,
       ...(config === undefined ? {} : { config }),
     });

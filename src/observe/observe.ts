@@ -6,7 +6,7 @@ import type { ObserveScope } from "../drivers/driver.ts";
 import type { Observation } from "../model/observed.ts";
 import type { EngineFailure, OpenEngine } from "./engines.ts";
 import { engineKey, failureOf } from "./engines.ts";
-import { PATIENCE_MS, inTime } from "./patience.ts";
+import { LATE, inTime } from "./patience.ts";
 
 export interface ObserveRequest {
   readonly fleet: string;
@@ -44,11 +44,7 @@ async function observeOne(engine: OpenEngine, request: ObserveRequest): Promise<
   try {
     const observation = await inTime(engine.reader.observe(scopeOf(request, engineKey(engine.ref))));
     if (observation === undefined) {
-      return unobserved({
-        kind: "unreachable",
-        message: `no answer within ${PATIENCE_MS / 1000} s`,
-        hint: "look at the engine's load and the network to it",
-      });
+      return unobserved(LATE);
     }
     // The host's name is the fleet's, whatever the driver calls its endpoint.
     return { ...observation, backend, host };

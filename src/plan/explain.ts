@@ -21,6 +21,7 @@ import { actionsOf } from "./change.ts";
 import { enforcement } from "./networks.ts";
 import { decideAll } from "./decide.ts";
 import { statusOf } from "./listing.ts";
+import { enginePostures } from "./posture.ts";
 import { placeRollouts } from "./rollout.ts";
 import { sessionAddress } from "./select.ts";
 import type { Engine, Survey } from "./survey.ts";
@@ -53,8 +54,12 @@ export async function explainFleet(
   const agents = selectAgents(seen, config, request).map((agent) =>
     explainAgent(agent, { seen, config, decisions, request }),
   );
-  const { diagnostics } = seen;
-  return { status: "explained", explanation: { fleet: seen.fleet, agents, diagnostics: [...diagnostics] } };
+  const shown = new Set(agents.map((each) => each.agent));
+  const posture = (await enginePostures(engine, config, false)).filter((each) =>
+    each.agents.some(({ agent }) => shown.has(agent)),
+  );
+  const diagnostics = [...seen.diagnostics];
+  return { status: "explained", explanation: { fleet: seen.fleet, posture, agents, diagnostics } };
 }
 
 function selectAgents(seen: Survey, config: LoadedFleet, request: ExplainRequest): ResolvedAgent[] {

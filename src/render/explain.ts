@@ -1,5 +1,6 @@
 import type { ExplainedAgent, Explanation, FixIt, ToolVerdict } from "../model/explain.ts";
 import { diagnosticLines } from "./diagnostics.ts";
+import { enginePostureLines } from "./posture.ts";
 import type { Cell } from "./layout.ts";
 import { columns, joinBlocks, paragraph } from "./layout.ts";
 import type { Style } from "./style.ts";
@@ -198,6 +199,10 @@ function agentBlocks(agent: ExplainedAgent, style: Style): string[][] {
 export function renderExplanation(explanation: Explanation, style: Style): string {
   return joinBlocks([
     paragraph(style, `Fleet ${explanation.fleet}`, { tone: "strong" }),
+    // What is ready needs no words here; `status` shows it.
+    ...explanation.posture
+      .filter((engine) => engine.status !== "ready")
+      .map((engine) => enginePostureLines(engine, style)),
     ...explanation.agents.flatMap((agent) => agentBlocks(agent, style)),
     explanation.diagnostics.flatMap((diagnostic) => diagnosticLines(style, diagnostic)),
   ]);

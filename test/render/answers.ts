@@ -1,6 +1,7 @@
 import type { ExplainedAgent, Explanation } from "../../src/model/explain.ts";
 import type { ListedRuntime, Listing } from "../../src/model/listing.ts";
 import type { ApplyResult } from "../../src/model/outcome.ts";
+import type { Posture } from "../../src/model/posture.ts";
 
 const at = (file: string, line: number) => ({ file: `/repo/${file}`, line, column: 1 });
 
@@ -70,9 +71,48 @@ export function agent(name: string, more: Partial<ExplainedAgent> = {}): Explain
   };
 }
 
+export function posture(): Posture {
+  const agents = [
+    { agent: "main", writes: "direct", background: true },
+    { agent: "work", writes: "direct", background: true },
+    { agent: "review", writes: "staged", background: true },
+  ] as const;
+  return {
+    fleet: "team",
+    status: "unavailable",
+    engines: [
+      {
+        backend: "docker",
+        host: "build1",
+        status: "unavailable",
+        reasons: [
+          {
+            code: "ssh-missing",
+            message: "ssh is not on PATH, and the engine is reached through ci@build1.example.com",
+            fix: "install it: apt-get install openssh-client",
+          },
+        ],
+        probed: false,
+        agents: agents.slice(1),
+      },
+      {
+        backend: "local",
+        host: "local",
+        status: "ready",
+        reasons: [],
+        probed: true,
+        agents: agents.slice(0, 1),
+      },
+    ],
+    unsandboxed: ["loose"],
+    diagnostics: [],
+  };
+}
+
 export function explanation(): Explanation {
   return {
     fleet: "team",
+    posture: posture().engines,
     agents: [
       agent("work", {
         tools: {

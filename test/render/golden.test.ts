@@ -6,9 +6,10 @@ import { renderInspection } from "../../src/render/inspection.ts";
 import { cells } from "../../src/render/layout.ts";
 import { renderListing } from "../../src/render/listing.ts";
 import { renderPlan } from "../../src/render/plan.ts";
+import { renderPosture } from "../../src/render/posture.ts";
 import { renderResult } from "../../src/render/result.ts";
 import type { Style } from "../../src/render/style.ts";
-import { explanation, listing, result } from "./answers.ts";
+import { explanation, listing, posture, result } from "./answers.ts";
 import { change, fullPlan, plan } from "./plans.ts";
 
 const wide: Style = { colour: false, width: 140, unicode: true, cwd: "/repo" };
@@ -48,6 +49,7 @@ const subjects: Readonly<Record<string, (style: Style) => string>> = {
   list: (style) => renderListing(listing(), style),
   "list-empty": (style) =>
     renderListing({ runtimes: [], dormant: [], orphans: [], foreign: [], unobserved: [] }, style),
+  status: (style) => renderPosture(posture(), style),
   result: (style) => renderResult(result(), style),
   diagnostics: (style) => renderDiagnostics(fullPlan().diagnostics, style),
   inspect: (style) => renderInspection(inspection, style),

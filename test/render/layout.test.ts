@@ -35,7 +35,7 @@ test("one very long setting leaves the sources of the others on their lines", ()
   } as const;
   const told = (more: Partial<typeof first>) => {
     const text = renderExplanation(
-      { fleet: "team", agents: [{ ...first, ...more }], diagnostics: [] },
+      { fleet: "team", posture: [], agents: [{ ...first, ...more }], diagnostics: [] },
       {
         ...style,
         width: 140,

@@ -1,6 +1,6 @@
 import type { JsonObject } from "../../model/json.ts";
 import type { FieldRow } from "../../model/fields.ts";
-import type { ProbeReason } from "../../model/observed.ts";
+import type { ProbeReason } from "../../model/posture.ts";
 import type { EngineName } from "./endpoint.ts";
 import { dockerFields } from "./fields.ts";
 import type { Rule } from "./requirements.ts";

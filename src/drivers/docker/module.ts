@@ -16,6 +16,10 @@ export function engineModule(dialect: Dialect): DriverModule {
     provider: (settings, host) => provider(settings, host, dialect),
     require: (settings, host) => requirements(settings, host, dialect),
     notes: () => [],
+    preflight: async (_settings, host, deps) => {
+      const { preflight } = await import("./preflight.ts");
+      return preflight(dialect.name, host, deps.env);
+    },
     installed: (env) => isInstalled(dialect.name, env),
     normalise,
     openReader: async (host, deps) => {

@@ -1,4 +1,4 @@
-import type { Probe } from "../../model/observed.ts";
+import type { Probe } from "../../model/posture.ts";
 import type { Engine } from "./client.ts";
 import type { DegradedRow } from "./dialect.ts";
 import { dockerError } from "./errors.ts";

@@ -24,7 +24,7 @@ import { execute } from "./exec.ts";
 import { localFields } from "./fields.ts";
 import { getFiles, putFiles } from "./files.ts";
 import { checkHealth, inspectRuntime, observeFleet } from "./observe.ts";
-import { probeMachine } from "./probe.ts";
+import { preflightMachine, probeMachine } from "./probe.ts";
 import { requireSettings } from "./requirements.ts";
 import { normaliseOptions } from "./spec.ts";
 
@@ -45,6 +45,7 @@ export const localDriver: DriverModule = {
   require: (settings) => requireSettings(settings),
   notes: boundaryNotes,
   normalise: normaliseOptions,
+  preflight: (settings, _host, deps) => preflightMachine(settings, deps),
   openReader: async (_host, deps) => reader(contextOf(deps)),
   open: async (_host: Host | undefined, deps) => driver(contextOf(deps)),
 };

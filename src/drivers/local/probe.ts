@@ -2,7 +2,8 @@
 import { constants } from "node:fs";
 import { access, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { Probe, ProbeReason } from "../../model/observed.ts";
+import type { Probe, ProbeReason } from "../../model/posture.ts";
+import type { Settings } from "../../model/settings.ts";
 import type { DriverDeps } from "../driver.ts";
 import { findProgram } from "../../util/program.ts";
 import { INSTALL_BUBBLEWRAP } from "./bubblewrap.ts";
@@ -12,6 +13,15 @@ export async function probeMachine(deps: DriverDeps): Promise<Probe> {
   if (blocked !== undefined) return { status: "unavailable", reasons: [blocked] };
   const reasons = [...(await bubblewrapReasons(deps)), ...(await terminalReasons(deps))];
   return reasons.length === 0 ? { status: "ready" } : { status: "degraded", reasons };
+}
+
+/** As the probe, which looks only; a sandbox that everybody wants and nobody can have is none at all. */
+export async function preflightMachine(settings: readonly Settings[], deps: DriverDeps): Promise<Probe> {
+  const probe = await probeMachine(deps);
+  if (probe.status !== "degraded") return probe;
+  const wanted = settings.length > 0 && settings.every((each) => each.options["isolation"] === "bubblewrap");
+  const missing = probe.reasons.some((each) => each.code === "bubblewrap-missing");
+  return wanted && missing ? { ...probe, status: "unavailable" } : probe;
 }
 
 async function stateDirReason(stateDir: string): Promise<ProbeReason | undefined> {
@@ -66,7 +76,7 @@ function namespaceSwitch(file: string, value: string, setting: string) {
     file,
     value,
     reason: {
-      code: "user-namespaces-off",
+      code: "user-namespaces-off" as const,
       message: `${file} is ${value}, so bubblewrap may not be permitted to make its namespaces`,
       fix: `permit them: sysctl -w ${setting}`,
     },

@@ -39,6 +39,7 @@ export function memoryDriver(world: MemoryWorld): DriverModule {
     notes: () => [],
     require: (settings) => tooManyCpus(settings.options["cpus"]),
     normalise: normaliseOptions,
+    preflight: async () => ({ status: "ready" }),
     openReader: async (host) => memoryReader(world.connect(host?.name ?? THIS_HOST)),
     async open(host): Promise<Driver> {
       const connection = world.connect(host?.name ?? THIS_HOST);

@@ -60,7 +60,7 @@ export function memoryReader(connection: Connection): ReadDriver {
       } catch (error) {
         if (!(error instanceof SandkeepError)) throw error;
         const reason = {
-          code: "unreachable",
+          code: "unreachable" as const,
           message: error.message,
           fix: "Let the test make it reachable.",
         };

@@ -1,0 +1,77 @@
+import * as z from "zod";
+import { diagnosticSchema } from "./diagnostic.ts";
+
+/** Every reason for which a backend is less than ready: a closed set, so that tools can act on it. */
+const REASON_CODES = [
+  "bubblewrap-missing",
+  "cpu-limit-unsupported",
+  "denied",
+  "endpoint-invalid",
+  "memory-limit-unsupported",
+  "not-linux",
+  "pids-limit-unsupported",
+  "rootless-limits-ignored",
+  "rootless-user-mapping",
+  "script-missing",
+  "seccomp-off",
+  "selinux-labels",
+  "socket-missing",
+  "ssh-missing",
+  "state-dir-not-writable",
+  "swap-limit-unsupported",
+  "transport-unencrypted",
+  "unreachable",
+  "user-namespaces-off",
+] as const;
+
+export const probeReasonSchema = z.strictObject({
+  code: z.enum(REASON_CODES),
+  message: z.string(),
+  fix: z.string(),
+});
+export type ProbeReason = z.infer<typeof probeReasonSchema>;
+
+/** Whether a backend on a host could take work now, found out without starting anything. */
+export type Probe =
+  | { readonly status: "ready" }
+  | { readonly status: "degraded" | "unavailable"; readonly reasons: readonly ProbeReason[] };
+
+/** One backend on one host, and what the fleet's agents would meet there. */
+export const enginePostureSchema = z.strictObject({
+  backend: z.string(),
+  host: z.string(),
+  /** `unavailable`: nothing runs there, and nothing falls back to another backend or to this machine. */
+  status: z.enum(["ready", "degraded", "unavailable"]),
+  reasons: z.array(probeReasonSchema),
+  /** False when only this machine's files and programs were looked at, and no connection was made. */
+  probed: z.boolean(),
+  agents: z.array(
+    z.strictObject({
+      agent: z.string(),
+      /** How the agent's writes reach the workspace. */
+      writes: z.enum(["direct", "staged"]),
+      /** Whether `run --detach` works. */
+      background: z.boolean(),
+    }),
+  ),
+});
+export type EnginePosture = z.infer<typeof enginePostureSchema>;
+
+/** Answer of `status`. */
+export const postureSchema = z.strictObject({
+  fleet: z.string(),
+  /** The worst of the engines. */
+  status: z.enum(["ready", "degraded", "unavailable"]),
+  engines: z.array(enginePostureSchema),
+  /** Agents whose commands run on this machine itself, because their mode is `off`. */
+  unsandboxed: z.array(z.string()),
+  diagnostics: z.array(diagnosticSchema),
+});
+export type Posture = z.infer<typeof postureSchema>;
+
+const ORDER = ["ready", "degraded", "unavailable"] as const;
+
+/** The worst; ready when there is none. */
+export function worstStatus(statuses: Iterable<EnginePosture["status"]>): EnginePosture["status"] {
+  return ORDER[Math.max(0, ...[...statuses].map((each) => ORDER.indexOf(each)))] ?? "ready";
+}

@@ -1,0 +1,124 @@
+/**
+ * In: a config. Out: whether each backend that it uses could take work, and why not, from what this machine's files and
+ * programs tell; with `probe` the engines are asked as well, side by side. Starts nothing and changes nothing.
+ */
+import type { DriverModule } from "../drivers/driver.ts";
+import type { EnginePosture, Posture, Probe, ProbeReason } from "../model/posture.ts";
+import { worstStatus } from "../model/posture.ts";
+import type { ResolvedAgent } from "../model/settings.ts";
+import type { EngineFailure, EngineRef, OpenEngine } from "../observe/engines.ts";
+import { closeEngines, engineFor, engineKey, enginesOf, failureOf, openReaders } from "../observe/engines.ts";
+import { LATE, inTime } from "../observe/patience.ts";
+import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
+import { loadFleet } from "../policy/fleet.ts";
+import type { Engine } from "./survey.ts";
+import { driverDeps } from "./survey.ts";
+
+export interface PostureRequest {
+  readonly file?: string;
+  /** Asks each engine, which is a connection to it; without it nothing is dialled. */
+  readonly probe?: boolean;
+}
+
+export async function fleetPosture(
+  engine: Engine,
+  request: PostureRequest,
+): Promise<{ readonly status: "told"; readonly posture: Posture } | Invalid> {
+  const { cwd, env, drivers, stateDir } = engine;
+  const config = await loadFleet({ file: request.file, cwd, env, drivers, stateDir });
+  if (config.status === "invalid") return config;
+  const engines = await enginePostures(engine, config, request.probe ?? false);
+  const posture: Posture = {
+    fleet: config.fleet.fleet,
+    status: worstStatus(engines.map((each) => each.status)),
+    engines,
+    unsandboxed: config.fleet.agents.filter((each) => each.settings.mode === "off").map((each) => each.name),
+    diagnostics: [...config.diagnostics],
+  };
+  return { status: "told", posture };
+}
+
+/** One for each engine that the config's agents use. */
+export async function enginePostures(
+  engine: Engine,
+  config: LoadedFleet,
+  probe: boolean,
+): Promise<EnginePosture[]> {
+  const refs = enginesOf(config.fleet, []);
+  const probes = probe ? await probeEngines(engine, config, refs) : new Map<string, Probe>();
+  return Promise.all(refs.map((ref) => postureOf(engine, config, ref, probes.get(engineKey(ref)))));
+}
+
+async function postureOf(
+  engine: Engine,
+  config: LoadedFleet,
+  ref: EngineRef,
+  probed: Probe | undefined,
+): Promise<EnginePosture> {
+  const agents = config.fleet.agents.filter((each) => uses(each, ref));
+  const module = config.modules[ref.backend];
+  const settings = agents.map((each) => each.settings);
+  const seen = await module?.preflight(settings, ref.config, driverDeps(engine));
+  const found = [seen, probed].filter((each) => each !== undefined);
+  return {
+    backend: ref.backend,
+    host: ref.host,
+    status: worstStatus(found.map((each) => each.status)),
+    reasons: reasonsOf(found),
+    probed: probed !== undefined,
+    agents: agents.map((each) => ({
+      agent: each.name,
+      writes: each.settings.writes,
+      background: runsInBackground(module),
+    })),
+  };
+}
+
+function uses({ settings }: ResolvedAgent, ref: EngineRef): boolean {
+  const place = engineFor(settings);
+  return place !== undefined && engineKey(place) === engineKey(ref);
+}
+
+/** A runtime that outlives the call is what a detached run needs. */
+function runsInBackground(module: DriverModule | undefined): boolean {
+  return module !== undefined && module.capabilities.exec && module.capabilities.lifecycle !== "ephemeral";
+}
+
+/** Each code once; what an engine itself said comes after what was seen from here. */
+function reasonsOf(probes: readonly Probe[]): ProbeReason[] {
+  const reasons = probes.flatMap((each) => (each.status === "ready" ? [] : each.reasons));
+  return [...new Map(reasons.map((each) => [each.code, each])).values()];
+}
+
+async function probeEngines(
+  engine: Engine,
+  config: LoadedFleet,
+  refs: readonly EngineRef[],
+): Promise<ReadonlyMap<string, Probe>> {
+  const open = await openReaders(refs, config.modules, driverDeps(engine));
+  try {
+    const probes = await Promise.all(
+      open.map(async (each) => [engineKey(each.ref), await probeOne(each)] as const),
+    );
+    return new Map(probes);
+  } finally {
+    await closeEngines(open);
+  }
+}
+
+async function probeOne(open: OpenEngine): Promise<Probe> {
+  if ("failure" in open) return failed(open.failure);
+  try {
+    return (await inTime(open.reader.probe())) ?? failed(LATE);
+  } catch (thrown) {
+    return failed(failureOf(thrown));
+  }
+}
+
+function failed({ kind, message, hint }: EngineFailure): Probe {
+  const code = kind === "denied" ? "denied" : "unreachable";
+  return {
+    status: "unavailable",
+    reasons: [{ code, message, fix: hint ?? "check that the engine runs and can be reached" }],
+  };
+}

@@ -1,0 +1,60 @@
+import type { EnginePosture, Posture } from "../model/posture.ts";
+import { diagnosticLines } from "./diagnostics.ts";
+import { columns, joinBlocks, paragraph } from "./layout.ts";
+import type { Style, Tone } from "./style.ts";
+import { showEngine } from "./style.ts";
+
+const TONES = {
+  ready: "good",
+  degraded: "warning",
+  unavailable: "alarm",
+} as const satisfies Record<EnginePosture["status"], Tone>;
+
+const INDENT = 2;
+
+/** One backend on one host: its status, each reason with its fix, and what its agents have there. */
+export function enginePostureLines(engine: EnginePosture, style: Style, indent = 0): string[] {
+  const { status, reasons, agents, probed } = engine;
+  const how = probed ? "asked" : "not asked";
+  const inner = indent + INDENT;
+  const manners = new Map<string, string[]>();
+  for (const { agent, writes, background } of agents) {
+    const manner = `writes ${writes}, ${background ? "commands in the background" : "no commands in the background"}`;
+    manners.set(manner, [...(manners.get(manner) ?? []), agent]);
+  }
+  return [
+    ...columns(
+      style,
+      [
+        [
+          { text: showEngine(engine.backend, engine.host), tone: "strong" },
+          { text: status, tone: TONES[status] },
+          { text: `(${how})`, tone: "dim" },
+        ],
+      ],
+      indent,
+    ),
+    ...reasons.flatMap(({ code, message, fix }) => [
+      ...paragraph(style, `${code}: ${message}`, { indent: inner, hang: INDENT, tone: TONES[status] }),
+      ...paragraph(style, `fix: ${fix}`, { indent: inner + INDENT, hang: INDENT }),
+    ]),
+    ...[...manners].flatMap(([manner, names]) =>
+      paragraph(style, `${names.join(", ")}: ${manner}`, { indent: inner, hang: INDENT, tone: "dim" }),
+    ),
+  ];
+}
+
+export function renderPosture(posture: Posture, style: Style): string {
+  const { fleet, engines, unsandboxed, diagnostics } = posture;
+  return joinBlocks([
+    paragraph(style, `Fleet ${fleet}: ${posture.status}`, { tone: "strong" }),
+    ...engines.map((engine) => enginePostureLines(engine, style)),
+    unsandboxed.length === 0
+      ? []
+      : paragraph(style, `!! mode is "off": every command of ${unsandboxed.join(", ")} runs ON THE HOST.`, {
+          hang: 3,
+          tone: "alarm",
+        }),
+    diagnostics.flatMap((diagnostic) => diagnosticLines(style, diagnostic)),
+  ]);
+}
