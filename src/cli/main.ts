@@ -1,96 +1,23 @@
 #!/usr/bin/env node
 /**
- * The command line: argv, environment and the standard streams in; an answer and an exit code out.
- * Nothing is imported here but what `--version` needs: each verb's module is loaded when it runs.
+ * The start of the program: a command line in, an exit code out. It answers `--version` itself; everything else is in one
+ * file beside this one, bundled from command-line.ts, and loaded as V8 compiled it the last time.
  */
-import { realpathSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import type { Env } from "./globals.ts";
-import type { Streams } from "./invocation.ts";
+import { join } from "node:path";
+import { compileProgram } from "./code-cache.ts";
 import { toolVersion } from "./version.ts";
 
-/** Runs one command line and answers its exit code; never throws. */
-export async function main(
-  argv: readonly string[],
-  env: Env,
-  streams: Streams,
-  cwd: () => string = () => process.cwd(),
-): Promise<number> {
-  const version = toolVersion();
-  const [first = ""] = argv;
+async function carryOut(): Promise<number> {
+  const [, , first] = process.argv;
   if (first === "--version" || first === "-V") {
-    streams.stdout.write(`${version}\n`);
+    process.stdout.write(`${toolVersion()}\n`);
     return 0;
   }
-  let verb = "";
-  try {
-    const { parseCommandLine } = await import("./program.ts");
-    const parsed = parseCommandLine(argv, version, streams);
-    if (parsed === undefined) return 0;
-    verb = parsed.verb.name;
-    const { args, options } = parsed;
-    const { readGlobals } = await import("./globals.ts");
-    const globals = readGlobals(options, env);
-    const invocation = { verb, args, options, globals, streams, env, cwd: cwd() };
-    const { checkAccepted } = await import("./accepted.ts");
-    await checkAccepted(invocation);
-    const module = await parsed.verb.load();
-    return await module.run(invocation);
-  } catch (error) {
-    return await fail(error, argv, env, streams, verb);
-  }
+  const program = compileProgram(join(import.meta.dirname, "program.cjs"), process);
+  const code = await program.load().start();
+  program.keep();
+  return code;
 }
 
-async function fail(
-  error: unknown,
-  argv: readonly string[],
-  env: Env,
-  streams: Streams,
-  verb: string,
-): Promise<number> {
-  const { reportFailure } = await import("./failure.ts");
-  const { wantsJson } = await import("./globals.ts");
-  return await reportFailure(error, {
-    json: wantsJson(argv, env),
-    verb,
-    argv,
-    version: toolVersion(),
-    streams,
-  });
-}
-
-/** A reader that leaves early (`sandkeep list | head`) is no error, and must not cut an apply short. */
-function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") throw error;
-}
-
-function isEntryPoint(): boolean {
-  const script = process.argv[1];
-  // Package managers start the program through a link.
-  return script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url);
-}
-
-async function start(): Promise<void> {
-  const { stdout, stderr } = process;
-  const argv = process.argv.slice(2);
-  const streams: Streams = {
-    // Opening stdin costs time, and most verbs never read it.
-    get stdin() {
-      return process.stdin;
-    },
-    stdout,
-    stderr,
-  };
-  stdout.on("error", ignoreClosedPipe);
-  stderr.on("error", ignoreClosedPipe);
-  const crash = async (error: unknown): Promise<void> => {
-    process.exit(await fail(error, argv, process.env, streams, ""));
-  };
-  process.on("uncaughtException", (error) => void crash(error));
-  // Nothing left to wait for although the command is not done: without this it would end as if all were well.
-  process.once("beforeExit", () => void crash(new Error("the command ended before its work was done")));
-  // Explicit exit, because an open stdin or a keep-alive socket would keep a finished command waiting.
-  process.exit(await main(argv, process.env, streams));
-}
-
-if (isEntryPoint()) await start();
+// Explicit exit, because an open stdin or a keep-alive socket would keep a finished command waiting.
+process.exit(await carryOut());

@@ -1,10 +1,20 @@
 import { createHash } from "node:crypto";
-import { createRequire } from "node:module";
+import library from "canonicalize";
 import type { Json } from "../model/json.ts";
 
-/** The library's types claim a default export that its CommonJS code does not have. */
-const require = createRequire(import.meta.url);
-const canonicalize: (value: Json) => string | undefined = require("canonicalize");
+type Canonicalize = (value: Json) => string | undefined;
+
+/** The library's types claim a `default` that its CommonJS code does not have: the function is the whole module. */
+function isFunction(value: unknown): value is Canonicalize {
+  return typeof value === "function";
+}
+
+function canonicalizeOf(module: unknown): Canonicalize {
+  if (isFunction(module)) return module;
+  throw new Error("canonicalize is not the function it was");
+}
+
+const canonicalize = canonicalizeOf(library);
 
 /** RFC 8785 text of a JSON value: equal values, equal text. */
 export function canonicalJson(value: Json): string {

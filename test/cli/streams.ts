@@ -1,5 +1,5 @@
 import { PassThrough } from "node:stream";
-import { main } from "../../src/cli/main.ts";
+import { main } from "../../src/cli/command-line.ts";
 import type { Env } from "../../src/cli/globals.ts";
 import type { Streams } from "../../src/cli/invocation.ts";
 

@@ -1,0 +1,85 @@
+/**
+ * The command line: argv, environment and the standard streams in; an answer and an exit code out.
+ * Each verb's module is loaded when it runs.
+ */
+import type { Env } from "./globals.ts";
+import type { Streams } from "./invocation.ts";
+import { toolVersion } from "./version.ts";
+
+/** Runs one command line and answers its exit code; never throws. */
+export async function main(
+  argv: readonly string[],
+  env: Env,
+  streams: Streams,
+  cwd: () => string = () => process.cwd(),
+): Promise<number> {
+  const version = toolVersion();
+  const [first = ""] = argv;
+  if (first === "--version" || first === "-V") {
+    streams.stdout.write(`${version}\n`);
+    return 0;
+  }
+  let verb = "";
+  try {
+    const { parseCommandLine } = await import("./program.ts");
+    const parsed = parseCommandLine(argv, version, streams);
+    if (parsed === undefined) return 0;
+    verb = parsed.verb.name;
+    const { args, options } = parsed;
+    const { readGlobals } = await import("./globals.ts");
+    const globals = readGlobals(options, env);
+    const invocation = { verb, args, options, globals, streams, env, cwd: cwd() };
+    const { checkAccepted } = await import("./accepted.ts");
+    await checkAccepted(invocation);
+    const module = await parsed.verb.load();
+    return await module.run(invocation);
+  } catch (error) {
+    return await fail(error, argv, env, streams, verb);
+  }
+}
+
+async function fail(
+  error: unknown,
+  argv: readonly string[],
+  env: Env,
+  streams: Streams,
+  verb: string,
+): Promise<number> {
+  const { reportFailure } = await import("./failure.ts");
+  const { wantsJson } = await import("./globals.ts");
+  return await reportFailure(error, {
+    json: wantsJson(argv, env),
+    verb,
+    argv,
+    version: toolVersion(),
+    streams,
+  });
+}
+
+/** A reader that leaves early (`sandkeep list | head`) is no error, and must not cut an apply short. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+}
+
+/** Carries out this process's own command line. Answers its exit code; the caller ends the process with it. */
+export async function start(): Promise<number> {
+  const { stdout, stderr } = process;
+  const argv = process.argv.slice(2);
+  const streams: Streams = {
+    // Opening stdin costs time, and most verbs never read it.
+    get stdin() {
+      return process.stdin;
+    },
+    stdout,
+    stderr,
+  };
+  stdout.on("error", ignoreClosedPipe);
+  stderr.on("error", ignoreClosedPipe);
+  const crash = async (error: unknown): Promise<void> => {
+    process.exit(await fail(error, argv, process.env, streams, ""));
+  };
+  process.on("uncaughtException", (error) => void crash(error));
+  // Nothing left to wait for although the command is not done: without this it would end as if all were well.
+  process.once("beforeExit", () => void crash(new Error("the command ended before its work was done")));
+  return await main(argv, process.env, streams);
+}
