@@ -18,6 +18,7 @@ import { toolsSchema } from "../src/config/schema/tools.ts";
 import { BACKENDS } from "../src/drivers/registry.ts";
 import { bundledSchema, bundleManifestSchema, bundleVerificationSchema } from "../src/model/bundle.ts";
 import { diagnosticSchema } from "../src/model/diagnostic.ts";
+import { doctorSchema } from "../src/model/doctor.ts";
 import { eventSchema } from "../src/model/event.ts";
 import { explainedAgentSchema, explanationSchema, toolVerdictSchema } from "../src/model/explain.ts";
 import { imageCheckSchema, imageListSchema, imageLockSchema, imagePruneSchema } from "../src/model/images.ts";
@@ -79,6 +80,12 @@ const FORMATS: readonly Format[] = [
     schema: importSchema,
     io: "output",
     description: "Answer of `sandkeep import --json`.",
+  },
+  {
+    name: "doctor",
+    schema: doctorSchema,
+    io: "output",
+    description: "Answer of `sandkeep doctor --json` and `runs doctor --json`.",
   },
   {
     name: "event",

@@ -41,7 +41,8 @@ export const GLOBAL_FLAGS: readonly GlobalFlag[] = [
     key: "fleet",
     env: "SANDKEEP_FLEET",
     takes: "text",
-    about: "work from labels alone, without a config (list, inspect, prune, destroy, runs, hold, release)",
+    about:
+      "work from labels alone, without a config (list, inspect, prune, destroy, runs, doctor, hold, release)",
   },
   {
     flags: "--state-dir <dir>",

@@ -11,7 +11,7 @@ export interface SelectiveFlag {
 }
 
 const GOING_BY_A_CONFIG =
-  "init validate explain plan apply watch list inspect recreate prune images salvage destroy run shell runs hold release";
+  "init validate explain plan apply watch list inspect recreate prune images salvage destroy run shell runs doctor hold release";
 
 export const HONOURED: readonly SelectiveFlag[] = [
   {
@@ -25,7 +25,19 @@ export const HONOURED: readonly SelectiveFlag[] = [
     flag: "--fleet",
     key: "fleet",
     env: "SANDKEEP_FLEET",
-    verbs: ["init", "import", "list", "inspect", "prune", "salvage", "destroy", "runs", "hold", "release"],
+    verbs: [
+      "init",
+      "import",
+      "list",
+      "inspect",
+      "prune",
+      "salvage",
+      "destroy",
+      "runs",
+      "doctor",
+      "hold",
+      "release",
+    ],
     // Verbs that go by a config compare it with the config's own fleet.
     twinRefusedBy: [],
   },

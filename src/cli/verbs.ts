@@ -244,12 +244,22 @@ export const VERBS: readonly Verb[] = [
     args: [
       [
         "<action>",
-        "list, status, inspect, tail, open, attach, rerun, triage, bundle, verify-bundle, cancel, cleanup or rebuild-index",
+        "list, status, inspect, tail, open, attach, rerun, triage, bundle, verify-bundle, cancel, cleanup, rebuild-index or doctor",
       ],
       ["[runs...]", "an id, the beginning of one, or a run's folder; verify-bundle: a bundle"],
     ],
     options: RUNS_OPTIONS,
     load: () => import("./commands/runs.ts"),
+  },
+  {
+    name: "doctor",
+    about: "find what is out of order in the state directory, and mend it",
+    args: [],
+    options: [
+      { flags: "--fix", about: "do what is said, and nothing else" },
+      { flags: "--dry-run", about: "with --fix: only say what would be done" },
+    ],
+    load: () => import("./commands/doctor.ts"),
   },
   {
     name: "hold",

@@ -27,7 +27,7 @@ export interface CleanupRequest {
 }
 
 /** What is being removed has this name meanwhile, which no run has. */
-const LEAVING = ".leaving-";
+export const LEAVING = ".leaving-";
 
 type Candidate = { readonly id: string; readonly run: ListedRun | undefined };
 

@@ -95,7 +95,7 @@ export class Reading {
   /** As it is now: a manifest that says `running` is only believed while its process lives. */
   async manifest(folder: string): Promise<RunManifest | undefined> {
     const found = await readJson(manifestPath(folder), runManifestSchema, "report", this.#state.onProblem);
-    if (found === undefined || found.status !== "running" || (await this.#goesOn(found))) return found;
+    if (found === undefined || found.status !== "running" || (await this.goesOn(found))) return found;
     // It may have ended between the two looks.
     const again = await readJson(manifestPath(folder), runManifestSchema, "report", undefined);
     if (again === undefined || again.status !== "running") return again;
@@ -106,7 +106,8 @@ export class Reading {
     return marked;
   }
 
-  async #goesOn(manifest: RunManifest): Promise<boolean> {
+  /** Whether a manifest that says `running` may be believed. */
+  async goesOn(manifest: RunManifest): Promise<boolean> {
     const life = liveness(manifest.process);
     if (life !== "unknown") return life === "alive";
     // Another machine's or container's: only its heartbeat tells. What runs on a host has none.
@@ -122,7 +123,7 @@ export class Reading {
 const OVER = 86_400_000;
 
 /** What can still be known of a run that nobody followed to its end: its output up to then, and when the last came. */
-async function interrupted(folder: string, manifest: RunManifest): Promise<RunManifest> {
+export async function interrupted(folder: string, manifest: RunManifest): Promise<RunManifest> {
   const paths = [
     logPath(folder, "stdout"),
     logPath(folder, "stderr"),

@@ -5,7 +5,7 @@ import type { FleetState } from "./directory.ts";
 import { listNames, readJson, removeFile, writeJson } from "./files.ts";
 
 const SUFFIX = ".json";
-const activitySchema = z.object({ v: z.literal(1), at: z.number() });
+export const activitySchema = z.object({ v: z.literal(1), at: z.number() });
 /** Open files at once while reading; a fleet can have thousands. */
 const BATCH = 64;
 
@@ -13,13 +13,13 @@ function directory(state: FleetState): string {
   return join(state.dir, "activity");
 }
 
-function fileOf(state: FleetState, address: string): string {
+export function activityFile(state: FleetState, address: string): string {
   return join(directory(state), encodeFileName(address) + SUFFIX);
 }
 
 /** A `run` or `shell` used the address at `now`. One file each: they do not wait for one another. */
 export async function recordActivity(state: FleetState, address: string, now: number): Promise<void> {
-  await writeJson(fileOf(state, address), { v: 1, at: now });
+  await writeJson(activityFile(state, address), { v: 1, at: now });
 }
 
 /** Addresses that are no more, each with the last use that was read of it; one that was used since is kept. */
@@ -28,7 +28,7 @@ export async function forgetActivity(
   gone: Readonly<Record<string, number>>,
 ): Promise<void> {
   for (const [address, at] of Object.entries(gone)) {
-    const path = fileOf(state, address);
+    const path = activityFile(state, address);
     const found = await readJson(path, activitySchema, "report", undefined);
     if (found?.at === at) await removeFile(path);
   }

@@ -19,7 +19,7 @@ import { listNames, makeDirectory, readJson, stateError, writeJson } from "./fil
 const MANIFEST = "manifest.json";
 const FILES = "files.tar";
 /** In the making, or on its way out: no bundle. */
-const STAGING = ".staging-";
+export const STAGING = ".staging-";
 const SHORT_ID = 12;
 
 export interface Bundle {

@@ -13,7 +13,7 @@ import { readJson, removeFile, writeJson } from "./files.ts";
 import { withMutex } from "./mutex.ts";
 import { processIdentitySchema } from "./processes.ts";
 
-const claimSchema = z.object({
+export const claimSchema = z.object({
   v: z.literal(1),
   /** Increases with each acquisition. */
   version: z.int().nonnegative(),
@@ -110,6 +110,31 @@ export async function readHolder(path: string, now: number, ttlMs: number): Prom
   const state = liveness(holder);
   const beats = state === "alive" || (state === "unknown" && Math.abs(now - holder.heartbeat_at) < ttlMs);
   return beats ? holder : undefined;
+}
+
+/** Milliseconds after which a holder of another boot or pid namespace is no more: a machine that only slept beats again. */
+const OVER = 86_400_000;
+
+/** A holder that is no more and released nothing; undefined where nobody holds it, or somebody still may. */
+export async function goneHolder(path: string, now: number): Promise<Holder | undefined> {
+  const holder = (await readClaim(path))?.holder ?? undefined;
+  return holder !== undefined && isGone(holder, now) ? holder : undefined;
+}
+
+function isGone(holder: Holder, now: number): boolean {
+  const life = liveness(holder);
+  return life === "dead" || (life === "unknown" && Math.abs(now - holder.heartbeat_at) >= OVER);
+}
+
+/** Releases what a holder that is no more has kept; false when it was no longer so. `keepFile` as the claim's own. */
+export async function releaseGone(path: string, now: number, keepFile: boolean): Promise<boolean> {
+  return withMutex(path, async () => {
+    const file = await readClaim(path);
+    if (file === undefined || file.holder === null || !isGone(file.holder, now)) return false;
+    if (keepFile) await writeJson(path, { ...file, holder: null } satisfies ClaimFile);
+    else await removeFile(path);
+    return true;
+  });
 }
 
 async function readClaim(path: string): Promise<ClaimFile | undefined> {

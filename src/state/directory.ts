@@ -35,7 +35,7 @@ export function fleetState(base: string, fleet: string, onProblem?: ProblemSink)
   return { base, dir, fleet, ...(onProblem === undefined ? {} : { onProblem }) };
 }
 
-const OWNER = /^[0-9a-f]{16}$/;
+export const OWNER = /^[0-9a-f]{16}$/;
 
 /** What `readOwnerId` answers before this state directory has an id. */
 const UNOWNED = "unowned";

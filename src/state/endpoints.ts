@@ -28,7 +28,7 @@ const endpointSchema = z.object({
     })
     .optional(),
 });
-const endpointsSchema = z.object({ v: z.literal(1), endpoints: z.array(endpointSchema) });
+export const endpointsSchema = z.object({ v: z.literal(1), endpoints: z.array(endpointSchema) });
 type StoredEndpoint = z.infer<typeof endpointSchema>;
 
 function file(state: FleetState): string {

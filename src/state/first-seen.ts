@@ -3,7 +3,7 @@ import type { ProblemSink } from "./files.ts";
 import { readJson, writeJson } from "./files.ts";
 import { withMutex } from "./mutex.ts";
 
-const firstSeenSchema = z.object({ v: z.literal(1), since: z.record(z.string(), z.number()) });
+export const firstSeenSchema = z.object({ v: z.literal(1), since: z.record(z.string(), z.number()) });
 
 export async function readFirstSeen(
   path: string,
@@ -34,4 +34,15 @@ function timeOf(times: Readonly<Record<string, number>>, key: string): number | 
 function sameKeys(times: Readonly<Record<string, number>>, keys: readonly string[]): boolean {
   const wanted = new Set(keys);
   return Object.keys(times).length === wanted.size && keys.every((key) => Object.hasOwn(times, key));
+}
+
+/** Forgets one key that was first given at `at`; false when it was no longer so. */
+export async function forgetFirstSeen(path: string, key: string, at: number): Promise<boolean> {
+  return withMutex(path, async () => {
+    const before = await readFirstSeen(path, undefined);
+    if (timeOf(before, key) !== at) return false;
+    const since = Object.fromEntries(Object.entries(before).filter(([each]) => each !== key));
+    await writeJson(path, { v: 1, since });
+    return true;
+  });
 }

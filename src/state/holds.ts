@@ -17,10 +17,10 @@ const holdSchema = z.object({
   by: z.string(),
   since: z.number(),
 });
-const holdsSchema = z.object({ v: z.literal(1), holds: z.array(holdSchema) });
+export const holdsSchema = z.object({ v: z.literal(1), holds: z.array(holdSchema) });
 type StoredHold = z.infer<typeof holdSchema>;
 
-function file(state: FleetState): string {
+export function holdsFile(state: FleetState): string {
   return join(state.dir, "holds.json");
 }
 
@@ -40,14 +40,32 @@ export async function release(state: FleetState, address: string): Promise<boole
   return found;
 }
 
+/** Releases the very hold that was set at `since`; false when there is none such any more. */
+export async function forgetHold(state: FleetState, address: string, since: number): Promise<boolean> {
+  let found = false;
+  await change(state, (holds) => {
+    const rest = holds.filter((each) => each.address !== address || each.since !== since);
+    found = rest.length < holds.length;
+    return rest;
+  });
+  return found;
+}
+
+/** Every hold that stands in a whole file, also those whose time is over. */
+export async function readAllHolds(state: FleetState): Promise<readonly Hold[]> {
+  const text = await readText(holdsFile(state));
+  const stored = text === undefined ? undefined : parseJson(text, holdsSchema);
+  return (stored?.holds ?? []).map(asHold);
+}
+
 /** The holds that count at `now`, by address; the whole fleet is held while the file is damaged. */
 export async function readHolds(state: FleetState, now: number): Promise<readonly Hold[]> {
-  const text = await readText(file(state));
+  const text = await readText(holdsFile(state));
   if (text === undefined) return [];
   const stored = parseJson(text, holdsSchema);
   if (stored === undefined) {
     tellDamage(state);
-    return [asHold(await damageHold(file(state)))];
+    return [asHold(await damageHold(holdsFile(state)))];
   }
   return stored.holds.filter((each) => each.until === undefined || each.until > now).map(asHold);
 }
@@ -66,7 +84,7 @@ function tellDamage(state: FleetState): void {
     message:
       "holds.json is torn or not in a form this version reads; until it is put right everything is held",
     path: "",
-    file: file(state),
+    file: holdsFile(state),
     hint: "See what it held, then `sandkeep release fleet` sets it aside, and `sandkeep hold` holds again what is to be.",
   });
 }
@@ -79,18 +97,18 @@ async function change(
   state: FleetState,
   edit: (holds: readonly StoredHold[]) => readonly StoredHold[],
 ): Promise<void> {
-  await withMutex(file(state), async () => {
+  await withMutex(holdsFile(state), async () => {
     const after = edit(await takeStored(state)).toSorted((a, b) => a.address.localeCompare(b.address));
-    await writeJson(file(state), { v: 1, holds: after });
+    await writeJson(holdsFile(state), { v: 1, holds: after });
   });
 }
 
 /** What is held, as it is about to be written again: a damaged file is kept aside, and what it stands for goes on. */
 async function takeStored(state: FleetState): Promise<readonly StoredHold[]> {
-  const text = await readText(file(state));
+  const text = await readText(holdsFile(state));
   if (text === undefined) return [];
   const stored = parseJson(text, holdsSchema);
   if (stored !== undefined) return stored.holds;
   tellDamage(state);
-  return [await damageHold((await keepCopy(file(state))) ?? file(state))];
+  return [await damageHold((await keepCopy(holdsFile(state))) ?? holdsFile(state))];
 }

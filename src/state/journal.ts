@@ -12,7 +12,7 @@ import { damaged, listNames, makeDirectory, parseJson, readText, removeFile, sta
 const KEPT = 200;
 const SUFFIX = ".jsonl";
 
-const journalEntrySchema = z.object({
+export const journalEntrySchema = z.object({
   v: z.literal(1),
   /** Milliseconds since the epoch. */
   at: z.number(),

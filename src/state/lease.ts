@@ -67,7 +67,7 @@ export async function isLeasedElsewhere(state: FleetState, now: number): Promise
   return holder !== undefined && !(holder.pid === process.pid && shared.has(state.dir));
 }
 
-function leaseFile(state: FleetState): string {
+export function leaseFile(state: FleetState): string {
   return join(state.dir, "lease.json");
 }
 

@@ -6,7 +6,7 @@ import type { FleetState } from "./directory.ts";
 import { readJson, writeJson } from "./files.ts";
 import { processIdentitySchema } from "./processes.ts";
 
-const leftAloneSchema = z.object({
+export const leftAloneSchema = z.object({
   v: z.literal(1),
   watcher: processIdentitySchema,
   /** Milliseconds since the epoch when its watch last said so; earlier versions did not tell. */
@@ -21,7 +21,7 @@ const leftAloneSchema = z.object({
   ),
 });
 
-function file(state: FleetState): string {
+export function leftAloneFile(state: FleetState): string {
   return join(state.dir, "left-alone.json");
 }
 
@@ -35,7 +35,7 @@ export async function recordLeftAlone(
   addresses: readonly LeftAlone[],
   now: number,
 ): Promise<void> {
-  await writeJson(file(state), { v: 1, watcher: ownIdentity(), told_at: now, addresses });
+  await writeJson(leftAloneFile(state), { v: 1, watcher: ownIdentity(), told_at: now, addresses });
 }
 
 /**
@@ -43,7 +43,7 @@ export async function recordLeftAlone(
  * namespace nobody knows whether it runs, so it is believed only while it keeps saying so.
  */
 export async function readLeftAlone(state: FleetState, now: number): Promise<LeftAlone[]> {
-  const found = await readJson(file(state), leftAloneSchema, "report", state.onProblem);
+  const found = await readJson(leftAloneFile(state), leftAloneSchema, "report", state.onProblem);
   if (found === undefined) return [];
   const watcher = liveness(found.watcher);
   if (watcher === "dead") return [];

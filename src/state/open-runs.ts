@@ -17,7 +17,7 @@ const FRESH = 30_000;
 /** Milliseconds after which such a run is over for good: a machine that only slept goes on beating. */
 const OVER = 86_400_000;
 
-const openRunSchema = z.object({
+export const openRunSchema = z.object({
   v: z.literal(1),
   run_id: z.string(),
   address: z.string(),
@@ -81,14 +81,23 @@ export async function readOpenRuns(state: FleetState, now: number): Promise<read
     .toSorted((a, b) => a.started_at - b.started_at || a.run_id.localeCompare(b.run_id));
 }
 
+/** What killed processes left. */
+export async function deadOpenRuns(
+  state: FleetState,
+  now: number,
+  damage: Damage,
+): Promise<readonly FoundRun[]> {
+  return (await readAll(state, now, OVER, damage)).filter((each) => !each.open);
+}
+
 /** Removes what killed processes left; returns the ids of those runs. */
 export async function sweepOpenRuns(state: FleetState, now: number): Promise<readonly string[]> {
-  const dead = (await readAll(state, now, OVER, "quarantine")).filter((each) => !each.open);
+  const dead = await deadOpenRuns(state, now, "quarantine");
   for (const { path } of dead) await removeFile(path);
   return dead.map(({ file }) => file.run_id);
 }
 
-interface Found {
+export interface FoundRun {
   readonly path: string;
   readonly file: OpenRunFile;
   readonly open: boolean;
@@ -99,8 +108,8 @@ async function readAll(
   now: number,
   fresh: number,
   damage: Damage,
-): Promise<readonly Found[]> {
-  const found: Found[] = [];
+): Promise<readonly FoundRun[]> {
+  const found: FoundRun[] = [];
   for (const name of await listNames(directory(state))) {
     if (!name.endsWith(SUFFIX)) continue;
     const path = join(directory(state), name);

@@ -15,7 +15,7 @@ const pulledSchema = z.object({
   /** Milliseconds since the epoch. */
   fetched_at: z.number(),
 });
-const fileSchema = z.object({ v: z.literal(1), images: z.array(pulledSchema) });
+export const pulledImagesSchema = z.object({ v: z.literal(1), images: z.array(pulledSchema) });
 
 /** An image that an engine did not have before sandkeep pulled it: only such may be pruned. */
 export type PulledRecord = Readonly<z.infer<typeof pulledSchema>>;
@@ -26,7 +26,7 @@ function file(state: FleetState): string {
 }
 
 export async function readPulled(state: FleetState): Promise<readonly PulledRecord[]> {
-  return (await readJson(file(state), fileSchema, "report", state.onProblem))?.images ?? [];
+  return (await readJson(file(state), pulledImagesSchema, "report", state.onProblem))?.images ?? [];
 }
 
 export async function recordPulled(
@@ -57,7 +57,8 @@ async function change(
   edit: (before: readonly PulledRecord[]) => readonly PulledRecord[],
 ): Promise<void> {
   await withMutex(file(state), async () => {
-    const before = (await readJson(file(state), fileSchema, "quarantine", state.onProblem))?.images ?? [];
+    const before =
+      (await readJson(file(state), pulledImagesSchema, "quarantine", state.onProblem))?.images ?? [];
     const images = edit(before).toSorted((a, b) => (a.image_id < b.image_id ? -1 : 1));
     await writeJson(file(state), { v: 1, images });
   });

@@ -12,7 +12,7 @@ export interface StateKey {
   readonly key: Uint8Array;
 }
 
-const HEX = /^[0-9a-f]{64}$/;
+export const HEX = /^[0-9a-f]{64}$/;
 
 /** Created at the first use with mode 0600, one winner under races. */
 export async function stateKey(base: string, onProblem?: ProblemSink): Promise<StateKey> {

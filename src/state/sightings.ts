@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { FleetState } from "./directory.ts";
 import { readFirstSeen, recordFirstSeen } from "./first-seen.ts";
 
-function file(state: FleetState): string {
+export function sightingsFile(state: FleetState): string {
   return join(state.dir, "sightings.json");
 }
 
@@ -12,10 +12,10 @@ export async function recordSightings(
   objectIds: readonly string[],
   now: number,
 ): Promise<void> {
-  await recordFirstSeen(file(state), objectIds, now, state.onProblem);
+  await recordFirstSeen(sightingsFile(state), objectIds, now, state.onProblem);
 }
 
 /** Object id → when this state directory first saw it, milliseconds since the epoch. */
 export async function readSightings(state: FleetState): Promise<Record<string, number>> {
-  return readFirstSeen(file(state), state.onProblem);
+  return readFirstSeen(sightingsFile(state), state.onProblem);
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
 import type { ListedRun } from "../../src/model/run.ts";
+import { doctorSchema } from "../../src/model/doctor.ts";
 import { runListSchema } from "../../src/model/run.ts";
 import { findRuns } from "../../src/runs/history.ts";
 import { fleetState } from "../../src/state/directory.ts";
@@ -54,6 +55,10 @@ test("a run that is killed before any of its writes leaves a ledger that works",
   const listed = runListSchema.parse(await project.json("runs", "list", "--limit", "1000")).runs;
   expect(listed).toEqual(await look());
   expect(await project.run(["run", "--", "true"])).toMatchObject({ code: 0 });
+  // Whatever the dead left, doctor mends it once, and there is nothing more to mend; what is young it leaves.
+  expect(doctorSchema.parse(await project.json("doctor", "--fix"))).toMatchObject({ ok: true });
+  const mended = doctorSchema.parse(await project.json("runs", "doctor"));
+  expect(mended).toMatchObject({ ok: true, findings: [], exit_code: 0 });
   const [row] = await project.list();
   expect(row?.busy).toBe(false);
 }, 600_000);

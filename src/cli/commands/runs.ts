@@ -34,6 +34,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   cleanup: { options: CLEANUP, targets: 0, load: () => import("./runs/cleanup.ts") },
   clean: { options: CLEANUP, targets: 0, load: () => import("./runs/cleanup.ts") },
   "rebuild-index": { options: "", targets: 0, load: () => import("./runs/rebuild-index.ts") },
+  doctor: { options: "fix dryRun", targets: 0, load: () => import("./doctor.ts") },
 };
 
 /** Options of every verb; the others belong to single actions. */
