@@ -29,6 +29,7 @@ export interface SandkeepExplain {
         | "not-linux"
         | "pids-limit-unsupported"
         | "rootless-limits-ignored"
+        | "rootless-ulimits-ignored"
         | "rootless-user-mapping"
         | "script-missing"
         | "seccomp-off"

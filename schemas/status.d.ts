@@ -20,6 +20,7 @@ export interface SandkeepStatus {
         | "not-linux"
         | "pids-limit-unsupported"
         | "rootless-limits-ignored"
+        | "rootless-ulimits-ignored"
         | "rootless-user-mapping"
         | "script-missing"
         | "seccomp-off"

@@ -11,6 +11,7 @@ const REASON_CODES = [
   "not-linux",
   "pids-limit-unsupported",
   "rootless-limits-ignored",
+  "rootless-ulimits-ignored",
   "rootless-user-mapping",
   "script-missing",
   "seccomp-off",

@@ -1,10 +1,11 @@
 // The contract suite's way to an engine that speaks the Docker API, whichever it is.
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chown, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { DriverModule } from "../../src/drivers/driver.ts";
+import type { JsonObject } from "../../src/model/json.ts";
 import type { Host } from "../../src/model/settings.ts";
 import type { DockerService } from "../support/services.ts";
 import type { ContractHarness, LiveChange, SpecInput } from "./harness.ts";
@@ -18,14 +19,24 @@ export interface EngineUnderTest {
   /** Its command line with the arguments that name this engine. */
   readonly cli: readonly [string, ...string[]];
   readonly live: readonly LiveChange[];
-  /** Besides those that every engine gets. */
+  /** Whose folders the sources are, where the engine is an ordinary user's. */
+  readonly uid?: number;
+  /** What every spec has besides its image. */
+  readonly plain?: JsonObject;
+  /** Besides those that every engine gets, or in place of one of the same name. */
   readonly variants?: Readonly<Record<string, Partial<SpecInput>>>;
 }
 
 export async function engineHarness(under: EngineUnderTest): Promise<ContractHarness> {
   const { module, service } = under;
   const dir = await mkdtemp(join(tmpdir(), "sandkeep-contract-"));
-  const other = await folderSource(dir);
+  await give(dir, under.uid);
+  const source = async (): ReturnType<ContractHarness["source"]> => {
+    const made = await folderSource(dir);
+    await give(made.path, under.uid);
+    return made;
+  };
+  const other = await source();
   const at = (endpoint: string): Host => ({ name: "private", [module.backend]: endpoint, labels: {} });
   const host = at(service.host);
   const [command, ...first] = under.cli;
@@ -38,7 +49,7 @@ export async function engineHarness(under: EngineUnderTest): Promise<ContractHar
     module,
     host,
     deps: realDeps(join(dir, "state"), { PATH: process.env["PATH"], HOME: dir }),
-    plain: { image: service.images.busybox },
+    plain: { image: service.images.busybox, ...under.plain },
     variants: {
       limits: {
         options: {
@@ -84,7 +95,12 @@ export async function engineHarness(under: EngineUnderTest): Promise<ContractHar
       },
     },
     unreachable: async () => module.openReader(at(`unix://${join(dir, "nobody.sock")}`), realDeps(dir, {})),
-    source: async () => folderSource(dir),
+    source,
     [Symbol.asyncDispose]: async () => rm(dir, { recursive: true, force: true, maxRetries: 5 }),
   };
+}
+
+async function give(folder: string, uid: number | undefined): Promise<void> {
+  if (uid === undefined) return;
+  for (const name of ["", ...(await readdir(folder))]) await chown(join(folder, name), uid, uid);
 }

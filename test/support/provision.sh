@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the real services the tests talk to: a Docker Engine, Podman, an OpenSSH server, bubblewrap, a static busybox
-# for the base images, a registry, and systemd-analyze. Idempotent; returns at once when everything is there.
+# Installs the real services the tests talk to: a Docker Engine, Podman and an ordinary user to run one, an OpenSSH
+# server, bubblewrap, a static busybox for the base images, a registry, and systemd-analyze. Idempotent; returns at once
+# when everything is there.
 set -euo pipefail
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -12,6 +13,10 @@ readonly NEEDS=(
   podman:podman
   runc:runc
   catatonit:catatonit
+  newuidmap:uidmap
+  slirp4netns:slirp4netns
+  useradd:passwd
+  setpriv:util-linux
   /usr/lib/cni/bridge:containernetworking-plugins
   ip:iproute2
   sshd:openssh-server
@@ -41,13 +46,23 @@ missing_packages() {
   has_static_busybox || printf 'busybox-static\n'
 }
 
+# Who runs an engine of their own, with the subordinate ids that takes; owns nothing and cannot log in.
+readonly ORDINARY=sandkeep-test
+has_subordinate_ids() { grep -qs "^$ORDINARY:" /etc/subuid && grep -qs "^$ORDINARY:" /etc/subgid; }
+has_ordinary_user() { id -u "$ORDINARY" >/dev/null 2>&1 && has_subordinate_ids; }
+make_ordinary_user() {
+  id -u "$ORDINARY" >/dev/null 2>&1 ||
+    useradd --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$ORDINARY"
+  has_subordinate_ids || usermod --add-subuids 1500000000-1500065535 --add-subgids 1500000000-1500065535 "$ORDINARY"
+}
+
 mapfile -t packages < <(missing_packages | sort -u)
-if [ "${#packages[@]}" -eq 0 ]; then
+if [ "${#packages[@]}" -eq 0 ] && { has_ordinary_user || [ "$(id -u)" -ne 0 ]; }; then
   exit 0
 fi
 
 # One engine's absence is its own tests' failure, and no reason to run none of the others'.
-only_podman_missing() { ! printf '%s\n' "${packages[@]}" | grep -qvxE 'podman|catatonit|containernetworking-plugins'; }
+only_podman_missing() { ! printf '%s\n' "${packages[@]}" | grep -qvxE 'podman|catatonit|containernetworking-plugins|uidmap|slirp4netns'; }
 
 give_up() {
   say "missing: ${packages[*]}"
@@ -71,14 +86,16 @@ exec 9>/tmp/sandkeep-provision.lock
 if command -v flock >/dev/null; then
   flock -w 900 9 || give_up "another provisioning run holds the lock for more than 15 minutes."
   mapfile -t packages < <(missing_packages | sort -u)
-  [ "${#packages[@]}" -gt 0 ] || exit 0
 fi
 
 export DEBIAN_FRONTEND=noninteractive
 apt_get() { apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@" </dev/null >&2 9>&-; }
 
-say "installing ${packages[*]}"
-install_all() { apt_get install -y -q --no-install-recommends "${packages[@]}"; }
+install_all() {
+  [ "${#packages[@]}" -gt 0 ] || return 0
+  say "installing ${packages[*]}"
+  apt_get install -y -q --no-install-recommends "${packages[@]}"
+}
 if ! install_all; then
   # Package lists are absent or old on fresh images; the list lock itself has no wait option.
   for attempt in 1 2 3 4 5 6; do
@@ -92,4 +109,5 @@ fi
 
 mapfile -t packages < <(missing_packages | sort -u)
 [ "${#packages[@]}" -eq 0 ] || give_up "apt-get install did not bring them, see above."
+has_ordinary_user || make_ordinary_user || say "going on without user $ORDINARY: the tests of a rootless Podman fail."
 say "done"

@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { TestProject } from "vitest/node";
@@ -47,7 +47,7 @@ async function start(): Promise<Instance> {
     if (isCi()) throw new Error(`real services are required in CI: ${reason}`, { cause });
     console.warn(`\nreal services unavailable, their tests are skipped: ${reason}\n`);
     const none = { state: "unavailable", reason } as const;
-    const state = { docker: none, podman: none, ssh: none, required: false };
+    const state = { docker: none, podman: none, rootless: none, ssh: none, required: false };
     return { state, stop: () => Promise.resolve() };
   }
 }
@@ -111,6 +111,10 @@ async function describeServices(dir: string): Promise<ServicesState> {
   return {
     docker: await available(dir, "docker", () => engine(join(dir, "docker.sock"))),
     podman: await available(dir, "podman", () => engine(join(dir, "podman", "podman.sock"))),
+    rootless: await available(dir, "rootless", async () => ({
+      ...engine(join(dir, "rootless", "podman.sock")),
+      uid: (await stat(join(dir, "rootless"))).uid,
+    })),
     ssh: await available(dir, "ssh", async () => ({
       host: "127.0.0.1",
       port: Number(await readFile(join(ssh, "port"), "utf8")),

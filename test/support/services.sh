@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a private Docker Engine, a private Podman and a throw-away sshd for one test run:  services.sh DIR
+# Runs a private Docker Engine, a private Podman, another of an ordinary user and a throw-away sshd for one test run:  services.sh DIR
 # Prints `ready` on stdout once each answers or has said in DIR/SERVICE.unavailable why it never will, then waits for the end of its stdin. However its starter ends (also by
 # SIGKILL) the pipe closes, so the engine, its containers, its bridge and DIR itself always go away with it.
 set -uo pipefail
@@ -9,14 +9,15 @@ unset CONTAINER_HOST XDG_RUNTIME_DIR DOCKER_HOST DOCKER_CONTEXT DOCKER_TLS_VERIF
 readonly DIR="$1"
 readonly SOCKET="$DIR/docker.sock"
 readonly SSH_DIR="$DIR/ssh"
-readonly POD_DIR="$DIR/podman"
+# An ordinary user with subordinate ids, whom provision.sh makes.
+readonly ORDINARY=sandkeep-test
 readonly SSH_TRIES=20
 readonly READY_LIMIT_S=120
 export DOCKER_CONFIG="$DIR/docker-cli"
 
 bridge=""
 dockerd_pid=""
-podman_pid=""
+declare -A podman_pids=() # of `podman` and of `rootless`
 sshd_pid=""
 
 engine() { "$(engine_cli)" -H "unix://$SOCKET" "$@"; }
@@ -24,7 +25,18 @@ engine() { "$(engine_cli)" -H "unix://$SOCKET" "$@"; }
 engine_cli() { if [ -x /usr/bin/docker ]; then echo /usr/bin/docker; else echo docker; fi; }
 
 # Its own storage, state, locks and networks: nothing of the machine's Podman is read or written.
-pod() { CONTAINERS_CONF="$POD_DIR/containers.conf" CONTAINERS_STORAGE_CONF="$POD_DIR/storage.conf" podman "$@"; }
+podman_command() { # podman|rootless; the words are left in COMMAND
+  local own="$DIR/$1"
+  COMMAND=()
+  [ "$1" = podman ] || COMMAND=(setpriv "--reuid=$ORDINARY" "--regid=$ORDINARY" --clear-groups)
+  COMMAND+=(env -C "$own" "HOME=$own/home" "XDG_RUNTIME_DIR=$own/xdg" "CONTAINERS_CONF=$own/containers.conf"
+    "CONTAINERS_STORAGE_CONF=$own/storage.conf" podman)
+}
+pod() { # podman|rootless ARGUMENTS...
+  local COMMAND
+  podman_command "$1"
+  "${COMMAND[@]}" "${@:2}"
+}
 
 fail() {
   printf 'services: %s\n' "$1" >&2
@@ -66,24 +78,30 @@ stop_dockerd() {
   [ -z "$containerd_pid" ] || wait_for_exit "$containerd_pid" 50 || kill -KILL "$containerd_pid" 2>/dev/null
 }
 
-stop_podman() {
-  [ -n "$podman_pid" ] || return 0
-  pod rm -af -t 0 >/dev/null 2>&1
-  kill -TERM "$podman_pid" 2>/dev/null
-  wait_for_exit "$podman_pid" 50 || kill -KILL "$podman_pid" 2>/dev/null
-  # Each command leaves its monitor for five minutes, which would then clean up below a DIR that is gone.
-  local process
+stop_podman() { # podman|rootless
+  local pid="${podman_pids[$1]:-}" own="$DIR/$1" process
+  [ -n "$pid" ] || return 0
+  pod "$1" rm -af -t 0 >/dev/null 2>&1
+  kill -TERM "$pid" 2>/dev/null
+  wait_for_exit "$pid" 50 || kill -KILL "$pid" 2>/dev/null
+  # Each command leaves its monitor for five minutes, which would then clean up below a DIR that is gone; and the first
+  # one of an ordinary user leaves the process that holds their user namespace.
   for process in /proc/[0-9]*; do
-    if tr '\0' ' ' 2>/dev/null <"$process/cmdline" | grep -q "^[^ ]*conmon .*$POD_DIR/"; then
+    if tr '\0' ' ' 2>/dev/null <"$process/cmdline" | grep -q "^[^ ]*conmon .*$own/"; then
       kill -KILL "${process#/proc/}" 2>/dev/null
     fi
   done
+  process="$(cat "$own/tmp/pause.pid" 2>/dev/null)"
+  case "$(cat "/proc/${process:-self}/comm" 2>/dev/null)" in
+    catatonit | podman*) kill -KILL "$process" 2>/dev/null ;;
+  esac
 }
 
 cleanup() {
   trap '' INT TERM HUP
   stop_sshd
-  stop_podman
+  stop_podman rootless
+  stop_podman podman
   stop_dockerd
   awk -v dir="$DIR/" 'index($2, dir) == 1 { print $2 }' /proc/self/mounts | sort -r | xargs -r umount -l 2>/dev/null
   # Networks the tests left: the engine made their bridges inside our own address block.
@@ -129,16 +147,18 @@ most() { # ulimit's flag
   if [ "$limit" = unlimited ] || [ "$limit" -gt 20000 ]; then echo 20000; else echo "$limit"; fi
 }
 
-write_podman_files() {
-  local net="10.${bridge#sktest}.64"
-  mkdir -p "$POD_DIR"/{root,run,tmp,net,ipam}
-  cat >"$POD_DIR/storage.conf" <<CONFIG
+write_podman_files() { # podman|rootless DRIVER BRIDGE SUBNET
+  local own="$DIR/$1"
+  mkdir -p "$own"/{root,run,tmp,net,ipam,home}
+  mkdir -p -m 700 "$own/xdg"
+  cat >"$own/storage.conf" <<CONFIG
 [storage]
-driver = "overlay"
-graphroot = "$POD_DIR/root"
-runroot = "$POD_DIR/run"
+driver = "$2"
+graphroot = "$own/root"
+rootless_storage_path = "$own/root"
+runroot = "$own/run"
 CONFIG
-  cat >"$POD_DIR/containers.conf" <<CONFIG
+  cat >"$own/containers.conf" <<CONFIG
 [containers]
 default_ulimits = ["nofile=$(most -n):$(most -n)", "nproc=$(most -u):$(most -u)"]
 log_driver = "k8s-file"
@@ -147,28 +167,28 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 lock_type = "file"
-tmp_dir = "$POD_DIR/tmp"
+tmp_dir = "$own/tmp"
 [network]
 # Else Podman chooses by what the machine has, and reads another kind of file than the one below.
 network_backend = "cni"
-network_config_dir = "$POD_DIR/net"
+network_config_dir = "$own/net"
 CONFIG
   # The default network under a name of its own, without the firewall rules that would be the whole machine's.
-  cat >"$POD_DIR/net/87-podman.conflist" <<CONFIG
+  cat >"$own/net/87-podman.conflist" <<CONFIG
 {
   "cniVersion": "0.4.0",
   "name": "podman",
   "plugins": [
     {
       "type": "bridge",
-      "bridge": "${bridge}p",
+      "bridge": "$3",
       "isGateway": true,
       "ipMasq": false,
       "ipam": {
         "type": "host-local",
-        "dataDir": "$POD_DIR/ipam",
+        "dataDir": "$own/ipam",
         "routes": [{ "dst": "0.0.0.0/0" }],
-        "ranges": [[{ "subnet": "$net.0/24", "gateway": "$net.1" }]]
+        "ranges": [[{ "subnet": "$4.0/24", "gateway": "$4.1" }]]
       }
     }
   ]
@@ -176,25 +196,39 @@ CONFIG
 CONFIG
 }
 
-start_podman() {
-  write_podman_files
+start_podman() { # podman|rootless
+  local net="10.${bridge#sktest}"
+  case "$1" in
+    podman) write_podman_files podman overlay "${bridge}p" "$net.64" ;;
+    rootless)
+      # The only storage that asks nothing of the machine: no /dev/fuse, and no overlay in a user namespace.
+      write_podman_files rootless vfs "${bridge}r" "$net.65"
+      chmod 711 "$DIR"
+      chown -R "$ORDINARY:" "$DIR/rootless" || {
+        give_up_on rootless "no user $ORDINARY: provision.sh makes it"
+        return 1
+      }
+      ;;
+  esac
   # Not through the function: the process to end must be the service, not a shell around it.
-  env CONTAINERS_CONF="$POD_DIR/containers.conf" CONTAINERS_STORAGE_CONF="$POD_DIR/storage.conf" \
-    podman system service --time=0 "unix://$POD_DIR/podman.sock" </dev/null >"$DIR/podman.log" 2>&1 &
-  podman_pid=$!
+  local COMMAND
+  podman_command "$1"
+  "${COMMAND[@]}" system service --time=0 "unix://$DIR/$1/podman.sock" </dev/null >"$DIR/$1.log" 2>&1 &
+  podman_pids[$1]=$!
 }
 
-wait_for_podman() {
+wait_for_podman() { # podman|rootless
   local tries=$((READY_LIMIT_S * 10))
-  until [ -S "$POD_DIR/podman.sock" ] && podman --url "unix://$POD_DIR/podman.sock" version >/dev/null 2>&1; do
-    if ! kill -0 "$podman_pid" 2>/dev/null; then
-      podman_pid=""
-      give_up_on podman "podman ended at start; its last lines:" "$DIR/podman.log"
+  is_up "$1" || return 1
+  until [ -S "$DIR/$1/podman.sock" ] && podman --url "unix://$DIR/$1/podman.sock" version >/dev/null 2>&1; do
+    if ! kill -0 "${podman_pids[$1]}" 2>/dev/null; then
+      podman_pids[$1]=""
+      give_up_on "$1" "podman ended at start; its last lines:" "$DIR/$1.log"
       return 1
     fi
     tries=$((tries - 1))
     if [ "$tries" -le 0 ]; then
-      give_up_on podman "podman was not ready in $READY_LIMIT_S s; its last lines:" "$DIR/podman.log"
+      give_up_on "$1" "podman was not ready in $READY_LIMIT_S s; its last lines:" "$DIR/$1.log"
       return 1
     fi
     sleep 0.1
@@ -241,10 +275,12 @@ import_image() { # ROOTFS NAME CMD
     engine import --change "CMD $3" "$DIR/image.tar" "$2" >/dev/null 2>"$DIR/import.log" ||
       give_up_on docker "docker cannot import $2:" "$DIR/import.log"
   fi
-  if is_up podman; then
-    pod import --quiet --change "CMD $3" "$DIR/image.tar" "$2" >/dev/null 2>"$DIR/import.log" ||
-      give_up_on podman "podman cannot import $2:" "$DIR/import.log"
-  fi
+  local each
+  for each in podman rootless; do
+    is_up "$each" || continue
+    pod "$each" import --quiet --change "CMD $3" - "$2" <"$DIR/image.tar" >/dev/null 2>"$DIR/import.log" ||
+      give_up_on "$each" "podman cannot import $2:" "$DIR/import.log"
+  done
 }
 
 load_images() {
@@ -324,10 +360,12 @@ start_sshd() {
 }
 
 start_dockerd
-start_podman
+start_podman podman
+start_podman rootless
 start_sshd
 wait_for_dockerd
-wait_for_podman
+wait_for_podman podman
+wait_for_podman rootless
 load_images
 printf 'ready\n'
 cat >/dev/null # until the starter closes the pipe or is gone

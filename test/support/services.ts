@@ -4,6 +4,7 @@ import { beforeEach, describe, inject } from "vitest";
 export interface TestServices {
   readonly docker: DockerService;
   readonly podman: PodmanService;
+  readonly rootless: RootlessService;
   readonly ssh: SshService;
 }
 
@@ -23,6 +24,11 @@ export interface PodmanService {
   readonly host: string;
   /** The same images as the Docker Engine's. */
   readonly images: DockerImages;
+}
+
+/** A Podman of an ordinary user, who is root inside its containers and may not see what only root may. */
+export interface RootlessService extends PodmanService {
+  readonly uid: number;
 }
 
 export interface DockerImages {
@@ -91,6 +97,9 @@ export function describeWith(
     },
     get podman() {
       return ready("podman", found.podman);
+    },
+    get rootless() {
+      return ready("rootless", found.rootless);
     },
     get ssh() {
       return ready("ssh", found.ssh);

@@ -88,6 +88,13 @@ const ROWS: readonly Row[] = [
     kind: "terminal",
     hint: "create the network first (`{engine} network create`), or change {engine}.network",
   },
+  // A rootless Podman's own network is a program's, which opens this device.
+  {
+    test: says(/\/dev\/net\/tun.*(?:permission denied|no such file)/i),
+    code: "DOCKER_ROOTLESS_NETWORK",
+    kind: "terminal",
+    hint: 'let the engine\'s user open /dev/net/tun, or set {engine}.network to "none" or "host"',
+  },
   {
     test: says(/range of cpus|cpus available/i),
     code: "DOCKER_CPUS",

@@ -12,7 +12,6 @@ import { isRemote } from "./endpoint.ts";
 import { asDocker, tmpfsSent } from "./podman-inspect.ts";
 import type { Rule } from "./requirements.ts";
 import { inSection } from "./section.ts";
-import type { Info } from "./wire.ts";
 
 const UNCHANGEABLE = "Podman cannot change it on a container for good: an update ends with the next start";
 
@@ -69,9 +68,6 @@ const rules: readonly Rule[] = [
   },
 ];
 
-const isRootless = (info: Info): boolean =>
-  info.SecurityOptions.some((option) => option.includes("name=rootless"));
-
 const ROOT = /^(?:0|root)(?::|$)/;
 
 function write(body: JsonObject, { spec, info }: WriteContext): JsonObject {
@@ -79,7 +75,7 @@ function write(body: JsonObject, { spec, info }: WriteContext): JsonObject {
   const user = body["User"];
   // Without it the ids of a rootless container are subordinate ones, which own nothing in a folder of this machine.
   const keepsIds =
-    isRootless(info) && spec.workspace.provider === "bind" && typeof user === "string" && !ROOT.test(user);
+    info.Rootless && spec.workspace.provider === "bind" && typeof user === "string" && !ROOT.test(user);
   return {
     ...body,
     HostConfig: {
@@ -106,10 +102,16 @@ export const podman: Dialect = {
   degraded: [
     {
       code: "rootless-user-mapping",
-      test: isRootless,
+      test: ({ Rootless }) => Rootless,
       message:
         "a rootless engine maps users: root in a sandbox is this engine's user outside, and other ids are subordinate ones",
       fix: "leave podman.user unset, so that commands run as the workspace's owner, or use a rootful engine",
+    },
+    {
+      code: "rootless-ulimits-ignored",
+      test: ({ Rootless }) => Rootless,
+      message: "the API of a rootless Podman leaves podman.ulimits out",
+      fix: "set default_ulimits in the engine's containers.conf, or use a rootful engine",
     },
   ],
   makesSources: true,

@@ -12,7 +12,7 @@ const mentions = (info: Info, word: string): boolean =>
 const DEGRADED: readonly DegradedRow[] = [
   {
     code: "rootless-limits-ignored",
-    test: (info) => mentions(info, "name=rootless") && info.CgroupVersion !== "2",
+    test: ({ Rootless, CgroupVersion }) => Rootless && CgroupVersion !== "2",
     message: "a rootless engine on cgroup v1 ignores every resource limit",
     fix: "boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1) or use a rootful engine",
   },

@@ -221,7 +221,7 @@ const supported = z
   .boolean()
   .nullish()
   .transform((value) => value ?? true);
-export const infoSchema = z.object({
+const infoFields = z.object({
   OSType: z
     .string()
     .nullish()
@@ -229,6 +229,11 @@ export const infoSchema = z.object({
   SystemTime: text,
   CgroupVersion: text,
   SecurityOptions: texts,
+  /** Podman's way to say what Docker says in its security options; Podman 4 says it only here. */
+  Rootless: z
+    .boolean()
+    .nullish()
+    .transform((value) => value ?? false),
   MemoryLimit: supported,
   SwapLimit: supported,
   CpuCfsQuota: supported,
@@ -240,6 +245,13 @@ export const infoSchema = z.object({
     .object({ IndexConfigs: z.record(z.string(), z.object({ Secure: supported })).nullish() })
     .nullish()
     .transform((value) => value?.IndexConfigs ?? {}),
+});
+const NO_LIMITS = { MemoryLimit: false, SwapLimit: false, CpuCfsQuota: false, PidsLimit: false };
+
+/** A rootless engine on the older control groups says what the machine could limit, and limits nothing. */
+export const infoSchema = infoFields.transform((info) => {
+  const Rootless = info.Rootless || info.SecurityOptions.some((option) => option.includes("name=rootless"));
+  return { ...info, Rootless, ...(Rootless && info.CgroupVersion !== "2" ? NO_LIMITS : {}) };
 });
 export type Info = z.infer<typeof infoSchema>;
 

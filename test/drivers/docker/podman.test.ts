@@ -5,7 +5,8 @@ import { dockerError } from "../../../src/drivers/docker/errors.ts";
 import { podman } from "../../../src/drivers/docker/podman-dialect.ts";
 import { asDocker, tmpfsSent } from "../../../src/drivers/docker/podman-inspect.ts";
 import { podmanDriver } from "../../../src/drivers/docker/podman.ts";
-import { readValues } from "../../../src/drivers/docker/section.ts";
+import { unsupportedLimits } from "../../../src/drivers/docker/limits.ts";
+import { inSection, readValues } from "../../../src/drivers/docker/section.ts";
 import type { DockerSpec } from "../../../src/drivers/docker/section.ts";
 import { containerSchema, infoSchema } from "../../../src/drivers/docker/wire.ts";
 import type { Container } from "../../../src/drivers/docker/wire.ts";
@@ -178,6 +179,35 @@ describe("what podman is sent", () => {
     podman.write?.(body(user), { spec: at, info: info(...options) })["HostConfig"];
   const plain = { Tmpfs: { "/tmp": "noexec,notmpcopyup" }, Init: true };
 
+  /** What a Podman 4.3.1 of an ordinary user said of itself, cut down to what is read. */
+  const ordinary = {
+    ID: "37cc54a3-36d7-40cd-840c-b0fe157631bd",
+    MemoryLimit: true,
+    SwapLimit: true,
+    CpuCfsQuota: true,
+    PidsLimit: true,
+    SystemTime: "2026-11-21T08:05:05.684281477Z",
+    OSType: "linux",
+    DockerRootDir: "/home/me/.local/share/containers/storage",
+    Name: "vm",
+    SecurityOptions: ["name=seccomp,profile=default"],
+    CgroupVersion: "1",
+    Rootless: true,
+  };
+
+  it("knows a rootless engine though its security options do not say so, and that it limits nothing", () => {
+    const limits = ["podman.memory", "podman.memory_swap", "podman.pids", "podman.cpus"];
+    const told = (answer: object): readonly string[] =>
+      Object.keys(unsupportedLimits(infoSchema.parse(answer))).map((path) => inSection(path, "podman"));
+    expect(told(ordinary).toSorted()).toEqual(limits.toSorted());
+    expect(told({ ...ordinary, CgroupVersion: "2" })).toEqual([]);
+    expect(told({ ...ordinary, Rootless: false })).toEqual([]);
+    const kept = podman.write?.({ User: "1000:1000" }, { spec: bound, info: infoSchema.parse(ordinary) });
+    expect(kept?.["HostConfig"]).toMatchObject({ UsernsMode: "keep-id" });
+    const reasons = podman.degraded.filter(({ test }) => test(infoSchema.parse(ordinary)));
+    expect(reasons.map(({ code }) => code)).toEqual(["rootless-user-mapping", "rootless-ulimits-ignored"]);
+  });
+
   it("keeps the ids of a bound workspace where the engine would map them, and only there", () => {
     const rootless = "name=rootless";
     expect(sent("1000:1000", bound, rootless)).toEqual({ ...plain, UsernsMode: "keep-id" });
@@ -237,6 +267,12 @@ describe("the podman driver", () => {
     expect(dockerError(new Error("network a not found"), "x", "podman").hint).toContain(
       "podman network create",
     );
+    const tun =
+      '/usr/bin/slirp4netns failed: "open(\\"/dev/net/tun\\"): Permission denied\\nchild failed(1)"';
+    expect(dockerError(Object.assign(new Error(tun), { status: 500 }), "x", "podman")).toMatchObject({
+      code: "DOCKER_ROOTLESS_NETWORK",
+      kind: "terminal",
+    });
     const [missing] = podmanDriver.require(settingsOf({ backend: "podman" }), undefined);
     expect(missing).toMatchObject({
       path: "podman.image",
