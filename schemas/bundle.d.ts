@@ -86,6 +86,12 @@ export interface RunManifest {
     digest: string;
     platform: string;
   } | null;
+  plan_id: string | null;
+  ephemeral: {
+    image: string | null;
+    backend: string | null;
+    keep: boolean;
+  } | null;
   argv: string[];
   cwd: string | null;
   env: {
@@ -95,7 +101,7 @@ export interface RunManifest {
   };
   tty: boolean;
   config: {
-    file: string;
+    file: string | null;
     commit: string | null;
     dirty: boolean | null;
   };

@@ -188,6 +188,10 @@ export interface SandkeepConfig {
       source?: string;
     };
     /**
+     * How long the sandbox of a `run --ephemeral` may outlive whoever started it, or stays with --keep. Such as "1h".
+     */
+    ephemeral_ttl?: string;
+    /**
      * How much is kept of each stream of a run; beyond it the oldest goes. Such as "64MiB".
      */
     max_log?: string | number;

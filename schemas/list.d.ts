@@ -44,6 +44,7 @@ export interface SandkeepList {
 export interface ListedRuntime {
   address: string;
   kind: "sandbox" | "browser";
+  role: "primary" | "ephemeral" | "canary" | "sidecar";
   backend: string;
   host: string;
   name: string;
@@ -60,5 +61,6 @@ export interface ListedRuntime {
   idle_s: number | null;
   busy: boolean;
   held: boolean;
+  expires_at: string | null;
   watch: ("stalled" | "back-off" | "paused") | null;
 }

@@ -457,6 +457,11 @@ export interface Change {
     pauses: boolean;
     causes: string[];
   } | null;
+  passing?: {
+    role: "ephemeral";
+    expires_at: number;
+    keep: boolean;
+  };
 }
 export interface Reason {
   path: string;

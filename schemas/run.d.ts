@@ -22,6 +22,12 @@ export interface SandkeepRun {
     digest: string;
     platform: string;
   } | null;
+  plan_id: string | null;
+  ephemeral: {
+    image: string | null;
+    backend: string | null;
+    keep: boolean;
+  } | null;
   argv: string[];
   cwd: string | null;
   env: {
@@ -31,7 +37,7 @@ export interface SandkeepRun {
   };
   tty: boolean;
   config: {
-    file: string;
+    file: string | null;
     commit: string | null;
     dirty: boolean | null;
   };

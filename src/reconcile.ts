@@ -92,7 +92,8 @@ export async function applySavedPlan(
 }
 
 function surveyRequest(request: PlanRequest, config?: LoadedFleet): SurveyRequest {
-  const { intent, file, fleet, at } = request;
+  const { intent, file, fleet, at, ephemeral } = request;
   const wanted = intent.mode === "apply" ? (intent.wake ?? []) : [];
-  return { file, fleet, at, config, wanted, addresses: intent.targets, thorough: intent.mode === "destroy" };
+  const thorough = intent.mode === "destroy";
+  return { file, fleet, at, config, wanted, ephemeral, addresses: intent.targets, thorough };
 }

@@ -29,7 +29,7 @@ export function createdLabels(input: {
     ...(plan.source.fleet_id === null ? {} : { fleet_id: plan.source.fleet_id }),
     address: change.address,
     kind: change.kind,
-    role: "primary",
+    role: change.passing?.role ?? "primary",
     name: change.name,
     ...(change.agent === null ? {} : { agent: change.agent }),
     ...(change.session === null ? {} : { session: change.session }),
@@ -42,6 +42,9 @@ export function createdLabels(input: {
     owner: input.owner,
     created_at: now,
     candidate_until: now + CANDIDATE_MS,
+    ...(change.passing === undefined ? {} : { expires_at: change.passing.expires_at }),
+    ...(change.passing?.keep === true ? { keep: true as const } : {}),
+    plan_id: plan.plan_id,
   };
 }
 

@@ -1,8 +1,9 @@
 import type { Invocation } from "./invocation.ts";
 import { NAME_PATTERN } from "../model/names.ts";
+import type { RunRequest } from "../runs/command.ts";
 import { configFile } from "./engine.ts";
 import { usageError } from "./exit-codes.ts";
-import { durationOption, listOption, textOption } from "./options.ts";
+import { durationOption, listOption, switchOption, textOption } from "./options.ts";
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
@@ -43,6 +44,37 @@ function source(invocation: Invocation): { readonly source?: string } {
   );
 }
 
+/** Whether the command gets a sandbox of its own, or one that was kept. */
+function oneOff(invocation: Invocation): Pick<RunRequest, "ephemeral" | "inside"> {
+  const [image, backend, inside] = ["image", "backend", "in"].map((key) => textOption(invocation, key));
+  const ttl = durationOption(invocation, "ttl");
+  const ephemeral = switchOption(invocation, "ephemeral");
+  const keep = switchOption(invocation, "keep");
+  const given = { image, backend, ttl };
+  const [strange] = Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [key]));
+  if (!ephemeral && strange !== undefined)
+    throw usageError(`--${strange} is for --ephemeral`, "A declared sandbox is as the config says.");
+  if (inside !== undefined) {
+    if (ephemeral) throw usageError("--in and --ephemeral were both given", "Give one of them.");
+    if (["agent", "session"].some((key) => textOption(invocation, key) !== undefined))
+      throw usageError("--in says already where it runs", "Leave out --agent and --session.");
+    return { inside };
+  }
+  if (!ephemeral) return {};
+  if (textOption(invocation, "session") !== undefined)
+    throw usageError("--session chooses a declared sandbox", "Leave it out, or --ephemeral.");
+  if (ttl === "off")
+    throw usageError("--ttl is off", "Give a time such as 2h: what is ephemeral goes in the end.");
+  return {
+    ephemeral: {
+      keep,
+      ...(image === undefined ? {} : { image }),
+      ...(backend === undefined ? {} : { backend }),
+      ...(ttl === undefined ? {} : { ttlMs: ttl }),
+    },
+  };
+}
+
 /** What `run` and `shell` ask of the engine. */
 export function commandRequest(invocation: Invocation, argv: readonly string[]) {
   const agent = textOption(invocation, "agent");
@@ -55,6 +87,7 @@ export function commandRequest(invocation: Invocation, argv: readonly string[]) 
     ...(timeoutMs === undefined || timeoutMs === "off" ? {} : { timeoutMs }),
     ...envMode(invocation),
     ...source(invocation),
+    ...oneOff(invocation),
     argv: [...argv],
     env: commandEnv(listOption(invocation, "env"), invocation.env),
   };

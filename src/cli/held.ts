@@ -4,6 +4,7 @@ import { loadConfig } from "../config/index.ts";
 import { desire } from "../desire/desire.ts";
 import { BACKENDS, builtInDrivers } from "../drivers/registry.ts";
 import { isAddress } from "../model/names.ts";
+import { ephemeralFleetName } from "../policy/ephemeral.ts";
 import { loadFleet } from "../policy/fleet.ts";
 import type { FleetState } from "../state/directory.ts";
 import { fleetState, stateDirectory } from "../state/directory.ts";
@@ -45,6 +46,13 @@ export async function undeclaredHold(
 export type FoundState =
   | { readonly status: "found"; readonly state: FleetState }
   | { readonly status: "invalid"; readonly diagnostics: readonly Diagnostic[] };
+
+/** The state that a run of its own writes to: without a config that of the fleet it then has. */
+export async function findRunState({ globals, cwd, env }: Invocation): Promise<FoundState> {
+  const stateDir = stateDirectory(env, globals.stateDir);
+  const found = await ephemeralFleetName({ file: globals.file, cwd, env, drivers: builtInDrivers, stateDir });
+  return found.status === "invalid" ? found : { status: "found", state: fleetState(stateDir, found.fleet) };
+}
 
 /** The state of the fleet that `--fleet` or else the config names; no engine is looked at. */
 export async function findState({ globals, cwd, env }: Invocation): Promise<FoundState> {

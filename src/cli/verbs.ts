@@ -37,6 +37,12 @@ const RUN_OPTIONS: readonly VerbOption[] = [
     about: "set a variable, or pass the one of this shell; may be repeated",
     repeated: true,
   },
+  { flags: "--ephemeral", about: "in a sandbox of its own, which goes with it" },
+  { flags: "--image <image>", about: "ephemeral: made from this image" },
+  { flags: "--backend <name>", about: "ephemeral: on this backend" },
+  { flags: "--keep", about: "ephemeral: it stays until its time is up" },
+  { flags: "--ttl <duration>", about: "ephemeral: its time (default runs.ephemeral_ttl, 1h)" },
+  { flags: "--in <address>", about: "in an ephemeral sandbox that was kept" },
 ];
 
 export const VERBS: readonly Verb[] = [

@@ -5,6 +5,7 @@
 import type { DriverModule, PathFacts } from "../drivers/driver.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
 import { SandkeepError } from "../errors.ts";
+import type { EphemeralWish, PassingRole } from "../model/ephemeral.ts";
 import type { NetworkKey } from "../model/network.ts";
 import { ownNetworkKey } from "../model/network.ts";
 import type { Address, RuntimeKind } from "../model/names.ts";
@@ -38,6 +39,8 @@ export interface DesiredRuntime {
   readonly image?: { readonly ref: string; readonly policy: string };
   /** The network of the fleet's own that it is on. */
   readonly network?: NetworkKey;
+  /** Of one that no declaration yields: made for a single run, and gone after it. */
+  readonly passing?: PassingRole;
   provenance(path: string): Provenance;
 }
 
@@ -49,6 +52,8 @@ export interface DesireInput {
   readonly paths: PathFacts;
   /** Addresses that exist, are dormant, or are about to be used: on-demand sessions are found through them. */
   readonly known: Iterable<string>;
+  /** A one-off runtime that is wanted beside what is declared. */
+  readonly ephemeral?: EphemeralWish | undefined;
 }
 
 interface Shape {
@@ -65,23 +70,11 @@ export function desire(input: DesireInput): DesiredRuntime[] {
   const add = (agent: ResolvedAgent, session: string, declared: boolean): void => {
     const placement = placeSession(agent.settings, agent.name, session);
     if (!placement.sandboxed || wanted.has(placement.address)) return;
-    const shape = shapeOf(agent.settings);
-    const { settings } = agent;
-    wanted.set(placement.address, {
-      address: placement.address,
-      kind: "sandbox",
-      backend: settings.backend,
-      host: settings.host ?? THIS_HOST,
-      name: runtimeName(input.fleet.name_prefix, input.fleet.fleet, placement.address),
-      agent: agent.name,
-      ...(settings.scope === "session" ? { session } : {}),
-      spec: shape.spec,
-      spec_hash: shape.hash,
-      settings,
-      provision: declared ? settings.provision : "on-use",
-      ...(shape.image === undefined ? {} : { image: shape.image }),
-      ...networkOf(placement.address, shape),
-      provenance: (path) => agent.provenance(path),
+    const { address } = placement;
+    wanted.set(address, {
+      ...runtimeOf(input.fleet, address, agent, shapeOf(agent.settings)),
+      ...(agent.settings.scope === "session" ? { session } : {}),
+      provision: declared ? agent.settings.provision : "on-use",
     });
   };
   for (const agent of [...agents.values()].toSorted((a, b) => compareText(a.name, b.name))) {
@@ -93,7 +86,40 @@ export function desire(input: DesireInput): DesiredRuntime[] {
       if (placement.sandboxed && placement.address === address) add(agent, session, false);
     }
   }
+  const { ephemeral } = input;
+  const agent = ephemeral === undefined ? undefined : agents.get(ephemeral.agent);
+  if (ephemeral !== undefined && agent !== undefined) {
+    const { address, expires_at, keep } = ephemeral;
+    wanted.set(address, {
+      ...runtimeOf(input.fleet, address, agent, shapeOf(agent.settings)),
+      provision: "on-use",
+      passing: { role: "ephemeral", expires_at, keep },
+    });
+  }
   return [...wanted.values()].toSorted((a, b) => compareText(a.address, b.address));
+}
+
+function runtimeOf(
+  { name_prefix, fleet }: ResolvedFleet,
+  address: Address,
+  agent: ResolvedAgent,
+  shape: Shape,
+): Omit<DesiredRuntime, "session" | "provision" | "passing"> {
+  const { settings } = agent;
+  return {
+    address,
+    kind: "sandbox",
+    backend: settings.backend,
+    host: settings.host ?? THIS_HOST,
+    name: runtimeName(name_prefix, fleet, address),
+    agent: agent.name,
+    spec: shape.spec,
+    spec_hash: shape.hash,
+    settings,
+    ...(shape.image === undefined ? {} : { image: shape.image }),
+    ...networkOf(address, shape),
+    provenance: (path) => agent.provenance(path),
+  };
 }
 
 function compareText(a: string, b: string): number {
@@ -109,7 +135,7 @@ function candidates(
   agents: ReadonlyMap<string, ResolvedAgent>,
 ): { agent: ResolvedAgent; session: string }[] {
   const parts = parseAddress(address);
-  if (parts === undefined || parts.kind !== "sandbox") return [];
+  if (parts === undefined || parts.kind !== "sandbox" || parts.scope === "ephemeral") return [];
   if (parts.scope === "shared") return [...agents.values()].map((agent) => ({ agent, session: ANY_SESSION }));
   const agent = agents.get(parts.agent);
   if (agent === undefined) return [];

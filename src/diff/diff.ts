@@ -195,6 +195,7 @@ function contextOf(input: DiffInput): RuleContext {
   return {
     intent,
     now: input.now,
+    owner: facts.owner,
     configless: input.configless,
     skip: input.skip,
     selected: (address) => targets === undefined || targets.has(address),

@@ -12,6 +12,8 @@ import type { Difference, Rest, Verdict } from "./verdict.ts";
 export interface RuleContext {
   readonly intent: Intent;
   readonly now: number;
+  /** Id of this state directory. */
+  readonly owner: string;
   /** True when there is no config to say what is declared: then nothing is an orphan. */
   readonly configless: boolean;
   /** Addresses that watch leaves alone in this cycle. */

@@ -1,3 +1,5 @@
+import type { EphemeralWish } from "./ephemeral.ts";
+
 /** What a person or a loop asks of the reconciler. Addresses are exact; the CLI turns selectors into them. */
 export type Intent =
   | {
@@ -41,4 +43,6 @@ export interface PlanRequest {
   /** A person's word that nothing is to be kept of what goes. */
   readonly no_salvage?: boolean;
   readonly detailed_exitcode?: boolean;
+  /** A one-off runtime that is wanted beside what is declared. */
+  readonly ephemeral?: EphemeralWish;
 }

@@ -36,6 +36,10 @@ export interface RuntimeLabels {
   readonly candidate_until: number;
   /** For roles other than primary. */
   readonly expires_at?: number;
+  /** An ephemeral one stays until it expires; otherwise it goes with the end of the run it was made for. */
+  readonly keep?: true;
+  /** Of the apply that created it. */
+  readonly plan_id?: string;
 }
 
 const KEY = {
@@ -57,6 +61,8 @@ const KEY = {
   createdAt: "sandkeep.created-at",
   candidateUntil: "sandkeep.candidate-until",
   expiresAt: "sandkeep.expires-at",
+  keep: "sandkeep.keep",
+  planId: "sandkeep.plan-id",
 } as const;
 
 /** The key that names the fleet, for engines that can filter a list by label. */
@@ -87,6 +93,8 @@ export function encodeLabels(labels: RuntimeLabels): Record<string, string> {
   if (labels.salvage !== undefined) text[KEY.salvage] = JSON.stringify(labels.salvage);
   if (labels.image !== undefined) text[KEY.image] = JSON.stringify(labels.image);
   if (labels.expires_at !== undefined) text[KEY.expiresAt] = String(labels.expires_at);
+  if (labels.keep === true) text[KEY.keep] = "true";
+  if (labels.plan_id !== undefined) text[KEY.planId] = labels.plan_id;
   return text;
 }
 
@@ -132,6 +140,8 @@ export function decodeLabels(text: Readonly<Record<string, string>>): RuntimeLab
     created_at: count(text[KEY.createdAt]),
     candidate_until: count(text[KEY.candidateUntil]),
     ...(expires === undefined ? {} : { expires_at: expires }),
+    ...(text[KEY.keep] === "true" ? { keep: true as const } : {}),
+    ...(text[KEY.planId] === undefined ? {} : { plan_id: text[KEY.planId] }),
   };
 }
 

@@ -3,6 +3,8 @@ import * as z from "zod";
 export const listedRuntimeSchema = z.strictObject({
   address: z.string(),
   kind: z.enum(["sandbox", "browser"]),
+  /** All but primary ones are declared nowhere, and pass. */
+  role: z.enum(["primary", "ephemeral", "canary", "sidecar"]),
   backend: z.string(),
   host: z.string(),
   name: z.string(),
@@ -21,6 +23,8 @@ export const listedRuntimeSchema = z.strictObject({
   idle_s: z.number().nullable(),
   busy: z.boolean(),
   held: z.boolean(),
+  /** When one that passes may be removed; null for primary ones. */
+  expires_at: z.string().nullable(),
   /** How a running watch leaves it alone: started too often, failed lately, or waiting for another's success. */
   watch: z.enum(["stalled", "back-off", "paused"]).nullable(),
 });

@@ -7,8 +7,12 @@ export const MAIN_SESSION = "main";
 /** `agent:<agent>:<session>`. Names hold no colon, so the parts can always be told apart. */
 export type SessionKey = `agent:${string}:${string}`;
 
-/** A runtime's stable logical name: `shared`, `agent/work`, `session/agent:work:pr-12`, `browser/agent/work`. */
-export type Address = "shared" | `agent/${string}` | `session/${SessionKey}` | `browser/${string}`;
+/**
+ * A runtime's stable logical name: `shared`, `agent/work`, `session/agent:work:pr-12`, `browser/agent/work`, and
+ * `ephemeral/<run id>` of one that was made for a single run.
+ */
+export type Address =
+  "shared" | `agent/${string}` | `session/${SessionKey}` | `browser/${string}` | `ephemeral/${string}`;
 
 export type RuntimeKind = "sandbox" | "browser";
 
@@ -35,7 +39,7 @@ export function parseSessionKey(text: string): { agent: string; session: string 
   return NAME_PATTERN.test(agent) && NAME_PATTERN.test(session) ? { agent, session } : undefined;
 }
 
-/** What an address stands for, or undefined when the text is not an address. */
+/** What an address stands for. */
 export type AddressParts =
   | { readonly scope: "shared"; readonly kind: RuntimeKind }
   | { readonly scope: "agent"; readonly kind: RuntimeKind; readonly agent: string }
@@ -44,9 +48,19 @@ export type AddressParts =
       readonly kind: RuntimeKind;
       readonly agent: string;
       readonly session: string;
-    };
+    }
+  | { readonly scope: "ephemeral"; readonly kind: "sandbox"; readonly run_id: string };
 
+export function ephemeralAddress(runId: string): Address {
+  return `ephemeral/${runId}`;
+}
+
+/** Undefined when the text is not an address. */
 export function parseAddress(text: string): AddressParts | undefined {
+  if (text.startsWith("ephemeral/")) {
+    const run_id = text.slice("ephemeral/".length);
+    return NAME_PATTERN.test(run_id) ? { scope: "ephemeral", kind: "sandbox", run_id } : undefined;
+  }
   const browser = text.startsWith("browser/");
   const kind = browser ? "browser" : "sandbox";
   const rest = browser ? text.slice("browser/".length) : text;
@@ -58,6 +72,12 @@ export function parseAddress(text: string): AddressParts | undefined {
   if (!rest.startsWith("session/")) return undefined;
   const key = parseSessionKey(rest.slice("session/".length));
   return key === undefined ? undefined : { scope: "session", kind, ...key };
+}
+
+/** The agent that an address belongs to; undefined for what serves several, or nobody's. */
+export function agentOfAddress(text: string): string | undefined {
+  const parts = parseAddress(text);
+  return parts !== undefined && "agent" in parts ? parts.agent : undefined;
 }
 
 export function isAddress(text: string): text is Address {

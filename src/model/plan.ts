@@ -100,6 +100,10 @@ export const changeSchema = z.strictObject({
   secrets: z.record(z.string(), z.string()),
   /** When a replacement is begun; null for every other change, since only replacements stop what works. */
   rollout: rolloutPlaceSchema.nullable(),
+  /** Present for the creation of a runtime that no declaration yields. */
+  passing: z
+    .strictObject({ role: z.literal("ephemeral"), expires_at: z.int().positive(), keep: z.boolean() })
+    .optional(),
 });
 export type Change = z.infer<typeof changeSchema>;
 

@@ -62,6 +62,13 @@ export const runManifestSchema = z.strictObject({
   image: z
     .strictObject({ ref: z.string(), kind: z.string(), digest: z.string(), platform: z.string() })
     .nullable(),
+  /** Of the apply that made the runtime; null where nobody knows, and on the host. */
+  plan_id: z.string().nullable().default(null),
+  /** What was said of the sandbox that was made for it; null where it used one that was there. */
+  ephemeral: z
+    .strictObject({ image: z.string().nullable(), backend: z.string().nullable(), keep: z.boolean() })
+    .nullable()
+    .default(null),
   argv: z.array(z.string()),
   /** Null where it is the workspace of the runtime. */
   cwd: z.string().nullable(),
@@ -75,7 +82,8 @@ export const runManifestSchema = z.strictObject({
   tty: z.boolean(),
   /** Where the settings came from, and whether that is what its repository's commit holds; null without a repository. */
   config: z.strictObject({
-    file: z.string(),
+    /** Null where the built-in defaults hold alone. */
+    file: z.string().nullable(),
     commit: z.string().nullable(),
     dirty: z.boolean().nullable(),
   }),

@@ -136,6 +136,8 @@ export interface Host {
 export interface RunsSettings {
   /** Most bytes kept of each stream of a run. */
   readonly max_log: number;
+  /** Milliseconds for which an ephemeral sandbox may outlive whoever started it. */
+  readonly ephemeral_ttl: number;
   readonly cleanup: {
     /** Whether watch cleans up by itself. */
     readonly automatic: boolean;

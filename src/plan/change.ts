@@ -71,6 +71,7 @@ export function buildChange(input: ChangeInput): Change {
     salvage: input.spec_key === null ? null : ownSalvage(desired),
     secrets: { ...input.secrets },
     rollout: input.rollout,
+    ...(input.spec_key === null || desired?.passing === undefined ? {} : { passing: desired.passing }),
   };
 }
 

@@ -11,7 +11,7 @@ import type { ExplainedAgent, Explanation, FixIt } from "../model/explain.ts";
 import type { Provenance, ResolvedAgent } from "../model/settings.ts";
 import { formatKeyPath } from "../model/source.ts";
 import { rolloutWords } from "../model/rollout.ts";
-import { parseAddress, parseSessionKey, sessionKey } from "../model/names.ts";
+import { agentOfAddress, parseSessionKey, sessionKey } from "../model/names.ts";
 import { engineKey } from "../observe/engines.ts";
 import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
 import { listWords } from "../util/suggestion.ts";
@@ -80,10 +80,7 @@ function selectAgents(seen: Survey, config: LoadedFleet, request: ExplainRequest
 
 function wantedAgent(seen: Survey, request: ExplainRequest): string | undefined {
   if (request.agent !== undefined) return request.agent;
-  if (request.address !== undefined) {
-    const parts = parseAddress(request.address);
-    return parts === undefined || parts.scope === "shared" ? undefined : parts.agent;
-  }
+  if (request.address !== undefined) return agentOfAddress(request.address);
   if (request.session === undefined) return undefined;
   const key = parseSessionKey(request.session);
   if (key !== undefined) return key.agent;

@@ -134,6 +134,7 @@ export function listRow(
   return {
     address: situation.address,
     kind: desired?.kind ?? current?.labels.kind ?? "sandbox",
+    role: current?.labels.role ?? "primary",
     backend: situation.backend,
     host: situation.host,
     name: current?.name ?? situation.name,
@@ -155,6 +156,7 @@ export function listRow(
     idle_s: seconds(usage?.idle_ms),
     busy: (usage?.busy ?? 0) > 0,
     held: situation.hold !== undefined,
+    expires_at: time(current?.labels.expires_at),
     watch: leftAlone.find((each) => each.address === situation.address)?.state ?? null,
   };
 }

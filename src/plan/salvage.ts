@@ -13,6 +13,8 @@ export function salvageOf(
 ): SalvageSettings | undefined {
   const [first] = doomedBy(decision);
   if (first === undefined || input.request.no_salvage === true) return undefined;
+  // What is to be kept of a run of its own is said with that run.
+  if (first.object.labels.role === "ephemeral") return undefined;
   const { desired } = decision.situation;
   const made = first.object.labels.salvage;
   const settings = desired?.settings.salvage ?? (made === undefined ? input.salvage : made);

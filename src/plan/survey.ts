@@ -10,6 +10,7 @@ import { desireNetworks } from "../desire/networks.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
 import type { DriverDeps, DriverModule, DriverRegistry } from "../drivers/driver.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
+import type { EphemeralWish } from "../model/ephemeral.ts";
 import type { EventSink } from "../model/event.ts";
 import type { Facts } from "../model/facts.ts";
 import type { Observation } from "../model/observed.ts";
@@ -56,6 +57,8 @@ export interface SurveyRequest {
   readonly config?: LoadedFleet | undefined;
   /** Addresses that no declared session yields but that are about to be used. */
   readonly wanted: readonly string[];
+  /** A one-off runtime that is wanted beside what is declared. */
+  readonly ephemeral?: EphemeralWish | undefined;
   /** When given, only these addresses are looked at. */
   readonly addresses?: readonly string[] | undefined;
   readonly at?: number | undefined;
@@ -159,7 +162,7 @@ async function look(
   config: LoadedFleet | undefined,
   request: SurveyRequest,
 ): Promise<Seen> {
-  const declared = desireAll(config, request.wanted);
+  const declared = desireAll(config, request.wanted, request);
   const names: Record<string, string[]> = {};
   for (const each of declared) (names[engineKey(each)] ??= []).push(each.name);
   const networks: Record<string, string[]> = {};
@@ -177,7 +180,7 @@ async function look(
   const known = knownAddresses(observations);
   const listed = new Set<string>(declared.map((each) => each.address));
   const extra = known.some((address) => !listed.has(address));
-  const desired = extra ? desireAll(config, [...request.wanted, ...known]) : declared;
+  const desired = extra ? desireAll(config, [...request.wanted, ...known], request) : declared;
   const selected = desired.filter((each) => request.addresses?.includes(each.address) ?? true);
   const wants = [
     ...selected.flatMap((each) =>
@@ -190,10 +193,14 @@ async function look(
   return { scope, desired, observations, images, reads: open.length + images.size };
 }
 
-function desireAll(config: LoadedFleet | undefined, known: readonly string[]): DesiredRuntime[] {
+function desireAll(
+  config: LoadedFleet | undefined,
+  known: readonly string[],
+  { ephemeral }: SurveyRequest,
+): DesiredRuntime[] {
   if (config === undefined) return [];
   const { fleet, modules, paths } = config;
-  return desire({ fleet, modules, paths, known });
+  return desire({ fleet, modules, paths, known, ephemeral });
 }
 
 function knownAddresses(observations: readonly Observation[]): string[] {

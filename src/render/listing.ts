@@ -34,7 +34,13 @@ const COLUMNS: readonly Column[] = [
     title: "STATUS",
     leaves: 0,
     text: (runtime) =>
-      [runtime.status, runtime.busy ? "busy" : "", runtime.held ? "held" : "", runtime.watch ?? ""]
+      [
+        runtime.status,
+        runtime.role === "primary" ? "" : runtime.role,
+        runtime.busy ? "busy" : "",
+        runtime.held ? "held" : "",
+        runtime.watch ?? "",
+      ]
         .filter(Boolean)
         .join(", "),
     tone: (runtime) => STATUS_TONES[runtime.status],

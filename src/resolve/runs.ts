@@ -7,6 +7,7 @@ export function resolveRuns(written: Config["runs"]): RunsSettings {
   const cleanup = written?.cleanup;
   const older = cleanup?.older_than ?? RUNS.cleanup.older_than;
   return {
+    ephemeral_ttl: written?.ephemeral_ttl ?? RUNS.ephemeral_ttl,
     max_log: written?.max_log ?? RUNS.max_log,
     cleanup: {
       automatic: cleanup !== undefined,

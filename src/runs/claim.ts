@@ -39,12 +39,16 @@ export function targetOf({ config, whom }: Pick<Claiming, "config" | "whom">, ad
   return { address, backend, host, name: runtimeName(name_prefix, fleet, address) };
 }
 
-/** Looks and registers under the address lock, so that nobody removes the runtime between the two. */
+/**
+ * Looks and registers under the address lock, so that nobody removes the runtime between the two. What is not ready is made
+ * so, unless it is there for good or not at all.
+ */
 export async function claim(
   claiming: Claiming,
   state: FleetState,
   driver: Driver,
   target: Target,
+  makes = true,
 ): Promise<Claimed> {
   const { engine, config, whom, run_id } = claiming;
   const { address } = target;
@@ -63,6 +67,12 @@ export async function claim(
         return { runtime, handle };
       }
     }
+    if (!makes) {
+      throw new SandkeepError(`${address} is not running`, {
+        code: "NOT_READY",
+        hint: `make a new one: what was kept is never made again`,
+      });
+    }
     if (attempt > ATTEMPTS) {
       throw new SandkeepError(`${address} is taken away as often as it is made ready`, {
         code: "NOT_READY",
@@ -75,7 +85,7 @@ export async function claim(
 
 /** How a target's place stands in a manifest. */
 export function placeOf({ address, backend, host }: Target, { object_id, labels }: ObservedRuntime) {
-  const { spec_hash, image } = labels;
+  const { spec_hash, image, plan_id = null } = labels;
   return {
     sandboxed: true,
     address,
@@ -84,5 +94,6 @@ export function placeOf({ address, backend, host }: Target, { object_id, labels 
     object_id,
     spec_hash,
     image: image ?? null,
+    plan_id,
   };
 }

@@ -17,6 +17,19 @@ export interface RunRequest {
   readonly source?: string;
   /** Given by who waits for this very run to appear; else a new one. */
   readonly runId?: string;
+  /** It gets a sandbox of its own, which goes with it. */
+  readonly ephemeral?: EphemeralRequest;
+  /** Address of a sandbox that an earlier run of its own kept. */
+  readonly inside?: string;
+}
+
+export interface EphemeralRequest {
+  readonly image?: string;
+  readonly backend?: string;
+  /** It stays until its time is up. */
+  readonly keep: boolean;
+  /** Milliseconds; otherwise `runs.ephemeral_ttl`. */
+  readonly ttlMs?: number;
 }
 
 export interface RunIo {

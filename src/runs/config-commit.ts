@@ -23,6 +23,7 @@ export async function configCommit(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<ConfigCommit> {
   const paths = files.map((each) => each.path);
+  if (paths.length === 0) return UNKNOWN;
   const names = await objectNames(
     root,
     paths.map((path) => `HEAD:./${path}`),

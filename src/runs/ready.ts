@@ -1,6 +1,7 @@
 import type { Driver } from "../drivers/driver.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
 import { SandkeepError } from "../errors.ts";
+import type { EphemeralWish } from "../model/ephemeral.ts";
 import type { ApplyResult } from "../model/outcome.ts";
 import type { ObservedRuntime } from "../model/observed.ts";
 import type { Blocked, Plan } from "../model/plan.ts";
@@ -48,16 +49,31 @@ export async function findReady(
   return observation.runtimes.find((each) => each.name === target.name && each.state === "running");
 }
 
+export interface Making {
+  /** One that no declaration yields. */
+  readonly ephemeral?: EphemeralWish;
+  /** Milliseconds to wait for another sandkeep that works on the fleet. */
+  readonly leaseMs?: number;
+}
+
 /** Creates, starts or wakes one runtime through the same flow as every apply. */
-export async function makeReady(engine: Engine, config: LoadedFleet, target: Target): Promise<void> {
+export async function makeReady(
+  engine: Engine,
+  config: LoadedFleet,
+  target: Target,
+  { ephemeral, leaseMs = LEASE_WAIT_MS }: Making = {},
+): Promise<void> {
   const { address } = target;
   const { wait } = engine;
   const started = wait.elapsed();
   for (;;) {
     const outcome = await reconcile(
       engine,
-      { intent: { mode: "apply", targets: [address], wake: [address] } },
-      { approve: async () => true, loaded: config.loaded, waitMs: LEASE_WAIT_MS },
+      {
+        intent: { mode: "apply", targets: [address], wake: [address] },
+        ...(ephemeral === undefined ? {} : { ephemeral }),
+      },
+      { approve: async () => true, loaded: config.loaded, waitMs: leaseMs },
     );
     if (outcome.status !== "applied") {
       throw new SandkeepError(`${address} could not be made ready`, { code: "NOT_READY" });
@@ -72,7 +88,8 @@ export async function makeReady(engine: Engine, config: LoadedFleet, target: Tar
   }
 }
 
-function refuseFailed(address: string, result: ApplyResult): void {
+/** Throws what went wrong with an address. */
+export function refuseFailed(address: string, result: ApplyResult): void {
   const failed = result.outcomes.find(
     (each) => each.address === address && (each.status === "failed" || each.status === "rolled_back"),
   );

@@ -1,4 +1,5 @@
 import { SandkeepError } from "../errors.ts";
+import { EPHEMERAL } from "../policy/ephemeral.ts";
 import type { RunDifference, RunManifest } from "../model/run.ts";
 import type { RunRequest } from "./command.ts";
 
@@ -18,7 +19,7 @@ export function repetitionOf(
   manifest: RunManifest,
   env: Readonly<Record<string, string | undefined>>,
 ): Repetition {
-  const { run_id, argv, agent, session, source, timeout_ms } = manifest;
+  const { run_id, argv, source, timeout_ms } = manifest;
   if (argv.length === 0) {
     throw refused(
       `${run_id} has no command to repeat`,
@@ -36,23 +37,38 @@ export function repetitionOf(
   const missing = given.flatMap(([name, value]) => (value === undefined ? [name] : []));
   return {
     request: {
-      agent,
-      session,
       argv,
       source,
       env: Object.fromEntries(present),
       envMode: manifest.env.mode,
       ...(timeout_ms === null ? {} : { timeoutMs: timeout_ms }),
+      ...whereOf(manifest),
     },
     differences: missing.map((name) => ({ field: "env", before: name, now: null })),
   };
+}
+
+/** The same session, the same kept sandbox, or another one-off sandbox like the first. */
+function whereOf({
+  agent,
+  session,
+  address,
+  ephemeral,
+}: RunManifest): Pick<RunRequest, "agent" | "session" | "ephemeral" | "inside"> {
+  if (ephemeral !== null) {
+    const { image, backend } = ephemeral;
+    const said = { ...(image === null ? {} : { image }), ...(backend === null ? {} : { backend }) };
+    return { ...(agent === EPHEMERAL ? {} : { agent }), ephemeral: { ...said, keep: false } };
+  }
+  return address?.startsWith("ephemeral/") === true ? { inside: address } : { agent, session };
 }
 
 /** How two runs of one command differ in what they ran under. */
 export function differencesBetween(before: RunManifest, now: RunManifest): readonly RunDifference[] {
   const rows: readonly (readonly [string, (run: RunManifest) => string | null])[] = [
     ["sandboxed", (run) => String(run.sandboxed)],
-    ["address", (run) => run.address],
+    // One of its own has a new address each time.
+    ["address", (run) => (run.ephemeral === null ? run.address : "ephemeral")],
     ["host", (run) => run.host],
     ["spec_hash", (run) => run.spec_hash],
     ["image", (run) => (run.image === null ? null : `${run.image.ref} ${run.image.digest}`)],

@@ -3,42 +3,40 @@
  * used as it is, under a short address lock only; a missing or dormant one is first made ready by the same flow as every
  * apply. It plans nothing by itself.
  */
-import { placeSession } from "../desire/sessions.ts";
-import type { ExecHandle } from "../drivers/driver.ts";
+import type { Driver, ExecHandle } from "../drivers/driver.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
 import { SandkeepError, toError } from "../errors.ts";
-import type { Address } from "../model/names.ts";
 import type { RunManifest } from "../model/run.ts";
 import { driverDeps } from "../plan/survey.ts";
-import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
-import { loadFleet } from "../policy/fleet.ts";
+import type { Invalid } from "../policy/fleet.ts";
 import type { Engine } from "../reconcile.ts";
 import { recordActivity } from "../state/activity.ts";
 import type { FleetState } from "../state/directory.ts";
 import { fleetState } from "../state/directory.ts";
 import { formatDuration } from "../util/duration.ts";
+import type { Claimed } from "./claim.ts";
 import { claim, placeOf, targetOf } from "./claim.ts";
 import type { Ended, RunIo, RunRequest } from "./command.ts";
 import { awaitEnd } from "./command.ts";
 import type { ConfigCommit } from "./config-commit.ts";
 import { configCommit } from "./config-commit.ts";
+import { claimEphemeral, removeEphemeral, tellKept } from "./ephemeral.ts";
 import { callerEnvironment, secretValues } from "./environment.ts";
 import { runOnHost } from "./host-command.ts";
 import type { RunHead, RunRecord } from "./record.ts";
+import type { Target } from "./ready.ts";
 import { recordRefusal, recordRun } from "./record.ts";
 import { makeRunId } from "./run-id.ts";
-import type { Whom } from "./whom.ts";
-import { chooseSession } from "./whom.ts";
+import type { Chosen, Where } from "./where.ts";
+import { chooseWhere } from "./where.ts";
 
 /** A manifest whose command has told how it ended. */
 export type EndedRun = RunManifest & { readonly exit_code: number };
 
 type Ran = { readonly status: "ran"; readonly manifest: EndedRun };
 
-interface Run {
+interface Run extends Pick<Chosen, "config" | "whom"> {
   readonly engine: Engine;
-  readonly config: LoadedFleet;
-  readonly whom: Whom;
   readonly request: RunRequest;
   readonly io: RunIo;
   readonly run_id: string;
@@ -48,18 +46,14 @@ interface Run {
 }
 
 export async function runCommand(engine: Engine, request: RunRequest, io: RunIo): Promise<Ran | Invalid> {
-  const { cwd, env, drivers, stateDir } = engine;
-  const config = await loadFleet({ file: request.file, cwd, env, drivers, stateDir });
-  if (config.status === "invalid") return config;
-  const whom = chooseSession(config.fleet, request);
-  const placement = placeSession(whom.agent.settings, whom.agent.name, whom.session);
   const run_id = request.runId ?? makeRunId(engine.now(), engine.randomId());
-  const state = fleetState(stateDir, config.fleet.fleet);
-  const commit = configCommit(config.loaded, env);
+  const chosen = await chooseWhere(engine, request, run_id);
+  if (chosen.status === "invalid") return chosen;
+  const { config, whom, where } = chosen;
+  const state = fleetState(engine.stateDir, config.fleet.fleet);
+  const commit = configCommit(config.loaded, engine.env);
   const run: Run = { engine, config, whom, request, io, run_id, state, commit };
-  const manifest = placement.sandboxed
-    ? await runInside(run, placement.address)
-    : await onHost(run, placement.why);
+  const manifest = where.at === "host" ? await onHost(run, where.why) : await runInside(run, where);
   return { status: "ran", manifest };
 }
 
@@ -71,6 +65,7 @@ const ON_HOST = {
   object_id: null,
   spec_hash: null,
   image: null,
+  plan_id: null,
 } as const;
 
 async function onHost(run: Run, why: string): Promise<EndedRun> {
@@ -92,10 +87,12 @@ async function onHost(run: Run, why: string): Promise<EndedRun> {
   });
 }
 
-async function runInside(run: Run, address: Address): Promise<EndedRun> {
+type Inside = Exclude<Where, { at: "host" }>;
+
+async function runInside(run: Run, where: Inside): Promise<EndedRun> {
   const { engine, config, request, io, state } = run;
-  const target = targetOf(run, address);
-  const { backend, host } = target;
+  const target = where.at === "kept" ? where.target : targetOf(run, where.address);
+  const { address, backend, host } = target;
   const module = config.modules[backend];
   if (module === undefined) throw new SandkeepError(`no driver for ${backend}`, { code: "UNKNOWN_BACKEND" });
   const nowhere = { ...ON_HOST, sandboxed: true, address, backend, host: host ?? THIS_HOST, cwd: null };
@@ -103,7 +100,8 @@ async function runInside(run: Run, address: Address): Promise<EndedRun> {
   const place = host === undefined ? undefined : config.fleet.hosts[host];
   const driver = await module.open(place, driverDeps(engine));
   await using _open = atTheEnd(run, () => driver[Symbol.asyncDispose]());
-  const claimed = await orRefused(run, nowhere, secrets, () => claim(run, state, driver, target));
+  const claimed = await orRefused(run, nowhere, secrets, () => claimOf(run, where, driver, target));
+  await using _gone = atTheEnd(run, () => leave(run, where));
   await using _busy = atTheEnd(run, () => claimed.handle[Symbol.asyncDispose]());
   await using _used = atTheEnd(run, () => recordActivity(state, address, engine.now()));
   const { runtime } = claimed;
@@ -123,17 +121,30 @@ async function runInside(run: Run, address: Address): Promise<EndedRun> {
   });
 }
 
+async function claimOf(run: Run, where: Inside, driver: Driver, target: Target): Promise<Claimed> {
+  const { state } = run;
+  if (where.at === "ephemeral") return await claimEphemeral(run, { state, driver }, target, where.wish);
+  return await claim(run, state, driver, target, where.at === "declared");
+}
+
+/** What was made for this run goes with it. */
+async function leave({ engine, config }: Run, where: Inside): Promise<void> {
+  if (where.at !== "ephemeral") return;
+  if (where.wish.keep) tellKept(engine, config, where.wish);
+  else await removeEphemeral(engine, config, where.address);
+}
+
 /** A clean environment has none of the agent's secrets. */
 async function secretsOf({ engine, config, whom, request }: Run): Promise<Record<string, string>> {
   return request.envMode === "clean" ? {} : await secretValues(engine, config, whom);
 }
 
-type Where = Pick<RunHead, keyof typeof ON_HOST | "cwd">;
+type Place = Pick<RunHead, keyof typeof ON_HOST | "cwd">;
 
 /** What could not even begin was asked for all the same, so it is in the ledger, too. */
 async function orRefused<T>(
   run: Run,
-  where: Where,
+  where: Place,
   secrets: Readonly<Record<string, string>>,
   work: () => Promise<T>,
 ): Promise<T> {
@@ -156,7 +167,7 @@ function failed(failure: "not-started" | "backend-lost", thrown: unknown) {
 /** In the ledger from here on. */
 async function begin(
   run: Run,
-  where: Where,
+  where: Place,
   secrets: Readonly<Record<string, string>>,
   logged: boolean,
 ): Promise<RunRecord> {
@@ -170,14 +181,16 @@ async function begin(
   });
 }
 
-async function headOf(run: Run, where: Where, secrets: Readonly<Record<string, string>>): Promise<RunHead> {
-  const { engine, request, config, whom, run_id } = run;
+async function headOf(run: Run, where: Place, secrets: Readonly<Record<string, string>>): Promise<RunHead> {
+  const { engine, request, whom, run_id } = run;
+  const { loaded } = run.config;
   return {
     ...where,
     run_id,
     source: request.source ?? "cli",
     agent: whom.agent.name,
     session: whom.session,
+    ephemeral: ephemeralOf(request),
     argv: [...request.argv],
     env: {
       mode: request.envMode ?? "inherit",
@@ -185,11 +198,17 @@ async function headOf(run: Run, where: Where, secrets: Readonly<Record<string, s
       secrets: Object.keys(secrets).toSorted(),
     },
     tty: request.tty !== undefined,
-    config: { file: config.loaded.rootFile, ...(await run.commit) },
+    config: { file: loaded.files.length === 0 ? null : loaded.rootFile, ...(await run.commit) },
     started_at: new Date(engine.now()).toISOString(),
     timeout_ms: request.timeoutMs ?? null,
     tool_version: engine.toolVersion,
   };
+}
+
+function ephemeralOf({ ephemeral }: RunRequest): RunHead["ephemeral"] {
+  if (ephemeral === undefined) return null;
+  const { image = null, backend = null, keep } = ephemeral;
+  return { image, backend, keep };
 }
 
 /** Starts the command and writes down how it ended, whatever that is. */

@@ -2,7 +2,7 @@ import type { RuleContext } from "../../src/diff/rules.ts";
 import type { Situation } from "../../src/diff/situation.ts";
 import type { Difference } from "../../src/diff/verdict.ts";
 import type { Intent } from "../../src/model/intent.ts";
-import { NOW, wish } from "../support/runtimes.ts";
+import { NOW, OWNER, wish } from "../support/runtimes.ts";
 
 /** An address at which nothing is wanted and nothing is there, but for what is given. */
 export function situationOf(more: Partial<Situation> = {}): Situation {
@@ -21,6 +21,7 @@ export function context(more: Asked = {}): RuleContext {
   return {
     intent: { mode: "apply" },
     now: NOW,
+    owner: OWNER,
     configless: false,
     skip: new Set(),
     selected: () => true,

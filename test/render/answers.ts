@@ -183,6 +183,8 @@ function listed(address: string, more: Partial<ListedRuntime> = {}): ListedRunti
   return {
     address,
     kind: "sandbox",
+    role: "primary",
+    expires_at: null,
     backend: "docker",
     host: "local",
     name: `team-${address.replaceAll("/", "-")}-0a1b2c`,

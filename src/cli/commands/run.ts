@@ -53,9 +53,13 @@ async function follow(invocation: Invocation, runId: string | undefined): Promis
 /** Leaves it to a process of its own. */
 async function leave(invocation: Invocation): Promise<number> {
   // What is wrong with the command line is told by this process.
-  commandRequest(invocation, invocation.args);
-  const [{ detach }, { findState }] = await Promise.all([import("../detach.ts"), import("../held.ts")]);
-  const found = await findState(invocation);
+  const { ephemeral, inside } = commandRequest(invocation, invocation.args);
+  const [{ detach }, { findState, findRunState }] = await Promise.all([
+    import("../detach.ts"),
+    import("../held.ts"),
+  ]);
+  const own = ephemeral !== undefined || inside !== undefined;
+  const found = await (own ? findRunState(invocation) : findState(invocation));
   if (found.status === "invalid") return await answerInvalid(invocation, found.diagnostics);
   const runId = makeRunId(Date.now(), randomBytes(8).toString("hex"));
   const { streams, env, cwd } = invocation;

@@ -86,6 +86,11 @@ const runsSchema = z.strictObject({
     .describe(
       "What `runs cleanup` removes when no flag says otherwise; with this table `watch` does it, too.",
     ),
+  ephemeral_ttl: durationSchema
+    .optional()
+    .describe(
+      'How long the sandbox of a `run --ephemeral` may outlive whoever started it, or stays with --keep. Such as "1h".',
+    ),
   max_log: sizeSchema
     .optional()
     .describe('How much is kept of each stream of a run; beyond it the oldest goes. Such as "64MiB".'),

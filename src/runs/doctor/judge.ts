@@ -4,7 +4,7 @@
  */
 import { assertNever } from "../../errors.ts";
 import type { DoctorFinding } from "../../model/doctor.ts";
-import { parseAddress } from "../../model/names.ts";
+import { agentOfAddress } from "../../model/names.ts";
 import { WHOLE_FLEET } from "../../state/holds.ts";
 import { formatDuration } from "../../util/duration.ts";
 import type { FleetKnowledge, Item } from "./item.ts";
@@ -250,8 +250,7 @@ function whyForgotten(
   if (declared === undefined || declared.addresses.has(of)) return undefined;
   if (mark !== "hold") return "which is neither declared nor there";
   // A hold may be for what is yet to come, so only the agent's leaving ends it.
-  const parts = of === WHOLE_FLEET ? undefined : parseAddress(of);
-  const agent = parts === undefined || parts.scope === "shared" ? undefined : parts.agent;
+  const agent = of === WHOLE_FLEET ? undefined : agentOfAddress(of);
   return agent === undefined || declared.agents.has(agent) ? undefined : `whose agent ${agent} is no more`;
 }
 

@@ -1,0 +1,154 @@
+/**
+ * In: what a one-off sandbox is to be. Out: the fleet with an agent that has these settings, judged by the same rules as any
+ * agent of the config, so that what is refused there is refused here, and names its key. Without a config the built-in
+ * defaults hold. It makes nothing.
+ */
+import { join } from "node:path";
+import type { LoadedConfig } from "../config/index.ts";
+import { loadConfig } from "../config/index.ts";
+import type { SandboxSettings } from "../config/schema/sandbox.ts";
+import { sandboxSchema } from "../config/schema/sandbox.ts";
+import { ROOT_NAMES } from "../config/discover.ts";
+import { SandkeepError } from "../errors.ts";
+import { BUILT_IN } from "../resolve/defaults.ts";
+import { pathFacts } from "../util/path-facts.ts";
+import { listWords } from "../util/suggestion.ts";
+import type { FleetRequest, Invalid, LoadedFleet } from "./fleet.ts";
+import { loadFleet } from "./fleet.ts";
+
+/** The agent of a one-off sandbox when none is named, and the fleet of one without a config. */
+export const EPHEMERAL = "ephemeral";
+
+export interface EphemeralSettings {
+  /** Whose settings it has; otherwise those of `[sandbox]`. */
+  readonly agent?: string | undefined;
+  readonly image?: string | undefined;
+  readonly backend?: string | undefined;
+}
+
+export interface EphemeralFleet extends LoadedFleet {
+  /** The agent that has the settings. */
+  readonly agent: string;
+  /** False when there is no config at all. */
+  readonly configured: boolean;
+}
+
+export async function loadEphemeral(
+  request: FleetRequest,
+  wanted: EphemeralSettings,
+): Promise<EphemeralFleet | Invalid> {
+  const found = await configOrBuiltIn(request);
+  if (found.status === "invalid") return found;
+  const { configured } = found;
+  const derived = await withAgent(found.loaded, request, wanted);
+  const loaded = await loadFleet(request, derived.loaded);
+  return loaded.status === "invalid" ? loaded : { ...loaded, agent: derived.agent, configured };
+}
+
+/** Name of the fleet that a one-off sandbox would be of. */
+export async function ephemeralFleetName(
+  request: FleetRequest,
+): Promise<{ readonly status: "found"; readonly fleet: string } | Invalid> {
+  const found = await configOrBuiltIn(request);
+  return found.status === "invalid" ? found : { status: "found", fleet: found.loaded.config.fleet };
+}
+
+interface Found {
+  readonly status: "found";
+  readonly loaded: LoadedConfig;
+  readonly configured: boolean;
+}
+
+async function configOrBuiltIn({ cwd, file, env, drivers }: FleetRequest): Promise<Found | Invalid> {
+  const place = file === undefined ? { cwd } : { cwd, file };
+  const result = await loadConfig({ ...place, backends: Object.keys(drivers) });
+  if (result.ok) return { status: "found", loaded: result.loaded, configured: true };
+  const { diagnostics } = result;
+  const missing = file === undefined && diagnostics.every(({ code }) => code === "no-config");
+  if (!missing) return { status: "invalid", diagnostics };
+  const root = pathFacts(cwd, env["HOME"]).realPath(cwd);
+  const loaded: LoadedConfig = {
+    rootFile: join(root, ROOT_NAMES[0]),
+    root,
+    files: [],
+    config: { version: 1, fleet: EPHEMERAL },
+    locate: () => undefined,
+  };
+  return { status: "found", loaded, configured: false };
+}
+
+async function withAgent(
+  loaded: LoadedConfig,
+  { drivers }: FleetRequest,
+  wanted: EphemeralSettings,
+): Promise<{ readonly loaded: LoadedConfig; readonly agent: string }> {
+  const { config } = loaded;
+  const agents = config.agents ?? {};
+  const { agent = EPHEMERAL } = wanted;
+  const known = Object.hasOwn(agents, agent) ? agents[agent] : undefined;
+  if (known === undefined && agent !== EPHEMERAL) {
+    const names = Object.keys(agents);
+    const hint =
+      names.length === 0 ? "the config declares no agents" : `the config declares ${listWords(names)}`;
+    throw usage(`there is no agent "${agent}"`, hint);
+  }
+  const own: SandboxSettings = known?.sandbox ?? {};
+  const backend = wanted.backend ?? own.backend ?? config.sandbox?.backend ?? BUILT_IN.backend;
+  const load = Object.hasOwn(drivers, backend) ? drivers[backend] : undefined;
+  if (load === undefined)
+    throw usage(`there is no backend "${backend}"`, `there are ${listWords(Object.keys(drivers))}`);
+  if (wanted.image !== undefined && !(await load()).capabilities.images)
+    throw usage(
+      `the ${backend} backend has no images`,
+      "leave out --image, or choose another with --backend",
+    );
+  const given = parseGiven(wanted, backend);
+  const sandbox: SandboxSettings = {
+    ...own,
+    ...ONE_OFF,
+    ...given,
+    ...(given.docker === undefined ? {} : { docker: { ...own.docker, ...given.docker } }),
+    ...(given.podman === undefined ? {} : { podman: { ...own.podman, ...given.podman } }),
+  };
+  const path = `agents.${agent}.sandbox`;
+  const said = new Set([
+    ...(wanted.backend === undefined ? [] : [`${path}.backend`]),
+    ...(wanted.image === undefined ? [] : [`${path}.${backend}.image`]),
+  ]);
+  return {
+    agent,
+    loaded: {
+      ...loaded,
+      config: { ...config, agents: { ...agents, [agent]: { ...known, sandbox } } },
+      // What the command line says stands in no file.
+      locate: (key) => (said.has(key.join(".")) ? undefined : loaded.locate(key)),
+    },
+  };
+}
+
+/** What a sandbox that is there for one run cannot be otherwise. */
+const ONE_OFF = {
+  mode: "all",
+  scope: "session",
+  protect: false,
+  salvage: { when: "off" },
+} as const satisfies SandboxSettings;
+
+/** By the same schema as the config. */
+function parseGiven({ image, backend: said }: EphemeralSettings, backend: string): SandboxSettings {
+  const given = {
+    ...(said === undefined ? {} : { backend: said }),
+    ...(image === undefined ? {} : { [backend]: { image } }),
+  };
+  const parsed = sandboxSchema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw usage(
+    `--image is not right: ${issue?.message ?? "it is no image"}`,
+    "give a reference such as debian:12-slim",
+  );
+}
+
+function usage(message: string, hint: string): SandkeepError {
+  return new SandkeepError(message, { code: "USAGE", hint, exitCode: 64 });
+}
