@@ -37,6 +37,91 @@ export interface SandkeepConfig {
   hosts?: {
     [k: string]: {
       /**
+       * How the host is reached over SSH.
+       */
+      ssh?: {
+        /**
+         * Where to: "user@host:port", or an alias of ~/.ssh/config.
+         */
+        target: string;
+        /**
+         * File with the private key. Without it the agent's keys, then those in ~/.ssh.
+         */
+        identity_file?: string;
+        /**
+         * The private key itself, from { env }, { file } or { command }.
+         */
+        identity?:
+          | {
+              /**
+               * Variable of sandkeep's own environment that holds the value.
+               */
+              env: string;
+            }
+          | {
+              /**
+               * File that holds the value; one trailing newline is dropped.
+               */
+              file: string;
+            }
+          | {
+              /**
+               * Program and arguments that print the value, such as ["pass", "npm"]. No shell.
+               *
+               * @minItems 1
+               */
+              command: [string, ...string[]];
+            };
+        /**
+         * File with an OpenSSH user certificate for the key.
+         */
+        certificate_file?: string;
+        /**
+         * The user certificate itself, from { env }, { file } or { command }.
+         */
+        certificate?:
+          | {
+              /**
+               * Variable of sandkeep's own environment that holds the value.
+               */
+              env: string;
+            }
+          | {
+              /**
+               * File that holds the value; one trailing newline is dropped.
+               */
+              file: string;
+            }
+          | {
+              /**
+               * Program and arguments that print the value, such as ["pass", "npm"]. No shell.
+               *
+               * @minItems 1
+               */
+              command: [string, ...string[]];
+            };
+        /**
+         * File with the keys this host may show. ~/.ssh/known_hosts without it.
+         */
+        known_hosts_file?: string;
+        /**
+         * Lines of a known_hosts file, instead of a file.
+         */
+        known_hosts?: string;
+        /**
+         * false also talks to a host whose key nobody knows; a changed key is refused all the same.
+         */
+        strict_host_key?: boolean;
+        /**
+         * Hosts to go through, such as "ci@bastion:22".
+         */
+        jump?: string;
+        /**
+         * auto is the built-in client, and the system's ssh where certificates, a host CA, a jump or an alias need it.
+         */
+        transport?: "auto" | "ssh2" | "openssh";
+      };
+      /**
        * Docker endpoint: "unix:///path", "tcp://host:port" or "ssh://user@host".
        */
       docker?: string;

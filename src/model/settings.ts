@@ -117,9 +117,27 @@ export interface ResolvedAgent {
   provenance(path: string): Provenance;
 }
 
+/** How a host is reached over SSH. Paths are absolute. */
+export interface SshAccess {
+  /** `user@host:port`, or an alias of the user's ssh config. */
+  readonly target: string;
+  readonly identity_file?: string;
+  readonly identity?: SecretRef;
+  readonly certificate_file?: string;
+  readonly certificate?: SecretRef;
+  readonly known_hosts_file?: string;
+  readonly known_hosts?: string;
+  readonly strict_host_key: boolean;
+  readonly jump?: string;
+  readonly transport: "auto" | "ssh2" | "openssh";
+  /** Folder that programs of its secret references start in. */
+  readonly folder: string;
+}
+
 /** A named place a backend connects to. */
 export interface Host {
   readonly name: string;
+  readonly ssh?: SshAccess;
   readonly docker?: string;
   readonly podman?: string;
   readonly tls?: {

@@ -1,24 +1,94 @@
 import type { Diagnostic } from "../model/diagnostic.ts";
-import type { Host } from "../model/settings.ts";
+import type { Host, SshAccess } from "../model/settings.ts";
 import type { KeyPath, Source } from "../model/source.ts";
 import type { AgentWithTable } from "./agents.ts";
 import { SECTIONS, THIS_MACHINE } from "./defaults.ts";
 import { errorAt, keyWithPlace } from "./diagnose.ts";
 
+interface HostRule {
+  readonly why: string;
+  /** Key below the host's table, empty for the table itself. */
+  readonly key: readonly string[];
+  readonly check: (host: Host) => string | undefined;
+  readonly code: string;
+  readonly hint: string;
+}
+
+const oneOf = (first: keyof SshAccess, second: keyof SshAccess): HostRule => ({
+  why: "two answers to one question",
+  key: ["ssh", first],
+  code: "ssh-two-answers",
+  check: ({ ssh }) =>
+    ssh?.[first] === undefined || ssh[second] === undefined
+      ? undefined
+      : `${first} and ${second} say the same thing twice`,
+  hint: "remove one of the two",
+});
+
+const HOST_RULES: readonly HostRule[] = [
+  {
+    why: "the name is how this machine's own engine is shown",
+    key: [],
+    code: "reserved-host",
+    check: ({ name }) =>
+      name === THIS_MACHINE ? `the host name "${name}" stands for this machine's own engine` : undefined,
+    hint: "give the host another name",
+  },
+  oneOf("identity", "identity_file"),
+  oneOf("certificate", "certificate_file"),
+  oneOf("known_hosts", "known_hosts_file"),
+  {
+    why: "a certificate is proved with the key it was made for",
+    key: ["ssh", "certificate_file"],
+    code: "ssh-certificate-without-key",
+    check: ({ ssh }) => (certified(ssh) && !identified(ssh) ? "a certificate needs its key" : undefined),
+    hint: "add ssh.identity_file or ssh.identity",
+  },
+  {
+    why: "the built-in client cannot do what these need",
+    key: ["ssh", "transport"],
+    code: "ssh-transport",
+    check: ({ ssh }) =>
+      ssh?.transport === "ssh2" && (certified(ssh) || ssh.jump !== undefined)
+        ? "the built-in client knows neither certificates nor jump hosts"
+        : undefined,
+    hint: 'set transport = "auto" or "openssh"',
+  },
+  {
+    why: "a port is a number up to 65535",
+    key: ["ssh", "target"],
+    code: "ssh-port",
+    check: ({ ssh }) => {
+      const port = /:(\d+)$/.exec(ssh?.target.replace(/\[.*\]/, "") ?? "")?.[1];
+      return port !== undefined && (Number(port) < 1 || Number(port) > 65_535)
+        ? `there is no port ${port}`
+        : undefined;
+    },
+    hint: "give a port from 1 to 65535, or none for 22",
+  },
+];
+
+function certified(ssh: SshAccess | undefined): boolean {
+  return ssh?.certificate !== undefined || ssh?.certificate_file !== undefined;
+}
+
+function identified(ssh: SshAccess | undefined): boolean {
+  return ssh?.identity !== undefined || ssh?.identity_file !== undefined;
+}
+
 export function checkHosts(
   hosts: Readonly<Record<string, Host>>,
   locate: (path: KeyPath) => Source | undefined,
 ): readonly Diagnostic[] {
-  if (!Object.hasOwn(hosts, THIS_MACHINE)) return [];
-  const key = ["hosts", THIS_MACHINE];
-  const source = locate(key);
-  return [
-    errorAt(source === undefined ? { key } : { key, source }, {
-      code: "reserved-host",
-      message: `the host name "${THIS_MACHINE}" stands for this machine's own engine`,
-      hint: "give the host another name",
+  return Object.values(hosts).flatMap((host) =>
+    HOST_RULES.flatMap(({ key: below, check, code, hint }) => {
+      const message = check(host);
+      if (message === undefined) return [];
+      const key = ["hosts", host.name, ...below];
+      const source = locate(key) ?? locate(key.slice(0, 3)) ?? locate(key.slice(0, 2));
+      return [errorAt(source === undefined ? { key } : { key, source }, { code, message, hint })];
     }),
-  ];
+  );
 }
 
 interface AgentRule {

@@ -2,13 +2,13 @@
  * In comes a loaded config and what paths really are, out come the effective settings of every agent, each leaf with
  * who said it, and what contradicts itself. Pure: it reads no file and no environment; secrets stay references.
  */
-import type { HostSettings } from "../config/schema/host.ts";
 import type { Config } from "../config/schema/root.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
-import type { Host, NetworkSettings, ResolvedFleet } from "../model/settings.ts";
+import type { NetworkSettings, ResolvedFleet } from "../model/settings.ts";
 import type { ConfigInput } from "./agents.ts";
 import { resolveAgents } from "./agents.ts";
 import { checkAgents, checkHosts } from "./checks.ts";
+import { resolveHosts } from "./hosts.ts";
 import { GUARDS, NAME_PREFIX, ROLLOUT, WATCH } from "./defaults.ts";
 import type { PathFacts } from "../util/path-facts.ts";
 import { resolveRuns } from "./runs.ts";
@@ -34,7 +34,7 @@ export function resolve(loaded: ConfigInput, facts: Pick<PathFacts, "home" | "re
     root,
     agents: agents.map((each) => each.agent),
     salvage: mergeSalvage(config.sandbox ?? {}),
-    hosts: resolveHosts(config),
+    hosts: resolveHosts(config, root, facts.home),
     networks: resolveNetworks(config),
     guards: {
       max_destroy: config.guards?.max_destroy ?? GUARDS.max_destroy,
@@ -66,21 +66,6 @@ function canaryOf(written: number | "off" | undefined): number | undefined {
   return written === "off" ? 0 : written;
 }
 
-function resolveHosts(config: Config): Readonly<Record<string, Host>> {
-  const hosts = Object.entries(config.hosts ?? {}).map(([name, written]): [string, Host] => [
-    name,
-    {
-      name,
-      ...(written.docker === undefined ? {} : { docker: written.docker }),
-      ...(written.podman === undefined ? {} : { podman: written.podman }),
-      ...(written.tls === undefined ? {} : { tls: tlsOf(written.tls) }),
-      labels: written.labels ?? {},
-      ...(written.max_runtimes === undefined ? {} : { max_runtimes: written.max_runtimes }),
-    },
-  ]);
-  return Object.fromEntries(hosts);
-}
-
 function resolveNetworks(config: Config): Readonly<Record<string, NetworkSettings>> {
   const networks = Object.entries(config.networks ?? {}).map(([name, written]): [string, NetworkSettings] => {
     const { egress, subnet, gateway } = written;
@@ -98,8 +83,4 @@ function resolveNetworks(config: Config): Readonly<Record<string, NetworkSetting
     ];
   });
   return Object.fromEntries(networks);
-}
-
-function tlsOf({ server_name, ...files }: NonNullable<HostSettings["tls"]>): NonNullable<Host["tls"]> {
-  return { ...files, ...(server_name === undefined ? {} : { server_name }) };
 }

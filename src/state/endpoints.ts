@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import * as z from "zod";
-import type { Host } from "../model/settings.ts";
+import type { Host, SshAccess } from "../model/settings.ts";
 import type { FleetState } from "./directory.ts";
 import { readJson, writeJson } from "./files.ts";
 import { withMutex } from "./mutex.ts";
@@ -12,6 +12,7 @@ export interface Endpoint {
   readonly docker?: string;
   readonly podman?: string;
   readonly tls?: NonNullable<Host["tls"]>;
+  readonly ssh?: SshAccess;
 }
 
 const endpointSchema = z.object({

@@ -30,6 +30,8 @@ describe("rooms", () => {
     ["loop", "runs"],
     ["cli", "render"],
     ["driver docker", "driver contract"],
+    ["driver docker", "remote"],
+    ["cli", "remote"],
     ["render", "model"],
     ["desire", "driver registry"],
   ])("%s may import %s", (from, to) => {
@@ -48,6 +50,9 @@ describe("rooms", () => {
     ["driver docker", "driver local"],
     ["driver docker", "config"],
     ["driver docker", "state"],
+    ["remote", "config"],
+    ["remote", "driver contract"],
+    ["state", "remote"],
     ["driver contract", "driver registry"],
     ["cli", "driver docker"],
     ["cli", "index"],
@@ -116,7 +121,7 @@ describe("imports", () => {
   });
 
   it("keeps a library in its home", () => {
-    expect(judge("src/drivers/ssh/client.ts", 'import { Client } from "ssh2";')).toEqual([]);
+    expect(judge("src/remote/client.ts", 'import { Client } from "ssh2";')).toEqual([]);
     expect(judge("src/observe/a.ts", 'import type { Client } from "ssh2";')).toHaveLength(1);
     expect(judge("src/observe/a.ts", 'const d = await import("ssh2/lib/utils");')).toHaveLength(1);
   });

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { sshAccessSchema } from "./ssh.ts";
 import { nameText, nonEmptyText, textOf } from "./text.ts";
 
 const tlsSchema = z.strictObject({
@@ -16,6 +17,7 @@ const endpoint = textOf(
 
 /** `[hosts.NAME]`: a place a backend connects to. */
 export const hostSchema = z.strictObject({
+  ssh: sshAccessSchema.optional().describe("How the host is reached over SSH."),
   docker: endpoint
     .optional()
     .describe('Docker endpoint: "unix:///path", "tcp://host:port" or "ssh://user@host".'),

@@ -11,6 +11,7 @@ import { ARGUMENTS_FD, prepareCommand, STATUS_FD } from "./command.ts";
 import type { LocalContext } from "./context.ts";
 import { errnoOf } from "../../util/errno.ts";
 import { latest } from "../../util/latest.ts";
+import { closeWhenQuiet, pump } from "../../util/pump.ts";
 import { toLocalError } from "./errors.ts";
 import { signalBelow, signalGroup } from "./process-tree.ts";
 import { resizeTerminal } from "./terminal.ts";
@@ -99,7 +100,7 @@ async function collect(child: ChildProcess, command: Command, request: ExecReque
   }
   const exitCode = await exited;
   if (child.stdin !== null) request.stdin?.unpipe(child.stdin);
-  const stopWaiting = closeWhenQuiet(child, activity);
+  const stopWaiting = closeWhenQuiet([child.stdout, child.stderr], activity);
   await pumps;
   stopWaiting();
   return { exitCode: await confirmed(exitCode, status) };
@@ -143,59 +144,4 @@ async function confirmed(exitCode: number, status: Promise<string | undefined>):
       hint: "the lines on stderr that begin with `bwrap:` say why; `sandkeep doctor` checks what bubblewrap needs",
     },
   );
-}
-
-interface Activity {
-  at: number;
-  /** Destinations that are not taking more at the moment. */
-  waiting: number;
-}
-
-/** Copies with backpressure. A destination that has gone away closes the source, as a broken pipe does. */
-async function pump(from: Readable | null, to: Writable, activity: Activity): Promise<void> {
-  if (from === null) return;
-  const gone = () => from.destroy();
-  to.once("error", gone);
-  to.once("close", gone);
-  try {
-    for await (const chunk of from) {
-      activity.at = Date.now();
-      if (to.destroyed || to.write(chunk)) continue;
-      activity.waiting += 1;
-      await takesMore(to);
-      activity.waiting -= 1;
-      activity.at = Date.now();
-    }
-  } catch (thrown) {
-    // The only failure without a meaning of its own: the source was closed on purpose.
-    if (errnoOf(thrown) !== "ERR_STREAM_PREMATURE_CLOSE" && !to.destroyed) throw thrown;
-  } finally {
-    to.off("error", gone);
-    to.off("close", gone);
-  }
-}
-
-function takesMore(to: Writable): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      to.off("drain", done);
-      to.off("close", done);
-      resolve();
-    };
-    to.on("drain", done);
-    to.on("close", done);
-  });
-}
-
-const QUIET_MS = 300;
-
-/** A background process that kept the pipes open must not hold back the result of a command that has ended. */
-function closeWhenQuiet(child: ChildProcess, activity: Activity): () => void {
-  const since = Date.now();
-  const timer = setInterval(() => {
-    if (activity.waiting > 0 || Date.now() - Math.max(since, activity.at) < QUIET_MS) return;
-    child.stdout?.destroy();
-    child.stderr?.destroy();
-  }, 50);
-  return () => clearInterval(timer);
 }

@@ -3,14 +3,10 @@ import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { shellWord } from "../../util/shell-word.ts";
 import type { TerminalSize } from "../driver.ts";
 import type { Below } from "./process-tree.ts";
 import { START_WAIT_MS, descendants } from "./process-tree.ts";
-
-/** One word for a POSIX shell, whatever it holds: nothing is special between single quotes but the quote itself. */
-export function shellWord(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
-}
 
 /** The variable under which a requested SHELL travels past `script`, which would run its command with it. */
 export const CARRIED_SHELL = "SANDKEEP_CARRIED_SHELL";

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { PassThrough } from "node:stream";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { shellWord } from "../../../src/drivers/local/terminal.ts";
+import { shellWord } from "../../../src/util/shell-word.ts";
 import type { Bench } from "./fixture.ts";
 import { bench, make, run, sh, started, until } from "./fixture.ts";
 

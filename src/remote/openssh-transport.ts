@@ -1,0 +1,230 @@
+/** The system's ssh behind a control socket: knows certificates, host authorities, jumps and the user's own config. */
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import type { Duplex } from "node:stream";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { SandkeepError } from "../errors.ts";
+import { isAccessible } from "../util/accessible.ts";
+import type { Access, Timing } from "./access.ts";
+import { sshError } from "./errors.ts";
+import { destinationOf, parseTarget } from "./target.ts";
+import type { Channel, ChannelEnd, TerminalSize, Transport } from "./transport.ts";
+
+/** A unix socket's path has 107 bytes, and ssh adds a suffix of its own while it makes one. */
+const MOST_PATH = 80;
+
+interface Master {
+  readonly access: Access;
+  readonly folder: string;
+  readonly socket: string;
+  readonly child: ChildProcess;
+  readonly options: readonly string[];
+  readonly env: Record<string, string>;
+  forwards: number;
+}
+
+export async function connectOpenssh(access: Access, timing: Timing): Promise<Transport> {
+  const folder = await mkdtemp(join(tmpdir().length > MOST_PATH - 24 ? "/tmp" : tmpdir(), "sk-ssh-"));
+  try {
+    const master = await startMaster(access, folder, timing);
+    return transport(master);
+  } catch (thrown) {
+    await rm(folder, { recursive: true, force: true });
+    throw thrown;
+  }
+}
+
+async function startMaster(access: Access, folder: string, timing: Timing): Promise<Master> {
+  const socket = join(folder, "c");
+  const files = await writeMaterial(access, folder);
+  const options = [...(await optionsOf(access, files)), ...limits(timing)];
+  const env = environment(access);
+  const argv = ["-M", "-S", socket, "-T", ...options, ...destination(access), "exec cat"];
+  // Its input is ours: however this process ends, the remote `cat` and with it the connection end too.
+  const child = spawn("ssh", argv, { env, stdio: ["pipe", "ignore", "pipe"] });
+  child.stdin.on("error", () => undefined);
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-4_000)));
+  const state: { failure?: Error } = {};
+  child.once("error", (error) => (state.failure = error));
+  const deadline = performance.now() + timing.connectMs + 1_000;
+  while (performance.now() < deadline && state.failure === undefined && isRunning(child)) {
+    if (await isAccessible(socket)) {
+      return { access, folder, socket, child, options, env, forwards: 0 };
+    }
+    await sleep(10);
+  }
+  child.kill("SIGKILL");
+  throw sshError(
+    new Error(state.failure?.message ?? (said.trim() || "no answer")),
+    `connect to ${access.label} with the system's ssh`,
+  );
+}
+
+function isRunning(child: ChildProcess): boolean {
+  return child.exitCode === null && child.signalCode === null;
+}
+
+/** Keys that stand in no file are written to one that only we can read, for as long as the connection stands. */
+async function writeMaterial(access: Access, folder: string): Promise<Readonly<Record<string, string>>> {
+  const files: Record<string, string> = {};
+  const write = async (name: string, text: string): Promise<void> => {
+    files[name] = join(folder, name);
+    await writeFile(join(folder, name), text, { mode: 0o600 });
+    await chmod(join(folder, name), 0o600);
+  };
+  const [key] = access.keys;
+  const { identity, known_hosts: known } = access.written;
+  if (identity !== undefined && key !== undefined) await write("identity", key.text);
+  if (access.certificate !== undefined) await write("certificate", access.certificate.text);
+  if (known !== undefined) await write("known_hosts", `${known}\n`);
+  return files;
+}
+
+async function optionsOf(access: Access, files: Readonly<Record<string, string>>): Promise<string[]> {
+  const { written, home } = access;
+  const identity = files["identity"] ?? written.identity_file;
+  const known = files["known_hosts"] ?? written.known_hosts_file;
+  const config = join(home, ".ssh", "config");
+  // ssh itself asks the password database where home is.
+  const elsewhere = home !== userInfo().homedir && (await isAccessible(config));
+  const named: Readonly<Record<string, string | undefined>> = {
+    BatchMode: "yes",
+    StrictHostKeyChecking: access.strict ? "yes" : "accept-new",
+    UserKnownHostsFile: known ?? (elsewhere ? join(home, ".ssh", "known_hosts") : undefined),
+    GlobalKnownHostsFile: known === undefined ? undefined : "/dev/null",
+    IdentityFile: identity,
+    IdentitiesOnly: identity === undefined ? undefined : "yes",
+    CertificateFile: files["certificate"],
+    ProxyJump: written.jump,
+    ForwardAgent: "no",
+    ForwardX11: "no",
+    PermitLocalCommand: "no",
+    ControlMaster: "no",
+    ControlPersist: "no",
+    EscapeChar: "none",
+    LogLevel: "ERROR",
+  };
+  const settings = Object.entries(named).flatMap(([name, value]) =>
+    value === undefined ? [] : ["-o", `${name}=${quoted(value)}`],
+  );
+  return [...(elsewhere ? ["-F", config] : []), ...settings];
+}
+
+/** ssh splits the value of an option at blanks, as it does with a line of its config. */
+function quoted(value: string): string {
+  return /\s/.test(value) ? `"${value}"` : value;
+}
+
+const seconds = (ms: number): string => String(Math.max(1, Math.ceil(ms / 1000)));
+
+function limits({ connectMs, aliveMs }: Timing): string[] {
+  return [
+    "-o",
+    `ConnectTimeout=${seconds(connectMs)}`,
+    "-o",
+    `ServerAliveInterval=${seconds(aliveMs)}`,
+    "-o",
+    "ServerAliveCountMax=3",
+  ];
+}
+
+/** Nothing that a config's SendEnv could pass on. */
+function environment({ env, home }: Access): Record<string, string> {
+  const kept = ["PATH", "SSH_AUTH_SOCK", "USER", "LOGNAME"].flatMap((name): [string, string][] => {
+    const value = env[name];
+    return value === undefined ? [] : [[name, value]];
+  });
+  return { ...Object.fromEntries(kept), HOME: home };
+}
+
+function destination(access: Access): string[] {
+  const target = parseTarget(access.written.target);
+  return [...(target.port === undefined ? [] : ["-p", String(target.port)]), "--", destinationOf(target)];
+}
+
+function transport(master: Master): Transport {
+  const { child, folder } = master;
+  const leave = (): void => void child.kill("SIGKILL");
+  process.once("exit", leave);
+  return {
+    kind: "openssh",
+    tellsCode: true,
+    alive: () => isRunning(child),
+    hold: (holds) => hold(child, holds),
+    open: async (command, tty) => openChannel(master, command, tty),
+    forward: async (path) => forward(master, path),
+    async [Symbol.asyncDispose]() {
+      process.off("exit", leave);
+      if (isRunning(child)) {
+        const ended = once(child, "exit");
+        child.kill("SIGTERM");
+        const timer = setTimeout(() => child.kill("SIGKILL"), 2_000);
+        await ended;
+        clearTimeout(timer);
+      }
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A child's pipes keep a process alive as the child itself does. */
+function hold(child: ChildProcess, holds: boolean): void {
+  for (const each of [child, child.stdin, child.stderr]) {
+    if (each === null) continue;
+    if (holds && "ref" in each && typeof each.ref === "function") each.ref();
+    if (!holds && "unref" in each && typeof each.unref === "function") each.unref();
+  }
+}
+
+/** `-tt`: a terminal there although there is none here. Its size is the host's business. */
+async function openChannel(master: Master, command: string, tty: TerminalSize | undefined): Promise<Channel> {
+  const { socket, options, env, access } = master;
+  const argv = ["-S", socket, tty === undefined ? "-T" : "-tt", ...options, ...destination(access), command];
+  const child = spawn("ssh", argv, { env, stdio: ["pipe", "pipe", "pipe"] });
+  child.stdin.on("error", () => undefined);
+  await once(child, "spawn").catch((thrown: unknown) => {
+    throw sshError(thrown, "start the system's ssh");
+  });
+  const ended = new Promise<ChannelEnd>((resolve) => {
+    child.once("close", (code, signal) => {
+      const why = signal === null ? `ssh ended with ${String(code)}` : `ssh was ended by ${signal}`;
+      resolve(code === null ? { kind: "lost", why } : { kind: "exited", code });
+    });
+  });
+  return {
+    stdin: child.stdin,
+    stdout: child.stdout,
+    stderr: child.stderr,
+    ended,
+    close: () => void child.kill("SIGKILL"),
+  };
+}
+
+async function forward(master: Master, path: string): Promise<Duplex> {
+  const { access, socket, folder, options, env } = master;
+  master.forwards += 1;
+  const local = join(folder, `f${String(master.forwards)}`);
+  const argv = ["-S", socket, "-O", "forward", "-L", `${local}:${path}`, ...options, ...destination(access)];
+  const child = spawn("ssh", argv, { env, stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+  const [code] = await once(child, "close");
+  if (code !== 0) throw sshError(new Error(said.trim()), `reach ${path} on ${access.label}`);
+  const stream = connect(local);
+  await once(stream, "connect").catch((thrown: unknown) => {
+    throw new SandkeepError(`could not reach ${path} on ${access.label}`, {
+      code: "SSH_FORWARD",
+      kind: "unreachable",
+      cause: thrown,
+    });
+  });
+  // One stream a forward: the next one gets a socket of its own.
+  await rm(local, { force: true });
+  return stream;
+}

@@ -1,0 +1,114 @@
+/**
+ * In: a POSIX shell script, its arguments and variables. Out: the one text that sshd is given, and the line that is sent
+ * first on the command's input. Data is never part of what a login shell reads, nor of any argument list: it travels on
+ * the input, where no other user of the host can see it. Pure.
+ */
+import { shellWord } from "../util/shell-word.ts";
+
+export interface Program {
+  /** POSIX sh; `$1` and on are `args`. Never made from data. Only one that is watched may `exec`. */
+  readonly script: string;
+  readonly args: readonly string[];
+  /** Variables of the script and what it runs; they may be secret. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** True for a command of a user: it is signalled with its children and ends when the connection is lost. */
+  readonly watched?: boolean;
+}
+
+export interface Wrapping {
+  /** Lowercase hex; tells lines of ours from what the host says by itself. */
+  readonly nonce: string;
+  readonly tty: boolean;
+  /** The exit code is also written to the error stream, for a transport that cannot tell it from its own. */
+  readonly tellsCode: boolean;
+}
+
+/**
+ * Without quotes inside the quotes, backslashes, newlines or exclamation marks, it means the same to sh, bash, zsh, csh
+ * and fish. Of the account's environment only the home and the search path are kept.
+ */
+export function bootstrap({ nonce, tty }: Pick<Wrapping, "nonce" | "tty">): string {
+  const script = tty
+    ? `t=$(stty -g) && stty raw -echo && echo ${nonce} r && IFS= read -r x && stty "$t" && eval "$x"`
+    : 'IFS= read -r x && eval "$x"';
+  return `exec env -i HOME="$HOME" PATH="$PATH" /bin/sh -c '${script}'`;
+}
+
+/** One line, newline included: what `bootstrap` reads and becomes. */
+export function header(program: Program, wrapping: Wrapping): string {
+  const { script, args, env = {}, watched = false } = program;
+  const set = args.length === 0 ? "set --" : `set -- ${args.map(lineWord).join(" ")}`;
+  // A variable that was there already, such as the search path, must not lose its mark for export.
+  const exports = Object.entries(env).map(([name, value]) => `export ${name}=${lineWord(value)}`);
+  const body = [...exports, set, `eval ${lineWord(script)}`].join("; ");
+  const parts = watched ? supervised(body, wrapping) : plain(body, wrapping);
+  // The third character of the field separators of a fresh shell is the newline.
+  return `n=\${IFS#??}; ${parts.join("; ")}\n`;
+}
+
+/** A word without a newline of its own. */
+function lineWord(text: string): string {
+  return shellWord(text).replaceAll("\n", `'"$n"'`);
+}
+
+/** Tells that the command begins: the shell's process, the watch's, and the terminal. */
+const started = (nonce: string, watch: string, tty: boolean): string =>
+  `printf '%s o %s %s %s\\n' ${nonce} $$ ${watch} ${tty ? '"$(tty || :)"' : "-"}`;
+
+function plain(body: string, { nonce, tty, tellsCode }: Wrapping): string[] {
+  const told = tellsCode ? [`trap 's=$?; printf "%s x %s\\n" ${nonce} $s >&2' EXIT`] : [];
+  return [...told, started(nonce, "-", tty), body];
+}
+
+/** How often a command looks whether anybody still waits for it, in seconds. */
+const LOOK_S = 2;
+const GRACE_S = 3;
+
+/**
+ * The shell outlives the signals that its command is sent, to report how it ended, and says nothing itself. The watch
+ * ends the command's whole group once sshd's process for this connection is gone.
+ */
+function supervised(body: string, { nonce, tty, tellsCode }: Wrapping): string[] {
+  const alive = `{ kill -0 $PPID || [ -e /proc/$PPID ]; }`;
+  const watch = `(exec </dev/null >/dev/null 3>&-; trap '' TERM HUP; ${alive} || exit; while sleep ${String(LOOK_S)}; do kill -0 $$ || exit; ${alive} || break; done; kill -s TERM -- -$$; sleep ${String(GRACE_S)}; kill -s KILL -- -$$) & w=$!`;
+  return [
+    "exec 3>&2 2>/dev/null",
+    "trap : HUP INT QUIT TERM USR1 USR2 ALRM",
+    watch,
+    started(nonce, "$w", tty),
+    `(exec 2>&3 3>&-; unset w; ${body})`,
+    "s=$?",
+    "kill $w",
+    ...(tellsCode ? [`printf '%s x %s\\n' ${nonce} $s >&3`] : []),
+    "exit $s",
+  ];
+}
+
+/**
+ * Signals what runs below a shell of ours, and what shares its session, but neither that shell, which lives on to report,
+ * nor its watch. `$1` is the shell, `$2` the signal's name, `$3` the watch.
+ */
+export const SIGNAL_SCRIPT = `
+below() {
+  cat /proc/[0-9]*/stat 2>/dev/null | awk -v root="$1" -v watch="$2" '
+    { end = 0
+      for (at = length($0); at > 0; at--) if (substr($0, at, 1) == ")") { end = at; break }
+      if (end == 0 || $1 !~ /^[0-9]+$/) next
+      split(substr($0, end + 2), rest, " ")
+      if (rest[1] == "Z") next
+      runs[$1] = substr($0, index($0, "(") + 1, end - index($0, "(") - 1)
+      parent[$1] = rest[2]; session[$1] = rest[4] }
+    END {
+      for (pid in parent) {
+        if (pid == root || pid == watch || parent[pid] == watch || runs[pid] == "bwrap") continue
+        mine = (session[pid] == root)
+        for (up = pid; !mine && up > 1 && up in parent; up = parent[up]) if (parent[up] == root) mine = 1
+        if (mine) print pid
+      }
+    }'
+}
+found=$(below "$1" "$3")
+[ -n "$found" ] || { sleep 1; found=$(below "$1" "$3"); }
+for pid in $found; do kill -s "$2" "$pid" 2>/dev/null; done
+exit 0
+`;

@@ -1,0 +1,39 @@
+/** One connection to a host, whichever program makes it. Library types stay in the files that implement this. */
+import type { Duplex, Readable, Writable } from "node:stream";
+
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+export type ChannelEnd =
+  | { readonly kind: "exited"; readonly code: number }
+  /** The connection went, or the channel was closed, before the command told how it ended. */
+  | { readonly kind: "lost"; readonly why: string };
+
+export interface Channel {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly ended: Promise<ChannelEnd>;
+  /** Absent where only the host itself can size the terminal. */
+  readonly resize?: (size: TerminalSize) => void;
+  close(): void;
+}
+
+export interface Transport extends AsyncDisposable {
+  readonly kind: "ssh2" | "openssh";
+  /** True where the exit code of `Channel.ended` may be the transport's own. */
+  readonly tellsCode: boolean;
+  /** False once the connection is gone; a channel asked for then fails. */
+  readonly alive: () => boolean;
+  /** Lets the process end although the connection stands, or not. */
+  readonly hold: (holds: boolean) => void;
+  /** Throws `BUSY` when the host allows no more sessions on this connection for now. */
+  open(command: string, tty: TerminalSize | undefined): Promise<Channel>;
+  /** A stream to a unix socket of the host. */
+  forward(socket: string): Promise<Duplex>;
+}
+
+/** Code of the error for a session that the host refused because there are too many. */
+export const BUSY = "SSH_BUSY";

@@ -1,0 +1,45 @@
+import type { HostSettings } from "../config/schema/host.ts";
+import type { Config } from "../config/schema/root.ts";
+import type { SshAccessSettings } from "../config/schema/ssh.ts";
+import type { Host, SecretRef, SshAccess } from "../model/settings.ts";
+import { absolutePath } from "./paths.ts";
+
+/** `[hosts]` with every default filled in. `root` is the folder that relative paths start from. */
+export function resolveHosts(config: Config, root: string, home: string): Readonly<Record<string, Host>> {
+  const hosts = Object.entries(config.hosts ?? {}).map(([name, written]): [string, Host] => [
+    name,
+    {
+      name,
+      ...(written.ssh === undefined ? {} : { ssh: sshOf(written.ssh, root, home) }),
+      ...(written.docker === undefined ? {} : { docker: written.docker }),
+      ...(written.podman === undefined ? {} : { podman: written.podman }),
+      ...(written.tls === undefined ? {} : { tls: tlsOf(written.tls) }),
+      labels: written.labels ?? {},
+      ...(written.max_runtimes === undefined ? {} : { max_runtimes: written.max_runtimes }),
+    },
+  ]);
+  return Object.fromEntries(hosts);
+}
+
+function tlsOf({ server_name, ...files }: NonNullable<HostSettings["tls"]>): NonNullable<Host["tls"]> {
+  return { ...files, ...(server_name === undefined ? {} : { server_name }) };
+}
+
+function sshOf(written: SshAccessSettings, root: string, home: string): SshAccess {
+  const { target, identity_file, identity, certificate_file, certificate, known_hosts_file } = written;
+  const path = (text: string): string => absolutePath(text, root, home);
+  const ref = (each: SecretRef): SecretRef => ("file" in each ? { file: path(each.file) } : each);
+  return {
+    target,
+    ...(identity_file === undefined ? {} : { identity_file: path(identity_file) }),
+    ...(identity === undefined ? {} : { identity: ref(identity) }),
+    ...(certificate_file === undefined ? {} : { certificate_file: path(certificate_file) }),
+    ...(certificate === undefined ? {} : { certificate: ref(certificate) }),
+    ...(known_hosts_file === undefined ? {} : { known_hosts_file: path(known_hosts_file) }),
+    ...(written.known_hosts === undefined ? {} : { known_hosts: written.known_hosts }),
+    strict_host_key: written.strict_host_key ?? true,
+    ...(written.jump === undefined ? {} : { jump: written.jump }),
+    transport: written.transport ?? "auto",
+    folder: root,
+  };
+}

@@ -1,0 +1,45 @@
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { lineOf, resolveText, temporaryFolder } from "../support/fleet-text.ts";
+
+const AGENT = "[agents.a]\n";
+
+it("fills in how a host is reached, with paths from the config's folder", async () => {
+  const folder = temporaryFolder();
+  const text = `[hosts.build1]\nssh = { target = "ci@build1:2222", identity_file = "keys/ci", known_hosts_file = "/etc/kh" }\n${AGENT}`;
+  const resolved = await resolveText(text, folder);
+  expect(resolved.diagnostics).toEqual([]);
+  const root = join(folder, "project");
+  expect(resolved.fleet?.hosts["build1"]?.ssh).toEqual({
+    target: "ci@build1:2222",
+    identity_file: join(root, "keys/ci"),
+    known_hosts_file: "/etc/kh",
+    strict_host_key: true,
+    transport: "auto",
+    folder: root,
+  });
+});
+
+it.each([
+  [
+    'ssh = { target = "b", identity_file = "k", identity = { env = "K" } }',
+    "ssh-two-answers",
+    "hosts.h.ssh.identity",
+  ],
+  [
+    'ssh = { target = "b", known_hosts_file = "k", known_hosts = "b ssh-ed25519 AAAA" }',
+    "ssh-two-answers",
+    "hosts.h.ssh.known_hosts",
+  ],
+  [
+    'ssh = { target = "b", certificate_file = "c" }',
+    "ssh-certificate-without-key",
+    "hosts.h.ssh.certificate_file",
+  ],
+  ['ssh = { target = "b", jump = "c", transport = "ssh2" }', "ssh-transport", "hosts.h.ssh.transport"],
+  ['ssh = { target = "ci@[::1]:70000" }', "ssh-port", "hosts.h.ssh.target"],
+])("refuses %s where it stands", async (line, code, path) => {
+  const text = `[hosts.h]\n${line}\n${AGENT}`;
+  const { diagnostics } = await resolveText(text);
+  expect(diagnostics).toMatchObject([{ severity: "error", code, path, line: lineOf(text, "ssh =") }]);
+});
