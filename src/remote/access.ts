@@ -6,7 +6,7 @@ import { readFile, realpath } from "node:fs/promises";
 import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import { SandkeepError } from "../errors.ts";
-import type { ProbeReason } from "../model/observed.ts";
+import type { ProbeReason } from "../model/posture.ts";
 import type { SecretRef, SshAccess } from "../model/settings.ts";
 import { isAccessible } from "../util/accessible.ts";
 import { configNames } from "./ssh-config.ts";

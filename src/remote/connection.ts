@@ -7,7 +7,7 @@ import type { Duplex, Readable } from "node:stream";
 import { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../errors.ts";
-import type { ProbeReason } from "../model/observed.ts";
+import type { ProbeReason } from "../model/posture.ts";
 import { latest } from "../util/latest.ts";
 import type { Access } from "./access.ts";
 import { Lanes } from "./lanes.ts";
