@@ -58,8 +58,6 @@ export interface Access {
   readonly knownFrom: string;
   readonly strict: boolean;
   readonly transport: "ssh2" | "openssh";
-  /** What somebody should know of how the host is reached. */
-  readonly posture: readonly ProbeReason[];
 }
 
 const DEFAULT_KEYS = ["id_ed25519", "id_ecdsa", "id_rsa"];
@@ -69,12 +67,11 @@ export async function readAccess(name: string, written: SshAccess, deps: RemoteD
   const { env } = deps;
   const home = env["HOME"] ?? homedir();
   const { user = env["USER"] ?? userInfo().username, host, port = SSH_PORT } = parseTarget(written.target);
-  const { known, knownFrom } = await knownHosts(name, written, home);
+  const { known, knownFrom, why } = await waysTo(name, written, home);
   const given = await givenKey(written, deps);
   const keys = given === undefined ? await defaultKeys(home) : [given];
   const certificate = await certificateOf(written, deps);
   const agent = given === undefined ? env["SSH_AUTH_SOCK"] : undefined;
-  const why = await whyOpenssh(written, home, known, hostPattern(host, port));
   const transport = why === undefined ? "ssh2" : "openssh";
   return {
     written,
@@ -89,8 +86,26 @@ export async function readAccess(name: string, written: SshAccess, deps: RemoteD
     knownFrom,
     strict: written.strict_host_key,
     transport,
-    posture: postureOf(name, written, why),
   };
+}
+
+async function waysTo(name: string, written: SshAccess, home: string) {
+  const { host, port = SSH_PORT } = parseTarget(written.target);
+  const { known, knownFrom } = await knownHosts(name, written, home);
+  return { known, knownFrom, why: await whyOpenssh(written, home, known, hostPattern(host, port)) };
+}
+
+/** What somebody should know of how a host is reached, told without a connection and without reading a secret. */
+export async function accessPosture(
+  name: string,
+  written: SshAccess,
+  env: Env,
+): Promise<readonly ProbeReason[]> {
+  const { why } = await waysTo(name, written, env["HOME"] ?? homedir());
+  for (const file of [written.identity_file, written.certificate_file]) {
+    if (file !== undefined) await readKey("key", file);
+  }
+  return postureOf(name, written, why);
 }
 
 /** Why the system's ssh is used; undefined where the built-in client can do all that is asked. */

@@ -7,7 +7,6 @@ import type { Duplex, Readable } from "node:stream";
 import { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../errors.ts";
-import type { ProbeReason } from "../model/posture.ts";
 import { latest } from "../util/latest.ts";
 import type { Access } from "./access.ts";
 import { Lanes } from "./lanes.ts";
@@ -49,8 +48,6 @@ export interface ScriptResult {
 export interface Connection extends AsyncDisposable {
   /** As people know the host: `ci@build1`. */
   readonly label: string;
-  /** Which transport, and what somebody should know of how the host is reached. */
-  posture(): Promise<readonly ProbeReason[]>;
   run(request: RunRequest): Promise<RemoteProcess>;
   /** Runs a script to its end and gives what it said. */
   script(request: ScriptRequest): Promise<ScriptResult>;
@@ -77,7 +74,6 @@ export function connectionOf(label: string, access: () => Promise<Access>, conne
   const lanes = new Lanes(async () => connect(await facts()));
   const connection: Connection = {
     label,
-    posture: async () => (await facts()).posture,
     run: async (request) => start(lanes, label, request),
     script: async (request) => {
       try {

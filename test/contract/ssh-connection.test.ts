@@ -11,6 +11,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { SshAccess } from "../../src/model/settings.ts";
 import type { RemoteDeps } from "../../src/remote/access.ts";
+import { accessPosture } from "../../src/remote/access.ts";
 import type { Connection, RemoteProcess, RunRequest } from "../../src/remote/connection.ts";
 import { openConnection } from "../../src/remote/open.ts";
 import { describeWith } from "../support/services.ts";
@@ -235,13 +236,12 @@ describeWith(["ssh"], "a connection to a host", () => {
     ]);
     const known_hosts = `@cert-authority 127.0.0.1,[127.0.0.1]:* ${hostAuthority}`;
     const { known_hosts_file: _, ...base } = certified.access({ known_hosts, identity_file: identity });
-    await using connection = openConnection(
-      "certified",
-      { ...base, certificate_file: `${identity}-cert.pub` },
-      deps(),
-    );
+    const written = { ...base, certificate_file: `${identity}-cert.pub` };
+    await using connection = openConnection("certified", written, deps());
     expect((await connection.script({ script: "echo yes", args: [] })).stdout.toString()).toBe("yes\n");
-    expect((await connection.posture()).map(({ code }) => code)).toContain("ssh-system-client");
+    expect((await accessPosture("certified", written, deps().env)).map(({ code }) => code)).toContain(
+      "ssh-system-client",
+    );
     await writeFile(
       join(home, ".ssh", "config"),
       `Host work-box\n HostName 127.0.0.1\n Port ${String(sshd.port)}\n User ${sshd.user}\n`,
