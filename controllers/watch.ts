@@ -19,6 +19,7 @@ import { Attention } from "./attention.ts";
 import { ConfigKeeper, type ConfigKeeperOptions } from "./config.ts";
 import { type FleetLoop, cycleFailed, lookAtFleet, workOn } from "./fleet.ts";
 import { trackedImages } from "./images.ts";
+import { recordingSink } from "./recorded.ts";
 import { runsCleaner } from "./runs.ts";
 import { RolloutPauses } from "./rollouts.ts";
 import { Triggers } from "./triggers.ts";
@@ -63,7 +64,9 @@ async function once(engine: Engine, options: WatchOptions): Promise<number> {
   return lookAtFleet(fleetLoop(engine, options, { clock, queue, config }));
 }
 
-async function run(engine: Engine, options: WatchOptions): Promise<number> {
+async function run(told: Engine, options: WatchOptions): Promise<number> {
+  await using sink = recordingSink(told);
+  const engine = { ...told, sink };
   const clock = options.clock ?? systemClock;
   using queue = new WorkQueue({ clock });
   const random = chance(engine);

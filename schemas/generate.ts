@@ -22,6 +22,7 @@ import { doctorSchema } from "../src/model/doctor.ts";
 import { eventSchema } from "../src/model/event.ts";
 import { explainedAgentSchema, explanationSchema, toolVerdictSchema } from "../src/model/explain.ts";
 import { imageCheckSchema, imageListSchema, imageLockSchema, imagePruneSchema } from "../src/model/images.ts";
+import { recordedEventSchema } from "../src/model/recorded-event.ts";
 import { listedRuntimeSchema, listingSchema } from "../src/model/listing.ts";
 import { applyResultSchema, outcomeSchema } from "../src/model/outcome.ts";
 import { postureSchema } from "../src/model/posture.ts";
@@ -92,6 +93,12 @@ const FORMATS: readonly Format[] = [
     schema: eventSchema,
     io: "output",
     description: "One line of `sandkeep watch --json`.",
+  },
+  {
+    name: "events",
+    schema: recordedEventSchema,
+    io: "output",
+    description: "One line of `sandkeep events --json`.",
   },
   {
     name: "explain",

@@ -5,6 +5,8 @@ import type { Driver } from "../drivers/driver.ts";
 import { SandkeepError } from "../errors.ts";
 import type { PlanRequest } from "../model/intent.ts";
 import type { JsonObject } from "../model/json.ts";
+import type { EventFacts } from "../model/recorded-event.ts";
+import { knownExit } from "../model/recorded-event.ts";
 import type { ApplyResult } from "../model/outcome.ts";
 import type { Change, Plan } from "../model/plan.ts";
 import { isFor } from "../model/secret-use.ts";
@@ -24,6 +26,7 @@ import { recordDeferred } from "../state/deferred.ts";
 import type { FleetState } from "../state/directory.ts";
 import { fleetState, ownerId } from "../state/directory.ts";
 import { forgetEndpoints, rememberEndpoints } from "../state/endpoints.ts";
+import { recordEvents } from "../state/events.ts";
 import { openJournal } from "../state/journal.ts";
 import { readHolds, WHOLE_FLEET } from "../state/holds.ts";
 import type { Lease } from "../state/lease.ts";
@@ -86,7 +89,8 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
     }
     if (plan.graph.some((node) => node.op === "salvage")) await sweepBundles(state);
     await using journal = await openJournal(state, { planId: plan.plan_id, now: () => engine.now() });
-    return await apply({
+    const began = engine.wait.elapsed();
+    const result = await apply({
       plan,
       drivers,
       modules: seen.modules,
@@ -110,10 +114,30 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       signal: input.signal,
       stale: input.stale,
     });
+    await recordEvents(state, eventsOf(plan, result, engine.wait.elapsed() - began), engine.now());
+    return result;
   } finally {
     await recordMade(state, made, engine.now());
     await Promise.allSettled([...drivers.values()].map((driver) => driver[Symbol.asyncDispose]()));
   }
+}
+
+function eventsOf({ mode, changes }: Plan, result: ApplyResult, took: number): EventFacts[] {
+  const { outcomes, summary, exit_code } = result;
+  const actions = new Map(changes.map(({ address, actions: each }) => [address, each]));
+  const ended = outcomes.map(({ address, status, duration_ms }): EventFacts => {
+    const [first = "no-op", ...more] = actions.get(address) ?? [];
+    const action = more.length === 0 ? first : "several";
+    return {
+      type: "change.ended",
+      workspace: address,
+      action,
+      status,
+      duration_ms: Math.round(duration_ms),
+    };
+  });
+  const duration_ms = Math.round(Math.max(0, took));
+  return [...ended, { type: "apply.ended", mode, ...summary, exit_code: knownExit(exit_code), duration_ms }];
 }
 
 /** Who made a runtime has seen it: from then on its idle time is known here. */

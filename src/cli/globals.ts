@@ -42,7 +42,7 @@ export const GLOBAL_FLAGS: readonly GlobalFlag[] = [
     env: "SANDKEEP_FLEET",
     takes: "text",
     about:
-      "work from labels alone, without a config (list, inspect, prune, destroy, runs, doctor, hold, release)",
+      "work from labels alone, without a config (list, inspect, prune, destroy, runs, doctor, events, hold, release)",
   },
   {
     flags: "--state-dir <dir>",

@@ -65,6 +65,12 @@ export function momentOption(from: From, key: string, now: number): number | und
   );
 }
 
+/** A moment that has been, in milliseconds since the epoch: `24h` ago, or an ISO 8601 time. */
+export function pastOption(from: From, key: string, now: number): number | undefined {
+  const ago = parseDuration(textOption(from, key) ?? "");
+  return ago === undefined ? momentOption(from, key, now) : now - ago;
+}
+
 /** Addresses as they are, each checked for its shape. */
 export function addresses(texts: readonly string[]): readonly string[] {
   for (const text of texts) {

@@ -53,14 +53,26 @@ export function makeProgram(
   return program;
 }
 
-/** `runs tail -f` follows, as every `tail` does; the same letter before the verb, or of another, names a config. */
+/** `runs tail -f` and `events -f` follow, as every `tail` does; the same letter before the verb, or of another, names a config. */
 function ownShortFlags(argv: readonly string[]): readonly string[] {
-  const verb = argv.findIndex((word, index) => word === "runs" && argv[index + 1] === "tail");
-  const end = argv.indexOf("--");
-  if (verb < 0 || (end >= 0 && end < verb)) return argv;
+  const verb = verbIn(argv);
+  const follows = argv[verb] === "events" || (argv[verb] === "runs" && argv[verb + 1] === "tail");
+  if (!follows) return argv;
+  const end = argv.indexOf("--", verb);
   return argv.map((word, index) =>
     word === "-f" && index > verb && (end < 0 || index < end) ? "--follow" : word,
   );
+}
+
+const TAKING = new Set(
+  GLOBAL_FLAGS.filter(({ takes }) => takes !== "nothing").flatMap(({ flags }) =>
+    flags.split(/[ ,]+/).filter((each) => each.startsWith("-")),
+  ),
+);
+
+/** Where the verb stands: the first word that is neither a flag nor a flag's value. */
+function verbIn(argv: readonly string[]): number {
+  return argv.findIndex((word, index) => !word.startsWith("-") && !TAKING.has(argv[index - 1] ?? ""));
 }
 
 /** A parser's complaint in our words; undefined when it only printed help or the version. */

@@ -268,6 +268,16 @@ export const VERBS: readonly Verb[] = [
     load: () => import("./commands/doctor.ts"),
   },
   {
+    name: "events",
+    about: "show what happened, without saying to whom or with what",
+    args: [],
+    options: [
+      { flags: "--follow", about: "(-f): go on as they come" },
+      { flags: "--since <time>", about: "only since then: 24h ago, or an ISO 8601 time" },
+    ],
+    load: () => import("./commands/events.ts"),
+  },
+  {
     name: "hold",
     about: "leave a runtime alone until released",
     args: [["<address>", "its address, or fleet for all"]],

@@ -8,7 +8,9 @@ import { toError } from "../errors.ts";
 import type { Hold } from "../model/facts.ts";
 import type { CleanupEntry, CleanupReason, ListedRun, RunCleanup } from "../model/run.ts";
 import { CLEANUP_REASONS } from "../model/run.ts";
+import type { EventFacts } from "../model/recorded-event.ts";
 import type { FleetState } from "../state/directory.ts";
+import { recordEvents } from "../state/events.ts";
 import { readHolds, WHOLE_FLEET } from "../state/holds.ts";
 import { isMissing, unlessMissing } from "../util/errno.ts";
 import { Reading, runIds } from "./history.ts";
@@ -75,7 +77,15 @@ export async function cleanUpRuns(state: FleetState, request: CleanupRequest): P
     );
   const counts = Object.fromEntries(CLEANUP_REASONS.map((reason) => [reason, 0]));
   for (const { reason } of entries) counts[reason] = (counts[reason] ?? 0) + 1;
+  if (!dryRun) await recordEvents(state, [cleanedUp(entries)], now);
   return { dry_run: dryRun, older_than_ms: request.olderThan, entries, counts, bytes: sum(entries) };
+}
+
+function cleanedUp(entries: readonly CleanupEntry[]): EventFacts {
+  const removed = entries.filter(({ reason }) => reason === "removed").length;
+  const failed = entries.filter(({ reason }) => reason === "delete_failed").length;
+  const kept = entries.length - removed - failed;
+  return { type: "cleanup.ended", removed, kept, failed, bytes: sum(entries) };
 }
 
 function plainEntry(id: string, reason: CleanupReason): CleanupEntry {

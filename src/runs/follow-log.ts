@@ -13,16 +13,23 @@ const LOOK_EVERY_MS = 100;
 /** Where following begins: with all that is kept, or at this byte of the current file. */
 export type From = "start" | number;
 
+export interface Following {
+  readonly from: From;
+  /** No more will come. */
+  readonly over: () => boolean;
+  readonly signal: AbortSignal;
+}
+
+/** One stream's bytes as they are written. */
+export function followLog(folder: string, stream: StreamName, options: Following): AsyncGenerator<Buffer> {
+  return followFile(logPath(folder, stream), options);
+}
+
 /**
- * One stream's bytes as they are written, until `over` says that no more will come and all was read. It follows the log
- * into the next file when it turns; whoever reads more slowly than two turns misses what was dropped meanwhile.
+ * A file's bytes as they are appended, until `over` says that no more will come and all was read. It follows it into the
+ * next file when it turns; whoever reads more slowly than two turns misses what was dropped meanwhile.
  */
-export async function* followLog(
-  folder: string,
-  stream: StreamName,
-  options: { readonly from: From; readonly over: () => boolean; readonly signal: AbortSignal },
-): AsyncGenerator<Buffer> {
-  const path = logPath(folder, stream);
+export async function* followFile(path: string, options: Following): AsyncGenerator<Buffer> {
   let handle: FileHandle | undefined;
   let position = options.from === "start" ? 0 : options.from;
   try {
@@ -41,7 +48,12 @@ export async function* followLog(
           continue;
         }
         if (await turned(path, handle)) {
-          // It was written to until it turned, so perhaps also after the last read.
+          // It was written to until it turned, and where several write, by one that had opened it a moment longer.
+          for await (const rest of restOf(handle, position)) {
+            position += rest.length;
+            yield rest;
+          }
+          await sleep(LOOK_EVERY_MS, undefined, { signal: options.signal }).catch(() => undefined);
           yield* restOf(handle, position);
           await handle.close();
           handle = undefined;

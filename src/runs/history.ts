@@ -13,6 +13,7 @@ import { logPath, manifestPath, runFolder, runsFolder, timesPath } from "./layou
 import { isRunId } from "./run-id.ts";
 import { appendToIndex, listed, readIndex } from "./run-index.ts";
 import { readLogState } from "./read-log.ts";
+import { tellEnded } from "./run-events.ts";
 
 export interface RunFilter {
   readonly status?: RunStatus;
@@ -102,7 +103,10 @@ export class Reading {
     const marked = await interrupted(folder, again);
     this.#interrupted += 1;
     // Whoever looks next finds the same again.
-    await writeJson(manifestPath(folder), marked).catch(() => undefined);
+    await writeJson(manifestPath(folder), marked).then(
+      () => tellEnded(this.#state, marked),
+      () => undefined,
+    );
     return marked;
   }
 

@@ -16,6 +16,7 @@ import { exitClassOf, signalOf, statusOf } from "./exit-class.ts";
 import { cancelPath, logPath, manifestPath, runFolder, runsFolder, timesPath } from "./layout.ts";
 import { LogFile } from "./log-file.ts";
 import { appendToIndex, listed } from "./run-index.ts";
+import { tellEnded, tellStarted } from "./run-events.ts";
 import { ended, tee } from "./tee.ts";
 import type { StreamName } from "./time-index.ts";
 import { TimeFile, TimeIndex } from "./time-index.ts";
@@ -106,7 +107,9 @@ export async function recordRefusal(
   told: Told,
 ): Promise<void> {
   const folder = await createFolder(state, head.run_id);
-  await writeEnd(state, folder, end(beginning(head, secrets), told, 0, secrets));
+  const manifest = end(beginning(head, secrets), told, 0, secrets);
+  await writeEnd(state, folder, manifest);
+  await tellEnded(state, manifest);
 }
 
 export async function recordRun(state: FleetState, options: RecordOptions): Promise<RunRecord> {
@@ -114,6 +117,7 @@ export async function recordRun(state: FleetState, options: RecordOptions): Prom
   const folder = await createFolder(state, head.run_id);
   const began = beginning(head, secrets);
   await writeJson(manifestPath(folder), began);
+  await tellStarted(state, began);
   const started = options.elapsed();
   const lasted = (): number => Math.max(0, options.elapsed() - started);
   const times = new TimeFile(timesPath(folder), lasted);
@@ -136,7 +140,9 @@ export async function recordRun(state: FleetState, options: RecordOptions): Prom
       for (const each of [logs?.stdout, logs?.stderr, times]) await each?.[Symbol.asyncDispose]();
       const told = logs === undefined ? null : { stdout: logs.stdout.told, stderr: logs.stderr.told };
       const manifest = { ...end(began, outcome, lasted(), secrets), logs: told };
-      return { manifest, fault: await writeEnd(state, folder, manifest) };
+      const fault = await writeEnd(state, folder, manifest);
+      await tellEnded(state, manifest);
+      return { manifest, fault };
     },
   };
 }

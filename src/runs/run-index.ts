@@ -1,9 +1,7 @@
-import { open } from "node:fs/promises";
 import type { ListedRun, RunManifest } from "../model/run.ts";
 import { listedRunSchema } from "../model/run.ts";
 import type { FleetState } from "../state/directory.ts";
-import { makeDirectory, parseJson, readText, stateError, writeText } from "../state/files.ts";
-import { PRIVATE_FILE } from "../util/durable-file.ts";
+import { appendLines, parseJson, readText, writeText } from "../state/files.ts";
 import { indexPath } from "./layout.ts";
 
 // The index holds ended runs only, since nothing about them changes any more. It is a cache of the manifests: what it
@@ -32,24 +30,11 @@ export function listed(run: RunManifest): ListedRun {
 
 /** In one write, so that lines of several processes never mix. */
 export async function appendToIndex(state: FleetState, runs: readonly ListedRun[]): Promise<void> {
-  if (runs.length === 0) return;
-  const path = indexPath(state);
-  await makeDirectory(state.dir);
-  try {
-    const handle = await open(path, "a+", PRIVATE_FILE);
-    try {
-      const { size } = await handle.stat();
-      const torn = size > 0 && (await handle.read(Buffer.alloc(1), 0, 1, size - 1)).buffer[0] !== NEWLINE;
-      await handle.appendFile((torn ? "\n" : "") + textOf(runs));
-    } finally {
-      await handle.close();
-    }
-  } catch (thrown) {
-    throw stateError("append to", path, thrown);
-  }
+  await appendLines(
+    indexPath(state),
+    runs.map((run) => JSON.stringify(run)),
+  );
 }
-
-const NEWLINE = 0x0a;
 
 /** By id; lines that are torn or not ours count as absent. */
 export async function readIndex(state: FleetState): Promise<Map<string, ListedRun>> {

@@ -1,9 +1,9 @@
-import { link, mkdir, readFile, readdir, rename, rm } from "node:fs/promises";
+import { link, mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { z } from "zod";
 import { SandkeepError, toError } from "../errors.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
-import { writeDurably } from "../util/durable-file.ts";
+import { PRIVATE_FILE, writeDurably } from "../util/durable-file.ts";
 import { errnoOf, isMissing } from "../util/errno.ts";
 
 export type ProblemSink = (problem: Diagnostic) => void;
@@ -60,6 +60,26 @@ export async function readText(path: string): Promise<string | undefined> {
     // A directory in a file's place is foreign, not a fault of the disk: an empty text fails every check.
     if (errnoOf(error) === "EISDIR") return "";
     throw stateError("read", path, error);
+  }
+}
+
+const NEWLINE = 0x0a;
+
+/** In one write, so that lines of several processes never mix; what a crash cut short before them stays a line of its own. */
+export async function appendLines(path: string, lines: readonly string[]): Promise<void> {
+  if (lines.length === 0) return;
+  await makeDirectory(dirname(path));
+  try {
+    const handle = await open(path, "a+", PRIVATE_FILE);
+    try {
+      const { size } = await handle.stat();
+      const torn = size > 0 && (await handle.read(Buffer.alloc(1), 0, 1, size - 1)).buffer[0] !== NEWLINE;
+      await handle.appendFile(`${torn ? "\n" : ""}${lines.join("\n")}\n`);
+    } finally {
+      await handle.close();
+    }
+  } catch (thrown) {
+    throw stateError("append to", path, thrown);
   }
 }
 

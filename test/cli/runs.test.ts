@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { recordedEventSchema } from "../../src/model/recorded-event.ts";
 import {
   runIndexSchema,
   runInspectionSchema,
@@ -145,5 +146,22 @@ describe("what makes no sense is refused", () => {
     const ran = await sandkeep(...argv);
     expect(ran).toMatchObject({ code: 64, stdout: "" });
     expect(ran.stderr).toMatch(message);
+  });
+});
+
+describe("events", () => {
+  test("are one line each: for people, and as documents of the published form", async () => {
+    const { stdout } = await sandkeep("events", "--json", "--since", "1h");
+    const events = stdout.split("\n").filter(Boolean);
+    const parsed = events.map((line) => recordedEventSchema.parse(JSON.parse(line)));
+    expect(parsed.map(({ type }) => type)).toEqual(expect.arrayContaining(["run.started", "run.ended"]));
+    const people = (await sandkeep("events")).stdout.split("\n").filter(Boolean);
+    expect(people).toHaveLength(events.length);
+    expect(people.some((line) => /Z {2}run\.ended {7}[0-9a-f]{16} {2}error in /.test(line))).toBe(true);
+  });
+
+  test("since when must be a time", async () => {
+    expect((await sandkeep("events", "--since", "yesterday")).code).toBe(64);
+    expect((await sandkeep("events", "--since", "2999-01-01T00:00:00Z")).stdout).toBe("");
   });
 });

@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { SandkeepError } from "../../src/errors.ts";
 import { lockAddress } from "../../src/state/address-lock.ts";
 import { fleetState, ownerId } from "../../src/state/directory.ts";
+import { recordEvents } from "../../src/state/events.ts";
 import { hold } from "../../src/state/holds.ts";
 import type { Lease } from "../../src/state/lease.ts";
 import { acquireLease } from "../../src/state/lease.ts";
@@ -56,6 +57,13 @@ const commands: Record<string, (...args: string[]) => Promise<string>> = {
   async hold(address = "") {
     await hold(state, { address, reason: "test", by: "child", since: 1 });
     return "ok";
+  },
+  async events(count = "1", limit = "1000000") {
+    for (let n = 0; n < Number(count); n += 1) {
+      const facts = { type: "cleanup.ended", removed: n, kept: process.pid, failed: 0, bytes: 0 } as const;
+      await recordEvents(state, [facts], Date.now(), Number(limit));
+    }
+    return "recorded";
   },
   async ids() {
     return `${await ownerId(base)} ${(await stateKey(base)).id}`;

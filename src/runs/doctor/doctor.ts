@@ -5,12 +5,14 @@
 import { relative } from "node:path";
 import type { DoctorCode, DoctorFinding, DoctorReport } from "../../model/doctor.ts";
 import { DOCTOR_CODES, DOCTOR_STATUSES } from "../../model/doctor.ts";
+import type { EventFacts } from "../../model/recorded-event.ts";
 import { engineKey } from "../../observe/engines.ts";
 import { listDecisions } from "../../plan/listing.ts";
 import type { Survey } from "../../plan/survey.ts";
 import { survey } from "../../plan/survey.ts";
 import type { Invalid } from "../../policy/fleet.ts";
 import type { Engine } from "../../reconcile.ts";
+import { recordEvents } from "../../state/events.ts";
 import type { FleetKnowledge, Subject } from "./item.ts";
 import { NOTHING_KNOWN } from "./item.ts";
 import type { Judgement } from "./judge.ts";
@@ -57,9 +59,16 @@ export async function examine(
     const done = fix && !dryRun ? await mend({ base, now }, subject, judgement, known) : untouched;
     findings.push({ ...judgement, fleet: item.fleet, path: relative(base, item.path), ...done });
   }
+  if (fix && !dryRun && findings.length > 0) await recordEvents(seen.state, [mended(findings)], now());
   const kept = look.kept.map((each) => relative(base, each));
   const told = { fix, dry_run: dryRun, recent, kept, skipped: skippedOf(seen, knowledge) };
   return { status: "examined", report: reportOf(base, seen, findings, told) };
+}
+
+function mended(findings: readonly DoctorFinding[]): EventFacts {
+  const amount = (wanted: DoctorFinding["status"]): number =>
+    findings.filter(({ status }) => status === wanted).length;
+  return { type: "doctor.ended", found: findings.length, fixed: amount("fixed"), failed: amount("failed") };
 }
 
 function judgeAll(

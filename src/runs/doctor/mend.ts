@@ -20,6 +20,7 @@ import { encodeFileName } from "../../util/file-name.ts";
 import { interrupted } from "../history.ts";
 import { manifestPath } from "../layout.ts";
 import { rebuildIndex } from "../rebuild-index.ts";
+import { tellEnded } from "../run-events.ts";
 import { appendToIndex, listed } from "../run-index.ts";
 import { SET_ASIDE } from "./contents.ts";
 import type { FleetKnowledge, Item, Subject } from "./item.ts";
@@ -121,6 +122,7 @@ async function interrupt(state: FleetState, folder: string): Promise<boolean> {
   const marked = await interrupted(folder, manifest);
   await writeJson(manifestPath(folder), marked);
   await appendToIndex(state, [listed(marked)]);
+  await tellEnded(state, marked);
   return true;
 }
 
