@@ -58,8 +58,8 @@ const commands: Record<string, (...args: string[]) => Promise<string>> = {
     await hold(state, { address, reason: "test", by: "child", since: 1 });
     return "ok";
   },
-  async events(count = "1", limit = "1000000") {
-    for (let n = 0; n < Number(count); n += 1) {
+  async events(times = "1", limit = "1000000") {
+    for (let n = 0; n < Number(times); n += 1) {
       const facts = { type: "cleanup.ended", removed: n, kept: process.pid, failed: 0, bytes: 0 } as const;
       await recordEvents(state, [facts], Date.now(), Number(limit));
     }

@@ -100,7 +100,15 @@ const hostile = fc.oneof(
 );
 const FIELDS = [
   ...new Set(recordedEventSchema.options.flatMap((each) => Object.keys(each.shape))),
-  ...["argv", "env", "stdout", "host", "path", "message", "address", "__proto__", MARK],
+  "argv",
+  "env",
+  "stdout",
+  "host",
+  "path",
+  "message",
+  "address",
+  "__proto__",
+  MARK,
 ];
 const TYPES = recordedEventSchema.options.map((each) => each.shape.type.value);
 
