@@ -131,7 +131,7 @@ function declaredName(
 }
 
 /** Raised when gates must be made anew, because the program in them changed in a way that matters. */
-const GATE_VERSION = 1;
+const GATE_VERSION = 2;
 
 /** Equal for gates that let the same through in the same way. */
 export function gateHash(gate: GateSpec): string {

@@ -62,8 +62,11 @@ export function diffNetworks(input: NetworkInput): NetworkDecision[] {
     const { backend, host } = observation;
     const engine = engineKey(observation);
     const desired = input.desired.filter((each) => engineKey(each) === engine);
-    const observed = (observation.networks ?? []).toSorted((a, b) => (a.object_id < b.object_id ? -1 : 1));
-    if (desired.length === 0 && observed.length === 0) return [];
+    const sorted = (observation.networks ?? []).toSorted((a, b) => (a.object_id < b.object_id ? -1 : 1));
+    // A gate without its network is made anew with the network, or goes like one.
+    const observed = sorted.filter((each) => each.gone !== true);
+    const gates = sorted.filter((each) => each.gone === true);
+    if (desired.length === 0 && sorted.length === 0) return [];
     const here = {
       ...occupancyOf(engine, input.decisions, input.intent),
       runtimes: new Set(observation.runtimes.map((each) => each.object_id)),
@@ -96,7 +99,21 @@ export function diffNetworks(input: NetworkInput): NetworkDecision[] {
         observed: each,
         verdict: decideRest(each, here, input),
       }));
-    return [...wanted, ...rest].toSorted((a, b) => (sortText(a) < sortText(b) ? -1 : 1));
+    const left = gates.flatMap((each): NetworkDecision[] =>
+      leaves(each.network, each, here, input)
+        ? [
+            {
+              network: each.network,
+              backend,
+              host,
+              name: each.name,
+              observed: each,
+              verdict: { action: "remove", why: "its network is gone, and only its gate is left" },
+            },
+          ]
+        : [],
+    );
+    return [...wanted, ...rest, ...left].toSorted((a, b) => (sortText(a) < sortText(b) ? -1 : 1));
   });
 }
 

@@ -55,6 +55,8 @@ export interface ObservedNetwork {
   readonly gate?: ObservedGate;
   /** What is attached, stopped or not, without the gate. */
   readonly users: readonly { readonly object_id: string; readonly name: string }[];
+  /** Somebody removed it: only its gate is left, whose id stands in `object_id`. */
+  readonly gone?: true;
 }
 
 export interface ObservedGate {

@@ -137,6 +137,16 @@ describeWithServices("a sandbox behind a gate", (services) => {
     expect(world.hits).toEqual([" /open"]);
   });
 
+  test("the gate is nobody else's way out: not of a container on the bridge that it also stands on", async () => {
+    const gate = (await project.containers()).find((each) => each.endsWith("-gate")) ?? "";
+    const format = "{{.NetworkSettings.Networks.bridge.IPAddress}}";
+    const at = await project.docker("inspect", "-f", format, gate);
+    const ask = `{ printf 'CONNECT allowed.test:${world.port} HTTP/1.1\\r\\n\\r\\n'; sleep 1; } | nc -w 4 ${at} 3128`;
+    const said = project.docker("run", "--rm", "sandkeep-test/busybox:1", "sh", "-c", `${ask}; true`);
+    expect(await said).toBe("");
+    expect((await connect(`allowed.test:${world.port}`)).stdout).toContain("200");
+  });
+
   test("names do not get out: neither by the engine's name server nor by one asked straight", async () => {
     world.asked.length = 0;
     await inside(`nslookup secret.leak.test; nslookup secret.leak.test ${world.address}; true`);

@@ -51,6 +51,8 @@ export class FaultProxy implements AsyncDisposable {
   onCall: (call: EngineCall) => void = () => undefined;
   /** Kind of calls that are answered with a 200 and go no further, as an engine does that ignores what it is asked. */
   swallow: string | undefined;
+  /** Kinds of calls that are refused, as a proxy does that lets only some through. */
+  forbidden: ReadonlySet<string> = new Set();
   readonly #target: string;
   readonly #server: Server;
   readonly #sockets = new Set<Duplex>();
@@ -118,6 +120,12 @@ export class FaultProxy implements AsyncDisposable {
       if (this.swallow === kindOf(incoming)) {
         await buffer(incoming);
         outgoing.writeHead(200, { "content-type": "application/json" }).end('{"Warnings":[]}');
+        return;
+      }
+      if (this.forbidden.has(kindOf(incoming))) {
+        outgoing
+          .writeHead(403, { "content-type": "text/html" })
+          .end("<html><body>403 Forbidden</body></html>");
         return;
       }
       const answer = await this.#ask(incoming);

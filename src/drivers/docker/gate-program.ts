@@ -195,12 +195,33 @@ export async function forward(
   request.pipe(onward);
 }
 
-export function serve(rules: readonly GateRule[], modules: GateModules): Http.Server {
+/** Whether a connection came over the gate's own network: whoever else is on the engine's bridge is no guest. */
+export function isGuest(
+  guests: readonly string[],
+  ends: readonly (string | undefined)[],
+  net: Pick<GateModules["net"], "isIP" | "BlockList">,
+): boolean {
+  const inside = addressList(net, guests);
+  return ends.every((end) => {
+    const plain = (end ?? "").toLowerCase().replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/, "");
+    return net.isIP(plain) !== 0 && inside.check(plain, net.isIP(plain) === 6 ? "ipv6" : "ipv4");
+  });
+}
+
+/** `guests`: the address ranges of the network that the gate is for. */
+export function serve(
+  rules: readonly GateRule[],
+  guests: readonly string[],
+  modules: GateModules,
+): Http.Server {
   const server = modules.http.createServer((request, response) => {
     forward(rules, request, response, modules).catch(() => response.destroy());
   });
   server.on("connect", (request, client, head) => {
     tunnel(rules, request.url ?? "", head, client, modules).catch(() => client.destroy());
+  });
+  server.on("connection", (socket) => {
+    if (!isGuest(guests, [socket.localAddress, socket.remoteAddress], modules.net)) socket.destroy();
   });
   server.on("clientError", (_error, socket) => socket.destroy());
   return server;

@@ -3,6 +3,7 @@ import {
   addressList,
   admit,
   forward,
+  isGuest,
   mayReach,
   parseRule,
   parseTarget,
@@ -15,10 +16,21 @@ import {
 export const GATE_READY = "sandkeep: the gate is open";
 const GATE_PORT = 3128;
 
-const PARTS = { addressList, admit, forward, mayReach, parseRule, parseTarget, ruleFor, serve, tunnel };
+const PARTS = {
+  addressList,
+  admit,
+  forward,
+  isGuest,
+  mayReach,
+  parseRule,
+  parseTarget,
+  ruleFor,
+  serve,
+  tunnel,
+};
 
-/** The program as `node -e` takes it. It holds no name that a build could have changed: parts call each other as they are called here. */
-export function gateText(gate: GateSpec): string {
+/** `guests` are the address ranges of its network. The program as `node -e` takes it. It holds no name that a build could have changed: parts call each other as they are called here. */
+export function gateText(gate: GateSpec, guests: readonly string[]): string {
   const modules = 'dns: require("node:dns").promises, http: require("node:http"), net: require("node:net")';
   const names = Object.entries(PARTS).map(([name, part]) => aliased(name, part));
   return [
@@ -28,7 +40,7 @@ export function gateText(gate: GateSpec): string {
     `const rules = ${JSON.stringify(gate.allow)}.map((text) => ${parseRule.name}(text));`,
     `const modules = { ${modules}, log: (line) => console.log(line) };`,
     'process.on("SIGTERM", () => process.exit(0));',
-    `${serve.name}(rules, modules).listen(${GATE_PORT}, () => console.log(${JSON.stringify(GATE_READY)}));`,
+    `${serve.name}(rules, ${JSON.stringify(guests)}, modules).listen(${GATE_PORT}, () => console.log(${JSON.stringify(GATE_READY)}));`,
   ].join("\n");
 }
 

@@ -19,6 +19,8 @@ import { containerListSchema, containerSchema, createdSchema } from "./wire.ts";
 
 /** On a gate, the engine name of its network. */
 export const GATE_LABEL = "sandkeep.gate";
+/** On a network and on its gate, the key of the network. */
+export const NETWORK_LABEL = "sandkeep.network";
 const LABEL = { gate: GATE_LABEL, hash: "sandkeep.gate-hash" } as const;
 /** The engine's own way out; every engine has it. */
 const UPLINK = "bridge";
@@ -44,6 +46,11 @@ function gateName(network: string): string {
 
 export function isGate(labels: Readonly<Record<string, string>>): boolean {
   return labels[LABEL.gate] !== undefined;
+}
+
+/** Engine name of the network that a gate is for. */
+export function gatedNetwork({ Labels }: Pick<ListedContainer, "Labels">): string {
+  return Labels[LABEL.gate] ?? "";
 }
 
 const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
@@ -73,16 +80,27 @@ export function gateOf(
   return { object_id: found.Id, state, hash: found.Labels[LABEL.hash] ?? "" };
 }
 
-/** Leaves a gate that is right alone; anything else in its place is made anew. Until it listens, nothing gets out. */
+export type GatedRequest = NetworkRequest & { readonly spec: { readonly gate: GateSpec } };
+
+/** The network that a gate is for; it hears nobody else than who has an address of one of its ranges. */
+export interface GatedNetwork {
+  readonly id: string;
+  readonly name: string;
+  readonly guests: readonly string[];
+}
+
+/**
+ * Leaves a gate that is right alone; anything else in its place is made anew. Answers its id. Until it listens, which is
+ * awaited apart, nothing gets out.
+ */
 export async function ensureGate(
   engine: Engine,
-  request: NetworkRequest & { readonly spec: { readonly gate: GateSpec } },
-  network: { readonly id: string; readonly name: string },
-): Promise<void> {
+  request: GatedRequest,
+  network: GatedNetwork,
+): Promise<string> {
   for (const stale of await gatesOf(engine, request.name, request)) {
     const seen = gateOf(network, [stale]);
-    if (seen?.state === "running" && seen.hash === request.gate_hash)
-      return awaitReady(engine, stale.Id, request);
+    if (seen?.state === "running" && seen.hash === request.gate_hash) return stale.Id;
     await removeGate(engine, stale.Id);
   }
   const { Id } = await engine.json(
@@ -91,7 +109,7 @@ export async function ensureGate(
       method: "POST",
       path: "/containers/create",
       query: { name: gateName(request.name) },
-      body: gateOptions(request),
+      body: gateOptions(request, network.guests),
       timeout: WRITE_TIMEOUT_MS,
     },
     createdSchema,
@@ -107,17 +125,13 @@ export async function ensureGate(
   } catch (thrown) {
     throw cannotRun(request, thrown instanceof Error ? thrown.message : String(thrown), thrown);
   }
-  await awaitReady(engine, Id, request);
+  return Id;
 }
 
-function gateOptions({
-  name,
-  network,
-  fleet,
-  fleet_id,
-  spec,
-  gate_hash,
-}: NetworkRequest & { spec: { gate: GateSpec } }) {
+function gateOptions(
+  { name, network, fleet, fleet_id, spec, gate_hash }: GatedRequest,
+  guests: readonly string[],
+) {
   const owner = ownerOfNetwork(network);
   return {
     Image: spec.gate.image,
@@ -127,8 +141,9 @@ function gateOptions({
       [ROLE_LABEL]: "sidecar",
       [LABEL.gate]: name,
       [LABEL.hash]: gate_hash ?? "",
+      [NETWORK_LABEL]: network,
     },
-    Entrypoint: ["node", "-e", gateText(spec.gate)],
+    Entrypoint: ["node", "-e", gateText(spec.gate, guests)],
     Cmd: [],
     User: "65534:65534",
     WorkingDir: "/",
@@ -153,20 +168,28 @@ function gateOptions({
 
 /** Every container that calls itself a gate of this fleet's network, running or not. Another fleet's is not ours to end. */
 async function gatesOf(engine: Engine, network: string, owner: Owner): Promise<ListedContainer[]> {
-  const listed = await engine.json(
-    {
-      what: "list gates",
-      method: "GET",
-      path: "/containers/json",
-      query: { all: true, filters: { label: [`${LABEL.gate}=${network}`] } },
-    },
+  const listed = await listGates(engine, { label: [`${LABEL.gate}=${network}`] });
+  return listed.filter(({ Labels }) => isOwned(owner, ownerIn(Labels)));
+}
+
+function listGates(
+  engine: Engine,
+  filters: Readonly<Record<string, readonly string[]>>,
+): Promise<ListedContainer[]> {
+  return engine.json(
+    { what: "list gates", method: "GET", path: "/containers/json", query: { all: true, filters } },
     containerListSchema,
   );
-  return listed.filter(({ Labels }) => isOwned(owner, ownerIn(Labels)));
 }
 
 export async function removeGates(engine: Engine, network: string, owner: Owner): Promise<void> {
   for (const gate of await gatesOf(engine, network, owner)) await removeGate(engine, gate.Id);
+}
+
+/** One whose network is gone already, by its own id; anything else with that id stays. */
+export async function removeGateAlone(engine: Engine, id: string): Promise<void> {
+  const found = await listGates(engine, { id: [id], label: [LABEL.gate] });
+  if (found.some((each) => each.Id === id)) await removeGate(engine, id);
 }
 
 async function removeGate(engine: Engine, id: string): Promise<void> {
@@ -184,11 +207,7 @@ async function removeGate(engine: Engine, id: string): Promise<void> {
 }
 
 /** It says so once it listens. A gate that ends instead takes its last words into the error. */
-async function awaitReady(
-  engine: Engine,
-  id: string,
-  request: NetworkRequest & { spec: { gate: GateSpec } },
-): Promise<void> {
+export async function awaitGate(engine: Engine, id: string, request: GatedRequest): Promise<void> {
   let said = "";
   for (let attempt = 0; attempt < READY_TRIES; attempt += 1) {
     const { State } = await engine.json(

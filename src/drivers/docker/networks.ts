@@ -6,22 +6,63 @@ import { SandkeepError } from "../../errors.ts";
 import type { ForeignObject } from "../../model/observed.ts";
 import type { NetworkSpec, ObservedNetwork } from "../../model/network.ts";
 import { isNetworkKey, ownerOfNetwork } from "../../model/network.ts";
+import { ADDRESS_LABEL } from "../../model/labels.ts";
 import { foreignBecause, ownerIn } from "../../model/ownership.ts";
 import type { NetworkRequest, ObserveScope } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { isGone } from "./errors.ts";
-import { ensureGate, gateOf, isGate, removeGates } from "./gates.ts";
+import type { GatedRequest } from "./gates.ts";
+import {
+  awaitGate,
+  ensureGate,
+  gatedNetwork,
+  gateOf,
+  isGate,
+  NETWORK_LABEL,
+  removeGateAlone,
+  removeGates,
+} from "./gates.ts";
 import { ownershipLabels } from "./volumes.ts";
 import type { Container, ListedContainer, ListedNetwork } from "./wire.ts";
 import { containerListSchema, createdSchema, networkListSchema } from "./wire.ts";
 
-const LABEL = { network: "sandkeep.network" } as const;
-
 /** Without an address of its own on the bridge, the engine's machine cannot be reached from behind a gate either. */
 const NO_HOST = { "com.docker.network.bridge.inhibit_ipv4": "true" } as const;
 
-export function listNetworks(engine: Engine): Promise<ListedNetwork[]> {
-  return engine.json({ what: "list networks", method: "GET", path: "/networks" }, networkListSchema);
+async function listNetworks(engine: Engine): Promise<ListedNetwork[]> {
+  try {
+    return await engine.json({ what: "list networks", method: "GET", path: "/networks" }, networkListSchema);
+  } catch (thrown) {
+    if (!isDenied(thrown)) throw thrown;
+    throw new SandkeepError(thrown.message, {
+      code: "DOCKER_NETWORKS_DENIED",
+      kind: "denied",
+      blame: "backend",
+      hint: "networks and egress of a fleet take the engine's /networks: allow it where this client's calls are filtered",
+      cause: thrown,
+    });
+  }
+}
+
+function isDenied(thrown: unknown): thrown is SandkeepError {
+  return thrown instanceof SandkeepError && thrown.kind === "denied";
+}
+
+/** Where only some calls get through, a fleet without networks does without this one; one with any says what it lacks. */
+export async function networksFor(
+  engine: Engine,
+  scope: ObserveScope,
+  containers: Promise<readonly ListedContainer[]>,
+): Promise<readonly ListedNetwork[]> {
+  if (!engine.dialect.networks) return [];
+  try {
+    return await listNetworks(engine);
+  } catch (thrown) {
+    const wanted =
+      (scope.networks ?? []).length > 0 || (await containers).some((each) => isOwnGate(each, scope));
+    if (wanted || !isDenied(thrown)) throw thrown;
+    return [];
+  }
 }
 
 /** Ids of all networks, asked only where a container may be left with one that is gone. */
@@ -31,7 +72,13 @@ export async function liveNetworks(
 ): Promise<ReadonlySet<string> | undefined> {
   const idle = engine.dialect.networks && container.State.Status !== "running";
   const named = container.NetworkSettings.some(({ name }) => name !== "none" && name !== "bridge");
-  return idle && named ? new Set((await listNetworks(engine)).map(({ Id }) => Id)) : undefined;
+  if (!idle || !named) return undefined;
+  try {
+    return new Set((await listNetworks(engine)).map(({ Id }) => Id));
+  } catch (thrown) {
+    if (isDenied(thrown)) return undefined;
+    throw thrown;
+  }
 }
 
 /** The fleet's networks that matter to the scope, and what stands in the way of those it wants. */
@@ -43,7 +90,7 @@ export function fleetNetworks(
   const ours: ObservedNetwork[] = [];
   const foreign: ForeignObject[] = [];
   for (const network of listed) {
-    const key = network.Labels[LABEL.network];
+    const key = network.Labels[NETWORK_LABEL];
     const why = foreignReason(network, scope);
     if (why !== undefined) {
       if (scope.networks?.includes(network.Name) === true)
@@ -55,7 +102,27 @@ export function fleetNetworks(
     if (owner !== undefined && scope.addresses?.includes(owner) === false) continue;
     ours.push(describe(network, key, containers));
   }
-  return { ours, foreign };
+  const names = new Set(listed.map(({ Name }) => Name));
+  const left = containers.filter((each) => isOwnGate(each, scope) && !names.has(gatedNetwork(each)));
+  return { ours: [...ours, ...left.flatMap((each) => withoutNetwork(each, scope))], foreign };
+}
+
+function isOwnGate({ Labels }: ListedContainer, scope: ObserveScope): boolean {
+  return isGate(Labels) && foreignBecause(scope, ownerIn(Labels)) === undefined;
+}
+
+/** A gate whose network somebody removed: it is told as that network, so that it goes when nobody wants it back. */
+function withoutNetwork({ Id, Labels, ...gate }: ListedContainer, scope: ObserveScope): ObservedNetwork[] {
+  const name = gatedNetwork({ Labels });
+  const address = Labels[ADDRESS_LABEL];
+  const known = Labels[NETWORK_LABEL] ?? (address === undefined ? `network/${name}` : `egress/${address}`);
+  if (!isNetworkKey(known)) return [];
+  const owner = ownerOfNetwork(known);
+  if (owner !== undefined && scope.addresses?.includes(owner) === false) return [];
+  const seen = gateOf({ id: "", name }, [{ ...gate, Id, Labels }]);
+  const spec = { driver: "bridge", internal: true, options: {} } as const;
+  const shown = seen === undefined ? {} : { gate: seen };
+  return [{ object_id: Id, name, network: known, spec, ...shown, users: [], gone: true }];
 }
 
 function foreignReason({ Labels }: ListedNetwork, scope: ObserveScope): string | undefined {
@@ -103,15 +170,20 @@ function specOf({ Internal, Options, IPAM, Driver }: ListedNetwork): ObservedNet
 
 /** A lost answer, a killed process, or another machine that was faster: each finds what is there and goes on from it. */
 export async function ensureNetwork(engine: Engine, request: NetworkRequest): Promise<void> {
-  await engine.writes.add(async () => {
-    const id = (await findOwn(engine, request)) ?? (await createNetwork(engine, request));
-    const { gate } = request.spec;
-    if (gate === undefined) return;
-    await ensureGate(engine, { ...request, spec: { ...request.spec, gate } }, { id, name: request.name });
+  const { gate } = request.spec;
+  const gated: GatedRequest | undefined =
+    gate === undefined ? undefined : { ...request, spec: { ...request.spec, gate } };
+  const id = await engine.writes.add(async () => {
+    const { Id, Name, IPAM } = (await findOwn(engine, request)) ?? (await createNetwork(engine, request));
+    if (gated === undefined) return undefined;
+    const guests = IPAM.map(({ Subnet }) => Subnet).filter((each) => each !== "");
+    return await ensureGate(engine, gated, { id: Id, name: Name, guests });
   });
+  // Others may change the engine meanwhile: its start takes a while, and costs it little.
+  if (id !== undefined && gated !== undefined) await awaitGate(engine, id, gated);
 }
 
-async function findOwn(engine: Engine, request: NetworkRequest): Promise<string | undefined> {
+async function findOwn(engine: Engine, request: NetworkRequest): Promise<ListedNetwork | undefined> {
   const { name, network, ...scope } = request;
   const named = (await listNetworks(engine)).filter((each) => each.Name === name);
   const reasons = named.map((each) => foreignReason(each, { ...scope, names: [] }));
@@ -123,10 +195,11 @@ async function findOwn(engine: Engine, request: NetworkRequest): Promise<string 
       hint: "remove that network, or give this fleet another name or name_prefix",
     });
   }
-  return named.find((each) => each.Labels[LABEL.network] === network)?.Id;
+  return named.find((each) => each.Labels[NETWORK_LABEL] === network);
 }
 
-async function createNetwork(engine: Engine, request: NetworkRequest): Promise<string> {
+/** As the engine then shows it, with the addresses that it chose. */
+async function createNetwork(engine: Engine, request: NetworkRequest): Promise<ListedNetwork> {
   const { name, network, fleet, fleet_id, spec } = request;
   const owner = ownerOfNetwork(network);
   const { Id } = await engine.json(
@@ -143,13 +216,20 @@ async function createNetwork(engine: Engine, request: NetworkRequest): Promise<s
         ...ipam(spec),
         Labels: {
           ...ownershipLabels({ fleet, fleet_id, address: owner }),
-          [LABEL.network]: network,
+          [NETWORK_LABEL]: network,
         },
       },
     },
     createdSchema,
   );
-  return Id;
+  const made = (await listNetworks(engine)).find((each) => each.Id === Id);
+  if (made !== undefined) return made;
+  throw new SandkeepError(`the network ${name} was removed as soon as it was made`, {
+    code: "DOCKER_NETWORK_NOT_FOUND",
+    kind: "transient",
+    blame: "backend",
+    hint: "plan again",
+  });
 }
 
 function ipam({ subnet, gateway }: NetworkSpec): Record<string, unknown> {
@@ -162,7 +242,8 @@ function ipam({ subnet, gateway }: NetworkSpec): Record<string, unknown> {
 export async function removeNetwork(engine: Engine, id: string): Promise<void> {
   await engine.writes.add(async () => {
     const found = (await listNetworks(engine)).find((each) => each.Id === id);
-    if (found === undefined || found.Labels[LABEL.network] === undefined) return;
+    if (found === undefined) return await removeGateAlone(engine, id);
+    if (found.Labels[NETWORK_LABEL] === undefined) return;
     const listed = await engine.json(
       {
         what: "list containers",

@@ -27,7 +27,7 @@ import type { EngineName } from "./endpoint.ts";
 import { GATE_LABEL, isGate, ownNetworkName } from "./gates.ts";
 import { neighbour } from "./neighbours.ts";
 import { unsupportedLimits } from "./limits.ts";
-import { fleetNetworks, listNetworks, liveNetworks } from "./networks.ts";
+import { fleetNetworks, liveNetworks, networksFor } from "./networks.ts";
 import type { DockerSpec } from "./section.ts";
 import { inSection, tryReadValues } from "./section.ts";
 import { readFields } from "./values.ts";
@@ -43,10 +43,11 @@ export async function observe(
 ): Promise<Observation> {
   const where = { backend: engine.dialect.name, host: host?.name ?? THIS_HOST };
   try {
+    const containers = listContainers(engine, scope);
     const [listed, dormant, every] = await Promise.all([
-      listContainers(engine, scope),
+      containers,
       marksOf(engine, scope),
-      engine.dialect.networks ? listNetworks(engine) : [],
+      networksFor(engine, scope, containers),
     ]);
     const { ours, foreign } = sortOut(listed, scope);
     const networks = fleetNetworks(every, listed, scope);

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { GateModules } from "../../../src/drivers/docker/gate-program.ts";
 import {
   admit,
+  isGuest,
   mayReach,
   parseRule,
   parseTarget,
@@ -99,6 +100,23 @@ describe("where a name leads", () => {
   });
 });
 
+describe("who is heard", () => {
+  const guests = ["172.20.0.0/16", "fd00:1::/64"];
+  it.each([
+    ["172.20.0.2", "172.20.0.3", true],
+    ["::ffff:172.20.0.2", "::ffff:172.20.0.3", true],
+    ["fd00:1::2", "fd00:1::3", true],
+    ["172.17.0.2", "172.17.0.3", false],
+    ["172.20.0.2", "172.17.0.3", false],
+    ["172.17.0.2", "172.20.0.3", false],
+    ["127.0.0.1", "127.0.0.1", false],
+    ["172.20.0.2", undefined, false],
+  ])("to %s from %s: %s", (local, remote, heard) => {
+    expect(isGuest(guests, [local, remote], net)).toBe(heard);
+    expect(isGuest([], [local, remote], net)).toBe(false);
+  });
+});
+
 describe("the proxy", () => {
   const open: { close(): void }[] = [];
   afterEach(() => {
@@ -113,7 +131,10 @@ describe("the proxy", () => {
   }
 
   /** Names of the test lead to an address of this machine that the gate does not know as its own. */
-  async function gate(allow: (port: number) => readonly string[]) {
+  async function gate(
+    allow: (port: number) => readonly string[],
+    guests: readonly string[] = ["127.0.0.0/8"],
+  ) {
     const hits: string[] = [];
     const site = http.createServer((request, response) => {
       hits.push(`${request.method} ${request.headers.host} ${request.url}`);
@@ -139,7 +160,7 @@ describe("the proxy", () => {
       },
       log: (line: string) => void log.push(line),
     } as unknown as GateModules;
-    const proxy = await listening(serve(allow(port).map(parseRule), modules), "127.0.0.1");
+    const proxy = await listening(serve(allow(port).map(parseRule), guests, modules), "127.0.0.1");
     return { port, proxy, hits, log };
   }
 
@@ -179,6 +200,20 @@ describe("the proxy", () => {
     expect(log.join("\n")).toContain(`denied CONNECT denied.test:${port}`);
   });
 
+  it("hears nobody who is not on its network, whatever they ask for", async () => {
+    const { port, proxy, hits, log } = await gate((at) => [`allowed.test:${at}`], ["10.0.0.0/8", "fd00::/8"]);
+    for (const first of [`CONNECT allowed.test:${port}`, `GET http://allowed.test:${port}/`]) {
+      const socket = net.connect(proxy, "127.0.0.1");
+      let said = "";
+      socket.on("data", (data) => (said += data.toString()));
+      socket.on("error", () => undefined);
+      socket.write(`${first} HTTP/1.1\r\n\r\n`);
+      await once(socket, "close");
+      expect(said).toBe("");
+    }
+    expect([hits, log]).toEqual([[], []]);
+  });
+
   it("forwards plain requests by their URL, whatever the Host header claims", async () => {
     const { port, proxy, hits } = await gate((at) => [`allowed.test:${at}`]);
     const get = (url: string, host: string) =>
@@ -199,7 +234,7 @@ describe("the proxy", () => {
   });
 
   it("runs as a text of its own in a bare node, with the port and word that starters wait for", async () => {
-    const text = gateText({ allow: ["pypi.org", '"; process.exit(7); "'], image: "x" });
+    const text = gateText({ allow: ["pypi.org", '"; process.exit(7); "'], image: "x" }, ["10.1.0.0/16"]);
     const program = text.replace(".listen(3128,", ".listen(0,");
     expect(program).not.toBe(text);
     const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
