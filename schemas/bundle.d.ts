@@ -145,6 +145,17 @@ export interface RunManifest {
       error: string | null;
     };
   } | null;
+  artifacts: {
+    globs: string[];
+    file_count: number;
+    bytes: number;
+    left_out: {
+      path: string;
+      why: string;
+    }[];
+    left_out_count: number;
+    error: string | null;
+  } | null;
   tool_version: string;
   process: {
     pid: number;

@@ -273,6 +273,14 @@ export interface SandkeepConfig {
       source?: string;
     };
     /**
+     * What is kept of what a run leaves in its workspace, as globs relative to it, such as "out/**".
+     */
+    artifacts?: string[];
+    /**
+     * How much is kept of the artifacts of a run; what does not fit is left out. Such as "256MiB".
+     */
+    max_artifacts?: string | number;
+    /**
      * How long the sandbox of a `run --ephemeral` may outlive whoever started it, or stays with --keep. Such as "1h".
      */
     ephemeral_ttl?: string;

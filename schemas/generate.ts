@@ -17,6 +17,7 @@ import { secretRefSchema } from "../src/config/schema/secret.ts";
 import { toolsSchema } from "../src/config/schema/tools.ts";
 import { BACKENDS } from "../src/drivers/registry.ts";
 import { bundledSchema, bundleManifestSchema, bundleVerificationSchema } from "../src/model/bundle.ts";
+import { runArtifactsSchema } from "../src/model/artifacts.ts";
 import { diagnosticSchema } from "../src/model/diagnostic.ts";
 import { doctorSchema } from "../src/model/doctor.ts";
 import { eventSchema } from "../src/model/event.ts";
@@ -135,6 +136,7 @@ const FORMATS: readonly Format[] = [
       runTailSchema,
       runPathsSchema,
       runIndexSchema,
+      runArtifactsSchema,
       runCleanupSchema,
       rerunSchema,
       triageSchema,

@@ -65,6 +65,20 @@ export type SandkeepRuns =
       unreadable: string[];
     }
   | {
+      run_id: string;
+      folder: string | null;
+      artifacts: {
+        path: string;
+        bytes: number;
+      }[];
+      left_out: {
+        path: string;
+        why: string;
+      }[];
+      left_out_count: number;
+      error: string | null;
+    }
+  | {
       dry_run: boolean;
       older_than_ms: number;
       entries: {
@@ -286,6 +300,17 @@ export interface RunManifest {
       lost: number;
       error: string | null;
     };
+  } | null;
+  artifacts: {
+    globs: string[];
+    file_count: number;
+    bytes: number;
+    left_out: {
+      path: string;
+      why: string;
+    }[];
+    left_out_count: number;
+    error: string | null;
   } | null;
   tool_version: string;
   process: {

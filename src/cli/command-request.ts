@@ -1,3 +1,4 @@
+import { artifactFault } from "../config/artifact-glob.ts";
 import type { Invocation } from "./invocation.ts";
 import { NAME_PATTERN } from "../model/names.ts";
 import type { RunRequest } from "../runs/command.ts";
@@ -75,6 +76,20 @@ function oneOff(invocation: Invocation): Pick<RunRequest, "ephemeral" | "inside"
   };
 }
 
+function artifacts(invocation: Invocation): { readonly artifacts?: readonly string[] } {
+  const globs = listOption(invocation, "artifact");
+  for (const glob of globs) {
+    const fault = artifactFault(glob);
+    if (fault === undefined) continue;
+    throw usageError(`--artifact ${JSON.stringify(glob)}: ${fault.expected}`, `${capital(fault.hint)}.`);
+  }
+  return globs.length === 0 ? {} : { artifacts: globs };
+}
+
+function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
 /** What `run` and `shell` ask of the engine. */
 export function commandRequest(invocation: Invocation, argv: readonly string[]) {
   const agent = textOption(invocation, "agent");
@@ -88,6 +103,7 @@ export function commandRequest(invocation: Invocation, argv: readonly string[]) 
     ...envMode(invocation),
     ...source(invocation),
     ...oneOff(invocation),
+    ...artifacts(invocation),
     argv: [...argv],
     env: commandEnv(listOption(invocation, "env"), invocation.env),
   };

@@ -1,4 +1,5 @@
 import type { CommandModule } from "./invocation.ts";
+import { RUN_OPTIONS } from "./run-options.ts";
 import { RUNS_OPTIONS } from "./runs-options.ts";
 import type { VerbOption } from "./verb-option.ts";
 import { AGENT, SESSION } from "./verb-option.ts";
@@ -26,25 +27,6 @@ const MAX_DESTROY: VerbOption = {
   flags: "--max-destroy <n>",
   about: "allow this many orphans to be removed",
 };
-const RUN_OPTIONS: readonly VerbOption[] = [
-  AGENT,
-  SESSION,
-  { flags: "--timeout <duration>", about: "end the command after this time; exit 124" },
-  { flags: "--env-mode <mode>", about: "inherit (default), or clean: without the agent's secrets" },
-  { flags: "--source <name>", about: "who asks, as `runs` tells it (default cli)" },
-  {
-    flags: "--env <NAME[=VALUE]>",
-    about: "set a variable, or pass the one of this shell; may be repeated",
-    repeated: true,
-  },
-  { flags: "--ephemeral", about: "in a sandbox of its own, which goes with it" },
-  { flags: "--image <image>", about: "ephemeral: made from this image" },
-  { flags: "--backend <name>", about: "ephemeral: on this backend" },
-  { flags: "--keep", about: "ephemeral: it stays until its time is up" },
-  { flags: "--ttl <duration>", about: "ephemeral: its time (default runs.ephemeral_ttl, 1h)" },
-  { flags: "--in <address>", about: "in an ephemeral sandbox that was kept" },
-];
-
 export const VERBS: readonly Verb[] = [
   {
     name: "init",
@@ -250,7 +232,7 @@ export const VERBS: readonly Verb[] = [
     args: [
       [
         "<action>",
-        "list, status, inspect, tail, open, attach, rerun, triage, bundle, verify-bundle, cancel, cleanup, rebuild-index or doctor",
+        "list, status, inspect, tail, open, artifacts, attach, rerun, triage, bundle, verify-bundle, cancel, cleanup, rebuild-index or doctor",
       ],
       ["[runs...]", "an id, the beginning of one, or a run's folder; verify-bundle: a bundle"],
     ],

@@ -28,7 +28,7 @@ export async function expandPattern(pattern: string, folder: string): Promise<re
 }
 
 /** A pattern becomes a regular expression, so what could make one explode is refused. */
-const PATTERN_RULES: readonly {
+export const PATTERN_RULES: readonly {
   readonly breaks: (pattern: string) => boolean;
   readonly expected: string;
   readonly hint: string;

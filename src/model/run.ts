@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { artifactsSchema } from "./artifacts.ts";
 
 /** `running` is what a manifest says until its end is written; a reader tells by its process whether it is still so. */
 export const RUN_STATUSES = ["running", "ok", "failed", "interrupted"] as const;
@@ -104,6 +105,8 @@ export const runManifestSchema = z.strictObject({
   error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
   /** Null where the command had the caller's own terminal. */
   logs: z.strictObject({ stdout: logSchema, stderr: logSchema }).nullable(),
+  /** What it left of what was asked for; null where nothing was. */
+  artifacts: artifactsSchema.nullable().default(null),
   tool_version: z.string(),
   /** Who records it. */
   process: processSchema,

@@ -156,6 +156,10 @@ export interface RunsSettings {
   readonly max_log: number;
   /** Milliseconds for which an ephemeral sandbox may outlive whoever started it. */
   readonly ephemeral_ttl: number;
+  /** Globs of what each run leaves in its workspace. */
+  readonly artifacts: readonly string[];
+  /** Most bytes kept of the artifacts of a run. */
+  readonly max_artifacts: number;
   readonly cleanup: {
     /** Whether watch cleans up by itself. */
     readonly automatic: boolean;

@@ -1,3 +1,4 @@
+import type { RunArtifactList } from "../model/artifacts.ts";
 import type {
   ListedRun,
   RunInspection,
@@ -178,5 +179,33 @@ export function renderRun({ run, folder, latest_log, lines }: RunInspection, sty
       2,
     ),
     lines.length === 0 ? [] : renderLines(lines, style).trimEnd().split("\n"),
+  ]);
+}
+
+/** Path and size of what a run left. */
+export function renderArtifacts(listed: RunArtifactList, style: Style): string {
+  const { artifacts, left_out, left_out_count, error, folder } = listed;
+  const more = left_out_count - left_out.length;
+  return joinBlocks([
+    artifacts.length === 0
+      ? [`${listed.run_id} has no artifacts.`]
+      : columns(
+          style,
+          artifacts.map(({ path, bytes }) => [{ text: path }, { text: formatSize(bytes), tone: "dim" }]),
+          0,
+        ),
+    folder === null ? [] : paragraph(style, `in ${showPath(style, folder)}`, { tone: "dim" }),
+    left_out.length === 0
+      ? []
+      : [
+          ...paragraph(style, "Left out", { tone: "strong" }),
+          ...columns(
+            style,
+            left_out.map(({ path, why }) => [{ text: path }, { text: why, tone: "dim" }]),
+            2,
+          ),
+          ...(more > 0 ? [`  and ${more} more`] : []),
+        ],
+    error === null ? [] : paragraph(style, `Not all could be looked at: ${error}`, { tone: "warning" }),
   ]);
 }

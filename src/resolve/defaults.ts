@@ -44,6 +44,8 @@ export const GUARDS = { max_destroy: "off", allow_empty: false } as const;
 export const RUNS = {
   max_log: 256 * 1024 * 1024,
   ephemeral_ttl: HOUR,
+  artifacts: [],
+  max_artifacts: 256 * 1024 * 1024,
   cleanup: { automatic: false, older_than: 7 * DAY, failed_only: false, source: "all" },
 } as const;
 /** Replacements of one cause begin with one; after it the engines' own limits hold. */

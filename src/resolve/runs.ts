@@ -8,6 +8,8 @@ export function resolveRuns(written: Config["runs"]): RunsSettings {
   const older = cleanup?.older_than ?? RUNS.cleanup.older_than;
   return {
     ephemeral_ttl: written?.ephemeral_ttl ?? RUNS.ephemeral_ttl,
+    artifacts: written?.artifacts ?? RUNS.artifacts,
+    max_artifacts: written?.max_artifacts ?? RUNS.max_artifacts,
     max_log: written?.max_log ?? RUNS.max_log,
     cleanup: {
       automatic: cleanup !== undefined,

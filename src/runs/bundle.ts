@@ -3,7 +3,7 @@
  * file and directory with its size and hash. It is there as a whole or not at all.
  */
 import { copyFile, mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { SandkeepError, toError } from "../errors.ts";
 import type { Bundled, BundleManifest } from "../model/bundle.ts";
 import { BUNDLE_VERSIONS } from "../model/bundle.ts";
@@ -12,8 +12,9 @@ import type { Engine } from "../reconcile.ts";
 import { planFleet } from "../reconcile.ts";
 import type { FleetState } from "../state/directory.ts";
 import { unlessMissing } from "../util/errno.ts";
+import { listArtifacts } from "./artifacts.ts";
 import { folderContents, MANIFEST, metadataOf } from "./bundle-contents.ts";
-import { logPath, timesPath } from "./layout.ts";
+import { artifactsFolder, logPath, timesPath } from "./layout.ts";
 import { ledgerStatus } from "./ledger-status.ts";
 import { earlierPart } from "./log-file.ts";
 import { STREAMS } from "./read-log.ts";
@@ -70,6 +71,7 @@ async function fill(engine: Engine, request: BundleRequest, folder: string): Pro
   const { run } = request;
   const notes: string[] = [];
   await copyLogs(run.folder, folder);
+  await copyArtifacts(run.folder, folder);
   for (const [name, told] of await momentOf(engine, request, notes)) await writeJson(folder, name, told);
   const manifest: BundleManifest = {
     bundle_format_version: BUNDLE_VERSIONS[0] ?? 1,
@@ -92,6 +94,14 @@ async function copyLogs(from: string, folder: string): Promise<void> {
   const names = STREAMS.flatMap((stream) => [logPath("", stream), earlierPart(logPath("", stream))]);
   for (const name of [...names, timesPath("")]) {
     await unlessMissing(copyFile(join(from, name), join(folder, "logs", name)));
+  }
+}
+
+async function copyArtifacts(from: string, folder: string): Promise<void> {
+  const [own, target] = [artifactsFolder(from), artifactsFolder(folder)];
+  for (const { path } of await listArtifacts(from)) {
+    await mkdir(dirname(join(target, path)), { recursive: true, mode: 0o700 });
+    await copyFile(join(own, path), join(target, path));
   }
 }
 

@@ -114,8 +114,9 @@ async function takeAway(state: FleetState, id: string, dryRun: boolean): Promise
 
 async function sizeOf(folder: string): Promise<number> {
   let bytes = 0;
-  for (const name of await readdir(folder))
-    bytes += (await unlessMissing(stat(join(folder, name))))?.size ?? 0;
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) bytes += (await unlessMissing(stat(join(entry.parentPath, entry.name))))?.size ?? 0;
+  }
   return bytes;
 }
 

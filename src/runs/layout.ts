@@ -24,6 +24,11 @@ export function timesPath(folder: string): string {
   return join(folder, "times.idx");
 }
 
+/** What the command left, as it was collected. */
+export function artifactsFolder(folder: string): string {
+  return join(folder, "artifacts");
+}
+
 /** Asks the process that records the run to end its command. */
 export function cancelPath(folder: string): string {
   return join(folder, "cancel.json");

@@ -35,6 +35,7 @@ export type RunHead = Omit<
   | "exit_class"
   | "error"
   | "logs"
+  | "artifacts"
   | "process"
 >;
 
@@ -50,17 +51,23 @@ export interface RecordOptions {
 }
 
 export interface RunRecord {
+  readonly folder: string;
   /** As it stands in the ledger until its end. */
   readonly began: RunManifest;
   /** For the command; undefined when it has the caller's terminal itself. */
   readonly output: { readonly stdout: Writable; readonly stderr: Writable } | undefined;
   /** Settles when somebody asks for the run's end, with how long it may take over it; undefined once it has ended. */
   readonly cancelled: Promise<{ readonly graceMs: number } | undefined>;
+  /** The command has ended: what comes now is not of its duration. */
+  over(): void;
   /** Writes down how it ended. Never rejects: where it cannot be written, that is told beside the answer. */
   finish(told: Told): Promise<Finished>;
 }
 
-export type Told = Outcome & { readonly error: RunManifest["error"] };
+export type Told = Outcome & {
+  readonly error: RunManifest["error"];
+  readonly artifacts?: RunManifest["artifacts"];
+};
 
 export interface Finished {
   readonly manifest: RunManifest;
@@ -84,6 +91,7 @@ function beginning(head: RunHead, secrets: readonly string[]): RunManifest {
     exit_class: null,
     error: null,
     logs: null,
+    artifacts: null,
     process: ownIdentity(),
   };
 }
@@ -130,16 +138,21 @@ export async function recordRun(state: FleetState, options: RecordOptions): Prom
       stderr: tee(readers.stderr, logs.stderr, new StreamMask(secrets)),
     };
   const watching = watchForCancel(folder);
+  let duration: number | undefined;
   return {
+    folder,
     began,
     output,
     cancelled: watching.asked,
+    over() {
+      duration ??= lasted();
+    },
     async finish(outcome) {
       watching.stop();
       if (output !== undefined) await Promise.all([ended(output.stdout), ended(output.stderr)]);
       for (const each of [logs?.stdout, logs?.stderr, times]) await each?.[Symbol.asyncDispose]();
       const told = logs === undefined ? null : { stdout: logs.stdout.told, stderr: logs.stderr.told };
-      const manifest = { ...end(began, outcome, lasted(), secrets), logs: told };
+      const manifest = { ...end(began, outcome, duration ?? lasted(), secrets), logs: told };
       const fault = await writeEnd(state, folder, manifest);
       await tellEnded(state, manifest);
       return { manifest, fault };
@@ -148,7 +161,7 @@ export async function recordRun(state: FleetState, options: RecordOptions): Prom
 }
 
 function end(began: RunManifest, told: Told, lasted: number, secrets: readonly string[]): RunManifest {
-  const { error, ...outcome } = told;
+  const { error, artifacts = null, ...outcome } = told;
   const exit_class = exitClassOf(outcome);
   const duration_ms = Math.round(lasted);
   return {
@@ -161,6 +174,7 @@ function end(began: RunManifest, told: Told, lasted: number, secrets: readonly s
     exit_code: outcome.exitCode,
     signal: signalOf(outcome.exitCode),
     exit_class,
+    artifacts,
     error: error && { ...error, message: maskSecrets(error.message, secrets) },
   };
 }

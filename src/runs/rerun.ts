@@ -43,6 +43,7 @@ export function repetitionOf(
       envMode: manifest.env.mode,
       ...(timeout_ms === null ? {} : { timeoutMs: timeout_ms }),
       ...whereOf(manifest),
+      ...(manifest.artifacts === null ? {} : { artifacts: manifest.artifacts.globs }),
     },
     differences: missing.map((name) => ({ field: "env", before: name, now: null })),
   };

@@ -6,20 +6,20 @@
 import type { Driver, ExecHandle } from "../drivers/driver.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
 import { SandkeepError, toError } from "../errors.ts";
-import type { RunManifest } from "../model/run.ts";
 import { driverDeps } from "../plan/survey.ts";
 import type { Invalid } from "../policy/fleet.ts";
 import type { Engine } from "../reconcile.ts";
 import { recordActivity } from "../state/activity.ts";
-import type { FleetState } from "../state/directory.ts";
 import { fleetState } from "../state/directory.ts";
-import { formatDuration } from "../util/duration.ts";
+import type { ArtifactPlace } from "./artifacts.ts";
+import { placeOfRuntime } from "./artifacts.ts";
 import type { Claimed } from "./claim.ts";
 import { claim, placeOf, targetOf } from "./claim.ts";
-import type { Ended, RunIo, RunRequest } from "./command.ts";
+import type { RunIo, RunRequest } from "./command.ts";
 import { awaitEnd } from "./command.ts";
-import type { ConfigCommit } from "./config-commit.ts";
 import { configCommit } from "./config-commit.ts";
+import type { EndedRun, Run } from "./ending.ts";
+import { artifactsOf, atTheEnd, finish } from "./ending.ts";
 import { claimEphemeral, removeEphemeral, tellKept } from "./ephemeral.ts";
 import { callerEnvironment, secretValues } from "./environment.ts";
 import { runOnHost } from "./host-command.ts";
@@ -27,23 +27,10 @@ import type { RunHead, RunRecord } from "./record.ts";
 import type { Target } from "./ready.ts";
 import { recordRefusal, recordRun } from "./record.ts";
 import { makeRunId } from "./run-id.ts";
-import type { Chosen, Where } from "./where.ts";
+import type { Where } from "./where.ts";
 import { chooseWhere } from "./where.ts";
 
-/** A manifest whose command has told how it ended. */
-export type EndedRun = RunManifest & { readonly exit_code: number };
-
 type Ran = { readonly status: "ran"; readonly manifest: EndedRun };
-
-interface Run extends Pick<Chosen, "config" | "whom"> {
-  readonly engine: Engine;
-  readonly request: RunRequest;
-  readonly io: RunIo;
-  readonly run_id: string;
-  readonly state: FleetState;
-  /** Asked for early and awaited late: git takes longer than all else. */
-  readonly commit: Promise<ConfigCommit>;
-}
 
 export async function runCommand(engine: Engine, request: RunRequest, io: RunIo): Promise<Ran | Invalid> {
   const run_id = request.runId ?? makeRunId(engine.now(), engine.randomId());
@@ -79,7 +66,8 @@ async function onHost(run: Run, why: string): Promise<EndedRun> {
   const env = { ...callerEnvironment(engine.env, mode), ...settings.env, ...secrets };
   const terminal = request.tty !== undefined;
   const record = await begin(run, { ...ON_HOST, cwd }, secrets, !terminal);
-  return await follow(run, record, () => {
+  const place = { at: "folder", folder: cwd } as const;
+  return await follow(run, record, { place, secrets }, () => {
     const handle = runOnHost(request, { ...io, ...record.output }, { cwd, env });
     if (terminal) io.onHostTerminal?.();
     else io.onStart?.(handle);
@@ -106,7 +94,8 @@ async function runInside(run: Run, where: Inside): Promise<EndedRun> {
   await using _used = atTheEnd(run, () => recordActivity(state, address, engine.now()));
   const { runtime } = claimed;
   const record = await begin(run, { ...placeOf(target, runtime), cwd: null }, secrets, true);
-  return await follow(run, record, async () => {
+  const left = { place: placeOfRuntime(driver, host, runtime), secrets };
+  return await follow(run, record, left, async () => {
     const handle = await driver.exec({
       objectId: runtime.object_id,
       argv: request.argv,
@@ -212,52 +201,23 @@ function ephemeralOf({ ephemeral }: RunRequest): RunHead["ephemeral"] {
 }
 
 /** Starts the command and writes down how it ended, whatever that is. */
-async function follow(run: Run, record: RunRecord, start: () => Promise<ExecHandle>): Promise<EndedRun> {
+async function follow(
+  run: Run,
+  record: RunRecord,
+  left: { readonly place: ArtifactPlace; readonly secrets: Readonly<Record<string, string>> },
+  start: () => Promise<ExecHandle>,
+): Promise<EndedRun> {
   let begun = false;
   try {
     run.io.onRecorded?.(record.began);
     const handle = await start();
     begun = true;
     const ended = await awaitEnd(handle, run.request.timeoutMs, record.cancelled);
-    return await finish(run, record, ended);
+    record.over();
+    const artifacts = await artifactsOf(run, record, left.place, Object.values(left.secrets));
+    return await finish(run, record, { ...ended, artifacts });
   } catch (thrown) {
     await record.finish(failed(begun ? "backend-lost" : "not-started", thrown));
     throw thrown;
   }
-}
-
-async function finish(run: Run, record: RunRecord, ended: Ended): Promise<EndedRun> {
-  const { manifest, fault } = await record.finish({ ...ended, failure: undefined, error: null });
-  if (fault !== undefined) tellUnrecorded(run, fault);
-  for (const [stream, log] of Object.entries(manifest.logs ?? {})) {
-    if (log.error === null) continue;
-    const message = `the last ${log.lost} bytes of ${stream} could not be recorded: ${log.error}`;
-    run.engine.sink.notify({ type: "note", level: "warn", code: "LOG_NOT_RECORDED", message });
-  }
-  if (ended.timedOut) tellTimeout(run);
-  return { ...manifest, exit_code: ended.exitCode };
-}
-
-/** What follows a command changes nothing about how it ended: where it fails, that is only told. */
-function atTheEnd(run: Run, work: () => PromiseLike<void>): AsyncDisposable {
-  return {
-    async [Symbol.asyncDispose]() {
-      try {
-        await work();
-      } catch (thrown) {
-        tellUnrecorded(run, thrown);
-      }
-    },
-  };
-}
-
-function tellUnrecorded({ engine }: Run, thrown: unknown): void {
-  const message = `the end of the run could not be recorded: ${toError(thrown).message}`;
-  engine.sink.notify({ type: "note", level: "warn", code: "RUN_NOT_RECORDED", message });
-}
-
-/** A command may exit with 124 by itself: which of the two it was must be told apart. */
-function tellTimeout({ engine, request }: Run): void {
-  const message = `timed out after ${formatDuration(request.timeoutMs ?? 0)}`;
-  engine.sink.notify({ type: "note", level: "error", code: "TIMED_OUT", message });
 }

@@ -1,11 +1,15 @@
 /** Whether an absolute path, or a folder above it, is one that a glob names. Dots are plain letters. */
 export async function pathMatcher(patterns: readonly string[]): Promise<(path: string) => boolean> {
-  if (patterns.length === 0) return () => false;
   const whole = patterns.map((pattern) => pattern.replace(/\/+$/, ""));
-  if (whole.includes("")) return () => true;
+  return whole.includes("") ? () => true : await globMatcher(whole);
+}
+
+/** The same of paths and globs that begin anywhere, as long as both begin at the same place. */
+export async function globMatcher(globs: readonly string[]): Promise<(path: string) => boolean> {
+  if (globs.length === 0) return () => false;
   const { default: picomatch } = await import("picomatch");
   return picomatch(
-    whole.flatMap((pattern) => [pattern, `${pattern}/**`]),
+    globs.flatMap((glob) => [glob, `${glob}/**`]),
     { dot: true, nonegate: true, noextglob: true },
   );
 }

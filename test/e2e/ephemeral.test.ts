@@ -30,7 +30,8 @@ describeWithServices("a sandbox for one run", (services) => {
     await project.config(CONFIG);
     await project.ok("apply", "--yes");
     const declared = await project.containers();
-    const argv = ["run", "--ephemeral", "--json", "--", "sh", "-c", "echo $TOKEN; exit 7"];
+    const command = "echo $TOKEN; mkdir out; echo fine > out/a; echo $TOKEN > out/b; exit 7";
+    const argv = ["run", "--ephemeral", "--artifact", "out/**", "--json", "--", "sh", "-c", command];
     const ran = await project.run(argv);
     expect(ran).toMatchObject({ code: 7 });
     const manifest = runManifestSchema.parse(documentOf(ran));
@@ -48,6 +49,14 @@ describeWithServices("a sandbox for one run", (services) => {
     });
     expect(await project.containers()).toEqual(declared);
     expect(await project.ok("runs", "tail", manifest.run_id)).toBe("***\n");
+    expect(await project.json("runs", "artifacts", manifest.run_id)).toMatchObject({
+      artifacts: [{ path: "out/a", bytes: 5 }],
+      left_out: [{ path: "out/b", why: "it holds a secret" }],
+    });
+    const bundle = await project.json("runs", "bundle", manifest.run_id, "--verify", "--strict");
+    const kept = expect.objectContaining({ path: "artifacts/out/a", bytes: 5, file_count: 1 });
+    expect(bundle).toMatchObject({ verification: { ok: true } });
+    expect(bundle["artifact_metadata"]).toContainEqual(kept);
     // Again in a new one, and nothing is different.
     const again = await project.run(["runs", "rerun", manifest.run_id, "--json"]);
     expect(again.code).toBe(7);

@@ -142,11 +142,20 @@ describe("the controller", () => {
     await cleaner.looked();
     cleaner.adopt({
       fleet: "team",
-      runs: { max_log: 1, ephemeral_ttl: DAY, cleanup: { ...settings, automatic: false } },
+      runs: {
+        max_log: 1,
+        ephemeral_ttl: DAY,
+        artifacts: [],
+        max_artifacts: 1,
+        cleanup: { ...settings, automatic: false },
+      },
     });
     await cleaner.looked();
     expect(await readdir(runsFolder(lab.state()))).toHaveLength(4);
-    cleaner.adopt({ fleet: "team", runs: { max_log: 1, ephemeral_ttl: DAY, cleanup: settings } });
+    cleaner.adopt({
+      fleet: "team",
+      runs: { max_log: 1, ephemeral_ttl: DAY, artifacts: [], max_artifacts: 1, cleanup: settings },
+    });
     await cleaner.looked();
     expect(await readdir(runsFolder(lab.state()))).toHaveLength(1);
     expect(lab.events.at(-1)).toMatchObject({ code: "RUNS_CLEANUP", message: "3 old runs were removed" });

@@ -83,6 +83,8 @@ export function fleetOf(agents: readonly ResolvedAgent[], more: Partial<Resolved
     runs: {
       max_log: 1024 * 1024,
       ephemeral_ttl: 3_600_000,
+      artifacts: [],
+      max_artifacts: 1024 * 1024,
       cleanup: { automatic: false, older_than: 7 * DAY, failed_only: false, source: "all" },
     },
     rollout: { max_parallel: "off", canary: 1, pause_on_failure: true },

@@ -21,6 +21,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   inspect: { options: `${WHICH} tail`, targets: 1, load: () => import("./runs/inspect.ts") },
   tail: { options: `${WHICH} tail follow stream`, targets: 1, load: () => import("./runs/tail.ts") },
   open: { options: `${WHICH} pager stream`, targets: 1, load: () => import("./runs/open.ts") },
+  artifacts: { options: WHICH, targets: 1, load: () => import("./runs/artifacts.ts") },
   attach: { options: WHICH, targets: 1, load: () => import("./runs/attach.ts") },
   rerun: { options: WHICH, targets: 1, load: () => import("./runs/rerun.ts") },
   bundle: { options: `${WHICH} ${BUNDLE} verify strict`, targets: 1, load: () => import("./runs/bundle.ts") },

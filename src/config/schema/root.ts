@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { artifactFault } from "../artifact-glob.ts";
 import { hostSchema } from "./host.ts";
 import { networkName, networkSchema } from "./network.ts";
 import { sandboxSchema } from "./sandbox.ts";
@@ -71,6 +72,11 @@ const watchSchema = z.strictObject({
     .describe('How long files must be quiet before an edit counts, such as "500ms".'),
 });
 
+const artifactGlobSchema = z.string().superRefine((text, context) => {
+  const fault = artifactFault(text);
+  if (fault !== undefined) context.addIssue({ code: "custom", message: fault.expected });
+});
+
 const runsSchema = z.strictObject({
   cleanup: z
     .strictObject({
@@ -86,6 +92,15 @@ const runsSchema = z.strictObject({
     .describe(
       "What `runs cleanup` removes when no flag says otherwise; with this table `watch` does it, too.",
     ),
+  artifacts: z
+    .array(artifactGlobSchema)
+    .optional()
+    .describe(
+      'What is kept of what a run leaves in its workspace, as globs relative to it, such as "out/**".',
+    ),
+  max_artifacts: sizeSchema
+    .optional()
+    .describe('How much is kept of the artifacts of a run; what does not fit is left out. Such as "256MiB".'),
   ephemeral_ttl: durationSchema
     .optional()
     .describe(
