@@ -16,7 +16,7 @@ import { changeEnds } from "./ends.ts";
 import type { ChangeEnds } from "./ends.ts";
 import { engineQueues, isStale, runChain, runFetch, runNetwork } from "./executor.ts";
 import type { NetworkNode } from "./networks.ts";
-import { changeOf, isInterrupted } from "./networks.ts";
+import { changeOf, isInterrupted, networkNodes } from "./networks.ts";
 import { preconditionGuard } from "./precondition.ts";
 import { notOpen } from "./steps.ts";
 
@@ -86,9 +86,14 @@ function needed(node: GraphNode, plan: Plan, stale: ReadonlyMap<Change, string>)
   );
 }
 
-/** Made at once, side by side: the changes that need one wait for it. */
+/** Made at once, side by side: the changes that need one wait for it, and it waits for one whose addresses it takes. */
 function startNetworks(plan: Plan, executor: Executor, input: ApplyInput): Promise<Ended>[] {
-  return networkNodes(plan, "ensure").map((node) => {
+  const made = networkNodes(plan, "ensure");
+  for (const node of networkNodes(plan, "remove")) {
+    if (made.some(({ depends_on }) => depends_on.includes(node.id)))
+      executor.fetches.set(node.id, runNetwork(node, executor));
+  }
+  return made.map((node) => {
     const ran = runNetwork(node, executor);
     executor.fetches.set(node.id, ran);
     return networkEnd(node, ran, input);
@@ -97,11 +102,9 @@ function startNetworks(plan: Plan, executor: Executor, input: ApplyInput): Promi
 
 function removeNetworks(plan: Plan, executor: Executor, input: ApplyInput): Promise<Ended[]> {
   const nodes = networkNodes(plan, "remove");
-  return Promise.all(nodes.map((node) => networkEnd(node, runNetwork(node, executor), input)));
-}
-
-function networkNodes(plan: Plan, effect: NetworkNode["effect"]): NetworkNode[] {
-  return plan.graph.filter((node) => node.op === "network").filter((node) => node.effect === effect);
+  const ran = (node: NetworkNode): Promise<Error | undefined> =>
+    executor.fetches.get(node.id) ?? runNetwork(node, executor);
+  return Promise.all(nodes.map((node) => networkEnd(node, ran(node), input)));
 }
 
 async function networkEnd(

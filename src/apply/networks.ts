@@ -3,7 +3,7 @@ import { SandkeepError } from "../errors.ts";
 import type { NetworkKey, NetworkSpec } from "../model/network.ts";
 import { isNetworkKey } from "../model/network.ts";
 import type { NetworkChange } from "../model/network-change.ts";
-import type { GraphNode } from "../model/plan.ts";
+import type { GraphNode, Plan } from "../model/plan.ts";
 import { gateHash } from "../desire/networks.ts";
 import { engineKey } from "../observe/engines.ts";
 import type { ApplyContext } from "./context.ts";
@@ -49,6 +49,10 @@ function keyOf(node: NetworkNode): NetworkKey {
   const key = node.address;
   if (isNetworkKey(key)) return key;
   throw new SandkeepError(`${key} names no network`, { code: "INTERNAL", blame: "tool" });
+}
+
+export function networkNodes(plan: Plan, effect: NetworkNode["effect"]): NetworkNode[] {
+  return plan.graph.filter((node) => node.op === "network").filter((node) => node.effect === effect);
 }
 
 export function changeOf(node: NetworkNode, { plan }: ApplyContext): NetworkChange | undefined {

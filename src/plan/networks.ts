@@ -170,17 +170,29 @@ export function networkSteps(
   const changes: NetworkChange[] = [];
   const ensures = new Map<string, GraphNode>();
   const removes: GraphNode[] = [];
+  /** Of what goes and nobody is on, by the addresses that this sets free. */
+  const freed = new Map<string, string>();
+  const making: { readonly decision: NetworkDecision; readonly change: NetworkChange }[] = [];
   for (const decision of decisions) {
     const change = networkChange(decision);
     changes.push(change);
-    if (change.action === "no-op") continue;
     if (change.action === "remove") {
-      removes.push(networkNode(change, []));
-      continue;
-    }
-    const [image] = decision.desired === undefined ? [] : gateImages([decision.desired]);
+      const node = networkNode(change, []);
+      removes.push(node);
+      const { observed } = decision;
+      if (observed?.spec.subnet !== undefined && observed.users.length === 0)
+        freed.set(`${engineKey(decision)} ${observed.spec.subnet}`, node.id);
+    } else if (change.action !== "no-op") making.push({ decision, change });
+  }
+  for (const { decision, change } of making) {
+    const { desired } = decision;
+    const [image] = desired === undefined ? [] : gateImages([desired]);
     const fetch = image === undefined ? undefined : fetchOf(image);
-    const node = networkNode(change, fetch === undefined ? [] : [fetch.id]);
+    const before = freed.get(`${engineKey(decision)} ${desired?.spec.subnet ?? ""}`);
+    const node = networkNode(
+      change,
+      [fetch?.id, before].filter((each) => each !== undefined),
+    );
     ensures.set(node.id, node);
   }
   return { changes, ensures, removes };

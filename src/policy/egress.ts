@@ -9,6 +9,7 @@ import type { ResolvedAgent, ResolvedFleet } from "../model/settings.ts";
 import type { KeyPath, Source } from "../model/source.ts";
 import { errorAt } from "../resolve/diagnose.ts";
 import { isList } from "../model/json.ts";
+import { isNeverReached } from "../util/never-reached.ts";
 
 interface Question {
   readonly agent: ResolvedAgent;
@@ -103,13 +104,9 @@ function isGated({ agent: { settings }, fleet }: Question): boolean {
   return settings.egress !== undefined || declared?.egress !== undefined;
 }
 
-/** Itself, link-local ones, where clouds keep their metadata, and none at all. */
-const NEVER =
-  /^(?:localhost$|0\.|127\.|169\.254\.|\[(?:::|::1|fe[89ab][0-9a-f]:.*|fd00:ec2::254|::ffff:.*)\])/i;
-
 /** The gate refuses these in any case; here it is told before anybody relies on them. */
 function forbidden(allow: readonly string[]): string | undefined {
-  const found = allow.find((rule) => NEVER.test(rule.startsWith("[") ? rule : rule.replace(/:\d+$/, "")));
+  const found = allow.find((rule) => isNeverReached(rule));
   return found === undefined ? undefined : `${found} may never be reached from a sandbox`;
 }
 

@@ -226,6 +226,19 @@ describeWithServices("a sandbox behind a gate", (services) => {
     expect(await project.run(["plan", "--detailed-exitcode"])).toMatchObject({ code: 0 });
   });
 
+  test("another shape with the same addresses takes them over, once nobody is on the old one", async () => {
+    await project.edit('subnet = "10.99.13.0/24"', 'subnet = "10.99.13.0/24"\ngateway = "10.99.13.9"');
+    const used = await project.run(["plan"]);
+    expect(used.code).toBe(3);
+    expect(used.stdout).toContain("has the same subnet 10.99.13.0/24 and is still used by");
+    await project.ok("destroy", "agent/build", "--yes");
+    const [old = ""] = (await project.networks()).filter((each) => each.includes("-net-"));
+    const result = outcomesOf(await project.apply());
+    expect(result).toMatchObject({ "agent/build": "create done" });
+    expect((await project.networks()).filter((each) => each.includes("-net-"))).not.toContain(old);
+    expect(await project.run(["plan", "--detailed-exitcode"])).toMatchObject({ code: 0 });
+  });
+
   test("a name that somebody else's network holds blocks, with the reason, and is never touched", async () => {
     const { name } = (await project.plan()).networks?.find((each) => each.network === "network/build") ?? {};
     await project.ok("destroy", "agent/build", "--yes");

@@ -15,7 +15,7 @@ import { isGone } from "./errors.ts";
 import { GATE_READY, gateText } from "./gate-text.ts";
 import { isOwned, ownershipLabels } from "./volumes.ts";
 import type { ListedContainer } from "./wire.ts";
-import { containerListSchema, containerSchema, createdSchema } from "./wire.ts";
+import { containerListSchema, containerSchema, createdSchema, time } from "./wire.ts";
 
 /** On a gate, the engine name of its network. */
 export const GATE_LABEL = "sandkeep.gate";
@@ -218,8 +218,8 @@ export async function awaitGate(engine: Engine, id: string, request: GatedReques
       what: "read the gate's output",
       method: "GET",
       path: `/containers/${id}/logs`,
-      // All of it, which is little: what it denied since must not hide that it is open.
-      query: { stdout: true, stderr: true },
+      // All since it last ended, which is little: what it denied must not hide that it is open.
+      query: { stdout: true, stderr: true, ...sinceEnd(State.FinishedAt) },
     });
     said = log.toString();
     if (State.Status === "running" && said.includes(GATE_READY)) return;
@@ -233,6 +233,12 @@ export async function awaitGate(engine: Engine, id: string, request: GatedReques
       .trim()
       .slice(-500),
   );
+}
+
+/** What leaves out the words of an earlier start; nothing for a container that never ended. */
+export function sinceEnd(finished: string): { readonly since?: string } {
+  const ended = time(finished);
+  return ended === undefined ? {} : { since: (ended / 1000).toFixed(3) };
 }
 
 function cannotRun(request: { spec: { gate: GateSpec } }, why: string, cause?: unknown): SandkeepError {

@@ -3,8 +3,9 @@ import type { Engine } from "./client.ts";
 import { Demux } from "./demux.ts";
 import { toError } from "../../errors.ts";
 import type { EngineFacts } from "./facts.ts";
-import { findContainer, healthOf, stateOf, time } from "./observe.ts";
+import { findContainer, healthOf, stateOf } from "./observe.ts";
 import type { Container } from "./wire.ts";
+import { time } from "./wire.ts";
 
 const LAST_LINES = 20;
 const MOST_DETAIL = 2000;

@@ -33,7 +33,7 @@ import { inSection, tryReadValues } from "./section.ts";
 import { readFields } from "./values.ts";
 import { findMarks, isOwned, listMarks } from "./volumes.ts";
 import type { Container, Image, ListedContainer } from "./wire.ts";
-import { containerListSchema, containerSchema } from "./wire.ts";
+import { containerListSchema, containerSchema, time } from "./wire.ts";
 
 export async function observe(
   engine: Engine,
@@ -274,12 +274,6 @@ export function healthOf(container: Container): ObservedRuntime["health"] {
 
 export function platformOf(image: Image): string {
   return [image.Os, image.Architecture, image.Variant].filter((part) => part !== "").join("/");
-}
-
-/** Milliseconds since the epoch; the engine writes the year 1 for "never". */
-export function time(text: string): number | undefined {
-  const value = Date.parse(text);
-  return Number.isNaN(value) || value <= 0 ? undefined : value;
 }
 
 function engineName(name: string): string {

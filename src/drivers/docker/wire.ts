@@ -109,6 +109,7 @@ export const containerSchema = z.object({
     Status: text,
     ExitCode: amount,
     StartedAt: text,
+    FinishedAt: text,
     Error: text,
     Health: z.object({ Status: text }).nullish(),
   }),
@@ -267,3 +268,9 @@ export const progressSchema = z.object({
   error: text,
   progressDetail: z.object({ current: amount, total: amount }).nullish(),
 });
+
+/** Milliseconds since the epoch; the engine writes the year 1 for "never". */
+export function time(told: string): number | undefined {
+  const value = Date.parse(told);
+  return Number.isNaN(value) || value <= 0 ? undefined : value;
+}

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { gateEnv, NO_NAMES, ownNetworkName } from "../../../src/drivers/docker/gates.ts";
+import { gateEnv, NO_NAMES, ownNetworkName, sinceEnd } from "../../../src/drivers/docker/gates.ts";
 import { readValues } from "../../../src/drivers/docker/section.ts";
 import { readFields } from "../../../src/drivers/docker/values.ts";
 import { containerSchema, imageSchema, infoSchema } from "../../../src/drivers/docker/wire.ts";
@@ -60,4 +60,10 @@ it.each([
   [{ [own]: { NetworkID: "gone" } }, `${own} (removed)`],
 ])("on %j it is not on its network alone", (networks, shown) => {
   expect(fieldsOf({ networks })["docker.network"]).toBe(shown);
+});
+
+it("counts nothing that a gate said before it last ended", () => {
+  expect(sinceEnd("0001-01-01T00:00:00Z")).toEqual({});
+  expect(sinceEnd("")).toEqual({});
+  expect(sinceEnd("2026-11-21T08:05:05.684281477Z")).toEqual({ since: "1795248305.684" });
 });
