@@ -50,6 +50,127 @@ export interface SandkeepStatus {
     }[];
   }[];
   unsandboxed: string[];
+  recent: {
+    counts: {
+      action: string;
+      outcome: string;
+      count: number;
+    }[];
+    events: (
+      | {
+          type: "run.started";
+          v: 1;
+          at: number;
+          run: string;
+          workspace: string;
+          sandboxed: boolean;
+          tty: boolean;
+          source: "cli" | "task" | "canary" | "other";
+        }
+      | {
+          type: "run.ended";
+          v: 1;
+          at: number;
+          run: string;
+          workspace: string;
+          status: "running" | "ok" | "failed" | "interrupted";
+          exit_class:
+            | "success"
+            | "timeout"
+            | "cancelled"
+            | "backend-lost"
+            | "not-started"
+            | "not-found"
+            | "not-executable"
+            | "signal"
+            | "error"
+            | "interrupted";
+          duration_ms: number;
+        }
+      | {
+          type: "change.ended";
+          v: 1;
+          at: number;
+          workspace: string;
+          action:
+            "create" | "start" | "update" | "recreate" | "remove" | "adopt" | "repair" | "no-op" | "several";
+          status: "done" | "failed" | "skipped" | "stale" | "rolled_back";
+          duration_ms: number;
+        }
+      | {
+          type: "apply.ended";
+          v: 1;
+          at: number;
+          mode: "apply" | "recreate" | "prune" | "destroy";
+          done: number;
+          failed: number;
+          skipped: number;
+          stale: number;
+          rolled_back: number;
+          exit_code: 0 | 1 | 2 | 3 | 4 | 5 | 69 | 70 | 75 | 77 | 78;
+          duration_ms: number;
+        }
+      | {
+          type: "watch.started";
+          v: 1;
+          at: number;
+          resync_ms: number;
+        }
+      | {
+          type: "watch.cycle";
+          v: 1;
+          at: number;
+          whole: boolean;
+          changes: number;
+          exit_code: 0 | 1 | 2 | 3 | 4 | 5 | 69 | 70 | 75 | 77 | 78;
+          duration_ms: number;
+        }
+      | {
+          type: "watch.config";
+          v: 1;
+          at: number;
+          status: "loaded" | "invalid";
+          errors: number;
+        }
+      | {
+          type: "watch.backoff";
+          v: 1;
+          at: number;
+          workspace: string;
+          attempt: number;
+          retry_in_ms: number;
+        }
+      | {
+          type: "watch.stalled";
+          v: 1;
+          at: number;
+          workspace: string;
+        }
+      | {
+          type: "watch.stopped";
+          v: 1;
+          at: number;
+          drained: boolean;
+        }
+      | {
+          type: "cleanup.ended";
+          v: 1;
+          at: number;
+          removed: number;
+          kept: number;
+          failed: number;
+          bytes: number;
+        }
+      | {
+          type: "doctor.ended";
+          v: 1;
+          at: number;
+          found: number;
+          fixed: number;
+          failed: number;
+        }
+    )[];
+  };
   diagnostics: Diagnostic[];
 }
 export interface Diagnostic {

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { diagnosticSchema } from "./diagnostic.ts";
+import { recordedEventSchema } from "./recorded-event.ts";
 
 /** Every reason for which a backend is less than ready: a closed set, so that tools can act on it. */
 const REASON_CODES = [
@@ -73,6 +74,13 @@ export const postureSchema = z.strictObject({
   engines: z.array(enginePostureSchema),
   /** Agents whose commands run on this machine itself, because their mode is `off`. */
   unsandboxed: z.array(z.string()),
+  /** What happened in the last 24 hours, as far back as the ring of events goes. */
+  recent: z.strictObject({
+    /** How often each outcome of each action was seen; sorted. */
+    counts: z.array(z.strictObject({ action: z.string(), outcome: z.string(), count: z.int().positive() })),
+    /** The last ones, oldest first. */
+    events: z.array(recordedEventSchema),
+  }),
   diagnostics: z.array(diagnosticSchema),
 });
 export type Posture = z.infer<typeof postureSchema>;

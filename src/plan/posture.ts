@@ -5,12 +5,15 @@
 import type { DriverModule } from "../drivers/driver.ts";
 import type { EnginePosture, Posture, Probe, ProbeReason } from "../model/posture.ts";
 import { worstStatus } from "../model/posture.ts";
+import type { RecordedEvent } from "../model/recorded-event.ts";
 import type { ResolvedAgent } from "../model/settings.ts";
 import type { EngineFailure, EngineRef, OpenEngine } from "../observe/engines.ts";
 import { closeEngines, engineFor, engineKey, enginesOf, failureOf, openReaders } from "../observe/engines.ts";
 import { LATE, inTime } from "../observe/patience.ts";
 import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
 import { loadFleet } from "../policy/fleet.ts";
+import { fleetState } from "../state/directory.ts";
+import { readEvents } from "../state/events.ts";
 import type { Engine } from "./survey.ts";
 import { driverDeps } from "./survey.ts";
 
@@ -32,10 +35,35 @@ export async function fleetPosture(
     fleet: config.fleet.fleet,
     status: worstStatus(engines.map((each) => each.status)),
     engines,
+    recent: await recentEvents(engine, config.fleet.fleet),
     unsandboxed: config.fleet.agents.filter((each) => each.settings.mode === "off").map((each) => each.name),
     diagnostics: [...config.diagnostics],
   };
   return { status: "told", posture };
+}
+
+const RECENT_MS = 24 * 3_600_000;
+const MOST_EVENTS = 10;
+
+async function recentEvents(engine: Engine, fleet: string): Promise<Posture["recent"]> {
+  const state = fleetState(engine.stateDir, fleet, () => undefined);
+  const events = await readEvents(state, engine.now() - RECENT_MS);
+  const counts = new Map<string, Posture["recent"]["counts"][number]>();
+  for (const event of events) {
+    const ended = outcomeOf(event);
+    if (ended === undefined) continue;
+    const key = `${ended.action} ${ended.outcome}`;
+    counts.set(key, { ...ended, count: (counts.get(key)?.count ?? 0) + 1 });
+  }
+  const sorted = [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
+  return { counts: sorted, events: events.slice(-MOST_EVENTS) };
+}
+
+/** What was done and how it ended; undefined for what is no end of anything. */
+function outcomeOf(event: RecordedEvent): { readonly action: string; readonly outcome: string } | undefined {
+  if (event.type === "change.ended") return { action: event.action, outcome: event.status };
+  if (event.type === "run.ended") return { action: "run", outcome: event.exit_class };
+  return undefined;
 }
 
 /** One for each engine that the config's agents use. */

@@ -1,6 +1,7 @@
 import type { EnginePosture, Posture } from "../model/posture.ts";
 import { diagnosticLines } from "./diagnostics.ts";
 import { columns, joinBlocks, paragraph } from "./layout.ts";
+import { renderRecordedEvent } from "./recorded-event.ts";
 import type { Style, Tone } from "./style.ts";
 import { showEngine } from "./style.ts";
 
@@ -44,6 +45,20 @@ export function enginePostureLines(engine: EnginePosture, style: Style, indent =
   ];
 }
 
+function recentLines({ counts, events }: Posture["recent"], style: Style): string[] {
+  if (events.length === 0) return [];
+  const told = counts.map((each) => `${each.count} ${each.action} ${each.outcome.replaceAll("_", " ")}`);
+  return [
+    ...paragraph(style, `In the last 24 hours: ${told.length === 0 ? "nothing ended" : told.join(", ")}`),
+    ...events.flatMap((event) =>
+      renderRecordedEvent(event, style)
+        .trimEnd()
+        .split("\n")
+        .map((line) => `${" ".repeat(INDENT)}${line}`),
+    ),
+  ];
+}
+
 export function renderPosture(posture: Posture, style: Style): string {
   const { fleet, engines, unsandboxed, diagnostics } = posture;
   return joinBlocks([
@@ -55,6 +70,7 @@ export function renderPosture(posture: Posture, style: Style): string {
           hang: 3,
           tone: "alarm",
         }),
+    recentLines(posture.recent, style),
     diagnostics.flatMap((diagnostic) => diagnosticLines(style, diagnostic)),
   ]);
 }

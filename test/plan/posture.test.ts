@@ -11,6 +11,8 @@ import { explainFleet } from "../../src/plan/explain.ts";
 import type { PostureRequest } from "../../src/plan/posture.ts";
 import { fleetPosture } from "../../src/plan/posture.ts";
 import type { Engine } from "../../src/reconcile.ts";
+import { fleetState } from "../../src/state/directory.ts";
+import { recordEvents } from "../../src/state/events.ts";
 import { realWait } from "../../src/util/wait.ts";
 
 let folder: string;
@@ -152,4 +154,19 @@ test("explain tells the same of the backends of those that it explains, without 
   const explained = await explainFleet(engine(env), { agent: "b" });
   if (explained.status === "invalid") throw new Error("invalid");
   expect(explained.explanation.posture).toEqual(posture.engines.filter((each) => each.backend === "docker"));
+});
+
+test("what happened lately is counted by action and outcome, and nothing older", async () => {
+  const posture = await told("[agents.a]\n");
+  expect(posture.recent).toEqual({ counts: [], events: [] });
+  const state = fleetState(join(folder, "state"), "team");
+  const change = { type: "change.ended", workspace: "agent/a", action: "create", duration_ms: 5 } as const;
+  const day = 24 * 3_600_000;
+  await recordEvents(state, [{ ...change, status: "failed" }], Date.now() - 2 * day);
+  const done = { ...change, status: "done" } as const;
+  await recordEvents(state, [done, done, { type: "watch.started", resync_ms: 1000 }], Date.now());
+  const { recent } = await told("[agents.a]\n");
+  expect(recent.counts).toEqual([{ action: "create", outcome: "done", count: 2 }]);
+  expect(recent.events.map((each) => each.type)).toEqual(["change.ended", "change.ended", "watch.started"]);
+  expect(JSON.stringify(recent)).not.toContain("agent/a");
 });

@@ -105,6 +105,23 @@ export function posture(): Posture {
       },
     ],
     unsandboxed: ["loose"],
+    recent: {
+      counts: [
+        { action: "create", outcome: "rolled_back", count: 1 },
+        { action: "run", outcome: "success", count: 2 },
+      ],
+      events: [
+        {
+          type: "change.ended",
+          v: 1,
+          at: Date.UTC(2026, 0, 2),
+          workspace: "0123456789abcdef",
+          action: "create",
+          status: "rolled_back",
+          duration_ms: 4200,
+        },
+      ],
+    },
     diagnostics: [],
   };
 }
