@@ -51,10 +51,11 @@ function recentLines({ counts, events }: Posture["recent"], style: Style): strin
   return [
     ...paragraph(style, `In the last 24 hours: ${told.length === 0 ? "nothing ended" : told.join(", ")}`),
     ...events.flatMap((event) =>
-      renderRecordedEvent(event, style)
-        .trimEnd()
-        .split("\n")
-        .map((line) => `${" ".repeat(INDENT)}${line}`),
+      paragraph(style, renderRecordedEvent(event, { ...style, colour: false }).trimEnd(), {
+        indent: INDENT,
+        hang: INDENT,
+        tone: "dim",
+      }),
     ),
   ];
 }
