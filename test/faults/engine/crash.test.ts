@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { importNodeImage } from "../../support/egress-world.ts";
 import type { EngineCall } from "../../support/fault-proxy.ts";
 import { BLOWS } from "../../support/fault-proxy.ts";
 import { describeWithServices } from "../../support/services.ts";
@@ -24,7 +25,7 @@ const isWanted = (title: string): boolean => ONLY.some((text) => title.includes(
 const ORDER = process.env["SANDKEEP_CRASH_SEED"] ?? "1";
 const SEED = ORDER === "random" ? randomInt(2 ** 31) : Number(ORDER);
 const CI = SELECTION.kind === "slice";
-const SLICE_MS = 30_000;
+const SLICE_MS = 20_000;
 const AT_LEAST = 8;
 /** Of the outages the slice has one of each of these: a restart takes seconds. */
 const SLICE_OUTAGES: readonly string[] = ["engine killed", "disk full"];
@@ -82,6 +83,7 @@ describeWithServices(`whatever befalls one call to the engine (seed ${SEED})`, (
 
   beforeAll(async () => {
     [cli, engine] = await Promise.all([BuiltCli.copy(), PrivateEngine.open()]);
+    await importNodeImage(`unix://${engine.socket}`);
   });
   afterAll(async () => {
     tally.print([...FLOWS.map(({ name }) => name), ...OUTAGE_ROWS], `, seed ${SEED}`);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { End, Site } from "./site.ts";
+import type { End, Settings, Site } from "./site.ts";
 
 /** What can be done to a runtime, each kind of change once. */
 export interface Flow {
@@ -11,6 +11,8 @@ export interface Flow {
   readonly recovery?: readonly string[];
   /** Where the recovery must end; several where it depends on how far the flow came. */
   readonly ends: readonly End[];
+  /** Throws what else must hold after the recovery, and does not. */
+  readonly holds?: (site: Site) => Promise<void>;
   /** What must then still be possible, and where that ends. */
   readonly afterwards?: { readonly argv: readonly string[]; readonly end: End };
 }
@@ -18,13 +20,26 @@ export interface Flow {
 export const APPLY: readonly string[] = ["apply", "--yes"];
 const IDLE_MS = 50;
 
-async function awake(site: Site): Promise<void> {
-  await site.configure({ idle: "24h" });
+const PLAIN = { idle: "24h", net: "none", salvage: false } as const;
+
+async function awake(site: Site, like: Partial<Settings> = PLAIN): Promise<void> {
+  const { net, salvage } = site.settings;
+  await site.configure({ ...PLAIN, ...like });
   const [found] = await site.containers();
-  if (found !== undefined) return;
+  const same = net === site.settings.net && salvage === site.settings.salvage;
+  if (found !== undefined && same) return;
   await site.wipe();
   await site.ok(...APPLY);
 }
+
+/** Nothing is there, and what is configured is still to be made. */
+async function absent(site: Site, like: Partial<Settings> = PLAIN): Promise<void> {
+  await site.configure({ ...PLAIN, ...like });
+  await site.wipe();
+}
+
+/** What was written in what a round replaces. */
+const workBefore = (site: Site, round: number): string => `work-${site.fleet}-${round}`;
 
 async function asleep(site: Site): Promise<void> {
   await awake(site);
@@ -35,10 +50,7 @@ async function asleep(site: Site): Promise<void> {
 export const FLOWS: readonly Flow[] = [
   {
     name: "create",
-    arrange: async (site) => {
-      await site.configure({ idle: "24h" });
-      await site.wipe();
-    },
+    arrange: (site) => absent(site),
     argv: APPLY,
     ends: ["running"],
   },
@@ -89,9 +101,40 @@ export const FLOWS: readonly Flow[] = [
   },
   {
     name: "destroy",
-    arrange: awake,
+    arrange: (site) => awake(site),
     argv: ["destroy", "--all", "--yes"],
     recovery: ["destroy", "--all", "--yes"],
     ends: ["gone"],
+  },
+  {
+    name: "create with net",
+    arrange: (site) => absent(site, { net: "owned" }),
+    argv: APPLY,
+    ends: ["running"],
+  },
+  {
+    name: "create with gate",
+    arrange: (site) => absent(site, { net: "gate" }),
+    argv: APPLY,
+    ends: ["running"],
+  },
+  {
+    name: "destroy gated",
+    arrange: (site) => awake(site, { net: "gate" }),
+    argv: ["destroy", "--all", "--yes"],
+    recovery: ["destroy", "--all", "--yes"],
+    ends: ["gone"],
+  },
+  {
+    name: "salvage",
+    arrange: async (site) => {
+      await awake(site, { salvage: true });
+      const round = site.settings.round + 1;
+      await site.work(workBefore(site, round));
+      await site.configure({ round });
+    },
+    argv: APPLY,
+    ends: ["running"],
+    holds: (site) => site.expectKept(workBefore(site, site.settings.round)),
   },
 ];

@@ -97,6 +97,7 @@ async function expectRest(flow: Flow, site: Site): Promise<void> {
     await site.ok(...flow.afterwards.argv);
   }
   await expectEnd(flow, site, flow.afterwards?.end ?? end);
+  await flow.holds?.(site);
 }
 
 /** As it must be, and nothing more to do: by the engine, and by a plan or one more of the same. */

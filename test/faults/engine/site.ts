@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ContainerInfo, ContainerInspectInfo } from "dockerode";
+import { NODE_IMAGE } from "../../support/egress-world.ts";
 import { FaultProxy } from "../../support/fault-proxy.ts";
 import type { BuiltCli, Ran, Running } from "./built-cli.ts";
 import type { PrivateEngine } from "./private-engine.ts";
@@ -9,6 +10,7 @@ import type { PrivateEngine } from "./private-engine.ts";
 const IMAGE = "sandkeep-test/busybox:1";
 const FLEET_ID = "k3v9q2";
 const FLEET_LABEL = "sandkeep.fleet";
+const GATE_LABEL = "sandkeep.gate";
 
 export interface Settings {
   /** Another value means another container. */
@@ -16,7 +18,19 @@ export interface Settings {
   readonly memory: 64 | 96;
   /** `prune.idle`. */
   readonly idle: string;
+  /** A declared network of the fleet's own, or one of the runtime's own with a gate. */
+  readonly net: "none" | "owned" | "gate";
+  /** Whether a bundle of what was written is kept before it goes, and there is somewhere to write. */
+  readonly salvage: boolean;
 }
+
+const AT_REST: Settings = { round: 0, memory: 64, idle: "24h", net: "none", salvage: false };
+
+const NETWORKS: Readonly<Record<Settings["net"], string>> = {
+  none: "",
+  owned: "[networks.build]\ninternal = true\n",
+  gate: `[sandbox.egress]\nallow = ["pypi.org"]\nimage = "${NODE_IMAGE}"\n`,
+};
 
 /** What must be there in the end: the one runtime, or its dormancy mark, or nothing. */
 export type End = "running" | "dormant" | "gone";
@@ -28,7 +42,7 @@ export class Site implements AsyncDisposable {
   readonly proxy: FaultProxy;
   /** Canonical name of the fleet's runtime. */
   name = "";
-  settings: Settings = { round: 0, memory: 64, idle: "24h" };
+  settings: Settings = AT_REST;
   readonly #cli: BuiltCli;
   readonly #engine: PrivateEngine;
   readonly #bystanders = new Map<string, string>();
@@ -91,7 +105,7 @@ export class Site implements AsyncDisposable {
 
   async configure(change: Partial<Settings>): Promise<void> {
     this.settings = { ...this.settings, ...change };
-    const { round, memory, idle } = this.settings;
+    const { round, memory, idle, net, salvage } = this.settings;
     const config = `version = 1
 fleet = "${this.fleet}"
 fleet_id = "${FLEET_ID}"
@@ -100,14 +114,17 @@ backend = "docker"
 ready = { command = ["true"], timeout = "5s", interval = "50ms" }
 setup = ["true"]
 env = { ROUND = "${round}" }
-[sandbox.docker]
-image = "${IMAGE}"
-user = "1000:1000"
-memory = "${memory}MiB"
-stop_timeout = "1s"
+docker.image = "${IMAGE}"
+docker.user = "1000:1000"
+docker.memory = "${memory}MiB"
+docker.stop_timeout = "1s"
+${net === "owned" ? 'docker.network = "build"' : ""}
+${salvage ? "docker.read_only_root = false" : ""}
 [sandbox.prune]
 idle = "${idle}"
-[agents.a]
+[sandbox.salvage]
+when = "${salvage ? "always" : "off"}"
+${NETWORKS[net]}[agents.a]
 `;
     await writeFile(join(this.folder, "project", "sandkeep.toml"), config);
   }
@@ -137,7 +154,19 @@ idle = "${idle}"
   /** The fleet's own containers. */
   async containers(): Promise<ContainerInfo[]> {
     const filters = { label: [`${FLEET_LABEL}=${this.fleet}`, `sandkeep.fleet-id=${FLEET_ID}`] };
+    const listed = await this.#engine.docker.listContainers({ all: true, filters });
+    return listed.filter(({ Labels }) => Labels[GATE_LABEL] === undefined);
+  }
+
+  async #gates(): Promise<ContainerInfo[]> {
+    const filters = { label: [`${FLEET_LABEL}=${this.fleet}`, GATE_LABEL] };
     return await this.#engine.docker.listContainers({ all: true, filters });
+  }
+
+  async #networks(): Promise<string[]> {
+    const filters = { label: [`${FLEET_LABEL}=${this.fleet}`] };
+    const listed = await this.#engine.docker.listNetworks({ filters: JSON.stringify(filters) });
+    return listed.map(({ Id }) => Id);
   }
 
   async marks(): Promise<string[]> {
@@ -158,7 +187,9 @@ idle = "${idle}"
   async wipe(): Promise<void> {
     const options = { force: true, v: true };
     const { docker } = this.#engine;
-    for (const { Id } of await this.containers()) await docker.getContainer(Id).remove(options);
+    for (const { Id } of [...(await this.containers()), ...(await this.#gates())])
+      await docker.getContainer(Id).remove(options);
+    for (const id of await this.#networks()) await docker.getNetwork(id).remove();
     const volumes = await this.#volumes({ label: [`${FLEET_LABEL}=${this.fleet}`] });
     for (const name of volumes) await docker.getVolume(name).remove();
   }
@@ -180,8 +211,38 @@ idle = "${idle}"
       if (!Config.Env.includes(`ROUND=${this.settings.round}`)) wrong.push(`env ${Config.Env.join(" ")}`);
       if (HostConfig.Memory !== this.settings.memory * 2 ** 20) wrong.push(`memory ${HostConfig.Memory}`);
     }
+    wrong.push(...(await this.#misplaced(end)));
     wrong.push(...(await this.#disturbed()), ...(await this.#strangers()), ...(await this.#loose()));
     if (wrong.length > 0) throw new Error(wrong.join("; "));
+  }
+
+  /** Networks and gates: as many as the config asks for while the runtime is there, and none when all is gone. */
+  async #misplaced(end: End): Promise<string[]> {
+    const { net } = this.settings;
+    const [networks, gates] = [await this.#networks(), await this.#gates()];
+    const wanted = net === "none" || end !== "running" ? 0 : 1;
+    const open = gates.filter(({ State }) => State === "running").length;
+    const found = [networks.length, gates.length, open].join();
+    const expected = [wanted, ...(net === "gate" ? [wanted, wanted] : [0, 0])].join();
+    return found === expected ? [] : [`networks, gates and open gates: ${found}, not ${expected}`];
+  }
+
+  /** Writes into the runtime what must not be lost with it. */
+  async work(text: string): Promise<void> {
+    await this.ok("run", "--agent", "a", "--", "sh", "-c", `echo ${text} > /home/user/work`);
+  }
+
+  /** Throws unless a bundle holds what was written. */
+  async expectKept(text: string): Promise<void> {
+    const { stdout } = await this.ok("salvage", "list", "--json");
+    const { bundles, damaged } = JSON.parse(stdout) as {
+      readonly bundles: readonly { readonly path: string }[];
+      readonly damaged: readonly string[];
+    };
+    const tars = await Promise.all(bundles.map(({ path }) => readFile(join(path, "files.tar"), "latin1")));
+    if (!tars.some((tar) => tar.includes(text)))
+      throw new Error(`none of ${bundles.length} bundles has ${text}`);
+    if (damaged.length > 0) throw new Error(`damaged bundles: ${damaged.join(", ")}`);
   }
 
   async #disturbed(): Promise<string[]> {
@@ -200,7 +261,7 @@ idle = "${idle}"
   /** What carries our name without our labels. */
   async #strangers(): Promise<string[]> {
     const all = await this.#engine.docker.listContainers({ all: true });
-    const own = new Set((await this.containers()).map(({ Id }) => Id));
+    const own = new Set([...(await this.containers()), ...(await this.#gates())].map(({ Id }) => Id));
     return all
       .filter(({ Id }) => !own.has(Id) && !this.#bystanders.has(Id))
       .filter((each) => nameOf(each).includes(this.fleet) || "sandkeep.upload-for" in each.Labels)
