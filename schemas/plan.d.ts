@@ -440,6 +440,10 @@ export interface Change {
     rw_paths: string[];
     rw_more: boolean;
     salvage: boolean;
+    salvage_excess?: {
+      max_bytes: number;
+      oversize: "fail" | "truncate";
+    };
     workspace: "kept" | "reseeded" | "lost";
   };
   protection: {

@@ -49,7 +49,8 @@ export type Verdict =
         | "disruption"
         | "image"
         | "rollout"
-        | "network";
+        | "network"
+        | "salvage";
       readonly why: string;
       readonly fix: string | null;
       /** Milliseconds since the epoch. */

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { diagnosticSchema } from "./diagnostic.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { rolloutPlaceSchema } from "./rollout.ts";
-import { salvageSettingsSchema } from "./salvage.ts";
+import { salvageExcessSchema, salvageSettingsSchema } from "./salvage.ts";
 import { networkChangeSchema } from "./network-change.ts";
 import { sourceSchema } from "./source.ts";
 
@@ -67,6 +67,7 @@ export const impactSchema = z.strictObject({
   rw_more: z.boolean(),
   /** True when a bundle of it is kept before it goes. */
   salvage: z.boolean(),
+  salvage_excess: salvageExcessSchema.optional(),
   workspace: z.enum(["kept", "reseeded", "lost"]),
 });
 export type Impact = z.infer<typeof impactSchema>;
@@ -211,7 +212,7 @@ const specEntrySchema = z.strictObject({
 
 export const blockedSchema = z.strictObject({
   address: z.string(),
-  /** busy | protected | guard | foreign | candidate | disruption | image | network | unobserved | rollout */
+  /** busy | protected | guard | foreign | candidate | disruption | image | network | unobserved | rollout | salvage */
   rule: z.string(),
   why: z.string(),
   /** Milliseconds since the epoch at which it is tried again, when known. */

@@ -16,6 +16,13 @@ export const salvageSettingsSchema = z.strictObject({
   /** Milliseconds after which a bundle gives way to a new one of its address. */
   max_age: z.union([z.number().positive(), z.literal("off")]),
 });
+
+/** What a bundle may hold and what is done about more, told where more than that was measured. */
+export const salvageExcessSchema = z.strictObject({
+  max_bytes: z.int().positive(),
+  oversize: salvageSettingsSchema.shape.oversize,
+});
+
 type Written = z.infer<typeof salvageSettingsSchema>;
 export type SalvageSettings = Readonly<Omit<Written, "include" | "exclude">> & {
   readonly include: readonly string[];

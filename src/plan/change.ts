@@ -10,6 +10,7 @@ import { canonicalJson, sha256 } from "../util/canonical.ts";
 import { getPath } from "../util/json-path.ts";
 import type { Losses } from "./doomed.ts";
 import { doomedBy } from "./doomed.ts";
+import { deletesAsleep } from "./salvage.ts";
 
 /** sha256 over the field-table values and the run state: what a saved plan must find again. */
 export function observedDigest(runtime: ObservedRuntime): string {
@@ -98,10 +99,7 @@ function impactOf(input: ChangeInput): Impact {
   const replaced = actions.includes("recreate") || actions.includes("remove");
   const provider = current === undefined ? undefined : workspaceProvider(current.labels.spec);
   const deletes = verdict.action === "remove" && verdict.workspace === "delete";
-  // One that nobody declares is not known to have none: what is kept for its address is deleted all the same.
-  const asleep = current === undefined && deletes;
-  const kept = situation.desired === undefined ? "volume" : workspaceProvider(situation.desired.spec);
-  const lost = provider === "own" || ((asleep ? kept : provider) === "volume" && deletes);
+  const lost = provider === "own" || (provider === "volume" && deletes) || deletesAsleep(input.decision);
   return {
     downtime: process && replaced && current?.state === "running",
     busy: usage?.busy ?? 0,
@@ -141,7 +139,18 @@ function lossOf({ decision, actions, losses, salvage }: ChangeInput): Loss {
     rw_paths: [...new Set(found.flatMap((each) => each.paths))].toSorted().slice(0, MOST_CHANGED_PATHS),
     rw_more: found.some((each) => each.more),
     salvage: kept,
+    ...excessOf(found, salvage),
   };
+}
+
+/** Each runtime has a bundle of its own. */
+function excessOf(
+  found: readonly RuntimeChanges[],
+  settings: SalvageSettings | undefined,
+): Pick<Loss, "salvage_excess"> {
+  if (settings === undefined || settings.max_bytes === "unlimited") return {};
+  const { max_bytes, oversize } = settings;
+  return found.some(({ bytes }) => bytes > max_bytes) ? { salvage_excess: { max_bytes, oversize } } : {};
 }
 
 /** What will be done, in order. Repairs of leftovers come first and alone where nothing else is due. */

@@ -7,6 +7,7 @@ import { ROLLOUT } from "../resolve/defaults.ts";
 import { engineKey } from "../observe/engines.ts";
 import { blockOnNetworks, decideNetworks } from "./networks.ts";
 import { buildPlan } from "./plan.ts";
+import { blockOnSalvage } from "./salvage.ts";
 import type { Survey } from "./survey.ts";
 
 const NO_GUARDS = { max_destroy: "off", allow_empty: true } as const;
@@ -33,7 +34,8 @@ export function decideAll(
     paused,
     guards: request.max_destroy === undefined ? guards : { ...guards, max_destroy: request.max_destroy },
   });
-  return blockOnNetworks(decisions, decideNetworks(seen, decisions, request.intent));
+  const kept = blockOnSalvage(decisions, request, seen.config?.fleet.salvage);
+  return blockOnNetworks(kept, decideNetworks(seen, kept, request.intent));
 }
 
 export function planFrom(

@@ -160,8 +160,18 @@ function lossText(style: Style, impact: Impact, verbose: boolean): string | unde
       ? ""
       : `${count(deleted, "deletion")} of the image's files would be undone`,
     impact.salvage ? "a bundle of it is kept first (sandkeep salvage)" : "",
+    excessText(impact),
   ];
   return parts.filter((part) => part !== "").join("; ");
+}
+
+/** What is measured includes what the bundle excludes, so that it may fit after all. */
+function excessText({ salvage_excess: excess }: Impact): string {
+  if (excess === undefined) return "";
+  const limit = `THAT IS MORE THAN A BUNDLE MAY HOLD (${roughBytes(excess.max_bytes)})`;
+  return excess.oversize === "truncate"
+    ? `${limit}: of what is not excluded, the rest is lost`
+    : `${limit}: unless what is not excluded fits, this fails and leaves it as it is; raise sandbox.salvage.max_bytes, exclude more, set oversize = "truncate", or give --no-salvage`;
 }
 
 /** One change: symbol and address, why, each reason with old and new value and where the config says so. */

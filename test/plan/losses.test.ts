@@ -90,3 +90,22 @@ it.each([
   await reconcile(made.engine(), request, { approve: async () => false, unattended: true });
   expect(made.world.log.some(({ op }) => op === "changes")).toBe(measures);
 });
+
+it.each([
+  [{ max_bytes: 999 }, { max_bytes: 999, oversize: "fail" }],
+  [
+    { max_bytes: 999, oversize: "truncate" },
+    { max_bytes: 999, oversize: "truncate" },
+  ],
+  [{ max_bytes: 1000 }, undefined],
+  [{ max_bytes: "unlimited" }, undefined],
+  [{ max_bytes: 999, when: "off" }, undefined],
+] as const)("tells where a bundle cannot hold what is there: %j", async (salvage, excess) => {
+  await using made = await lab();
+  const sandbox = { ...DOCKER, salvage: { when: "always", ...salvage } };
+  await made.write({ ...fleet({ a: drifted }), sandbox });
+  const plan = await made.plan();
+  expect(impactOf(plan, "agent/a")?.salvage_excess).toEqual(excess);
+  const { result } = await made.apply();
+  expect(result.outcomes[0]?.status).toBe(excess?.oversize === "fail" ? "failed" : "done");
+});
