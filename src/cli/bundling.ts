@@ -28,6 +28,7 @@ export async function bundle(
     config: invocation.globals.fleet === undefined,
     includeEnv: switchOption(invocation, "includeEnv"),
     includeIndexState: switchOption(invocation, "includeIndexState"),
+    includeDoctor: switchOption(invocation, "includeDoctor"),
     archive: switchOption(invocation, "archive"),
   });
 }

@@ -17,6 +17,7 @@ export const RUNS_OPTIONS: readonly VerbOption[] = [
   { flags: "--output <folder>", about: "bundle: make it in here (default sandkeep-bundles)" },
   { flags: "--include-env", about: "bundle: names of variables, and what made the bundle" },
   { flags: "--include-index-state", about: "bundle: how the ledger stands" },
+  { flags: "--include-doctor", about: "bundle: what doctor finds" },
   { flags: "--archive", about: "bundle: one tar instead of a folder" },
   { flags: "--verify", about: "bundle: check what was made" },
   { flags: "--strict", about: "bundle, verify-bundle: what is not declared fails, too" },

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { SandkeepError, toError } from "../errors.ts";
 import type { Bundled, BundleManifest } from "../model/bundle.ts";
 import { BUNDLE_VERSIONS } from "../model/bundle.ts";
+import type { DoctorReport } from "../model/doctor.ts";
 import { explainFleet } from "../plan/explain.ts";
 import type { Engine } from "../reconcile.ts";
 import { planFleet } from "../reconcile.ts";
@@ -14,6 +15,7 @@ import type { FleetState } from "../state/directory.ts";
 import { unlessMissing } from "../util/errno.ts";
 import { listArtifacts } from "./artifacts.ts";
 import { folderContents, MANIFEST, metadataOf } from "./bundle-contents.ts";
+import { examine, tallied } from "./doctor/doctor.ts";
 import { artifactsFolder, logPath, timesPath } from "./layout.ts";
 import { ledgerStatus } from "./ledger-status.ts";
 import { earlierPart } from "./log-file.ts";
@@ -31,6 +33,7 @@ export interface BundleRequest {
   readonly config: boolean;
   readonly includeEnv: boolean;
   readonly includeIndexState: boolean;
+  readonly includeDoctor: boolean;
   readonly archive: boolean;
   readonly verify: boolean;
   readonly strict: boolean;
@@ -111,7 +114,7 @@ async function momentOf(
   request: BundleRequest,
   notes: string[],
 ): Promise<readonly (readonly [name: string, told: unknown])[]> {
-  const { run, state, place, includeEnv, includeIndexState } = request;
+  const { run, state, place, includeEnv, includeIndexState, includeDoctor } = request;
   const found: (readonly [string, unknown])[] = [];
   const tell = async (name: string, work: () => Promise<unknown>): Promise<void> => {
     try {
@@ -131,7 +134,16 @@ async function momentOf(
   } else notes.push("plan.json, explain.json: there is no config to make them from");
   if (includeEnv) await tell("env.json", async () => ({ ...run.manifest.env, ...environmentOf(engine) }));
   if (includeIndexState) await tell("index-state.json", async () => ledgerStatus(state, engine.now()));
+  if (includeDoctor) await tell("doctor.json", () => doctorOf(engine, request));
   return found;
+}
+
+/** How the state directory stands; nothing of other fleets, which are nobody's business who reads the bundle. */
+async function doctorOf(engine: Engine, { state, config, place }: BundleRequest): Promise<DoctorReport> {
+  const where = config ? place : { fleet: state.fleet };
+  const { report } = valid(await examine(engine, { ...where, fix: false, dryRun: false }));
+  const findings = report.findings.filter(({ fleet }) => fleet === null || fleet === state.fleet);
+  return { ...report, ...tallied(findings), findings };
 }
 
 /** Of the machine that made the bundle; no value of any variable. */

@@ -16,6 +16,7 @@ import { gzipSync } from "node:zlib";
 import { create, Header } from "tar";
 import { describe, expect, it } from "vitest";
 import { bundleManifestSchema } from "../../src/model/bundle.ts";
+import { doctorSchema } from "../../src/model/doctor.ts";
 import type { BundleRequest } from "../../src/runs/bundle.ts";
 import { bundleRun } from "../../src/runs/bundle.ts";
 import { selectRun } from "../../src/runs/select.ts";
@@ -42,6 +43,7 @@ async function bundled(lab: Lab, more: Partial<BundleRequest> = {}): Promise<Mad
     config: true,
     includeEnv: false,
     includeIndexState: false,
+    includeDoctor: false,
     archive: false,
     verify: true,
     strict: true,
@@ -66,13 +68,19 @@ async function editManifest(
 describe("a bundle", () => {
   it("holds the run, its output, and the plan and explanation of the moment, each with size and hash", async () => {
     await using lab = new Lab();
-    const { folder, output } = await bundled(lab, { includeEnv: true, includeIndexState: true });
+    await mkdir(join(lab.stateDir(), "fleets", "other", "locks"), { recursive: true });
+    await writeFile(join(lab.stateDir(), "fleets", "other", "locks", "strange"), "of another fleet");
+    const everything = { includeEnv: true, includeIndexState: true, includeDoctor: true };
+    const { folder, output } = await bundled(lab, everything);
+    const doctor = doctorSchema.parse(JSON.parse(await readFile(join(folder, "doctor.json"), "utf8")));
+    expect(doctor).toMatchObject({ fix: false, findings: [], fleet: "team" });
     const manifest = bundleManifestSchema.parse(
       JSON.parse(await readFile(join(folder, "manifest.json"), "utf8")),
     );
     expect(manifest.run).toMatchObject({ exit_code: 3 });
     expect(manifest.notes).toEqual([]);
     expect(manifest.artifact_metadata.map(({ path }) => path)).toEqual([
+      "doctor.json",
       "env.json",
       "explain.json",
       "index-state.json",
@@ -109,6 +117,7 @@ describe("a bundle", () => {
       config: false,
       includeEnv: false,
       includeIndexState: false,
+      includeDoctor: false,
     };
     const more = { archive: false, verify: false, strict: false, run, output: join(output, "other") };
     await expect(bundleRun(lab.engine(), { ...request, ...more })).rejects.toMatchObject({

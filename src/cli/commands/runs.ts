@@ -12,7 +12,7 @@ interface Action {
 }
 
 const WHICH = "latest latestFailed source agent session";
-const BUNDLE = "output includeEnv includeIndexState archive";
+const BUNDLE = "output includeEnv includeIndexState includeDoctor archive";
 const CLEANUP = "dryRun olderThan failedOnly allStatus source";
 
 const ACTIONS: Readonly<Record<string, Action>> = {

@@ -118,11 +118,19 @@ function skippedOf(seen: Survey, { objects, declared }: FleetKnowledge): string[
   ];
 }
 
+/** How many findings there are of each code, and of each status. */
+export function tallied(findings: readonly DoctorFinding[]): Pick<DoctorReport, "counts" | "statuses"> {
+  const counted = <K extends string>(names: readonly K[], of: (finding: DoctorFinding) => K) =>
+    Object.fromEntries(names.map((name) => [name, findings.filter((each) => of(each) === name).length]));
+  return {
+    counts: counted(DOCTOR_CODES, ({ code }) => code),
+    statuses: counted(DOCTOR_STATUSES, ({ status }) => status),
+  };
+}
+
 type Told = Pick<DoctorReport, "fix" | "dry_run" | "recent" | "kept" | "skipped">;
 
 function reportOf(base: string, seen: Survey, findings: DoctorFinding[], told: Told): DoctorReport {
-  const counted = <K extends string>(names: readonly K[], of: (finding: DoctorFinding) => K) =>
-    Object.fromEntries(names.map((name) => [name, findings.filter((each) => of(each) === name).length]));
   const done = (fix: DoctorFinding["fix"]): number =>
     findings.filter((each) => each.fix === fix && each.status === "fixed").length;
   const open = findings.filter(({ status }) => status !== "fixed" && status !== "changed");
@@ -139,8 +147,7 @@ function reportOf(base: string, seen: Survey, findings: DoctorFinding[], told: T
     fleet: seen.fleet,
     ...told,
     findings,
-    counts: counted(DOCTOR_CODES, ({ code }) => code),
-    statuses: counted(DOCTOR_STATUSES, ({ status }) => status),
+    ...tallied(findings),
     engines,
     reconcile: {
       interrupted: done("interrupt"),
