@@ -115,11 +115,13 @@ export interface RunManifest {
   signal: string | null;
   exit_class:
     | (
-        | "success"
+        | "refused"
+        | "not-started"
+        | "backend-lost"
         | "timeout"
         | "cancelled"
-        | "backend-lost"
-        | "not-started"
+        | "out-of-memory"
+        | "success"
         | "not-found"
         | "not-executable"
         | "signal"

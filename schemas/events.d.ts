@@ -22,11 +22,13 @@ export type SandkeepEvents =
       workspace: string;
       status: "running" | "ok" | "failed" | "interrupted";
       exit_class:
-        | "success"
+        | "refused"
+        | "not-started"
+        | "backend-lost"
         | "timeout"
         | "cancelled"
-        | "backend-lost"
-        | "not-started"
+        | "out-of-memory"
+        | "success"
         | "not-found"
         | "not-executable"
         | "signal"

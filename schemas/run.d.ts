@@ -51,11 +51,13 @@ export interface SandkeepRun {
   signal: string | null;
   exit_class:
     | (
-        | "success"
+        | "refused"
+        | "not-started"
+        | "backend-lost"
         | "timeout"
         | "cancelled"
-        | "backend-lost"
-        | "not-started"
+        | "out-of-memory"
+        | "success"
         | "not-found"
         | "not-executable"
         | "signal"

@@ -122,11 +122,13 @@ export type SandkeepRuns =
       diagnosis: {
         exit_class:
           | (
-              | "success"
+              | "refused"
+              | "not-started"
+              | "backend-lost"
               | "timeout"
               | "cancelled"
-              | "backend-lost"
-              | "not-started"
+              | "out-of-memory"
+              | "success"
               | "not-found"
               | "not-executable"
               | "signal"
@@ -207,11 +209,13 @@ export interface ListedRun {
   signal: string | null;
   exit_class:
     | (
-        | "success"
+        | "refused"
+        | "not-started"
+        | "backend-lost"
         | "timeout"
         | "cancelled"
-        | "backend-lost"
-        | "not-started"
+        | "out-of-memory"
+        | "success"
         | "not-found"
         | "not-executable"
         | "signal"
@@ -271,11 +275,13 @@ export interface RunManifest {
   signal: string | null;
   exit_class:
     | (
-        | "success"
+        | "refused"
+        | "not-started"
+        | "backend-lost"
         | "timeout"
         | "cancelled"
-        | "backend-lost"
-        | "not-started"
+        | "out-of-memory"
+        | "success"
         | "not-found"
         | "not-executable"
         | "signal"

@@ -104,6 +104,8 @@ export interface ExecRequest {
 export interface ExecResult {
   /** The command's own code; 128 + n when signal n ended it, as shells tell it. */
   readonly exitCode: number;
+  /** What the backend knows of the reason: it ended for want of memory, or the sandbox refused to run it. */
+  readonly because?: "out-of-memory" | "refused" | undefined;
 }
 
 export interface ExecHandle {

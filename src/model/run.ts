@@ -7,11 +7,13 @@ export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /** How a run ended, in the order in which it is judged; `error` is any other code that is not 0. */
 export const RUN_EXIT_CLASSES = [
-  "success",
+  "refused",
+  "not-started",
+  "backend-lost",
   "timeout",
   "cancelled",
-  "backend-lost",
-  "not-started",
+  "out-of-memory",
+  "success",
   "not-found",
   "not-executable",
   "signal",

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import type { RunManifest } from "../model/run.ts";
-import type { ExecHandle, TerminalSize } from "../drivers/driver.ts";
+import type { ExecHandle, ExecResult, TerminalSize } from "../drivers/driver.ts";
 
 export interface RunRequest {
   readonly file?: string;
@@ -50,6 +50,8 @@ export interface Ended {
   readonly exitCode: number;
   readonly timedOut: boolean;
   readonly cancelled: boolean;
+  /** What the backend knows of the reason. */
+  readonly because?: ExecResult["because"];
 }
 
 /** After its time is up a command gets this long to end by itself. */
@@ -80,9 +82,14 @@ export async function awaitEnd(
   let over = false;
   void cancelled.then((asked) => asked !== undefined && !over && end("cancelled", asked.graceMs));
   try {
-    const { exitCode } = await handle.result;
+    const { exitCode, because } = await handle.result;
     const timedOut = reason === "timeout";
-    return { exitCode: timedOut ? TIMED_OUT : exitCode, timedOut, cancelled: reason === "cancelled" };
+    return {
+      exitCode: timedOut ? TIMED_OUT : exitCode,
+      timedOut,
+      cancelled: reason === "cancelled",
+      ...(because === undefined ? {} : { because }),
+    };
   } finally {
     over = true;
     timer?.[Symbol.dispose]();

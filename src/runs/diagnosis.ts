@@ -26,6 +26,17 @@ const MEANINGS: Readonly<Record<Class, (run: RunManifest) => Told>> = {
         ? "put that right, and run it again"
         : `\`sandkeep explain ${place(run)}\` says more`,
   }),
+  refused: ({ error, argv }) => ({
+    what: `the sandbox refused to run ${argv[0] ?? "it"}: ${error?.message ?? "its last line says why"}`,
+    next: "look at what the sandbox allows, and at the command's own file and its mode",
+  }),
+  "out-of-memory": (run) => ({
+    what: "its memory ran out, and the kernel killed it",
+    next:
+      run.address === null
+        ? "give the machine more memory, or the command less to do"
+        : `\`sandkeep explain ${place(run)}\` shows the limit; raise \`memory\`, or give the command less to do`,
+  }),
   "not-found": ({ argv }) => ({
     what: `it exited with 127: ${argv[0] ?? "the command"}, or a program that it calls, is not there`,
     next: "install it with `setup` or in the image, or correct its name",
@@ -38,7 +49,7 @@ const MEANINGS: Readonly<Record<Class, (run: RunManifest) => Told>> = {
     what: `it was ended by ${run.signal ?? "a signal"} (exit code ${String(run.exit_code)}), which nobody here sent`,
     next:
       run.signal === "SIGKILL" && run.address !== null
-        ? `when nobody killed it, its memory ran out: \`sandkeep explain ${place(run)}\` shows the limits`
+        ? `when nobody killed it, its memory may have run out: \`sandkeep explain ${place(run)}\` shows the limits`
         : "its last lines may tell why",
   }),
   error: ({ exit_code }) => ({

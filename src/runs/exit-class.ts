@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import type { ExecResult } from "../drivers/driver.ts";
 import type { RunExitClass, RunStatus } from "../model/run.ts";
 
 /** What is known of how a run ended. */
@@ -7,7 +8,9 @@ export interface Outcome {
   readonly timedOut: boolean;
   readonly cancelled: boolean;
   /** Sandkeep's own failure to begin the command, or to learn how it ended. */
-  readonly failure: "not-started" | "backend-lost" | undefined;
+  readonly failure: "not-started" | "backend-lost" | "refused" | undefined;
+  /** What the backend knows of the reason. */
+  readonly because?: ExecResult["because"];
 }
 
 const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
@@ -26,10 +29,12 @@ export function signalOf(exitCode: number | null): string | null {
 
 /** The first that applies. */
 const CLASSES: readonly (readonly [RunExitClass, (outcome: Outcome) => boolean])[] = [
+  ["refused", ({ failure, because }) => failure === "refused" || because === "refused"],
   ["not-started", ({ failure }) => failure === "not-started"],
   ["backend-lost", ({ failure }) => failure === "backend-lost"],
   ["timeout", ({ timedOut }) => timedOut],
   ["cancelled", ({ cancelled }) => cancelled],
+  ["out-of-memory", ({ because }) => because === "out-of-memory"],
   ["success", ({ exitCode }) => exitCode === 0],
   ["not-found", ({ exitCode }) => exitCode === 127],
   ["not-executable", ({ exitCode }) => exitCode === 126],

@@ -22,6 +22,7 @@ import type { EndedRun, Run } from "./ending.ts";
 import { artifactsOf, atTheEnd, finish } from "./ending.ts";
 import { claimEphemeral, removeEphemeral, tellKept } from "./ephemeral.ts";
 import { callerEnvironment, secretValues } from "./environment.ts";
+import type { Outcome } from "./exit-class.ts";
 import { runOnHost } from "./host-command.ts";
 import type { RunHead, RunRecord } from "./record.ts";
 import type { Target } from "./ready.ts";
@@ -147,7 +148,7 @@ async function orRefused<T>(
   }
 }
 
-function failed(failure: "not-started" | "backend-lost", thrown: unknown) {
+function failed(failure: NonNullable<Outcome["failure"]>, thrown: unknown) {
   const { message } = toError(thrown);
   const code = thrown instanceof SandkeepError ? thrown.code : "INTERNAL";
   return { exitCode: null, timedOut: false, cancelled: false, failure, error: { code, message } };
@@ -217,7 +218,9 @@ async function follow(
     const artifacts = await artifactsOf(run, record, left.place, Object.values(left.secrets));
     return await finish(run, record, { ...ended, artifacts });
   } catch (thrown) {
-    await record.finish(failed(begun ? "backend-lost" : "not-started", thrown));
+    // Denied to the caller alone it would have been before now.
+    const denied = thrown instanceof SandkeepError && thrown.kind === "denied";
+    await record.finish(failed(denied ? "refused" : begun ? "backend-lost" : "not-started", thrown));
     throw thrown;
   }
 }

@@ -1,7 +1,12 @@
+import { execFile as execFileOf } from "node:child_process";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Project, eventually } from "./cli.ts";
+import { runListSchema } from "../../src/model/run.ts";
+import { MAIN, Project, eventually } from "./cli.ts";
 import type { ProjectOptions, Running } from "./cli.ts";
 import { describeWithServices } from "../support/services.ts";
+
+const execFile = promisify(execFileOf);
 
 // `run` is the same promise on every backend, so both keep it under the same tests.
 
@@ -123,6 +128,21 @@ function runTests(config: string, options: () => ProjectOptions): void {
     running.child.kill(signal);
     expect(await running.ended).toMatchObject({ code });
   });
+
+  test.concurrent(
+    "a reader that leaves ends the command as a broken pipe does, and that is recorded",
+    async () => {
+      const argv = [process.execPath, MAIN, "run", "--source", "pipe", "--", "yes"];
+      const script = '{ "$@"; echo "exit $?" >&2; } | head -n 1';
+      const options = { cwd: project.root, env: project.env };
+      const { stdout, stderr } = await execFile("sh", ["-c", script, "sh", ...argv], options);
+      expect([stdout, stderr]).toEqual(["y\n", expect.stringMatching(/exit (1|141)\n$/)]);
+      const { runs } = runListSchema.parse(await project.json("runs", "list", "--source", "pipe"));
+      // The pipes of a command on this machine are sockets, of which some programs complain before the signal comes.
+      const told = stderr.endsWith("exit 141\n") ? { signal: "SIGPIPE" } : { exit_class: "error" };
+      expect(runs).toMatchObject([{ status: "failed", ...told }]);
+    },
+  );
 
   test("a run makes its runtime busy while it lasts, once", async () => {
     const waiting = project.start(["run", "--", "sh", "-c", "echo ready; sleep 60"]);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RunManifest } from "../../src/model/run.ts";
 import { runInspectionSchema, runListSchema, runManifestSchema } from "../../src/model/run.ts";
+import { triageSchema } from "../../src/model/triage.ts";
 import { describeWithServices } from "../support/services.ts";
 import { Project, eventually } from "./cli.ts";
 
@@ -14,9 +15,15 @@ describeWithServices("runs on a real engine", (services) => {
   let project: Project;
   beforeAll(async () => {
     project = await Project.open({ docker: services().docker.host });
-    await project.config(
-      '[sandbox]\nbackend = "docker"\n[sandbox.docker]\nimage = "sandkeep-test/busybox:1"\n[agents.main]',
-    );
+    await project.config(`
+      [sandbox]
+      backend = "docker"
+      [sandbox.docker]
+      image = "sandkeep-test/busybox:1"
+      [agents.main]
+      [agents.small.sandbox.docker]
+      memory = "16MiB"
+    `);
     await project.ok("apply", "--yes");
   });
   afterAll(async () => {
@@ -40,6 +47,41 @@ describeWithServices("runs on a real engine", (services) => {
       logs: { stdout: { bytes: 4 }, stderr: { bytes: 4 } },
     });
     expect(await manifestOf(manifest.run_id)).toEqual(manifest);
+  });
+
+  test.each([
+    ["the kernel kills it for want of memory", "tail /dev/zero", 137, "out-of-memory"],
+    ["a child of it runs out of memory", 'sh -c "tail /dev/zero"; exit $?', 137, "out-of-memory"],
+    ["somebody kills it", "kill -9 $$", 137, "signal"],
+    ["there is no such program", "no-such-program", 127, "not-found"],
+  ])("%s: the record and triage say so", async (_what, script, exit_code, exit_class) => {
+    const argv = ["run", "--agent", "small", "--json", "--", "sh", "-c", script];
+    const ran = await project.run(argv);
+    expect(ran.code).toBe(exit_code);
+    const { run_id } = runManifestSchema.parse(JSON.parse(ran.stdout));
+    const triage = triageSchema.parse(await project.json("runs", "triage", run_id));
+    expect(triage).toMatchObject({ run: { exit_code, exit_class }, diagnosis: { exit_class } });
+  });
+
+  test("what the engine refuses to run is told apart from what cannot be run", async () => {
+    const ran = await project.run(["run", "--json", "--", "/etc/passwd"]);
+    const manifest = runManifestSchema.parse(JSON.parse(ran.stdout));
+    expect([ran.code, manifest.exit_class]).toEqual([126, "refused"]);
+    const script = "printf x > /tmp/plain; /tmp/plain";
+    const plain = runManifestSchema.parse(await project.json("run", "--", "sh", "-c", script));
+    expect(plain).toMatchObject({ exit_code: 126, exit_class: "not-executable" });
+  });
+
+  test("a runtime that is taken away while a command runs in it is a lost backend", async () => {
+    const running = project.start(["run", "--agent", "small", "--source", "lost", "--", "sleep", "600"]);
+    const row = await eventually("it runs", async () =>
+      (await project.list()).find(({ address, busy }) => address === "agent/small" && busy),
+    );
+    await project.docker("rm", "-f", row.object_id ?? "");
+    expect((await running.ended).code).not.toBe(0);
+    const { runs } = runListSchema.parse(await project.json("runs", "list", "--source", "lost"));
+    expect(runs).toMatchObject([{ status: "failed" }]);
+    expect(["backend-lost", "signal"]).toContain(runs[0]?.exit_class);
   });
 
   test("a killed sandkeep leaves a run that is found interrupted, with its output", async () => {

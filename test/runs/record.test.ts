@@ -53,6 +53,8 @@ describe("a run in the ledger", () => {
     [["exit", "255"], "failed", "error", null],
     [["no-such"], "failed", "not-found", null],
     [["exit", "126"], "failed", "not-executable", null],
+    [["forbidden"], "failed", "refused", null],
+    [["starve"], "failed", "out-of-memory", "SIGKILL"],
   ] as const)("%j is told as %s, %s", async (argv, status, exit_class, signal) => {
     await using lab = new Lab();
     await applied(lab);

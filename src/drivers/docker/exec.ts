@@ -8,6 +8,7 @@ import type { Engine } from "./client.ts";
 import { Demux } from "./demux.ts";
 import { dockerError } from "./errors.ts";
 import { findExec } from "./execs.ts";
+import { ranOutOfMemory } from "./out-of-memory.ts";
 import { MARKER, signalExec } from "./signals.ts";
 import { createdSchema } from "./wire.ts";
 
@@ -24,6 +25,8 @@ const MISSING = /executable file not found|no such file or directory/;
 /** As shells tell it. */
 const CANNOT_RUN = 126;
 const NOT_FOUND = 127;
+const KILLED = 137;
+const PIPE_AGAIN_MS = 1_000;
 
 /** Starts a command. Its environment travels in the request's body and is seen by no argv and no inspect. */
 export async function exec(engine: Engine, deps: DriverDeps, request: ExecRequest): Promise<ExecHandle> {
@@ -53,18 +56,44 @@ export async function exec(engine: Engine, deps: DriverDeps, request: ExecReques
     path: `/exec/${Id}/start`,
     body: { Detach: false, Tty: tty },
   });
-  const result = follow(engine, Id, socket, request);
+  let killed = false;
+  const command = { objectId: request.objectId, execId: Id, marker };
+  const broken = brokenPipe(() => signalExec(engine, command, "SIGPIPE"));
+  const result = follow(engine, Id, socket, { ...request, broken }).then(
+    async (ended): Promise<ExecResult> => {
+      if (ended.exitCode !== KILLED || killed) return ended;
+      const out = await ranOutOfMemory(engine, request.objectId, Id);
+      return out ? { ...ended, because: "out-of-memory" } : ended;
+    },
+  );
   const resize = latest((size: TerminalSize) => resizeExec(engine, Id, size));
   // The command runs whether or not its terminal has the right size yet.
   if (request.tty !== undefined) void resize(request.tty).catch(() => undefined);
   return {
     result,
     resize,
-    signal: (name) => signalExec(engine, { objectId: request.objectId, execId: Id, marker }, name),
+    signal: (name) => {
+      killed ||= name === "SIGKILL";
+      return signalExec(engine, command, name);
+    },
   };
 }
 
-async function follow(engine: Engine, id: string, socket: Duplex, request: ExecRequest): Promise<ExecResult> {
+/** What hears of output that nobody takes any more. */
+type Following = ExecRequest & { readonly broken: () => void };
+
+/** The kernel signals who writes to a pipe that nobody reads; here the pipe is ours, and the writer is told by us. */
+function brokenPipe(signal: () => Promise<void>): () => void {
+  let last = -Infinity;
+  return () => {
+    if (performance.now() - last < PIPE_AGAIN_MS) return;
+    last = performance.now();
+    // What ignores it goes on, as it would anywhere; it has ended where it cannot be told.
+    void signal().catch(() => undefined);
+  };
+}
+
+async function follow(engine: Engine, id: string, socket: Duplex, request: Following): Promise<ExecResult> {
   const releaseStdin = feedStdin(socket, request);
   try {
     const refusal = await pump(socket, request);
@@ -77,7 +106,7 @@ async function follow(engine: Engine, id: string, socket: Duplex, request: ExecR
     }
     const text = refusal.toString();
     await write(request.stderr, Buffer.from(`sandkeep: ${text.trim()}\n`));
-    return { exitCode: MISSING.test(text) ? NOT_FOUND : CANNOT_RUN };
+    return MISSING.test(text) ? { exitCode: NOT_FOUND } : { exitCode: CANNOT_RUN, because: "refused" };
   } catch (thrown) {
     throw dockerError(thrown, "the outcome of the command is not known", engine.dialect.name);
   } finally {
@@ -103,18 +132,24 @@ function feedStdin(socket: Duplex, { stdin }: ExecRequest): () => void {
 }
 
 /** Answers what the engine seems to say in place of a command that it could not start; that is not handed on. */
-async function pump(socket: Duplex, request: ExecRequest): Promise<Buffer | undefined> {
+async function pump(socket: Duplex, request: Following): Promise<Buffer | undefined> {
   const demux = new Demux();
   const tty = request.tty !== undefined;
   let refusal: Buffer | undefined;
   let first = true;
+  const handOn = async (stream: "stdout" | "stderr", data: Buffer): Promise<void> => {
+    const target = request[stream];
+    // Read on in any case: an engine that gets nothing rid of would hold up the command.
+    if (isGone(target)) request.broken();
+    else await write(target, data);
+  };
   const take = async (stream: "stdout" | "stderr", data: Buffer): Promise<void> => {
     const refused = first ? data.subarray(0, REFUSAL.length).equals(REFUSAL) : refusal !== undefined;
     first = false;
     if (refused) refusal = Buffer.concat([refusal ?? Buffer.alloc(0), data]);
-    else await write(request[stream], data);
+    else await handOn(stream, data);
     if ((refusal?.length ?? 0) <= LONGEST_REFUSAL) return;
-    await write(request.stdout, refusal ?? Buffer.alloc(0));
+    await handOn("stdout", refusal ?? Buffer.alloc(0));
     refusal = undefined;
   };
   for await (const chunk of socket) {
@@ -127,16 +162,18 @@ async function pump(socket: Duplex, request: ExecRequest): Promise<Buffer | unde
   return refusal;
 }
 
-/** One write, waiting for the reader of a full stream; a stream that closes instead is an error, never a hang. */
+function isGone(target: Writable): boolean {
+  return target.destroyed || target.writableEnded;
+}
+
+/** One write, waiting for the reader of a full stream, or for its leaving. */
 async function write(target: Writable, data: Buffer): Promise<void> {
-  if (target.write(data)) return;
+  if (isGone(target) || target.write(data)) return;
   const give = new AbortController();
   const wait = { signal: give.signal };
-  const closed = once(target, "close", wait).then(() => {
-    throw target.errored ?? new Error("an output stream was closed");
-  });
+  const closed = once(target, "close", wait);
   try {
-    if (!target.destroyed) await Promise.race([once(target, "drain", wait), closed]);
+    if (!isGone(target)) await Promise.race([once(target, "drain", wait), closed]);
   } finally {
     give.abort();
     closed.catch(() => undefined);

@@ -130,18 +130,27 @@ async function statusOf(child: ChildProcess, command: Command): Promise<string |
   return text;
 }
 
+const SIGNALLED = 128;
+
 /** A sandbox that could not be set up also exits with 1; only the status tells that the command itself ended. */
 async function confirmed(exitCode: number, status: Promise<string | undefined>): Promise<number> {
   const text = await status;
   if (text === undefined) return exitCode;
   const told = /"exit-code"\s*:\s*(\d+)/.exec(text)?.[1];
   if (told !== undefined) return Number(told);
-  throw new SandkeepError(
-    "the sandbox could not be set up, or was killed from outside before its command ended",
-    {
+  // It fails with 1 by itself; a higher code is a signal that ended it.
+  if (exitCode < SIGNALLED) {
+    throw new SandkeepError("the sandbox could not be set up", {
       code: "LOCAL_SANDBOX_FAILED",
+      kind: "denied",
       blame: "backend",
-      hint: "the lines on stderr that begin with `bwrap:` say why; `sandkeep doctor` checks what bubblewrap needs",
-    },
-  );
+      exitCode: 1,
+      hint: "the lines on stderr that begin with `bwrap:` say why; `sandkeep status` tells what bubblewrap needs",
+    });
+  }
+  throw new SandkeepError("the sandbox was killed from outside before its command ended", {
+    code: "LOCAL_SANDBOX_KILLED",
+    blame: "backend",
+    hint: "see who killed it; the command's output is kept as far as it came",
+  });
 }

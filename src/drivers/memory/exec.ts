@@ -30,7 +30,14 @@ export interface Running {
   end(exitCode: number): void;
 }
 
+const CANNOT_RUN = 126;
 const NOT_FOUND = 127;
+const KILLED = 137;
+/** What the engine would know of these. */
+const BECAUSE: Readonly<Record<string, ExecResult["because"]>> = {
+  starve: "out-of-memory",
+  forbidden: "refused",
+};
 
 function at(argv: readonly string[], index: number): string {
   return argv[index] ?? "";
@@ -86,6 +93,17 @@ const BUILT_IN: Readonly<Record<string, MemoryCommand>> = {
     await out(Buffer.from(Array.from({ length: Number(at(argv, 1)) }, (_, index) => index & 255)));
     return 0;
   },
+  /** Writes until it is ended. */
+  yes: async ({ out, ended }) => {
+    for (;;) {
+      await out("y\n");
+      await sleep(1, undefined, { signal: ended });
+    }
+  },
+  /** Needs more memory than there is. */
+  starve: () => KILLED,
+  /** The sandbox does not let it run. */
+  forbidden: () => CANNOT_RUN,
   /** `size`: rows and columns of the terminal, now and whenever they change, until it is ended. */
   size: async ({ size, out, ended }) => {
     for (let last = ""; ; await sleep(5, undefined, { signal: ended })) {
@@ -149,13 +167,17 @@ export function startCommand(
   return { handle, running };
 
   async function outcome(): Promise<ExecResult> {
-    const own = interpret(request.argv, request, place, { ended: abort.signal, size: () => size });
+    const broken = (): void => running.end(128 + constants.signals.SIGPIPE);
+    const life = { ended: abort.signal, size: () => size, broken };
+    const own = interpret(request.argv, request, place, life);
     const settled = own.catch((error: unknown) => {
       if (abort.signal.aborted) return forced;
       throw error;
     });
     try {
-      return { exitCode: await Promise.race([settled, forced]) };
+      const exitCode = await Promise.race([settled, forced]);
+      const because = abort.signal.aborted ? undefined : BECAUSE[at(request.argv, 0)];
+      return because === undefined ? { exitCode } : { exitCode, because };
     } finally {
       onEnd(running);
     }
@@ -166,7 +188,7 @@ async function interpret(
   argv: readonly string[],
   request: ExecRequest,
   place: Place,
-  life: Pick<CommandContext, "ended" | "size">,
+  life: Pick<CommandContext, "ended" | "size"> & { readonly broken: () => void },
 ): Promise<number> {
   const name = posix.basename(at(argv, 0));
   const stderr = request.tty === undefined ? request.stderr : request.stdout;
@@ -176,24 +198,25 @@ async function interpret(
       ? BUILT_IN[name]
       : undefined;
   if (command === undefined) {
-    await write(stderr, `${at(argv, 0)}: not found\n`);
+    await write(stderr, `${at(argv, 0)}: not found\n`, life.broken);
     return NOT_FOUND;
   }
+  const { broken, ...context } = life;
   return command({
-    ...life,
+    ...context,
     argv,
     run: async (inner) => interpret(inner, request, place, life),
     env: { ...place.env, ...request.env },
     cwd: request.cwd ?? place.cwd,
     stdin: request.stdin,
-    out: async (chunk) => write(request.stdout, chunk),
-    err: async (chunk) => write(stderr, chunk),
+    out: async (chunk) => write(request.stdout, chunk, broken),
+    err: async (chunk) => write(stderr, chunk, broken),
     files: place.files,
   });
 }
 
-/** Waits where the reader is slow, and goes on where it has gone. */
-async function write(stream: Writable, chunk: string | Uint8Array): Promise<void> {
-  if (stream.destroyed || stream.writableEnded) return;
+/** Waits where the reader is slow; where it has gone, the writer ends as one on a broken pipe. */
+async function write(stream: Writable, chunk: string | Uint8Array, broken: () => void): Promise<void> {
+  if (stream.destroyed || stream.writableEnded) return broken();
   await new Promise<void>((resolve) => stream.write(chunk, () => resolve()));
 }
