@@ -75,11 +75,13 @@ export interface SandkeepStatus {
           workspace: string;
           status: "running" | "ok" | "failed" | "interrupted";
           exit_class:
-            | "success"
+            | "refused"
+            | "not-started"
+            | "backend-lost"
             | "timeout"
             | "cancelled"
-            | "backend-lost"
-            | "not-started"
+            | "out-of-memory"
+            | "success"
             | "not-found"
             | "not-executable"
             | "signal"

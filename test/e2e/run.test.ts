@@ -134,8 +134,8 @@ function runTests(config: string, options: () => ProjectOptions): void {
     async () => {
       const argv = [process.execPath, MAIN, "run", "--source", "pipe", "--", "yes"];
       const script = '{ "$@"; echo "exit $?" >&2; } | head -n 1';
-      const options = { cwd: project.root, env: project.env };
-      const { stdout, stderr } = await execFile("sh", ["-c", script, "sh", ...argv], options);
+      const where = { cwd: project.root, env: project.env };
+      const { stdout, stderr } = await execFile("sh", ["-c", script, "sh", ...argv], where);
       expect([stdout, stderr]).toEqual(["y\n", expect.stringMatching(/exit (1|141)\n$/)]);
       const { runs } = runListSchema.parse(await project.json("runs", "list", "--source", "pipe"));
       // The pipes of a command on this machine are sockets, of which some programs complain before the signal comes.

@@ -35,11 +35,12 @@ export async function ranOutOfMemory(engine: Engine, objectId: string, execId: s
     try {
       for await (const line of lines) {
         const event = parse(line);
-        const own = event?.Actor.Attributes["execID"] === execId;
-        if (event?.Action === "oom") out = true;
+        if (event === undefined) continue;
+        const own = event.Actor.Attributes["execID"] === execId;
+        if (event.Action === "oom") out = true;
         // What was before it is none of its business.
-        else if (own && event?.Action.startsWith("exec_start") === true) out = false;
-        else if (own && event?.Action === "exec_die") {
+        else if (own && event.Action.startsWith("exec_start")) out = false;
+        else if (own && event.Action === "exec_die") {
           if (out) break;
           clearTimeout(timer);
           timer = setTimeout(close, LINGER_MS);

@@ -166,8 +166,11 @@ export function startCommand(
   };
   return { handle, running };
 
+  function broken(): void {
+    running.end(128 + constants.signals.SIGPIPE);
+  }
+
   async function outcome(): Promise<ExecResult> {
-    const broken = (): void => running.end(128 + constants.signals.SIGPIPE);
     const life = { ended: abort.signal, size: () => size, broken };
     const own = interpret(request.argv, request, place, life);
     const settled = own.catch((error: unknown) => {
