@@ -375,9 +375,9 @@ export interface Sandbox {
    */
   scope?: "session" | "agent" | "shared";
   /**
-   * Where sandboxes live, such as "local", "docker" or "podman".
+   * Where sandboxes live, such as "local", "docker", "podman" or "ssh".
    */
-  backend?: "local" | "docker" | "podman";
+  backend?: "local" | "docker" | "podman" | "ssh";
   /**
    * Which of [hosts] the backend connects to.
    */
@@ -584,6 +584,27 @@ export interface Sandbox {
      * Paths to mount under isolation: "source:target[:ro|rw]". Agents add to the defaults.
      */
     binds?: string[];
+  };
+  /**
+   * Settings of the ssh backend.
+   */
+  ssh?: {
+    /**
+     * Folder on the host that sandboxes are kept in, such as "~/sandboxes".
+     */
+    workspace_root?: string;
+    /**
+     * none is no security boundary; bubblewrap gives private mounts, processes and network.
+     */
+    isolation?: "none" | "bubblewrap";
+    /**
+     * Whether commands reach the network. Takes isolation to enforce.
+     */
+    network?: "none" | "host";
+    /**
+     * What becomes of a command whose connection is lost; either way its outcome is unknown.
+     */
+    on_disconnect?: "kill" | "keep";
   };
 }
 /**
@@ -943,9 +964,9 @@ export interface Sandbox1 {
    */
   scope?: "session" | "agent" | "shared";
   /**
-   * Where sandboxes live, such as "local", "docker" or "podman".
+   * Where sandboxes live, such as "local", "docker", "podman" or "ssh".
    */
-  backend?: "local" | "docker" | "podman";
+  backend?: "local" | "docker" | "podman" | "ssh";
   /**
    * Which of [hosts] the backend connects to.
    */
@@ -1152,6 +1173,27 @@ export interface Sandbox1 {
      * Paths to mount under isolation: "source:target[:ro|rw]". Agents add to the defaults.
      */
     binds?: string[];
+  };
+  /**
+   * Settings of the ssh backend.
+   */
+  ssh?: {
+    /**
+     * Folder on the host that sandboxes are kept in, such as "~/sandboxes".
+     */
+    workspace_root?: string;
+    /**
+     * none is no security boundary; bubblewrap gives private mounts, processes and network.
+     */
+    isolation?: "none" | "bubblewrap";
+    /**
+     * Whether commands reach the network. Takes isolation to enforce.
+     */
+    network?: "none" | "host";
+    /**
+     * What becomes of a command whose connection is lost; either way its outcome is unknown.
+     */
+    on_disconnect?: "kill" | "keep";
   };
 }
 /**

@@ -15,7 +15,7 @@ fleet_id = ${tomlText(fleetId)}   # tells this fleet from others of the same nam
 
 # Defaults for every agent. [agents.NAME.sandbox] overrides them, key by key.
 [sandbox]
-backend = ${tomlText(backend)}   # where sandboxes live: local, docker, podman
+${BACKEND_PLACES[backend] ?? ""}backend = ${tomlText(backend)}   # where sandboxes live: local, docker, podman, ssh
 mode    = "all"   # which sessions are sandboxed: off, non-main, all
 scope   = "agent"   # how many sandboxes: one a session, one an agent, or one that is shared
 # setup = ["git config --global safe.directory /workspace"]
@@ -57,6 +57,10 @@ pids    = 512
 
 `;
 
+const BACKEND_PLACES: Readonly<Record<string, string>> = {
+  ssh: 'host    = "build1"   # one of [hosts]\n',
+};
+
 const BACKEND_SECTIONS: Readonly<Record<string, string>> = {
   local: `[sandbox.local]
 isolation = "none"   # no security boundary; "bubblewrap" is one
@@ -65,6 +69,14 @@ home      = "own"   # own, user
 `,
   docker: containerSection("docker"),
   podman: containerSection("podman"),
+  ssh: `[sandbox.ssh]
+workspace_root = "~/sandboxes"   # the folder on the host that sandboxes are kept in
+isolation      = "none"   # no security boundary; "bubblewrap" is one
+
+[hosts.build1]
+ssh = { target = "user@build1.example.com" }   # identity_file, known_hosts_file, jump, …
+
+`,
 };
 
 /** A JSON string is a TOML basic string too. */

@@ -14,7 +14,7 @@ import type { RuntimeLabels } from "../model/labels.ts";
 import { slotNames } from "../model/names.ts";
 import type { DormancyMark, Observation, ObservedRuntime, RuntimeChanges } from "../model/observed.ts";
 import type { Probe } from "../model/posture.ts";
-import type { Host, Settings } from "../model/settings.ts";
+import type { Host, SecretRef, Settings } from "../model/settings.ts";
 import type { ImageIdentity, Spec, WorkspaceProvider } from "../model/spec.ts";
 import type { PathFacts } from "../util/path-facts.ts";
 import type { SalvageSource, WorkspaceFate } from "../util/salvage-source.ts";
@@ -30,6 +30,8 @@ export interface DriverDeps {
   readonly now: () => number;
   /** Random lowercase hex, 16 characters. */
   readonly randomId: () => string;
+  /** A secret's value, read now; rejects with what is the matter. `folder` is where its program starts. Only for hosts. */
+  readonly secret?: (ref: SecretRef, folder: string) => Promise<string>;
 }
 
 export type { FetchedImage, HeldImage, HeldImages, ImageQuery, ImageState } from "../model/engine-images.ts";

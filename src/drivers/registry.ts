@@ -5,6 +5,7 @@ export const builtInDrivers: DriverRegistry = {
   local: async () => (await import("./local/index.ts")).localDriver,
   docker: async () => (await import("./docker/index.ts")).dockerDriver,
   podman: async () => (await import("./docker/podman.ts")).podmanDriver,
+  ssh: async () => (await import("./ssh/index.ts")).sshDriver,
 };
 
 /** Names a config may give as `backend`. */

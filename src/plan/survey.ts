@@ -27,6 +27,9 @@ import type { FleetState } from "../state/directory.ts";
 import { fleetState } from "../state/directory.ts";
 import { readEndpoints } from "../state/endpoints.ts";
 import { readFacts } from "../state/facts.ts";
+import { SandkeepError } from "../errors.ts";
+import type { SecretRef } from "../model/settings.ts";
+import { resolveSecret, systemSecretIo } from "../resolve/secrets.ts";
 import type { Wait } from "../util/wait.ts";
 import type { Losses } from "./doomed.ts";
 import { gateImages } from "./networks.ts";
@@ -96,7 +99,19 @@ export function driverDeps(engine: Engine): DriverDeps {
     env: engine.env,
     now: () => engine.now(),
     randomId: () => engine.randomId(),
+    secret: async (ref, folder) => hostSecret(engine, ref, folder),
   };
+}
+
+async function hostSecret(engine: Engine, ref: SecretRef, folder: string): Promise<string> {
+  const home = engine.env["HOME"] ?? folder;
+  const secret = await resolveSecret(ref, systemSecretIo({ env: engine.env, root: folder, home }));
+  if (secret.status === "resolved") return secret.value;
+  throw new SandkeepError(`a secret of the host cannot be read: ${secret.message}`, {
+    code: "HOST_SECRET",
+    kind: "denied",
+    hint: "provide it, then run the command again",
+  });
 }
 
 /** The fleet's config, checked; undefined where a request names the fleet and goes by labels alone. */

@@ -23,7 +23,7 @@ export type ReadSecret = (ref: SecretRef, folder: string) => Promise<string>;
 /** What a connection needs from outside. */
 export interface RemoteDeps {
   readonly env: Env;
-  readonly secret: ReadSecret;
+  readonly secret?: ReadSecret;
   readonly randomId: () => string;
 }
 
@@ -188,14 +188,23 @@ async function textOf(path: string, named: string | undefined): Promise<string> 
 
 async function givenKey(written: SshAccess, deps: RemoteDeps): Promise<Key | undefined> {
   const { identity, identity_file: file, folder } = written;
-  if (identity !== undefined) return { text: withNewline(await deps.secret(identity, folder)) };
+  if (identity !== undefined) return { text: withNewline(await secretOf(deps, identity, folder)) };
   return file === undefined ? undefined : { text: await readKey("key", file), file };
 }
 
 async function certificateOf(written: SshAccess, deps: RemoteDeps): Promise<Key | undefined> {
   const { certificate, certificate_file: file, folder } = written;
-  if (certificate !== undefined) return { text: withNewline(await deps.secret(certificate, folder)) };
+  if (certificate !== undefined) return { text: withNewline(await secretOf(deps, certificate, folder)) };
   return file === undefined ? undefined : { text: await readKey("certificate", file), file };
+}
+
+async function secretOf(deps: RemoteDeps, ref: SecretRef, folder: string): Promise<string> {
+  if (deps.secret !== undefined) return deps.secret(ref, folder);
+  throw new SandkeepError("the key of the host is a secret, and none can be read here", {
+    code: "SSH_SECRET",
+    kind: "denied",
+    hint: "give the key as identity_file",
+  });
 }
 
 /** A key without its last line end is refused by ssh, and secrets come without one. */

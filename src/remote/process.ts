@@ -56,7 +56,7 @@ export function runProgram(wire: Wire, request: RunRequest): Running {
       () => undefined,
     );
     front.begun.then(
-      () => feed(channel, request.stdin),
+      () => type(channel, request.stdin),
       () => undefined,
     );
   }
@@ -85,6 +85,18 @@ function feed(channel: Channel, stdin: Readable | undefined): void {
   }
   stdin.once("error", () => channel.stdin.end());
   stdin.pipe(channel.stdin);
+}
+
+const END_OF_INPUT = "\u0004";
+
+/** The end of a terminal's input is a character; to close it would hang the terminal up. */
+function type(channel: Channel, stdin: Readable | undefined): void {
+  channel.stdin.on("error", () => undefined);
+  if (stdin === undefined) return;
+  const end = (): void => void channel.stdin.write(END_OF_INPUT);
+  stdin.once("end", end);
+  stdin.once("error", end);
+  stdin.pipe(channel.stdin, { end: false });
 }
 
 interface Parts {

@@ -6,13 +6,15 @@
 import { shellWord } from "../util/shell-word.ts";
 
 export interface Program {
-  /** POSIX sh; `$1` and on are `args`. Never made from data. Only one that is watched may `exec`. */
+  /** POSIX sh; `$1` and on are `args`. Never made from data. Only one with `onLost` may `exec`. */
   readonly script: string;
   readonly args: readonly string[];
   /** Variables of the script and what it runs; they may be secret. */
   readonly env?: Readonly<Record<string, string>>;
-  /** True for a command of a user: it is signalled with its children and ends when the connection is lost. */
-  readonly watched?: boolean;
+  /** Given for a command that is signalled with its children: what becomes of it when the connection is lost. */
+  readonly onLost?: "kill" | "keep";
+  /** For such a command: what runs first and becomes a shell somewhere else, by ending in `exec … "$@"`. */
+  readonly within?: { readonly script: string; readonly args: readonly string[] };
 }
 
 export interface Wrapping {
@@ -23,26 +25,37 @@ export interface Wrapping {
   readonly tellsCode: boolean;
 }
 
+const READ = 'IFS= read -r x && eval "$x"';
+
 /**
  * Without quotes inside the quotes, backslashes, newlines or exclamation marks, it means the same to sh, bash, zsh, csh
  * and fish. Of the account's environment only the home and the search path are kept.
  */
 export function bootstrap({ nonce, tty }: Pick<Wrapping, "nonce" | "tty">): string {
-  const script = tty
-    ? `t=$(stty -g) && stty raw -echo && echo ${nonce} r && IFS= read -r x && stty "$t" && eval "$x"`
-    : 'IFS= read -r x && eval "$x"';
+  const script = tty ? `t=$(stty -g) && stty raw -echo && echo ${nonce} r && ${READ}` : READ;
   return `exec env -i HOME="$HOME" PATH="$PATH" /bin/sh -c '${script}'`;
 }
 
-/** One line, newline included: what `bootstrap` reads and becomes. */
+/** One line, newline included, that `bootstrap` reads and becomes; a second one for a shell that runs within. */
 export function header(program: Program, wrapping: Wrapping): string {
-  const { script, args, env = {}, watched = false } = program;
-  const set = args.length === 0 ? "set --" : `set -- ${args.map(lineWord).join(" ")}`;
-  // A variable that was there already, such as the search path, must not lose its mark for export.
+  const { script, args, env = {}, onLost, within } = program;
   const exports = Object.entries(env).map(([name, value]) => `export ${name}=${lineWord(value)}`);
-  const body = [...exports, set, `eval ${lineWord(script)}`].join("; ");
-  const parts = watched ? supervised(body, wrapping) : plain(body, wrapping);
-  // The third character of the field separators of a fresh shell is the newline.
+  const body = [...exports, setting(args), `eval ${lineWord(script)}`].join("; ");
+  if (onLost === undefined) return line(plain(body, wrapping));
+  const begin = begun(wrapping, "$1", "$2", "$3", "$4");
+  if (within === undefined) return line(supervised(`set -- $k; ${begin}; ${body}`, onLost, wrapping));
+  // What it becomes is a shell again, which is told what the outer one knows.
+  const inner = [...within.args, "/bin/sh", "-c", READ, "sandkeep"];
+  const outer = `${setting(inner)}; set -- "$@" $k; eval ${lineWord(within.script)}`;
+  return line(supervised(outer, onLost, wrapping)) + line([`${begin}; ${body}`]);
+}
+
+function setting(args: readonly string[]): string {
+  return args.length === 0 ? "set --" : `set -- ${args.map(lineWord).join(" ")}`;
+}
+
+/** The third character of the field separators of a fresh shell is the newline. */
+function line(parts: readonly string[]): string {
   return `n=\${IFS#??}; ${parts.join("; ")}\n`;
 }
 
@@ -51,13 +64,25 @@ function lineWord(text: string): string {
   return shellWord(text).replaceAll("\n", `'"$n"'`);
 }
 
-/** Tells that the command begins: the shell's process, the watch's, and the terminal. */
-const started = (nonce: string, watch: string, tty: boolean): string =>
-  `printf '%s o %s %s %s\\n' ${nonce} $$ ${watch} ${tty ? '"$(tty || :)"' : "-"}`;
+/**
+ * Tells that the command begins: the shell's process, the watch's, and the terminal, which is put back into the state it
+ * was in before our line was read from it.
+ */
+function begun(
+  { nonce, tty }: Wrapping,
+  pid: string,
+  watch: string,
+  terminal: string,
+  state: string,
+): string {
+  const restore = tty ? `stty ${state}; ` : "";
+  return `${restore}printf '%s o %s %s %s\\n' ${nonce} ${pid} ${watch} ${terminal}`;
+}
 
-function plain(body: string, { nonce, tty, tellsCode }: Wrapping): string[] {
+function plain(body: string, wrapping: Wrapping): string[] {
+  const { nonce, tellsCode } = wrapping;
   const told = tellsCode ? [`trap 's=$?; printf "%s x %s\\n" ${nonce} $s >&2' EXIT`] : [];
-  return [...told, started(nonce, "-", tty), body];
+  return [...told, begun(wrapping, "$$", "-", "-", "$t"), body];
 }
 
 /** How often a command looks whether anybody still waits for it, in seconds. */
@@ -68,17 +93,17 @@ const GRACE_S = 3;
  * The shell outlives the signals that its command is sent, to report how it ended, and says nothing itself. The watch
  * ends the command's whole group once sshd's process for this connection is gone.
  */
-function supervised(body: string, { nonce, tty, tellsCode }: Wrapping): string[] {
+function supervised(body: string, onLost: "kill" | "keep", { nonce, tty, tellsCode }: Wrapping): string[] {
   const alive = `{ kill -0 $PPID || [ -e /proc/$PPID ]; }`;
   const watch = `(exec </dev/null >/dev/null 3>&-; trap '' TERM HUP; ${alive} || exit; while sleep ${String(LOOK_S)}; do kill -0 $$ || exit; ${alive} || break; done; kill -s TERM -- -$$; sleep ${String(GRACE_S)}; kill -s KILL -- -$$) & w=$!`;
   return [
     "exec 3>&2 2>/dev/null",
     "trap : HUP INT QUIT TERM USR1 USR2 ALRM",
-    watch,
-    started(nonce, "$w", tty),
-    `(exec 2>&3 3>&-; unset w; ${body})`,
+    onLost === "kill" ? watch : "w=-",
+    `k="$$ $w ${tty ? "$(tty || echo -) $t" : "- -"}"`,
+    `(exec 2>&3 3>&-; ${body})`,
     "s=$?",
-    "kill $w",
+    ...(onLost === "kill" ? ["kill $w"] : []),
     ...(tellsCode ? [`printf '%s x %s\\n' ${nonce} $s >&3`] : []),
     "exit $s",
   ];

@@ -87,6 +87,11 @@ export const SECTIONS: Readonly<Record<string, SectionDefaults>> = {
     // Without isolation nothing could enforce a network setting, so claiming one would be a lie.
     when: [{ has: { isolation: "bubblewrap" }, values: { network: "none" } }],
   },
+  ssh: {
+    access: "none",
+    values: { workspace_root: "~/.sandkeep/sandboxes", isolation: "none", on_disconnect: "kill" },
+    when: [{ has: { isolation: "bubblewrap" }, values: { network: "none" } }],
+  },
 };
 
 const NO_SECTION: SectionDefaults = { access: "none", values: {} };

@@ -56,7 +56,7 @@ async function begin(
   const process = await connection.run({
     script: 'exec "$@"',
     args: argv,
-    watched: true,
+    onLost: "kill",
     stdout,
     stderr,
     ...rest,

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { dockerSchema } from "../../src/config/schema/docker.ts";
 import { localSchema } from "../../src/config/schema/local.ts";
+import { sshSchema } from "../../src/config/schema/ssh-sandbox.ts";
 import { sandboxSchema } from "../../src/config/schema/sandbox.ts";
 import type { DriverModule } from "../../src/drivers/driver.ts";
 import { BACKENDS, builtInDrivers } from "../../src/drivers/registry.ts";
@@ -10,6 +11,7 @@ const SECTIONS: Readonly<Record<string, readonly string[]>> = {
   docker: Object.keys(dockerSchema.shape),
   podman: Object.keys(dockerSchema.shape),
   local: Object.keys(localSchema.shape),
+  ssh: Object.keys(sshSchema.shape),
 };
 
 /** Keys of `[sandbox]` that make no runtime other than it would be, each with its reason. */

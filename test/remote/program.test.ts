@@ -12,7 +12,7 @@ const SHELLS = ["sh", "bash", "dash", "zsh", "csh", "tcsh", "fish"].filter(
 );
 
 function through(shell: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): string {
-  const program = { script: 'exec "$@"', args, env, watched: true };
+  const program = { script: 'exec "$@"', args, env, onLost: "kill" } as const;
   const input = header(program, WRAPPING);
   const out = execFileSync(shell, ["-c", bootstrap(WRAPPING)], { input, stdio: ["pipe", "pipe", "ignore"] });
   const text = out.toString();

@@ -38,6 +38,7 @@ export async function startSshd(
 ): Promise<Sshd> {
   await mkdir("/run/sshd", { recursive: true, mode: 0o755 });
   const dir = await mkdtemp(join(tmpdir(), "sandkeep-sshd-"));
+  await mkdir(join(dir, "home"));
   const hostKey = await makeKey(join(dir, "host_key"));
   const userKey = await makeKey(join(dir, "user_key"));
   await writeFile(join(dir, "authorized_keys"), `${userKey}\n`);
@@ -85,6 +86,8 @@ async function listen(
     "KbdInteractiveAuthentication no",
     "PermitRootLogin yes",
     "MaxStartups 200",
+    // Nothing of the account that runs the tests: not its start-up files, and nothing left behind in its home.
+    `SetEnv HOME=${join(dir, "home")}`,
   ];
   // The first word on a setting counts.
   await writeFile(join(dir, "sshd_config"), `${[...config, ...base].join("\n")}\n`);

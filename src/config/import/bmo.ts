@@ -15,6 +15,11 @@ const BACKEND: KeyPath = ["options", "sandbox", "backend"];
 const EXTRA_ARGS: KeyPath = ["options", "sandbox", "docker", "extra_args"];
 const docker = (name: string): KeyPath => ["sandbox", "docker", name];
 
+const LATER: Readonly<Record<string, string>> = {
+  ssh: "a host is a table of its own: write [hosts.<name>] with ssh = { target = … }, and sandbox.host",
+  buildkit: "the buildkit backend is not available yet",
+};
+
 const ROWS: readonly Row[] = [
   row(["options", "sandbox_mode"], oneOf("direct", "staged"), (value) => ({
     sets: [{ path: ["sandbox", "writes"], value, vital: true }],
@@ -26,10 +31,10 @@ const ROWS: readonly Row[] = [
     sets: [{ path: docker("image"), value }],
   })),
   elsewhere(["options", "sandbox", "docker", "extra_args"]),
-  ...["ssh", "buildkit"].map((section) =>
+  ...Object.keys(LATER).map((section) =>
     trusted(
       eachRow(["options", "sandbox", section], ANYTHING, ({ given }, name) =>
-        aside(["sandbox", section], name, given, `the ${section} backend is not available yet`),
+        aside(["sandbox", section], name, given, LATER[section] ?? ""),
       ),
     ),
   ),

@@ -104,7 +104,7 @@ const ACCESS_NOTES = {
 } as const satisfies Record<string, { readonly note?: string }>;
 
 const LATER = [
-  ["ssh", "the ssh backend is not available yet"],
+  ["ssh", "a host is a table of its own: write [hosts.<name>] with ssh = { target = … }, and sandbox.host"],
   ["browser", "browser sandboxes are not available yet"],
 ] as const;
 

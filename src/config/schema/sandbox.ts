@@ -3,6 +3,7 @@ import { egressSchema } from "./network.ts";
 import { dockerSchema } from "./docker.ts";
 import { localSchema } from "./local.ts";
 import { salvageSchema } from "./salvage.ts";
+import { sshSchema } from "./ssh-sandbox.ts";
 import { secretsSchema } from "./secret.ts";
 import { commandSchema, nonEmptyText, sandboxPath, variableName } from "./text.ts";
 import { durationOrOffSchema, durationSchema } from "./units.ts";
@@ -53,7 +54,9 @@ export const sandboxSchema = z.strictObject({
     .enum(["session", "agent", "shared"])
     .optional()
     .describe("How many sandboxes: one a session, one an agent, or one for all."),
-  backend: nonEmptyText.optional().describe('Where sandboxes live, such as "local", "docker" or "podman".'),
+  backend: nonEmptyText
+    .optional()
+    .describe('Where sandboxes live, such as "local", "docker", "podman" or "ssh".'),
   host: nonEmptyText.optional().describe("Which of [hosts] the backend connects to."),
   writes: z
     .enum(["direct", "staged"])
@@ -91,5 +94,6 @@ export const sandboxSchema = z.strictObject({
   docker: dockerSchema.optional().describe("Settings of the docker backend."),
   podman: dockerSchema.optional().describe("Settings of the podman backend: the keys of docker."),
   local: localSchema.optional().describe("Settings of the local backend."),
+  ssh: sshSchema.optional().describe("Settings of the ssh backend."),
 });
 export type SandboxSettings = z.infer<typeof sandboxSchema>;

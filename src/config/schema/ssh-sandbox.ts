@@ -1,0 +1,24 @@
+import * as z from "zod";
+import { textOf } from "./text.ts";
+
+/** `[sandbox.ssh]`: how a sandbox on a host without a container is made. */
+export const sshSchema = z.strictObject({
+  workspace_root: textOf(
+    /^~?(?:\/(?!\.{1,2}(?:\/|$))[^/\p{Cc}]+)+$/u,
+    'an absolute path on the host, or one that starts with "~/"',
+  )
+    .optional()
+    .describe('Folder on the host that sandboxes are kept in, such as "~/sandboxes".'),
+  isolation: z
+    .enum(["none", "bubblewrap"])
+    .optional()
+    .describe("none is no security boundary; bubblewrap gives private mounts, processes and network."),
+  network: z
+    .enum(["none", "host"])
+    .optional()
+    .describe("Whether commands reach the network. Takes isolation to enforce."),
+  on_disconnect: z
+    .enum(["kill", "keep"])
+    .optional()
+    .describe("What becomes of a command whose connection is lost; either way its outcome is unknown."),
+});

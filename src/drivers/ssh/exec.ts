@@ -1,0 +1,128 @@
+/** Runs one command in a runtime on the host: in its workspace, or in a sandbox that shows it little more than that. */
+import type { Program } from "../../remote/program.ts";
+import { DEFAULT_PATH } from "../../util/program.ts";
+import { SandkeepError } from "../../errors.ts";
+import type { ExecHandle, ExecRequest } from "../driver.ts";
+import { noBubblewrap, SANDBOX_HOME, sandboxOf } from "./bubblewrap.ts";
+import type { SshContext } from "./context.ts";
+import { broken } from "./errors.ts";
+import type { OpenRuntime } from "./runtime.ts";
+import { belowWorkspace, openRuntime, workspaceGone } from "./runtime.ts";
+import type { SshSpec } from "./spec.ts";
+import { readSshSpec } from "./spec.ts";
+
+/** `$1` folder, then the command. A name that begins with a dash is no option of `exec`. */
+const RUN = `
+cd "$1" || exit 126
+shift
+case $1 in -*) exec env -- "$@";; *) exec "$@";; esac
+`;
+
+export async function execute(context: SshContext, request: ExecRequest): Promise<ExecHandle> {
+  if (request.argv.length === 0) throw emptyCommand();
+  const program = await programOf(context, request);
+  const { stdin, stdout, stderr, tty } = request;
+  const running = await context.connection.run({
+    ...program,
+    stdout,
+    stderr,
+    ...(stdin === undefined ? {} : { stdin }),
+    ...(tty === undefined ? {} : { tty }),
+  });
+  return {
+    result: running.result.then((exitCode) => ({ exitCode })),
+    signal: async (name) => running.signal(name),
+    resize: async (size) => running.resize(size),
+  };
+}
+
+async function programOf(context: SshContext, request: ExecRequest): Promise<Program> {
+  const { objectId, cwd } = request;
+  // The target is known only from the manifest; the usual one is guessed, and looked at again where it was another.
+  const first = await openRuntime(context, objectId, relativeTo("/workspace", cwd));
+  if (first.manifest === undefined) throw broken(objectId);
+  const spec = readSshSpec(first.manifest.fields);
+  const target = spec["workspace.target"];
+  const runtime =
+    target === "/workspace" || cwd === undefined
+      ? first
+      : await openRuntime(context, objectId, relativeTo(target, cwd));
+  if (runtime.workspace === undefined) throw workspaceGone();
+  return spec["ssh.isolation"] === "none"
+    ? plainProgram(runtime, runtime.workspace, spec, request)
+    : sandboxProgram(context, runtime, runtime.workspace, spec, request);
+}
+
+function relativeTo(target: string, cwd: string | undefined): string {
+  return cwd === undefined ? "." : (belowWorkspace(target, cwd) ?? cwd);
+}
+
+function environment(
+  { user }: OpenRuntime,
+  spec: SshSpec,
+  request: ExecRequest,
+  place: { readonly home: string; readonly tmp: string },
+): Record<string, string> {
+  const env = {
+    PATH: DEFAULT_PATH,
+    HOME: place.home,
+    TMPDIR: place.tmp,
+    LANG: "C.UTF-8",
+    USER: user,
+    LOGNAME: user,
+    ...(request.tty === undefined ? {} : { TERM: "xterm-256color" }),
+    ...spec.env,
+    ...request.env,
+  };
+  const odd = Object.keys(env).find((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
+  if (odd === undefined) return env;
+  throw new SandkeepError(`${JSON.stringify(odd)} cannot be the name of a variable on the host`, {
+    code: "SSH_VARIABLE",
+    hint: "use letters, digits and underscores, and no digit first",
+  });
+}
+
+function plainProgram(runtime: OpenRuntime, workspace: string, spec: SshSpec, request: ExecRequest): Program {
+  const { cwd } = request;
+  if (!runtime.hasFolder) throw noSuchFolder(cwd ?? spec["workspace.target"]);
+  const way = relativeTo(spec["workspace.target"], cwd);
+  const folder = way.startsWith("/") ? way : way === "." ? workspace : `${workspace}/${way}`;
+  const place = { home: `${runtime.dir}/home`, tmp: `${runtime.dir}/tmp` };
+  return {
+    script: RUN,
+    args: [folder, ...request.argv],
+    env: environment(runtime, spec, request, place),
+    onLost: spec["ssh.on_disconnect"],
+  };
+}
+
+function sandboxProgram(
+  { host }: SshContext,
+  runtime: OpenRuntime,
+  workspace: string,
+  spec: SshSpec,
+  request: ExecRequest,
+): Program {
+  if (!runtime.hasBubblewrap) throw noBubblewrap(host.name);
+  return {
+    script: RUN,
+    args: [request.cwd ?? spec["workspace.target"], ...request.argv],
+    env: environment(runtime, spec, request, { home: SANDBOX_HOME, tmp: "/tmp" }),
+    onLost: spec["ssh.on_disconnect"],
+    within: sandboxOf(runtime.dir, workspace, spec),
+  };
+}
+
+function emptyCommand(): SandkeepError {
+  return new SandkeepError("there is no command to run", {
+    code: "SSH_NO_COMMAND",
+    hint: "give a command after `--`",
+  });
+}
+
+function noSuchFolder(cwd: string): SandkeepError {
+  return new SandkeepError(`the working directory ${cwd} does not exist on the host`, {
+    code: "SSH_NO_DIRECTORY",
+    hint: "give a folder that exists inside the runtime",
+  });
+}
