@@ -35,6 +35,12 @@ export interface SandkeepRun {
     names: string[];
     secrets: string[];
   };
+  bin: {
+    path: string;
+    name: string;
+    bytes: number;
+    sha256: string;
+  } | null;
   tty: boolean;
   config: {
     file: string | null;

@@ -259,6 +259,12 @@ export interface RunManifest {
     names: string[];
     secrets: string[];
   };
+  bin: {
+    path: string;
+    name: string;
+    bytes: number;
+    sha256: string;
+  } | null;
   tty: boolean;
   config: {
     file: string | null;

@@ -94,6 +94,7 @@ function capital(text: string): string {
 export function commandRequest(invocation: Invocation, argv: readonly string[]) {
   const agent = textOption(invocation, "agent");
   const session = textOption(invocation, "session");
+  const bin = textOption(invocation, "bin");
   const timeoutMs = durationOption(invocation, "timeout");
   return {
     ...configFile(invocation),
@@ -104,6 +105,7 @@ export function commandRequest(invocation: Invocation, argv: readonly string[]) 
     ...source(invocation),
     ...oneOff(invocation),
     ...artifacts(invocation),
+    ...(bin === undefined ? {} : { bin }),
     argv: [...argv],
     env: commandEnv(listOption(invocation, "env"), invocation.env),
   };

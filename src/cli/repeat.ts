@@ -7,6 +7,7 @@ import { configFile, makeEngine } from "./engine.ts";
 import { forwardSignals } from "./forwarding.ts";
 import { openHost } from "./hosts/host.ts";
 import type { Invocation } from "./invocation.ts";
+import { textOption } from "./options.ts";
 import { tell } from "./print.ts";
 
 export interface Repeated {
@@ -19,7 +20,11 @@ export interface Repeated {
 /** Runs a recorded command again, with its streams here, and first tells what is not as it was. */
 export async function repeat(invocation: Invocation, before: RunManifest): Promise<Repeated | Invalid> {
   const { globals, streams } = invocation;
-  const { request, differences: missing } = repetitionOf(before, invocation.env);
+  const { request, differences: missing } = repetitionOf(
+    before,
+    invocation.env,
+    textOption(invocation, "bin"),
+  );
   const differences = [...missing];
   await using host = await openHost(invocation);
   using signals = forwardSignals((code) => {

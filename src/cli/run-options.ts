@@ -18,6 +18,7 @@ export const RUN_OPTIONS: readonly VerbOption[] = [
     about: "keep what it leaves there in its workspace, such as out/**; may be repeated",
     repeated: true,
   },
+  { flags: "--bin <path>", about: "a program of this machine that it finds before any other of that name" },
   { flags: "--ephemeral", about: "in a sandbox of its own, which goes with it" },
   { flags: "--image <image>", about: "ephemeral: made from this image" },
   { flags: "--backend <name>", about: "ephemeral: on this backend" },

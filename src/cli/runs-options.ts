@@ -14,6 +14,10 @@ export const RUNS_OPTIONS: readonly VerbOption[] = [
   { flags: "--follow", about: "tail (-f): go on as lines come, until the run ends" },
   { flags: "--stream <name>", about: "tail, open: stdout, stderr or all" },
   { flags: "--rerun", about: "triage: then run it again" },
+  {
+    flags: "--bin <path>",
+    about: "rerun, triage --rerun, dev: a program of this machine that it finds first",
+  },
   { flags: "--output <folder>", about: "bundle: make it in here (default sandkeep-bundles)" },
   { flags: "--include-env", about: "bundle: names of variables, and what made the bundle" },
   { flags: "--include-index-state", about: "bundle: how the ledger stands" },
@@ -29,5 +33,9 @@ export const RUNS_OPTIONS: readonly VerbOption[] = [
   { flags: "--older-than <duration>", about: "cleanup: what ended this long ago (default 7d)" },
   { flags: "--failed-only", about: "cleanup: keep what succeeded" },
   { flags: "--all-status", about: "cleanup: whatever the config's failed_only says" },
+  { flags: "--image <image>", about: "dev: made from this image" },
+  { flags: "--backend <name>", about: "dev: on this backend" },
+  { flags: "--ttl <duration>", about: "dev: how long it stays (default runs.ephemeral_ttl, 1h)" },
+  { flags: "--artifact <glob>", about: "dev: keep what it leaves there; may be repeated", repeated: true },
   { flags: "--pager", about: "open: show the log in $PAGER" },
 ];

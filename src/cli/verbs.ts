@@ -232,9 +232,12 @@ export const VERBS: readonly Verb[] = [
     args: [
       [
         "<action>",
-        "list, status, inspect, tail, open, artifacts, attach, rerun, triage, bundle, verify-bundle, cancel, cleanup, rebuild-index or doctor",
+        "list, status, inspect, tail, open, artifacts, attach, rerun, dev, triage, bundle, verify-bundle, cancel, cleanup, rebuild-index or doctor",
       ],
-      ["[runs...]", "an id, the beginning of one, or a run's folder; verify-bundle: a bundle"],
+      [
+        "[runs...]",
+        "an id, the beginning of one, or a run's folder; verify-bundle: a bundle; dev: a command, after --",
+      ],
     ],
     options: RUNS_OPTIONS,
     load: () => import("./commands/runs.ts"),

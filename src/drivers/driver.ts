@@ -148,6 +148,22 @@ export interface UpdateRequest {
   readonly labels: RuntimeLabels;
 }
 
+/** A program of this machine, for a runtime. */
+export interface Program {
+  /** Plain letters, digits and dashes; tells it from others in the same runtime. */
+  readonly id: string;
+  /** What commands call it. */
+  readonly name: string;
+  readonly bytes: number;
+  /** Its content; read once. */
+  readonly content: Readable;
+}
+
+export interface PlacedProgram extends AsyncDisposable {
+  /** A PATH for commands that finds it first, and then what they find without it. */
+  readonly path: string;
+}
+
 export type { SalvagePart, SalvageSource, WorkspaceFate } from "../util/salvage-source.ts";
 
 export type DriverEvent =
@@ -220,6 +236,11 @@ export interface Driver extends ReadDriver {
    * Changes nothing there and is no use of it. What cannot be looked at is a check that says `unknown`.
    */
   attest(objectId: string, spec: Spec): Promise<readonly Check[]>;
+  /**
+   * Puts a program where commands of the running runtime can start it: outside its workspace, in a folder that nobody else
+   * uses and that goes with the answer's disposal. A `denied` error where no place allows it. Only where the backend can.
+   */
+  placeProgram?(objectId: string, program: Program): Promise<PlacedProgram>;
   /** Unpacks a tar stream below an absolute directory of the runtime. */
   putFiles(objectId: string, directory: string, tar: Readable): Promise<void>;
   /** A tar stream of a path in the runtime. */

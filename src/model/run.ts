@@ -82,6 +82,17 @@ export const runManifestSchema = z.strictObject({
     /** Variables whose values are secrets of the agent. */
     secrets: z.array(z.string()),
   }),
+  /** The program of this machine that was put there for it. */
+  bin: z
+    .strictObject({
+      /** Where it was. */
+      path: z.string(),
+      name: z.string(),
+      bytes: z.int().nonnegative(),
+      sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    })
+    .nullable()
+    .default(null),
   tty: z.boolean(),
   /** Where the settings came from, and whether that is what its repository's commit holds; null without a repository. */
   config: z.strictObject({

@@ -10,7 +10,11 @@ import type { SandboxSettings } from "../config/schema/sandbox.ts";
 import { sandboxSchema } from "../config/schema/sandbox.ts";
 import { ROOT_NAMES } from "../config/discover.ts";
 import { SandkeepError } from "../errors.ts";
+import type { JsonObject } from "../model/json.ts";
+import { isList } from "../model/json.ts";
 import { BUILT_IN } from "../resolve/defaults.ts";
+import { mergeSection, sectionOf } from "../resolve/merge.ts";
+import { PROGRAM_TMPFS } from "../util/program-folder.ts";
 import { pathFacts } from "../util/path-facts.ts";
 import { listWords } from "../util/suggestion.ts";
 import type { FleetRequest, Invalid, LoadedFleet } from "./fleet.ts";
@@ -24,6 +28,8 @@ export interface EphemeralSettings {
   readonly agent?: string | undefined;
   readonly image?: string | undefined;
   readonly backend?: string | undefined;
+  /** It has a place for a program of this machine. */
+  readonly program?: boolean;
 }
 
 export interface EphemeralFleet extends LoadedFleet {
@@ -102,13 +108,19 @@ async function withAgent(
       `the ${backend} backend has no images`,
       "leave out --image, or choose another with --backend",
     );
-  const given = parseGiven(wanted, backend);
+  const section = {
+    ...(wanted.image === undefined ? {} : { image: wanted.image }),
+    ...(wanted.program === true ? placeForProgram(backend, config.sandbox ?? {}, own) : {}),
+  };
+  const given = parseGiven({
+    ...(wanted.backend === undefined ? {} : { backend }),
+    ...(Object.keys(section).length === 0 ? {} : { [backend]: section }),
+  });
   const sandbox: SandboxSettings = {
     ...own,
     ...ONE_OFF,
     ...given,
-    ...(given.docker === undefined ? {} : { docker: { ...own.docker, ...given.docker } }),
-    ...(given.podman === undefined ? {} : { podman: { ...own.podman, ...given.podman } }),
+    [backend]: { ...sectionOf(own, backend), ...sectionOf(given, backend) },
   };
   const path = `agents.${agent}.sandbox`;
   const said = new Set([
@@ -135,11 +147,7 @@ const ONE_OFF = {
 } as const satisfies SandboxSettings;
 
 /** By the same schema as the config. */
-function parseGiven({ image, backend: said }: EphemeralSettings, backend: string): SandboxSettings {
-  const given = {
-    ...(said === undefined ? {} : { backend: said }),
-    ...(image === undefined ? {} : { [backend]: { image } }),
-  };
+function parseGiven(given: JsonObject): SandboxSettings {
   const parsed = sandboxSchema.safeParse(given);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
@@ -147,6 +155,12 @@ function parseGiven({ image, backend: said }: EphemeralSettings, backend: string
     `--image is not right: ${issue?.message ?? "it is no image"}`,
     "give a reference such as debian:12-slim",
   );
+}
+
+/** Where a backend keeps what may be written in memory, nothing there can be started unless a place is made for it. */
+function placeForProgram(backend: string, fleet: SandboxSettings, own: SandboxSettings): JsonObject {
+  const { tmpfs } = mergeSection(backend, sectionOf(fleet, backend), sectionOf(own, backend));
+  return tmpfs !== undefined && isList(tmpfs) ? { tmpfs: [...tmpfs, PROGRAM_TMPFS] } : {};
 }
 
 function usage(message: string, hint: string): SandkeepError {

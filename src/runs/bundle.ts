@@ -9,6 +9,7 @@ import type { Bundled, BundleManifest } from "../model/bundle.ts";
 import { BUNDLE_VERSIONS } from "../model/bundle.ts";
 import type { DoctorReport } from "../model/doctor.ts";
 import { explainFleet } from "../plan/explain.ts";
+import { EPHEMERAL } from "../policy/ephemeral.ts";
 import type { Engine } from "../reconcile.ts";
 import { planFleet } from "../reconcile.ts";
 import type { FleetState } from "../state/directory.ts";
@@ -126,10 +127,11 @@ async function momentOf(
   if (request.config) {
     const intent = { mode: "apply" } as const;
     await tell("plan.json", async () => valid(await planFleet(engine, { ...place, intent })).plan);
-    const agent = run.manifest.agent;
+    // Settings of no agent are those of all.
+    const agent = run.manifest.agent === EPHEMERAL ? {} : { agent: run.manifest.agent };
     await tell(
       "explain.json",
-      async () => valid(await explainFleet(engine, { ...place, agent })).explanation,
+      async () => valid(await explainFleet(engine, { ...place, ...agent })).explanation,
     );
   } else notes.push("plan.json, explain.json: there is no config to make them from");
   if (includeEnv) await tell("env.json", async () => ({ ...run.manifest.env, ...environmentOf(engine) }));

@@ -17,6 +17,8 @@ export interface RunRequest {
   readonly source?: string;
   /** Given by who waits for this very run to appear; else a new one. */
   readonly runId?: string;
+  /** Path of a program of this machine that its command finds before any other of that name. */
+  readonly bin?: string;
   /** Globs of what it leaves in its workspace, besides those of the config. */
   readonly artifacts?: readonly string[];
   /** It gets a sandbox of its own, which goes with it. */

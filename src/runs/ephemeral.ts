@@ -74,7 +74,7 @@ export function tellKept(
 ): void {
   const named = loaded.files.length === 0 ? ` --fleet ${fleet.fleet}` : "";
   const until = new Date(expires_at).toISOString();
-  const message = `${address} is kept until ${until}: \`sandkeep run --in ${address} -- CMD\` runs in it, \`sandkeep destroy ${address}${named}\` removes it`;
+  const message = `${address} is kept until ${until}: \`sandkeep run --in ${address} -- CMD\` runs in it, \`shell\` likewise, \`sandkeep destroy ${address}${named}\` removes it`;
   engine.sink.notify({ type: "note", level: "info", code: "EPHEMERAL_KEPT", message });
 }
 

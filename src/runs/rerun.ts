@@ -18,6 +18,7 @@ const MASK = "***";
 export function repetitionOf(
   manifest: RunManifest,
   env: Readonly<Record<string, string | undefined>>,
+  bin: string | undefined = manifest.bin?.path,
 ): Repetition {
   const { run_id, argv, source, timeout_ms } = manifest;
   if (argv.length === 0) {
@@ -43,6 +44,7 @@ export function repetitionOf(
       envMode: manifest.env.mode,
       ...(timeout_ms === null ? {} : { timeoutMs: timeout_ms }),
       ...whereOf(manifest),
+      ...(bin === undefined ? {} : { bin }),
       ...(manifest.artifacts === null ? {} : { artifacts: manifest.artifacts.globs }),
     },
     differences: missing.map((name) => ({ field: "env", before: name, now: null })),
@@ -72,6 +74,7 @@ export function differencesBetween(before: RunManifest, now: RunManifest): reado
     ["address", (run) => (run.ephemeral === null ? run.address : "ephemeral")],
     ["host", (run) => run.host],
     ["spec_hash", (run) => run.spec_hash],
+    ["bin", (run) => (run.bin === null ? null : `${run.bin.name} ${run.bin.sha256}`)],
     ["image", (run) => (run.image === null ? null : `${run.image.ref} ${run.image.digest}`)],
     ["secrets", (run) => (run.env.secrets.length === 0 ? null : run.env.secrets.join(", "))],
     ["config", (run) => configOf(run)],

@@ -13,6 +13,8 @@ import { recordActivity } from "../state/activity.ts";
 import { fleetState } from "../state/directory.ts";
 import type { ArtifactPlace } from "./artifacts.ts";
 import { placeOfRuntime } from "./artifacts.ts";
+import type { BinRequest, PlacedBin } from "./bin.ts";
+import { placeInside, placeOnHost } from "./bin.ts";
 import type { Claimed } from "./claim.ts";
 import { claim, placeOf, targetOf } from "./claim.ts";
 import type { RunIo, RunRequest } from "./command.ts";
@@ -64,9 +66,14 @@ async function onHost(run: Run, why: string): Promise<EndedRun> {
   const mode = request.envMode ?? "inherit";
   const cwd = settings.workspace.source;
   const secrets = await orRefused(run, { ...ON_HOST, cwd }, {}, () => secretsOf(run));
-  const env = { ...callerEnvironment(engine.env, mode), ...settings.env, ...secrets };
+  const given = { ...callerEnvironment(engine.env, mode), ...settings.env, ...secrets, ...request.env };
   const terminal = request.tty !== undefined;
-  const record = await begin(run, { ...ON_HOST, cwd }, secrets, !terminal);
+  const placed = await orRefused(run, { ...ON_HOST, cwd }, secrets, () =>
+    binOf(run, (bin) => placeOnHost(bin, given)),
+  );
+  await using _bin = atTheEnd(run, async () => placed?.[Symbol.asyncDispose]());
+  const env = placed === undefined ? given : { ...given, PATH: placed.path };
+  const record = await begin(run, { ...ON_HOST, cwd, bin: placed?.bin ?? null }, secrets, !terminal);
   const place = { at: "folder", folder: cwd } as const;
   return await follow(run, record, { place, secrets }, () => {
     const handle = runOnHost(request, { ...io, ...record.output }, { cwd, env });
@@ -94,13 +101,18 @@ async function runInside(run: Run, where: Inside): Promise<EndedRun> {
   await using _busy = atTheEnd(run, () => claimed.handle[Symbol.asyncDispose]());
   await using _used = atTheEnd(run, () => recordActivity(state, address, engine.now()));
   const { runtime } = claimed;
-  const record = await begin(run, { ...placeOf(target, runtime), cwd: null }, secrets, true);
+  const there = { ...placeOf(target, runtime), cwd: null };
+  const placed = await orRefused(run, there, secrets, () =>
+    binOf(run, (bin) => placeInside(driver, runtime.object_id, bin)),
+  );
+  await using _bin = atTheEnd(run, async () => placed?.[Symbol.asyncDispose]());
+  const record = await begin(run, { ...there, bin: placed?.bin ?? null }, secrets, true);
   const left = { place: placeOfRuntime(driver, host, runtime), secrets };
   return await follow(run, record, left, async () => {
     const handle = await driver.exec({
       objectId: runtime.object_id,
       argv: request.argv,
-      env: { ...secrets, ...request.env },
+      env: { ...secrets, ...request.env, ...pathWith(placed, request) },
       ...(request.tty === undefined ? {} : { tty: request.tty }),
       ...(io.stdin === undefined ? {} : { stdin: io.stdin }),
       stdout: record.output?.stdout ?? io.stdout,
@@ -124,12 +136,27 @@ async function leave({ engine, config }: Run, where: Inside): Promise<void> {
   else await removeEphemeral(engine, config, where.address);
 }
 
+async function binOf(
+  { request, engine, run_id }: Run,
+  place: (bin: BinRequest) => Promise<PlacedBin>,
+): Promise<PlacedBin | undefined> {
+  const { bin: path } = request;
+  return path === undefined ? undefined : await place({ path, cwd: engine.cwd, runId: run_id });
+}
+
+/** Also before a PATH that was given with the command. */
+function pathWith(placed: PlacedBin | undefined, { env }: RunRequest): Record<string, string> {
+  if (placed === undefined) return {};
+  const [folder = ""] = placed.path.split(":");
+  return { PATH: env["PATH"] === undefined ? placed.path : `${folder}:${env["PATH"]}` };
+}
+
 /** A clean environment has none of the agent's secrets. */
 async function secretsOf({ engine, config, whom, request }: Run): Promise<Record<string, string>> {
   return request.envMode === "clean" ? {} : await secretValues(engine, config, whom);
 }
 
-type Place = Pick<RunHead, keyof typeof ON_HOST | "cwd">;
+type Place = Pick<RunHead, keyof typeof ON_HOST | "cwd"> & Partial<Pick<RunHead, "bin">>;
 
 /** What could not even begin was asked for all the same, so it is in the ledger, too. */
 async function orRefused<T>(
@@ -175,6 +202,7 @@ async function headOf(run: Run, where: Place, secrets: Readonly<Record<string, s
   const { engine, request, whom, run_id } = run;
   const { loaded } = run.config;
   return {
+    bin: null,
     ...where,
     run_id,
     source: request.source ?? "cli",

@@ -52,11 +52,11 @@ export async function chooseWhere(
 async function oneOff(
   engine: Engine,
   place: FleetRequest,
-  { agent, timeoutMs = 0 }: RunRequest,
+  { agent, timeoutMs = 0, bin }: RunRequest,
   { image, backend, keep, ttlMs }: EphemeralRequest,
   runId: string,
 ): Promise<Chosen | Invalid> {
-  const config = await loadEphemeral(place, { agent, image, backend });
+  const config = await loadEphemeral(place, { agent, image, backend, program: bin !== undefined });
   if (config.status === "invalid") return config;
   if (!config.configured) {
     const message = `there is no config: the built-in defaults hold, and the fleet is called ${config.fleet.fleet} (--fleet ${config.fleet.fleet})`;

@@ -3,9 +3,12 @@ import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { expect, it } from "vitest";
 import type { Cases, ContractCommands } from "./harness.ts";
+import { programCases } from "./program-contract.ts";
 import { everyArgv, exec, start, until } from "./harness.ts";
 
-export function execCases({ fleet, harness, driver }: Cases): void {
+export function execCases(cases: Cases): void {
+  const { fleet, harness, driver } = cases;
+  programCases(cases);
   const commands = (): ContractCommands => harness().commands;
 
   it.each([0, 1, 37, 126, 127, 137])("returns exit code %i exactly", async (code) => {

@@ -7,7 +7,7 @@ interface Action {
   /** Option keys that mean something to it. */
   readonly options: string;
   /** How many runs it can be told of. */
-  readonly targets: 0 | 1;
+  readonly targets: 0 | 1 | "command";
   readonly load: () => Promise<CommandModule>;
 }
 
@@ -23,11 +23,16 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   open: { options: `${WHICH} pager stream`, targets: 1, load: () => import("./runs/open.ts") },
   artifacts: { options: WHICH, targets: 1, load: () => import("./runs/artifacts.ts") },
   attach: { options: WHICH, targets: 1, load: () => import("./runs/attach.ts") },
-  rerun: { options: WHICH, targets: 1, load: () => import("./runs/rerun.ts") },
+  rerun: { options: `${WHICH} bin`, targets: 1, load: () => import("./runs/rerun.ts") },
+  dev: {
+    options: "bin artifact image backend ttl agent source",
+    targets: "command",
+    load: () => import("./runs/dev.ts"),
+  },
   bundle: { options: `${WHICH} ${BUNDLE} verify strict`, targets: 1, load: () => import("./runs/bundle.ts") },
   "verify-bundle": { options: "strict", targets: 1, load: () => import("./runs/verify-bundle.ts") },
   triage: {
-    options: `${WHICH} tail rerun bundle bundleStrictVerify ${BUNDLE}`,
+    options: `${WHICH} tail rerun bin bundle bundleStrictVerify ${BUNDLE}`,
     targets: 1,
     load: () => import("./runs/triage.ts"),
   },
@@ -60,7 +65,7 @@ function actionOf(invocation: Invocation): Action {
     const holders = known.filter((each) => ACTIONS[each]?.options.split(" ").includes(strange));
     throw usageError(`runs ${name} has no ${flag}`, `It is for ${listWords(holders)}.`);
   }
-  if (targets.length > action.targets) {
+  if (action.targets !== "command" && targets.length > action.targets) {
     throw usageError(
       `runs ${name} takes ${action.targets === 0 ? "no run" : "one run"}`,
       "See `sandkeep runs --help`.",

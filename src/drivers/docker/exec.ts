@@ -29,7 +29,13 @@ const KILLED = 137;
 const PIPE_AGAIN_MS = 1_000;
 
 /** Starts a command. Its environment travels in the request's body and is seen by no argv and no inspect. */
-export async function exec(engine: Engine, deps: DriverDeps, request: ExecRequest): Promise<ExecHandle> {
+export async function exec(
+  engine: Engine,
+  deps: DriverDeps,
+  request: ExecRequest,
+  /** Otherwise the container's own. */
+  user?: string,
+): Promise<ExecHandle> {
   const marker = deps.randomId();
   const tty = request.tty !== undefined;
   const { Id } = await engine.json(
@@ -44,6 +50,7 @@ export async function exec(engine: Engine, deps: DriverDeps, request: ExecReques
         AttachStdout: true,
         AttachStderr: true,
         Tty: tty,
+        ...(user === undefined ? {} : { User: user }),
         // Absent means the container's own, which is the workspace unless the config says otherwise.
         ...(request.cwd === undefined ? {} : { WorkingDir: request.cwd }),
       },

@@ -17,6 +17,7 @@ import { resolveImage } from "./images.ts";
 import { ensureNetwork, removeNetwork } from "./networks.ts";
 import { inspectRuntime, observe } from "./observe.ts";
 import { probe } from "./probe.ts";
+import { placeProgram } from "./program.ts";
 import { setMark } from "./volumes.ts";
 import { forgetWorkspace } from "./workspaces.ts";
 
@@ -46,6 +47,7 @@ export function openDriver(dialect: Dialect, host: Host | undefined, deps: Drive
     exec: (request) => exec(engine, deps, request),
     deliver: (objectId, secrets) => deliver(engine, deps, objectId, secrets),
     attest: (objectId, spec) => attest(engine, facts, deps, objectId, spec),
+    placeProgram: (objectId, program) => placeProgram(engine, deps, objectId, program),
     putFiles: (objectId, directory, tar) => putFiles(engine, deps, objectId, directory, tar),
     getFiles: (objectId, path) => getFiles(engine, deps, objectId, path),
     ...(dialect.changes ? salvageMethods(engine) : {}),

@@ -23,6 +23,7 @@ import { watchFleet } from "./events.ts";
 import { execute } from "./exec.ts";
 import { localFields } from "./fields.ts";
 import { getFiles, putFiles } from "./files.ts";
+import { placeProgram } from "./program.ts";
 import { checkHealth, inspectRuntime, observeFleet } from "./observe.ts";
 import { preflightMachine, probeMachine } from "./probe.ts";
 import { requireSettings } from "./requirements.ts";
@@ -104,6 +105,8 @@ function driver(context: LocalContext): Driver {
     forget: async () => {},
     attest: (objectId) => classified("look inside the local runtime", () => attest(context, objectId)),
     exec: (request) => classified("run the command", () => execute(context, request)),
+    placeProgram: (objectId, program) =>
+      classified("place the program", () => placeProgram(context, objectId, program)),
     putFiles: (objectId, directory, tar) =>
       classified("put the files", () => putFiles(context, objectId, directory, tar)),
     getFiles: (objectId, path) => classified("get the files", () => getFiles(context, objectId, path)),

@@ -25,6 +25,7 @@ import type { Machine, MemoryObject } from "./machine.ts";
 import { SECRETS } from "./machine.ts";
 import { locate, targetOf, usesVolume, volumeKey } from "./place.ts";
 import { ensureNetwork, removeNetwork, requireNetwork } from "./networks.ts";
+import { placeProgram } from "./program.ts";
 import { mainCommand, observableFields, strings, textAt } from "./spec.ts";
 import type { Connection, MemoryWorld } from "./world.ts";
 
@@ -78,6 +79,16 @@ export function memoryWriter(connection: Connection): Omit<Driver, keyof ReadDri
       call("deliver", objectId, () => deliverTo(world, machine, machine.object(objectId), secrets)),
     attest: async (objectId, spec) =>
       call("attest", objectId, () => attestObject(world, machine.object(objectId), spec)),
+    ...fileWriter(connection),
+    salvage: async (objectId, workspace) =>
+      call("salvage", objectId, () => salvageOf(machine, objectId, workspace)),
+  };
+}
+
+function fileWriter({ world, machine, call }: Connection) {
+  return {
+    placeProgram: async (objectId, program) =>
+      call("placeProgram", objectId, async () => placeProgram(machine.object(objectId), program)),
     putFiles: async (objectId, directory, tar) =>
       call("putFiles", objectId, async () => {
         const { tree, path } = locate(world, machine, machine.object(objectId), directory);
@@ -85,9 +96,7 @@ export function memoryWriter(connection: Connection): Omit<Driver, keyof ReadDri
       }),
     getFiles: async (objectId, path) =>
       call("getFiles", objectId, async () => packFrom(world, machine, objectId, path)),
-    salvage: async (objectId, workspace) =>
-      call("salvage", objectId, () => salvageOf(machine, objectId, workspace)),
-  };
+  } satisfies Partial<Driver>;
 }
 
 async function packFrom(

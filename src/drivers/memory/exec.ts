@@ -4,6 +4,7 @@ import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ExecHandle, ExecRequest, ExecResult, TerminalSize } from "../driver.ts";
 import { memoryError } from "./errors.ts";
+import { programAt } from "./program.ts";
 import type { FileTree } from "./file-tree.ts";
 
 /** What a command of the memory backend can see and do. */
@@ -194,6 +195,10 @@ async function interpret(
   life: Pick<CommandContext, "ended" | "size"> & { readonly broken: () => void },
 ): Promise<number> {
   const name = posix.basename(at(argv, 0));
+  const own = programAt(place.files, request.env["PATH"], name);
+  // What it runs is never itself.
+  const below = { ...request, env: { ...request.env, PATH: "" } };
+  if (own !== undefined) return interpret(["sh", "-c", own, ...argv.slice(1)], below, place, life);
   const stderr = request.tty === undefined ? request.stderr : request.stdout;
   const command = Object.hasOwn(place.commands, name)
     ? place.commands[name]

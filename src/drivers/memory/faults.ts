@@ -28,6 +28,7 @@ export const WRITES = [
   "mark",
   "forget",
   "exec",
+  "placeProgram",
   "putFiles",
   "deliver",
 ] as const;
