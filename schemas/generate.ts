@@ -22,6 +22,7 @@ import { diagnosticSchema } from "../src/model/diagnostic.ts";
 import { doctorSchema } from "../src/model/doctor.ts";
 import { eventSchema } from "../src/model/event.ts";
 import { explainedAgentSchema, explanationSchema, toolVerdictSchema } from "../src/model/explain.ts";
+import { hostInspectionSchema, hostListSchema, hostReapSchema, hostStaleSchema } from "../src/model/host.ts";
 import { imageCheckSchema, imageListSchema, imageLockSchema, imagePruneSchema } from "../src/model/images.ts";
 import { recordedEventSchema } from "../src/model/recorded-event.ts";
 import { listedRuntimeSchema, listingSchema } from "../src/model/listing.ts";
@@ -106,6 +107,12 @@ const FORMATS: readonly Format[] = [
     schema: explanationSchema,
     io: "output",
     description: "Answer of `sandkeep explain --json`.",
+  },
+  {
+    name: "host",
+    schema: z.union([hostListSchema, hostInspectionSchema, hostStaleSchema, hostReapSchema]),
+    io: "output",
+    description: "Answers of `sandkeep host list`, `inspect`, `stale` and `reap` with --json, in this order.",
   },
   {
     name: "images",

@@ -243,6 +243,20 @@ export const VERBS: readonly Verb[] = [
     load: () => import("./commands/runs.ts"),
   },
   {
+    name: "host",
+    about: "see how hosts are and what lies there, and remove what is stale",
+    args: [
+      ["<action>", "list, inspect, stale or reap"],
+      ["[name]", "a host of the config, or local for this machine; stale and reap: all without it"],
+    ],
+    options: [
+      { flags: "--older-than <duration>", about: "stale, reap: only what is older (default 1d)" },
+      { flags: "--dry-run", about: "reap: only say what would be removed" },
+      { flags: "--apply", about: "reap: remove exactly what is listed" },
+    ],
+    load: () => import("./commands/host.ts"),
+  },
+  {
     name: "doctor",
     about: "find what is out of order in the state directory, and mend it",
     args: [],

@@ -71,6 +71,40 @@ export const FLEET_LABEL = KEY.fleet;
 export const FLEET_ID_LABEL = KEY.fleetId;
 export const ADDRESS_LABEL = KEY.address;
 export const ROLE_LABEL = KEY.role;
+/** Whose an object is, what, and until when: without what it is made of. */
+export const IDENTITY_LABELS = [
+  KEY.fleet,
+  KEY.fleetId,
+  KEY.address,
+  KEY.role,
+  KEY.name,
+  KEY.owner,
+  KEY.expiresAt,
+] as const;
+
+export interface Identity {
+  readonly fleet: string;
+  readonly fleet_id: string | undefined;
+  readonly address: Address;
+  readonly role: RuntimeRole;
+  readonly expires_at: number | undefined;
+}
+
+/** Undefined for what does not say that it is one of ours; other tools can write labels too. */
+export function identityOf(text: Readonly<Record<string, string>>): Identity | undefined {
+  const fleet = text[KEY.fleet];
+  const address = text[KEY.address];
+  const role = ROLES.find((each) => each === text[KEY.role]);
+  if (!fleet || !address || !isAddress(address) || role === undefined) return undefined;
+  const expires = text[KEY.expiresAt];
+  return {
+    fleet,
+    fleet_id: text[KEY.fleetId],
+    address,
+    role,
+    expires_at: expires === undefined ? undefined : count(expires),
+  };
+}
 
 export function encodeLabels(labels: RuntimeLabels): Record<string, string> {
   const text: Record<string, string> = {

@@ -134,6 +134,14 @@ export interface SshAccess {
   readonly folder: string;
 }
 
+/** What of others counts as a sandbox on a host. Globs. */
+export interface AdoptSettings {
+  readonly roots: readonly string[];
+  readonly directories: readonly string[];
+  readonly containers: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 /** A named place a backend connects to. */
 export interface Host {
   readonly name: string;
@@ -148,6 +156,8 @@ export interface Host {
   };
   readonly labels: Readonly<Record<string, string>>;
   readonly max_runtimes?: number;
+  readonly compose?: "docker compose" | "podman-compose";
+  readonly adopt?: AdoptSettings;
 }
 
 /** What is recorded of runs, and how long it is kept. */

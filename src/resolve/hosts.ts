@@ -1,7 +1,7 @@
 import type { HostSettings } from "../config/schema/host.ts";
 import type { Config } from "../config/schema/root.ts";
 import type { SshAccessSettings } from "../config/schema/ssh.ts";
-import type { Host, SecretRef, SshAccess } from "../model/settings.ts";
+import type { AdoptSettings, Host, SecretRef, SshAccess } from "../model/settings.ts";
 import { absolutePath } from "./paths.ts";
 
 /** `[hosts]` with every default filled in. `root` is the folder that relative paths start from. */
@@ -16,9 +16,16 @@ export function resolveHosts(config: Config, root: string, home: string): Readon
       ...(written.tls === undefined ? {} : { tls: tlsOf(written.tls) }),
       labels: written.labels ?? {},
       ...(written.max_runtimes === undefined ? {} : { max_runtimes: written.max_runtimes }),
+      ...(written.compose === undefined ? {} : { compose: written.compose }),
+      ...(written.adopt === undefined ? {} : { adopt: adoptOf(written.adopt) }),
     },
   ]);
   return Object.fromEntries(hosts);
+}
+
+function adoptOf(written: NonNullable<HostSettings["adopt"]>): AdoptSettings {
+  const { roots = [], directories = [], containers = [], labels = {} } = written;
+  return { roots, directories, containers, labels };
 }
 
 function tlsOf({ server_name, ...files }: NonNullable<HostSettings["tls"]>): NonNullable<Host["tls"]> {

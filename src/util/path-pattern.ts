@@ -13,3 +13,10 @@ export async function globMatcher(globs: readonly string[]): Promise<(path: stri
     { dot: true, nonegate: true, noextglob: true },
   );
 }
+
+/** Whether a name without slashes is one that a glob names. Dots are plain letters. */
+export async function nameMatcher(patterns: readonly string[]): Promise<(name: string) => boolean> {
+  if (patterns.length === 0) return () => false;
+  const { default: picomatch } = await import("picomatch");
+  return picomatch([...patterns], { dot: true, nonegate: true, noextglob: true });
+}

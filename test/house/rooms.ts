@@ -26,6 +26,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["apply"],
   ["reconcile"],
   ["runs", "stage"],
+  ["hosts"],
   ["loop"],
   ["controllers"],
   ["serve"],

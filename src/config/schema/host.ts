@@ -15,6 +15,29 @@ const endpoint = textOf(
   '"unix:///path", "tcp://host:port" or "ssh://user@host", without a password',
 );
 
+/** At least two folders deep: nothing of a whole system is ever a sandbox. */
+const rootText = textOf(
+  /^(?:~|\/[^/\p{Cc}]+)(?!.*\/\.{1,2}(?:\/|$))(?:\/[^/\p{Cc}]+)+$/u,
+  'an absolute path of at least two folders, or one that starts with "~/"',
+);
+
+/** `[hosts.NAME.adopt]`: what of others on a host counts as a sandbox, so that `host reap` may remove it. */
+const adoptSchema = z.strictObject({
+  roots: z
+    .array(rootText)
+    .optional()
+    .describe('Folders on the host in which other tools keep sandboxes, such as "/tmp/sandboxer".'),
+  directories: z
+    .array(nonEmptyText)
+    .optional()
+    .describe("Names, as globs, of folders that are sandboxes: directly below a root or a workspace_root."),
+  containers: z.array(nonEmptyText).optional().describe("Names, as globs, of containers that are sandboxes."),
+  labels: z
+    .record(textOf(/^[A-Za-z0-9][A-Za-z0-9._/-]*$/, "a label's key"), z.string())
+    .optional()
+    .describe('Labels of containers that are sandboxes; the value is a glob, and "*" takes any.'),
+});
+
 /** `[hosts.NAME]`: a place a backend connects to. */
 export const hostSchema = z.strictObject({
   ssh: sshAccessSchema.optional().describe("How the host is reached over SSH."),
@@ -34,5 +57,14 @@ export const hostSchema = z.strictObject({
     .min(1, { error: "expected a whole number above 0" })
     .optional()
     .describe("Most sandboxes this host may hold."),
+  compose: z
+    .enum(["docker compose", "podman-compose"])
+    .optional()
+    .describe(
+      "Whose projects on the host are listed beside the fleet's own sandboxes; they are never touched.",
+    ),
+  adopt: adoptSchema
+    .optional()
+    .describe("What of others counts as a sandbox there: `host reap` may remove it once it is old."),
 });
 export type HostSettings = z.infer<typeof hostSchema>;

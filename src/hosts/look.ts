@@ -1,0 +1,61 @@
+/**
+ * In: a host and what is of interest there. Out: one snapshot, made in one round trip and without installing or changing
+ * anything. What cannot be reached or is not whole is thrown, and so never an empty host.
+ */
+import type { Host } from "../model/settings.ts";
+import type { Answer } from "./parse.ts";
+import { askedLabels, containerTemplate } from "./containers.ts";
+import { parseAnswer } from "./parse.ts";
+import type { Place } from "./place.ts";
+import { placeOf, unreachablePlace } from "./place.ts";
+import type { Reach } from "./reach.ts";
+import { callOn } from "./reach.ts";
+import { LOOK } from "./script.ts";
+
+export interface LookRequest {
+  readonly name: string;
+  /** Absent for this machine. */
+  readonly host?: Host | undefined;
+  /** Folders that sandboxes are kept in. */
+  readonly roots: readonly string[];
+  /** Places whose headroom matters: what lies there, and where. */
+  readonly disks: readonly (readonly [what: string, path: string])[];
+  /** Engines that the fleet uses there, beside those that are always looked for. */
+  readonly engines: readonly string[];
+  readonly folder: string;
+}
+
+export interface Look extends Answer {
+  readonly place: Place;
+  readonly labels: readonly string[];
+}
+
+export async function lookAt(request: LookRequest, reach: Reach & { now(): number }): Promise<Look> {
+  const { name, host, roots, disks } = request;
+  const place = placeOf(host, request.folder);
+  if (place === undefined) throw unreachablePlace(name);
+  const engines: Record<string, string> = { ...place.engines };
+  for (const engine of request.engines) engines[engine] ??= "";
+  const labels = askedLabels(Object.keys(host?.adopt?.labels ?? {}));
+  const args = [
+    `format:${containerTemplate(labels)}`,
+    ...disks.map(([what, path]) => `disk:${what}=${path}`),
+    ...Object.entries(engines).map(([engine, endpoint]) => `engine:${engine}=${endpoint}`),
+    ...[...new Set(roots)].map((root) => `root:${root}`),
+  ];
+  const began = reach.now();
+  const bytes = await callOn(name, place, { script: LOOK, args, reads: true }, reach);
+  const ended = reach.now();
+  const answer = parseAnswer(
+    bytes,
+    {
+      host: name,
+      taken_at: new Date(ended).toISOString(),
+      via: place.via,
+      target: place.via === "local" ? null : place.ssh.target,
+      duration_ms: ended - began,
+    },
+    labels,
+  );
+  return { ...answer, place, labels };
+}
