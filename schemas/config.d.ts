@@ -160,6 +160,33 @@ export interface SandkeepConfig {
        * Most sandboxes this host may hold.
        */
       max_runtimes?: number;
+      /**
+       * Whose projects on the host are listed beside the fleet's own sandboxes; they are never touched.
+       */
+      compose?: "docker compose" | "podman-compose";
+      /**
+       * What of others counts as a sandbox there: `host reap` may remove it once it is old.
+       */
+      adopt?: {
+        /**
+         * Folders on the host in which other tools keep sandboxes, such as "/tmp/sandboxer".
+         */
+        roots?: string[];
+        /**
+         * Names, as globs, of folders that are sandboxes: directly below a root or a workspace_root.
+         */
+        directories?: string[];
+        /**
+         * Names, as globs, of containers that are sandboxes.
+         */
+        containers?: string[];
+        /**
+         * Labels of containers that are sandboxes; the value is a glob, and "*" takes any.
+         */
+        labels?: {
+          [k: string]: string;
+        };
+      };
     };
   };
   /**

@@ -129,10 +129,11 @@ function takeDisk(draft: Draft, kind: "disk" | "inodes", rest: string): void {
   draft.disks.set(key, { ...disk, inodes: whole(total), inodes_free: whole(free) });
 }
 
+const filled = (text: string): string | null => (text === "" ? null : short(text));
+
 function takeEngine(draft: Draft, rest: string): void {
   const [engine = "", said, version = "", root = "", message = ""] = fields(rest, 5);
   const status = said === "ready" || said === "absent" ? said : "unreachable";
-  const filled = (text: string): string | null => (text === "" ? null : short(text));
   draft.engines.push({
     engine: short(engine),
     status,

@@ -87,14 +87,14 @@ function engineLines({ engines, containers }: HostSnapshot, style: Style): strin
     const own = containers.filter(({ engine }) => engine === each.engine);
     const running = own.filter(({ status }) => status === "running").length;
     const tone: Tone = each.status === "ready" ? "good" : each.status === "absent" ? "dim" : "alarm";
-    const what =
+    const about =
       each.status === "ready"
         ? `${count(own.length, "container")}, ${running} running, in ${each.root ?? "?"}`
         : (each.message ?? "its command line is not there");
     return [
       { text: each.engine },
       { text: each.version === null ? each.status : each.version, tone },
-      { text: what },
+      { text: about },
     ];
   });
   return columns(style, [heading("ENGINE", "VERSION", ""), ...rows], 2);
