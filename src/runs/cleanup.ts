@@ -13,7 +13,8 @@ import type { FleetState } from "../state/directory.ts";
 import { recordEvents } from "../state/events.ts";
 import { readHolds, WHOLE_FLEET } from "../state/holds.ts";
 import { isMissing, unlessMissing } from "../util/errno.ts";
-import { Reading, runIds } from "./history.ts";
+import { Reading } from "./history.ts";
+import { allIds } from "./latest-ids.ts";
 import { runFolder, runsFolder } from "./layout.ts";
 import { readIndex, writeIndex } from "./run-index.ts";
 
@@ -63,7 +64,7 @@ export async function cleanUpRuns(state: FleetState, request: CleanupRequest): P
   const index = await readIndex(state);
   const reading = new Reading(state, now);
   const entries: CleanupEntry[] = [];
-  for (const id of await runIds(state)) {
+  for (const id of await allIds(state)) {
     const candidate = { id, run: index.get(id) ?? (await reading.listed(id)) };
     const kept = KEEPS.find(([, applies]) => applies(candidate, request, holds))?.[0];
     const entry = kept === undefined ? await takeAway(state, id, dryRun) : plainEntry(id, kept);

@@ -6,11 +6,11 @@ import { stat } from "node:fs/promises";
 import type { ListedRun, RunList, RunManifest, RunReconcile, RunStatus } from "../model/run.ts";
 import { runManifestSchema } from "../model/run.ts";
 import type { FleetState } from "../state/directory.ts";
-import { listNames, readJson, writeJson } from "../state/files.ts";
+import { readJson, writeJson } from "../state/files.ts";
 import { readOpenRuns } from "../state/open-runs.ts";
 import { liveness } from "../util/process-identity.ts";
-import { logPath, manifestPath, runFolder, runsFolder, timesPath } from "./layout.ts";
-import { isRunId } from "./run-id.ts";
+import { allIds, latestIds } from "./latest-ids.ts";
+import { logPath, manifestPath, runFolder, timesPath } from "./layout.ts";
 import { appendToIndex, listed, readIndex } from "./run-index.ts";
 import { readLogState } from "./read-log.ts";
 import { tellEnded } from "./run-events.ts";
@@ -27,20 +27,26 @@ export interface RunQuery extends RunFilter {
   readonly now: number;
 }
 
-/** Ids of every run, newest first. */
-export async function runIds(state: FleetState): Promise<readonly string[]> {
-  const names = await listNames(runsFolder(state));
-  return names.filter(isRunId).toReversed();
-}
-
 /** So few manifests are read sooner than an index of all runs. */
 const FEW = 100;
 
 export async function findRuns(state: FleetState, query: RunQuery): Promise<RunList> {
-  const { limit = Number.MAX_SAFE_INTEGER } = query;
-  const ids = await runIds(state);
   const plain = query.status === undefined && !SELECTIVE.some((key) => query[key] !== undefined);
-  const index = plain && limit <= FEW ? undefined : await readIndex(state);
+  if (!plain || (query.limit ?? Number.MAX_SAFE_INTEGER) > FEW)
+    return await findAmong(state, query, await allIds(state), await readIndex(state));
+  const { ids, all } = await latestIds(state);
+  const found = await findAmong(state, query, ids, undefined);
+  // So many of them could not be read that older ones have their turn.
+  return all || found.more ? found : await findAmong(state, query, await allIds(state), undefined);
+}
+
+async function findAmong(
+  state: FleetState,
+  query: RunQuery,
+  ids: readonly string[],
+  index: ReadonlyMap<string, ListedRun> | undefined,
+): Promise<RunList> {
+  const { limit = Number.MAX_SAFE_INTEGER } = query;
   const reading = new Reading(state, query.now);
   const runs: ListedRun[] = [];
   const unindexed: ListedRun[] = [];

@@ -1,6 +1,7 @@
 import type { ListedRun, RunIndex } from "../model/run.ts";
 import type { FleetState } from "../state/directory.ts";
-import { Reading, runIds } from "./history.ts";
+import { Reading } from "./history.ts";
+import { allIds } from "./latest-ids.ts";
 import { writeIndex } from "./run-index.ts";
 
 /** Manifests read at once. */
@@ -13,7 +14,7 @@ export async function rebuildIndex(
   progress: (read: number, total: number) => void,
 ): Promise<RunIndex> {
   // Oldest first, as the runs themselves would have come.
-  const ids = (await runIds(state)).toReversed();
+  const ids = (await allIds(state)).toReversed();
   const reading = new Reading(state, now);
   const found: ListedRun[] = [];
   for (let start = 0; start < ids.length; start += BATCH) {

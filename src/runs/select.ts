@@ -4,7 +4,8 @@ import type { RunManifest } from "../model/run.ts";
 import type { FleetState } from "../state/directory.ts";
 import { listWords, nearestWords } from "../util/suggestion.ts";
 import type { RunFilter } from "./history.ts";
-import { findRuns, Reading, runIds } from "./history.ts";
+import { findRuns, Reading } from "./history.ts";
+import { allIds } from "./latest-ids.ts";
 import { runFolder } from "./layout.ts";
 import { randomPart } from "./run-id.ts";
 
@@ -70,7 +71,7 @@ async function latestOf(state: FleetState, selector: RunSelector, now: number): 
 }
 
 async function idOf(state: FleetState, target: string): Promise<string> {
-  const ids = await runIds(state);
+  const ids = await allIds(state);
   if (ids.includes(target)) return target;
   const wanted = target.toLowerCase();
   const begins = wanted === "" ? [] : ids.filter((id) => id.startsWith(wanted));

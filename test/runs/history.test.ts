@@ -1,10 +1,12 @@
-import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { appendFile, mkdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { findRuns } from "../../src/runs/history.ts";
 import { indexPath, manifestPath, runFolder, runsFolder } from "../../src/runs/layout.ts";
 import { ledgerStatus } from "../../src/runs/ledger-status.ts";
 import { rebuildIndex } from "../../src/runs/rebuild-index.ts";
+import { makeRunId } from "../../src/runs/run-id.ts";
 import { Lab } from "../support/memory-fleet.ts";
 import { applied, labRun } from "./ledger.ts";
 
@@ -161,5 +163,35 @@ describe("the state of the ledger", () => {
     expect(made).toEqual({ indexed: 3, running: 0, interrupted: 0, unreadable: [] });
     expect(told).toEqual([[3, 3]]);
     expect(await readFile(indexPath(lab.state()), "utf8")).toBe(before);
+  });
+});
+
+describe("a ledger of many runs", () => {
+  it("lists its latest from what it remembers, and never what is no longer so", async () => {
+    await using lab = new Lab();
+    const ids = await threeRuns(lab);
+    const state = lab.state();
+    const text = await readFile(manifestPath(runFolder(state, ids[0] ?? "")), "utf8");
+    const add = async (id: string): Promise<void> => {
+      await mkdir(runFolder(state, id));
+      await writeFile(manifestPath(runFolder(state, id)), text.replaceAll(ids[0] ?? "", id));
+    };
+    const idOf = (index: number): string => makeRunId(index * 1000, index.toString(16).padStart(16, "0"));
+    for (let index = 0; index < 600; index += 1) await add(idOf(index));
+    // As if nothing had happened there for a while.
+    await utimes(runsFolder(state), 1, 1);
+    const latest = async (): Promise<readonly string[]> =>
+      (await findRuns(state, { now: 0, limit: 5 })).runs.map(({ id }) => id);
+    const known = [...ids.toReversed(), idOf(599), idOf(598)];
+    expect([await latest(), await latest()]).toEqual([known, known]);
+    expect(existsSync(join(state.dir, "latest.json"))).toBe(true);
+    const newest = makeRunId(Date.UTC(2031, 0, 1), "f".repeat(16));
+    await add(newest);
+    expect(await latest()).toEqual([newest, ...known].slice(0, 5));
+    await rm(runFolder(state, newest), { recursive: true });
+    await rm(runFolder(state, ids[2] ?? ""), { recursive: true });
+    expect(await latest()).toEqual([...known.slice(1), idOf(597)]);
+    expect((await findRuns(state, { now: 0, limit: 100 })).more).toBe(true);
+    expect((await findRuns(state, { now: 0 })).runs).toHaveLength(602);
   });
 });

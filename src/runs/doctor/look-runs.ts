@@ -7,7 +7,8 @@ import type { FleetState } from "../../state/directory.ts";
 import { parseJson, readJson, readText } from "../../state/files.ts";
 import { unlessMissing } from "../../util/errno.ts";
 import { liveness } from "../../util/process-identity.ts";
-import { Reading, runIds } from "../history.ts";
+import { Reading } from "../history.ts";
+import { allIds } from "../latest-ids.ts";
 import { indexPath, manifestPath, runFolder } from "../layout.ts";
 import { listed } from "../run-index.ts";
 import type { Item, Subject } from "./item.ts";
@@ -35,7 +36,7 @@ async function lookAtRuns(
   const before = await indexLines(state);
   const ended = new Map<string, string>();
   const items: RunItem[] = [];
-  const ids = await runIds(state);
+  const ids = await allIds(state);
   for (let start = 0; start < ids.length; start += BATCH) {
     const batch = ids.slice(start, start + BATCH).map(async (id) => lookAtRun(state, now, id));
     for (const { item, manifest } of await Promise.all(batch)) {
