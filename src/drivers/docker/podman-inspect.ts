@@ -22,6 +22,9 @@ export function asDocker(container: Container, created: DockerSpec): Container {
     },
     HostConfig: {
       ...host,
+      // It shows none of those that it hides.
+      MaskedPaths: null,
+      ReadonlyPaths: null,
       ...capabilities(host, created),
       ...cpu(host, created),
       Ulimits: host.Ulimits.map((limit) => ({

@@ -6,6 +6,10 @@ import type { HostConfig } from "./wire.ts";
 const SHARED = /^(?:host$|container:)/;
 const OURS = /^(?:no-new-privileges|seccomp|apparmor)(?:$|[=:])/;
 
+/** What every engine hides, or lets nobody write, in any container: the lists of newer ones are longer. */
+const MASKED = ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"];
+const READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
 /** What no key of ours gives: another's namespaces, devices, capabilities, ports. One text; null when there is none. */
 export function foreignPrivileges(config: HostConfig): Json {
   const found = Object.entries({
@@ -20,12 +24,18 @@ export function foreignPrivileges(config: HostConfig): Json {
     groups: config.GroupAdd,
     volumes_from: config.VolumesFrom,
     sysctls: Object.entries(config.Sysctls).map(([name, value]) => `${name}:${value}`),
+    unmasked: missing(MASKED, config.MaskedPaths),
+    writable: missing(READ_ONLY, config.ReadonlyPaths),
     ports: config.PublishAllPorts ? ["all"] : config.PortBindings,
     security_opt: config.SecurityOpt.filter((option) => !OURS.test(option)),
   }).filter(([, values]) => values.length > 0);
   return found.length === 0
     ? null
     : found.map(([name, values]) => `${name}=${sorted(values).join(",")}`).join(" ");
+}
+
+function missing(usual: readonly string[], found: readonly string[] | null | undefined): readonly string[] {
+  return found === null || found === undefined ? [] : usual.filter((path) => !found.includes(path));
 }
 
 function shared(mode: string): readonly string[] {

@@ -168,7 +168,10 @@ function readEgress(container: Container, created: DockerSpec): Record<string, J
   return { "docker.egress": told && server === NO_NAMES && more.length === 0 ? created.docker.egress : null };
 }
 
-/** Engines add their own default limits, so only those we asked for are ours to compare. */
+/**
+ * Engines add their own default limits, so only those we asked for are ours to compare: one that somebody added, as the
+ * size of /dev/shm, looks just like an engine's default.
+ */
 function readUlimits(container: Container, created: DockerSpec): JsonObject {
   return Object.fromEntries(
     container.HostConfig.Ulimits.filter(({ Name }) => Object.hasOwn(created.docker.ulimits, Name)).map(

@@ -47,6 +47,9 @@ const hostConfig = z.object({
   RestartPolicy: z.object({ Name: text, MaximumRetryCount: amount }).nullish(),
   CapDrop: texts,
   SecurityOpt: texts,
+  /** Null where the engine's own lists hold. */
+  MaskedPaths: z.array(z.string()).nullish(),
+  ReadonlyPaths: z.array(z.string()).nullish(),
   Dns: texts,
   ExtraHosts: texts,
   ReadonlyRootfs: flag,

@@ -111,7 +111,7 @@ fleet = "${this.fleet}"
 fleet_id = "${FLEET_ID}"
 [sandbox]
 backend = "docker"
-ready = { command = ["true"], timeout = "5s", interval = "50ms" }
+ready = { command = ["true"], timeout = "60s", interval = "50ms" }
 setup = ["true"]
 env = { ROUND = "${round}" }
 docker.image = "${IMAGE}"
