@@ -136,6 +136,18 @@ test("works without any config, and is found again by its fleet", async () => {
     const told = await project.run(["runs", "inspect", log, "--fleet", "ephemeral", "--json"]);
     return JSON.parse(told.stdout).run.status === "ok" ? true : undefined;
   });
+  const tool = await project.file("own-tool", "#!/bin/sh\necho first; exit 4\n");
+  const first = await project.run(["run", "--ephemeral", "--bin", tool, "--", "own-tool"]);
+  expect(first).toMatchObject({ code: 4, stdout: "first\n" });
+  await project.file("own-tool", "#!/bin/sh\necho second\n");
+  const again = ["--latest-failed", "--rerun", "--bin", tool, "--bundle", "--bundle-strict-verify"];
+  const triaged = await project.json("runs", "triage", "--fleet", "ephemeral", "--tail", "5", ...again);
+  expect(triaged).toMatchObject({
+    diagnosis: { exit_class: "error" },
+    lines: [{ text: "first" }],
+    rerun: { differences: [{ field: "bin" }], run: { status: "ok", exit_code: 0 } },
+    bundle: { verification: { ok: true } },
+  });
   const refused = await project.run(["run", "--ephemeral", "--image", "x", "--", "true"]);
   expect(refused).toMatchObject({ code: 64, stderr: expect.stringContaining("has no images") });
 });

@@ -4,10 +4,10 @@ import { renderTriage } from "../../../render/run-care.ts";
 import { triageRun } from "../../../runs/triage.ts";
 import { bundle } from "../../bundling.ts";
 import { configFile, fleetName, makeEngine } from "../../engine.ts";
-import { EXIT } from "../../exit-codes.ts";
+import { EXIT, usageError } from "../../exit-codes.ts";
 import { openHost } from "../../hosts/host.ts";
 import type { Invocation } from "../../invocation.ts";
-import { numberOption, switchOption } from "../../options.ts";
+import { numberOption, switchOption, textOption } from "../../options.ts";
 import { answer, answerInvalid } from "../../print.ts";
 import { repeat } from "../../repeat.ts";
 import { selectedRun } from "../../run-selection.ts";
@@ -17,6 +17,8 @@ const DEFAULT_LINES = 40;
 /** Exits with 1 when the bundle it made is not as declared, else with --rerun with the repetition's code, else with 0. */
 export async function run(invocation: Invocation): Promise<number> {
   const lines = numberOption(invocation, "tail", 0) ?? DEFAULT_LINES;
+  if (textOption(invocation, "bin") !== undefined && !switchOption(invocation, "rerun"))
+    throw usageError("--bin is for what runs again", "Give --rerun with it.");
   const selection = await selectedRun(invocation, { latestFailed: true });
   if (selection.status === "invalid") return await answerInvalid(invocation, selection.diagnostics);
   const { run: selected, state } = selection;
