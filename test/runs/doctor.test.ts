@@ -200,6 +200,16 @@ describe("doctor", () => {
     expect(told(await doctor(lab))).toEqual(["tombstone found"]);
   });
 
+  it("gives back every mutex that a killed process left, whatever it guarded", async () => {
+    await using lab = new Lab();
+    await applied(lab);
+    const { dir } = lab.state();
+    for (const each of ["images-lock", "events.jsonl", "lease.json"]) await mkdir(join(dir, `${each}.lock`));
+    const report = await doctor(lab, { fix: true });
+    expect(told(report)).toEqual(Array.from({ length: 3 }, () => "stale-mutex fixed"));
+    expect((await readdir(dir)).filter((name) => name.endsWith(".lock"))).toEqual([]);
+  });
+
   it("lifts no hold because its file is torn", async () => {
     await using lab = new Lab();
     await applied(lab);

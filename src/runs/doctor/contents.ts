@@ -79,6 +79,8 @@ const CONTENTS: Readonly<Record<StateFolder, Contents>> = {
       "left-alone.json": file(as(leftAloneSchema)),
       "endpoints.json": file(as(endpointsSchema)),
       "images.json": file(as(pulledImagesSchema)),
+      // Of this one only its mutex is ever there.
+      "images-lock": file(),
       "index.jsonl": file(),
       "latest.json": file(),
       "events.jsonl": file(),
