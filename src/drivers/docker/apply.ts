@@ -20,8 +20,8 @@ import type { DockerSpec } from "./section.ts";
 import { inSection, readSection, readValues } from "./section.ts";
 import { foreignVolume, removeVolume, volumeLabels } from "./volumes.ts";
 import { isForeignWorkspace, ownWorkspace } from "./workspaces.ts";
-import type { Container } from "./wire.ts";
-import { createdSchema } from "./wire.ts";
+import type { Container } from "./wire-container.ts";
+import { readCreated } from "./wire.ts";
 
 const WRITE_TIMEOUT_MS = 120_000;
 /** A stop takes as long as the container's own stop timeout. */
@@ -61,7 +61,7 @@ export async function create(
         body,
         timeout: WRITE_TIMEOUT_MS,
       },
-      createdSchema,
+      readCreated,
     ),
   );
   const warnings = Warnings.map((message) => {

@@ -14,8 +14,8 @@ import type { Layer } from "./layer.ts";
 import { isBelow, mountTargets, readLayer } from "./layer.ts";
 import { workspaceVolume } from "./mounts.ts";
 import { findContainer } from "./observe.ts";
-import type { Container } from "./wire.ts";
-import { layerChangesSchema, layerSizeSchema } from "./wire.ts";
+import type { Container } from "./wire-container.ts";
+import { readLayerChanges, readLayerSize } from "./wire.ts";
 
 /** Walking a large layer takes the engine its time. */
 const MEASURE_TIMEOUT_MS = 120_000;
@@ -82,7 +82,7 @@ async function look(
     ...until(signal),
   } as const;
   try {
-    const listed = await engine.reads.add(() => engine.json(call, layerChangesSchema));
+    const listed = await engine.reads.add(() => engine.json(call, readLayerChanges));
     return { container, layer: readLayer(listed, mountTargets(container)) };
   } catch (thrown) {
     if (isGone(thrown)) return undefined;
@@ -103,7 +103,7 @@ async function sizeOf(engine: Engine, objectId: string, signal?: AbortSignal): P
     timeout: MEASURE_TIMEOUT_MS,
     ...until(signal),
   } as const;
-  return (await engine.reads.add(() => engine.json(call, layerSizeSchema))).SizeRw;
+  return (await engine.reads.add(() => engine.json(call, readLayerSize))).SizeRw;
 }
 
 /** Engines name a volume that nobody named with 64 hex digits, and remove it with its container. */

@@ -1,7 +1,6 @@
 import type { Duplex, Readable } from "node:stream";
 import { addAbortSignal } from "node:stream";
 import PQueue from "p-queue";
-import type { z } from "zod";
 import { SandkeepError } from "../../errors.ts";
 import type { Host } from "../../model/settings.ts";
 import { WRITES_AT_ONCE } from "./capabilities.ts";
@@ -9,6 +8,8 @@ import type { Dialect } from "./dialect.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { resolveEndpoint } from "./endpoint.ts";
 import { dockerError, refusal } from "./errors.ts";
+import type { Reader } from "./parts.ts";
+import { Misshapen } from "./parts.ts";
 import type { Answer, Exchange } from "./transport.ts";
 import { readBody, Transport } from "./transport.ts";
 
@@ -62,16 +63,20 @@ export class Engine implements AsyncDisposable {
     return this.#endpoint;
   }
 
-  /** A call whose answer is JSON, checked against a schema. */
-  async json<T>(call: Call, schema: z.ZodType<T>): Promise<T> {
-    const parsed = schema.safeParse(parseJson(await this.bytes(call)));
-    if (parsed.success) return parsed.data;
-    throw new SandkeepError(`${call.what}: the engine's answer is not understood`, {
-      code: "DOCKER_ANSWER",
-      blame: "backend",
-      hint: "check that the endpoint is a Docker Engine API",
-      cause: parsed.error,
-    });
+  /** A call whose answer is JSON, checked by its reader. */
+  async json<T>(call: Call, read: Reader<T>): Promise<T> {
+    const answer = parseJson(await this.bytes(call));
+    try {
+      return read(answer);
+    } catch (cause) {
+      if (!(cause instanceof Misshapen)) throw cause;
+      throw new SandkeepError(`${call.what}: the engine's answer is not understood`, {
+        code: "DOCKER_ANSWER",
+        blame: "backend",
+        hint: "check that the endpoint is a Docker Engine API",
+        cause,
+      });
+    }
   }
 
   /** A call whose answer does not matter. */
@@ -172,7 +177,7 @@ function asHeader(auth: Readonly<Record<string, string>>): string {
   return text.replaceAll("+", "-").replaceAll("/", "_");
 }
 
-/** Text that is no JSON is left as it is, and fits no schema. */
+/** Text that is no JSON is left as it is, and fits no reader. */
 function parseJson(body: Buffer): unknown {
   const text = body.toString();
   try {

@@ -6,8 +6,8 @@ import type { Engine } from "./client.ts";
 import { END, HAND_OVER, WAITS } from "./command-secrets.ts";
 import { exec } from "./exec.ts";
 import { OWN_EXEC } from "./execs.ts";
-import type { Container } from "./wire.ts";
-import { topSchema } from "./wire.ts";
+import type { Container } from "./wire-container.ts";
+import { readTop } from "./wire.ts";
 
 /**
  * True while the main program waits for its secrets, as it does again after every start. Undefined when the engine cannot
@@ -18,7 +18,7 @@ export async function waits(engine: Engine, { Id }: Pick<Container, "Id">): Prom
     const { Processes } = await engine.reads.add(() =>
       engine.json(
         { what: "list a container's processes", method: "GET", path: `/containers/${Id}/top` },
-        topSchema,
+        readTop,
       ),
     );
     // The init above it has the same words in its own argv.

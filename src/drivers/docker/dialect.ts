@@ -5,7 +5,8 @@ import type { EngineName } from "./endpoint.ts";
 import { dockerFields } from "./fields.ts";
 import type { Rule } from "./requirements.ts";
 import type { DockerSpec } from "./section.ts";
-import type { Container, Info } from "./wire.ts";
+import type { Container } from "./wire-container.ts";
+import type { Info } from "./wire.ts";
 
 /** What makes an engine less than it seems. */
 export interface DegradedRow extends ProbeReason {

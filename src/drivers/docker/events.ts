@@ -6,7 +6,8 @@ import type { DriverEvent, ObserveScope } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { isGate } from "./gates.ts";
 import { isOwned } from "./volumes.ts";
-import { eventSchema } from "./wire.ts";
+import { tryRead } from "./parts.ts";
+import { readEvent } from "./wire.ts";
 
 /** Something happened to a gate that several runtimes share: all of them are worth a look. */
 const GATE_OF_MANY = "";
@@ -54,9 +55,9 @@ export function changedAddress(
   line: string,
   scope: Pick<ObserveScope, "fleet" | "fleet_id">,
 ): string | undefined {
-  const parsed = eventSchema.safeParse(parse(line));
-  if (!parsed.success || USE.test(parsed.data.Action)) return undefined;
-  const labels = parsed.data.Actor?.Attributes ?? {};
+  const event = tryRead(readEvent, parse(line));
+  if (event === undefined || USE.test(event.Action)) return undefined;
+  const labels = event.Labels;
   if (!isOwned(scope, ownerIn(labels))) return undefined;
   return labels[ADDRESS_LABEL] ?? (isGate(labels) ? GATE_OF_MANY : undefined);
 }

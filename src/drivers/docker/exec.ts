@@ -10,7 +10,7 @@ import { dockerError } from "./errors.ts";
 import { findExec } from "./execs.ts";
 import { ranOutOfMemory } from "./out-of-memory.ts";
 import { MARKER, signalExec } from "./signals.ts";
-import { createdSchema } from "./wire.ts";
+import { readCreated } from "./wire.ts";
 
 const FIRST_POLL_MS = 5;
 const SLOWEST_POLL_MS = 500;
@@ -55,7 +55,7 @@ export async function exec(
         ...(request.cwd === undefined ? {} : { WorkingDir: request.cwd }),
       },
     },
-    createdSchema,
+    readCreated,
   );
   const socket = await engine.hijack({
     what: "run a command",

@@ -1,7 +1,8 @@
 import type { Engine } from "./client.ts";
 import { isGone } from "./errors.ts";
-import type { Container, Exec } from "./wire.ts";
-import { execSchema } from "./wire.ts";
+import type { Container } from "./wire-container.ts";
+import type { Exec } from "./wire.ts";
+import { readExec } from "./wire.ts";
 
 /** First argument of every command that sandkeep runs for itself, so that every machine can tell it from a user's. */
 export const OWN_EXEC = "sandkeep-probe";
@@ -22,7 +23,7 @@ export async function countExecs(
 export async function findExec(engine: Engine, id: string): Promise<Exec | undefined> {
   try {
     return await engine.reads.add(() =>
-      engine.json({ what: "inspect a command", method: "GET", path: `/exec/${id}/json` }, execSchema),
+      engine.json({ what: "inspect a command", method: "GET", path: `/exec/${id}/json` }, readExec),
     );
   } catch (thrown) {
     if (isGone(thrown)) return undefined;

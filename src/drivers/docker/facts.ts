@@ -1,7 +1,7 @@
 import type { Engine } from "./client.ts";
 import { isImageMissing } from "./errors.ts";
 import type { Image, Info } from "./wire.ts";
-import { imageSchema, infoSchema, versionSchema } from "./wire.ts";
+import { readImage, readInfo, readVersion } from "./wire.ts";
 
 /** What an engine says of itself and of its images, asked once: an image's id never means anything else. */
 export class EngineFacts {
@@ -34,7 +34,7 @@ export class EngineFacts {
   /** What the engine runs images for, `linux/amd64`. */
   async platform(): Promise<string> {
     this.#platform ??= this.#engine
-      .json({ what: "ask the engine's version", method: "GET", path: "/version" }, versionSchema)
+      .json({ what: "ask the engine's version", method: "GET", path: "/version" }, readVersion)
       .then(({ Os, Arch }) => `${Os}/${Arch}`);
     this.#platform.catch(() => {
       this.#platform = undefined;
@@ -57,10 +57,7 @@ export class EngineFacts {
 
   async #ask(): Promise<Info> {
     const asked = this.#now();
-    const info = await this.#engine.json(
-      { what: "ask the engine", method: "GET", path: "/info" },
-      infoSchema,
-    );
+    const info = await this.#engine.json({ what: "ask the engine", method: "GET", path: "/info" }, readInfo);
     const engineTime = Date.parse(info.SystemTime);
     if (!Number.isNaN(engineTime)) this.#skew = engineTime - (asked + this.#now()) / 2;
     return info;
@@ -73,7 +70,7 @@ export async function findImage(engine: Engine, ref: string): Promise<Image | un
     return await engine.reads.add(() =>
       engine.json(
         { what: `inspect image ${ref}`, method: "GET", path: `/images/${encodeImage(ref)}/json` },
-        imageSchema,
+        readImage,
       ),
     );
   } catch (thrown) {

@@ -8,7 +8,7 @@ import type { Progress } from "./pull.ts";
 import { pull } from "./pull.ts";
 import { byDigest, fullReference, parseReference } from "./reference.ts";
 import type { Image } from "./wire.ts";
-import { imageListSchema } from "./wire.ts";
+import { readImages } from "./wire.ts";
 
 interface Want {
   readonly ref: string;
@@ -88,5 +88,5 @@ async function tag(context: ImageContext, { ref, policy }: Want, image: Image): 
 
 async function idsOf({ engine }: ImageContext): Promise<ReadonlySet<string>> {
   const call = { what: "list images", method: "GET", path: "/images/json", query: { all: true } } as const;
-  return new Set((await engine.json(call, imageListSchema)).map((each) => each.Id));
+  return new Set((await engine.json(call, readImages)).map((each) => each.Id));
 }

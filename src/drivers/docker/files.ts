@@ -7,8 +7,8 @@ import type { Engine } from "./client.ts";
 import { exec } from "./exec.ts";
 import { OWN_EXEC } from "./execs.ts";
 import { getContainer } from "./observe.ts";
-import type { Container } from "./wire.ts";
-import { createdSchema } from "./wire.ts";
+import type { Container } from "./wire-container.ts";
+import { readCreated } from "./wire.ts";
 
 /** For a whole workspace over a slow line. */
 const TRANSFER_TIMEOUT_MS = 3_600_000;
@@ -110,7 +110,7 @@ async function unpackThrough(
         },
       },
     },
-    createdSchema,
+    readCreated,
   );
   try {
     await unpack(engine, Id, upload.directory, upload.tar);

@@ -14,8 +14,9 @@ import type { Engine } from "./client.ts";
 import { isGone } from "./errors.ts";
 import { GATE_READY, gateText } from "./gate-text.ts";
 import { isOwned, ownershipLabels } from "./volumes.ts";
-import type { ListedContainer } from "./wire.ts";
-import { containerListSchema, containerSchema, createdSchema, time } from "./wire.ts";
+import type { ListedContainer } from "./wire-container.ts";
+import { readContainers, readContainer } from "./wire-container.ts";
+import { readCreated, time } from "./wire.ts";
 
 /** On a gate, the engine name of its network. */
 export const GATE_LABEL = "sandkeep.gate";
@@ -112,7 +113,7 @@ export async function ensureGate(
       body: gateOptions(request, network.guests),
       timeout: WRITE_TIMEOUT_MS,
     },
-    createdSchema,
+    readCreated,
   );
   await engine.send({
     what: `connect gate ${gateName(request.name)}`,
@@ -178,7 +179,7 @@ function listGates(
 ): Promise<ListedContainer[]> {
   return engine.json(
     { what: "list gates", method: "GET", path: "/containers/json", query: { all: true, filters } },
-    containerListSchema,
+    readContainers,
   );
 }
 
@@ -212,7 +213,7 @@ export async function awaitGate(engine: Engine, id: string, request: GatedReques
   for (let attempt = 0; attempt < READY_TRIES; attempt += 1) {
     const { State } = await engine.json(
       { what: "inspect gate", method: "GET", path: `/containers/${id}/json` },
-      containerSchema,
+      readContainer,
     );
     const log = await engine.bytes({
       what: "read the gate's output",

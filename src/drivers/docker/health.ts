@@ -4,7 +4,7 @@ import { Demux } from "./demux.ts";
 import { toError } from "../../errors.ts";
 import type { EngineFacts } from "./facts.ts";
 import { findContainer, healthOf, stateOf } from "./observe.ts";
-import type { Container } from "./wire.ts";
+import type { Container } from "./wire-container.ts";
 import { time } from "./wire.ts";
 
 const LAST_LINES = 20;

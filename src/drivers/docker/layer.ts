@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import type { SalvagePart } from "../driver.ts";
-import type { Container } from "./wire.ts";
+import type { Container } from "./wire-container.ts";
 
 /** One line of the engine's answer: a path of the writable layer and what became of it since the image. */
 export interface LayerChange {

@@ -1,6 +1,7 @@
 import type { Json, JsonObject } from "../../model/json.ts";
 import type { Section } from "./section.ts";
-import type { HostConfig, Info } from "./wire.ts";
+import type { HostConfig } from "./wire-container.ts";
+import type { Info } from "./wire.ts";
 
 const NANO = 1e9;
 const DEFAULT_PERIOD = 100_000;

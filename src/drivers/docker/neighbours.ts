@@ -1,5 +1,5 @@
 import type { ForeignObject } from "../../model/observed.ts";
-import type { ListedContainer } from "./wire.ts";
+import type { ListedContainer } from "./wire-container.ts";
 
 interface Tool {
   readonly name: string;

@@ -23,15 +23,17 @@ import {
   removeGates,
 } from "./gates.ts";
 import { ownershipLabels } from "./volumes.ts";
-import type { Container, ListedContainer, ListedNetwork } from "./wire.ts";
-import { containerListSchema, createdSchema, networkListSchema } from "./wire.ts";
+import type { Container, ListedContainer } from "./wire-container.ts";
+import type { ListedNetwork } from "./wire.ts";
+import { readContainers } from "./wire-container.ts";
+import { readCreated, readNetworks } from "./wire.ts";
 
 /** Without an address of its own on the bridge, the engine's machine cannot be reached from behind a gate either. */
 const NO_HOST = { "com.docker.network.bridge.inhibit_ipv4": "true" } as const;
 
 async function listNetworks(engine: Engine): Promise<ListedNetwork[]> {
   try {
-    return await engine.json({ what: "list networks", method: "GET", path: "/networks" }, networkListSchema);
+    return await engine.json({ what: "list networks", method: "GET", path: "/networks" }, readNetworks);
   } catch (thrown) {
     if (!isDenied(thrown)) throw thrown;
     throw new SandkeepError(thrown.message, {
@@ -220,7 +222,7 @@ async function createNetwork(engine: Engine, request: NetworkRequest): Promise<L
         },
       },
     },
-    createdSchema,
+    readCreated,
   );
   const made = (await listNetworks(engine)).find((each) => each.Id === Id);
   if (made !== undefined) return made;
@@ -251,7 +253,7 @@ export async function removeNetwork(engine: Engine, id: string): Promise<void> {
         path: "/containers/json",
         query: { all: true },
       },
-      containerListSchema,
+      readContainers,
     );
     const users = attachedTo(found, listed).filter((each) => !isGate(each.Labels));
     if (users.length > 0)

@@ -32,8 +32,10 @@ import type { DockerSpec } from "./section.ts";
 import { inSection, tryReadValues } from "./section.ts";
 import { readFields } from "./values.ts";
 import { findMarks, isOwned, listMarks } from "./volumes.ts";
-import type { Container, Image, ListedContainer } from "./wire.ts";
-import { containerListSchema, containerSchema, time } from "./wire.ts";
+import type { Container, ListedContainer } from "./wire-container.ts";
+import type { Image } from "./wire.ts";
+import { readContainers, readContainer } from "./wire-container.ts";
+import { time } from "./wire.ts";
 
 export async function observe(
   engine: Engine,
@@ -109,7 +111,7 @@ function listSome(
   const query = Object.keys(filters).length === 0 ? { all: true } : { all: true, filters };
   return engine.json(
     { what: "list containers", method: "GET", path: "/containers/json", query },
-    containerListSchema,
+    readContainers,
   );
 }
 
@@ -233,7 +235,7 @@ export async function findContainer(engine: Engine, objectId: string): Promise<C
           method: "GET",
           path: `/containers/${encodeURIComponent(objectId)}/json`,
         },
-        containerSchema,
+        readContainer,
       ),
     );
   } catch (thrown) {

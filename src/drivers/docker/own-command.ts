@@ -3,8 +3,8 @@ import type { Engine } from "./client.ts";
 import { Demux } from "./demux.ts";
 import { findExec, OWN_EXEC } from "./execs.ts";
 import { TARGET_LABEL } from "./mounts.ts";
-import type { Container } from "./wire.ts";
-import { createdSchema } from "./wire.ts";
+import type { Container } from "./wire-container.ts";
+import { readCreated } from "./wire.ts";
 
 const TIMEOUT_MS = 30_000;
 const MOST_OUTPUT = 2000;
@@ -39,7 +39,7 @@ export async function runOwn(
         ...(user === undefined ? {} : { User: user }),
       },
     },
-    createdSchema,
+    readCreated,
   );
   const stop = AbortSignal.timeout(TIMEOUT_MS);
   const stream = await engine.stream({

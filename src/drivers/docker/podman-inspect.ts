@@ -8,7 +8,7 @@ import { MASK } from "./mounts.ts";
 import { fullReference } from "./reference.ts";
 import type { DockerSpec } from "./section.ts";
 import { tmpfsEntry } from "./spec.ts";
-import type { Container, HostConfig } from "./wire.ts";
+import type { Container, HostConfig } from "./wire-container.ts";
 
 export function asDocker(container: Container, created: DockerSpec): Container {
   const { HostConfig: host, Config } = container;
@@ -23,8 +23,8 @@ export function asDocker(container: Container, created: DockerSpec): Container {
     HostConfig: {
       ...host,
       // It shows none of those that it hides.
-      MaskedPaths: null,
-      ReadonlyPaths: null,
+      MaskedPaths: undefined,
+      ReadonlyPaths: undefined,
       ...capabilities(host, created),
       ...cpu(host, created),
       Ulimits: host.Ulimits.map((limit) => ({

@@ -1,6 +1,6 @@
 import type { Json } from "../../model/json.ts";
 import { sorted } from "./spec.ts";
-import type { HostConfig } from "./wire.ts";
+import type { HostConfig } from "./wire-container.ts";
 
 /** Namespaces that a container has to itself unless somebody gave it another's. */
 const SHARED = /^(?:host$|container:)/;

@@ -3,7 +3,8 @@ import type { Engine } from "./client.ts";
 import { dockerError } from "./errors.ts";
 import { fullReference } from "./reference.ts";
 import { registryAuth } from "./registry-auth.ts";
-import { progressSchema } from "./wire.ts";
+import { tryRead } from "./parts.ts";
+import { readProgress } from "./wire.ts";
 
 /** Longest silence of a pull before it is given up. */
 const QUIET_MS = 300_000;
@@ -54,15 +55,15 @@ class Layers {
   /** Throws the pull's own error, which the engine sends as a line of an answer that began well. */
   take(line: string, onProgress: Progress): void {
     if (line.trim() === "") return;
-    const parsed = progressSchema.safeParse(JSON.parse(line));
-    if (!parsed.success) return;
-    const { status, id, error, progressDetail: detail } = parsed.data;
+    const told = tryRead(readProgress, JSON.parse(line));
+    if (told === undefined) return;
+    const { status, id, error, progressDetail: detail } = told;
     if (error !== "") throw new Error(error);
     if (!LAYER.test(id)) {
       onProgress(id === "" ? status : `${id}: ${status}`, this.#fraction());
       return;
     }
-    if (status === "Downloading" && detail !== null && detail !== undefined && detail.total > 0) {
+    if (status === "Downloading" && detail !== undefined && detail.total > 0) {
       this.#bytes.set(id, { current: detail.current, total: detail.total });
     }
     const known = this.#bytes.get(id);

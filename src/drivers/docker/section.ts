@@ -58,21 +58,18 @@ const workspaceSchema = z.object({
 });
 
 const valuesSchema = z.object({
+  docker: sectionSchema,
   workspace: workspaceSchema,
   env: z.record(z.string(), z.string()).default({}),
   ready: z.object({ command: z.array(z.string()) }).optional(),
 });
 
 /** A spec's values as this driver needs them; `docker` is the engine's own section, whatever its name. */
-export interface DockerSpec extends z.infer<typeof valuesSchema> {
-  readonly docker: Section;
-}
+export type DockerSpec = z.infer<typeof valuesSchema>;
 
 /** Undefined for values that another tool or version wrote: labels are not trusted to be well-formed. */
 export function tryReadValues(values: JsonObject, engine: EngineName = "docker"): DockerSpec | undefined {
-  const parsed = valuesSchema
-    .extend({ docker: sectionSchema })
-    .safeParse({ ...values, docker: values[engine] });
+  const parsed = valuesSchema.safeParse({ ...values, docker: values[engine] });
   return parsed.success ? parsed.data : undefined;
 }
 

@@ -9,7 +9,8 @@ import { isMask } from "./mounts.ts";
 import { foreignPrivileges } from "./privileges.ts";
 import type { DockerSpec } from "./section.ts";
 import { sorted, tmpfsEntry } from "./spec.ts";
-import type { Container, Image, Info } from "./wire.ts";
+import type { Container } from "./wire-container.ts";
+import type { Image, Info } from "./wire.ts";
 
 /** What keeps a container alive that has no main program of its own. */
 export const KEEP_ALIVE = { entrypoint: ["sleep"], cmd: ["infinity"] } as const;

@@ -7,7 +7,7 @@ import { foreignBecause, ownerIn } from "../../model/ownership.ts";
 import type { ObserveScope } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { isGone } from "./errors.ts";
-import { volumeListSchema, volumeSchema } from "./wire.ts";
+import { readVolumes, readVolume } from "./wire.ts";
 
 const LABEL = {
   fleetId: FLEET_ID_LABEL,
@@ -70,7 +70,7 @@ export async function listMarks(engine: Engine, scope: ObserveScope): Promise<Do
       path: "/volumes",
       query: { filters: { label: [`${FLEET_LABEL}=${scope.fleet}`, LABEL.since] } },
     },
-    volumeListSchema,
+    readVolumes,
   );
   return Volumes.flatMap(({ Labels }) => ownMark(scope, Labels));
 }
@@ -111,7 +111,7 @@ export async function setMark(
         path: "/volumes/create",
         body: { Name: name, Labels: labels },
       },
-      volumeSchema,
+      readVolume,
     );
   const made = await make();
   // An older mark answers in its place, and labels cannot change.
@@ -128,7 +128,7 @@ export async function volumeLabels(
   try {
     const found = await engine.json(
       { what: `inspect volume ${name}`, method: "GET", path: `/volumes/${encodeURIComponent(name)}` },
-      volumeSchema,
+      readVolume,
     );
     return found.Labels;
   } catch (thrown) {

@@ -1,276 +1,208 @@
-import * as z from "zod";
-
 /**
  * The parts of the Engine API's answers that we read. Everything is tolerant of null and absence: engines of other
  * versions, and Podman, leave out what they do not know.
  */
-const text = z
-  .string()
-  .nullish()
-  .transform((value) => value ?? "");
-const amount = z
-  .number()
-  .nullish()
-  .transform((value) => value ?? 0);
-const flag = z
-  .boolean()
-  .nullish()
-  .transform((value) => value ?? false);
-const texts = z
-  .array(z.string())
-  .nullish()
-  .transform((value) => value ?? []);
-const table = z
-  .record(z.string(), z.string())
-  .nullish()
-  .transform((value) => value ?? {});
-/** The names in a table whose values do not matter. */
-const keys = z
-  .record(z.string(), z.unknown())
-  .nullish()
-  .transform((value) => Object.keys(value ?? {}));
-const argv = z
-  .union([z.array(z.string()), z.string()])
-  .nullish()
-  .transform((value) => (typeof value === "string" ? [value] : (value ?? [])));
+import type { Parts } from "./parts.ts";
+import {
+  amount,
+  flag,
+  keys,
+  list,
+  listAt,
+  Misshapen,
+  needed,
+  optional,
+  parts,
+  table,
+  text,
+  texts,
+} from "./parts.ts";
 
-const mount = z.object({
-  Type: text,
-  Name: text,
-  Source: text,
-  Destination: text,
-  RW: flag,
-});
-
-const hostConfig = z.object({
-  NetworkMode: text,
-  RestartPolicy: z.object({ Name: text, MaximumRetryCount: amount }).nullish(),
-  CapDrop: texts,
-  SecurityOpt: texts,
-  /** Null where the engine's own lists hold. */
-  MaskedPaths: z.array(z.string()).nullish(),
-  ReadonlyPaths: z.array(z.string()).nullish(),
-  Dns: texts,
-  ExtraHosts: texts,
-  ReadonlyRootfs: flag,
-  Init: flag,
-  Tmpfs: table,
-  Ulimits: z
-    .array(z.object({ Name: z.string(), Soft: amount, Hard: amount }))
-    .nullish()
-    .transform((value) => value ?? []),
-  DeviceRequests: z
-    .array(z.object({ Count: amount, DeviceIDs: texts }))
-    .nullish()
-    .transform((value) => value ?? []),
-  Memory: amount,
-  MemorySwap: amount,
-  NanoCpus: amount,
-  CpuQuota: amount,
-  CpuPeriod: amount,
-  PidsLimit: amount,
-  CpuShares: amount,
-  CpusetCpus: text,
-  CpusetMems: text,
-  CpuRealtimePeriod: amount,
-  CpuRealtimeRuntime: amount,
-  MemoryReservation: amount,
-  BlkioWeight: amount,
-  OomKillDisable: flag,
-  Privileged: flag,
-  CapAdd: texts,
-  Devices: z
-    .array(z.object({ PathOnHost: text }))
-    .nullish()
-    .transform((value) => value ?? []),
-  DeviceCgroupRules: texts,
-  PidMode: text,
-  IpcMode: text,
-  UTSMode: text,
-  UsernsMode: text,
-  GroupAdd: texts,
-  VolumesFrom: texts,
-  Sysctls: table,
-  PortBindings: keys,
-  PublishAllPorts: flag,
-});
-
-const endpoints = z
-  .object({ Networks: z.record(z.string(), z.object({ NetworkID: text }).nullish()).nullish() })
-  .nullish()
-  .transform((value) =>
-    Object.entries(value?.Networks ?? {}).map(([name, each]) => ({ name, id: each?.NetworkID ?? "" })),
-  );
-
-export const containerSchema = z.object({
-  Id: z.string(),
-  Name: z.string(),
-  Created: text,
-  Image: text,
-  ExecIDs: texts,
-  State: z.object({
-    Status: text,
-    ExitCode: amount,
-    StartedAt: text,
-    FinishedAt: text,
-    Error: text,
-    Health: z.object({ Status: text }).nullish(),
-  }),
-  Config: z.object({
-    User: text,
-    Env: texts,
-    Cmd: argv,
-    Entrypoint: argv,
-    Image: text,
-    Labels: table,
-    WorkingDir: text,
-    Healthcheck: z.object({ Test: texts }).nullish(),
-  }),
-  HostConfig: hostConfig,
-  Mounts: z
-    .array(mount)
-    .nullish()
-    .transform((value) => value ?? []),
-  NetworkSettings: endpoints,
-});
-export type Container = z.infer<typeof containerSchema>;
-export type HostConfig = z.infer<typeof hostConfig>;
+type Table = Readonly<Record<string, string>>;
 
 const LAYER_KINDS = ["changed", "added", "deleted"] as const;
 
 /** Engines answer null for a layer in which nothing changed. */
-export const layerChangesSchema = z
-  .array(
-    z
-      .object({ Path: z.string(), Kind: z.int().min(0).max(2) })
-      .transform(({ Path, Kind }) => ({ path: Path, kind: LAYER_KINDS[Kind] ?? LAYER_KINDS[0] })),
-  )
-  .nullable()
-  .transform((value) => value ?? []);
+export function readLayerChanges(value: unknown) {
+  return list(value ?? [], (each) => {
+    const of = parts(each, "change");
+    const kind = LAYER_KINDS[amount(of, "Kind")];
+    if (kind === undefined) throw new Misshapen("Kind", "0, 1 or 2", of["Kind"]);
+    return { path: needed(of, "Path"), kind };
+  });
+}
 
-export const layerSizeSchema = z.object({ SizeRw: amount });
+export function readLayerSize(value: unknown) {
+  return { SizeRw: amount(parts(value), "SizeRw") };
+}
 
-export const containerListSchema = z.array(
-  z.object({ Id: z.string(), Names: texts, Labels: table, State: text, NetworkSettings: endpoints }),
-);
-export type ListedContainer = z.infer<typeof containerListSchema>[number];
+function readSubnets(of: Parts) {
+  return listAt(of, "Config", (each) => {
+    const config = parts(each, "IPAM.Config");
+    return { Subnet: text(config, "Subnet"), Gateway: text(config, "Gateway") };
+  });
+}
 
-export const networkListSchema = z.array(
-  z.object({
-    Id: z.string(),
-    Name: z.string(),
-    Driver: text,
-    Internal: flag,
-    Labels: table,
-    Options: table,
-    IPAM: z
-      .object({ Config: z.array(z.object({ Subnet: text, Gateway: text })).nullish() })
-      .nullish()
-      .transform((value) => value?.Config ?? []),
-  }),
-);
-export type ListedNetwork = z.infer<typeof networkListSchema>[number];
+export function readNetworks(value: unknown) {
+  return list(value, (each) => {
+    const of = parts(each, "network");
+    return {
+      Id: needed(of, "Id"),
+      Name: needed(of, "Name"),
+      Driver: text(of, "Driver"),
+      Internal: flag(of, "Internal"),
+      Labels: table(of, "Labels"),
+      Options: table(of, "Options"),
+      IPAM: optional(of, "IPAM", readSubnets) ?? [],
+    };
+  });
+}
+export type ListedNetwork = Readonly<ReturnType<typeof readNetworks>[number]>;
 
-export const createdSchema = z.object({ Id: z.string(), Warnings: texts });
+export function readCreated(value: unknown) {
+  const of = parts(value);
+  return { Id: needed(of, "Id"), Warnings: texts(of, "Warnings") };
+}
 
-export const execSchema = z.object({
-  Running: flag,
-  ExitCode: z.number().nullish(),
-  Pid: amount,
-  ProcessConfig: z
-    .object({ entrypoint: text, arguments: texts })
-    .nullish()
-    .transform((value) =>
-      value === null || value === undefined ? [] : [value.entrypoint, ...value.arguments],
-    ),
-});
-export type Exec = z.infer<typeof execSchema>;
+export function readExec(value: unknown) {
+  const of = parts(value);
+  const code = of["ExitCode"] ?? undefined;
+  return {
+    Running: flag(of, "Running"),
+    /** Undefined while it runs. */
+    ExitCode: code === undefined ? undefined : amount(of, "ExitCode"),
+    Pid: amount(of, "Pid"),
+    ProcessConfig:
+      optional(of, "ProcessConfig", (process) => [
+        text(process, "entrypoint"),
+        ...texts(process, "arguments"),
+      ]) ?? [],
+  };
+}
+export type Exec = Readonly<ReturnType<typeof readExec>>;
 
-export const imageSchema = z.object({
-  Id: z.string(),
-  Os: text,
-  Architecture: text,
-  Variant: text,
-  Config: z.object({ Env: texts, Labels: table, User: text, Volumes: keys }).nullish(),
-});
-export type Image = z.infer<typeof imageSchema>;
+function readImageConfig(of: Parts) {
+  return {
+    Env: texts(of, "Env"),
+    Labels: table(of, "Labels"),
+    User: text(of, "User"),
+    Volumes: keys(of, "Volumes"),
+  };
+}
 
-export const imageListSchema = z.array(
-  z.object({ Id: z.string(), RepoTags: texts, RepoDigests: texts, Size: amount }),
-);
+export function readImage(value: unknown) {
+  const of = parts(value);
+  return {
+    Id: needed(of, "Id"),
+    Os: text(of, "Os"),
+    Architecture: text(of, "Architecture"),
+    Variant: text(of, "Variant"),
+    Config: optional(of, "Config", readImageConfig),
+  };
+}
+export type Image = Readonly<ReturnType<typeof readImage>>;
+
+export function readImages(value: unknown) {
+  return list(value, (each) => {
+    const of = parts(each, "image");
+    return {
+      Id: needed(of, "Id"),
+      RepoTags: texts(of, "RepoTags"),
+      RepoDigests: texts(of, "RepoDigests"),
+      Size: amount(of, "Size"),
+    };
+  });
+}
 
 /** Who uses which image; engines list every container with its image's id. */
-export const imageUsersSchema = z.array(z.object({ Id: z.string(), Names: texts, ImageID: text }));
+export function readImageUsers(value: unknown) {
+  return list(value, (each) => {
+    const of = parts(each, "container");
+    return { Id: needed(of, "Id"), Names: texts(of, "Names"), ImageID: text(of, "ImageID") };
+  });
+}
 
-export const topSchema = z.object({
-  Processes: z
-    .array(z.array(z.string()))
-    .nullish()
-    .transform((value) => value ?? []),
-});
+export function readTop(value: unknown) {
+  const rows = { rows: parts(value)["Processes"] ?? [] };
+  return { Processes: listAt(rows, "rows", (row) => texts({ row }, "row")) };
+}
 
-export const versionSchema = z.object({ Os: text, Arch: text });
+export function readVersion(value: unknown) {
+  const of = parts(value);
+  return { Os: text(of, "Os"), Arch: text(of, "Arch") };
+}
 
-const volume = z.object({ Name: z.string(), Labels: table });
-export const volumeSchema = volume;
-export const volumeListSchema = z.object({
-  Volumes: z
-    .array(volume)
-    .nullish()
-    .transform((value) => value ?? []),
-});
+export function readVolume(value: unknown): { readonly Name: string; readonly Labels: Table } {
+  const of = parts(value, "volume");
+  return { Name: needed(of, "Name"), Labels: table(of, "Labels") };
+}
 
-/** Absent flags count as support: only a clear "no" of the engine makes a limit unobservable. */
-const supported = z
-  .boolean()
-  .nullish()
-  .transform((value) => value ?? true);
-const infoFields = z.object({
-  OSType: z
-    .string()
-    .nullish()
-    .transform((value) => value ?? "linux"),
-  SystemTime: text,
-  CgroupVersion: text,
-  SecurityOptions: texts,
-  /** Podman's way to say what Docker says in its security options; Podman 4 says it only here. */
-  Rootless: z
-    .boolean()
-    .nullish()
-    .transform((value) => value ?? false),
-  MemoryLimit: supported,
-  SwapLimit: supported,
-  CpuCfsQuota: supported,
-  PidsLimit: supported,
-  ID: text,
-  Name: text,
-  DockerRootDir: text,
-  RegistryConfig: z
-    .object({ IndexConfigs: z.record(z.string(), z.object({ Secure: supported })).nullish() })
-    .nullish()
-    .transform((value) => value?.IndexConfigs ?? {}),
-});
+export function readVolumes(value: unknown) {
+  return { Volumes: listAt(parts(value), "Volumes", readVolume) };
+}
+
+/** Whether each registry is asked with encryption, by its name; absent says yes. */
+function readRegistries(of: Parts): Readonly<Record<string, { readonly Secure: boolean }>> {
+  const configs = Object.entries(parts(of["IndexConfigs"] ?? {}, "IndexConfigs"));
+  return Object.fromEntries(
+    configs.map(([name, config]) => [name, { Secure: flag(parts(config, name), "Secure", true) }]),
+  );
+}
+
 const NO_LIMITS = { MemoryLimit: false, SwapLimit: false, CpuCfsQuota: false, PidsLimit: false };
 
-/** A rootless engine on the older control groups says what the machine could limit, and limits nothing. */
-export const infoSchema = infoFields.transform((info) => {
-  const Rootless = info.Rootless || info.SecurityOptions.some((option) => option.includes("name=rootless"));
+/**
+ * Absent flags of limits count as support: only a clear "no" of the engine makes a limit unobservable. A rootless engine on
+ * the older control groups says what the machine could limit, and limits nothing.
+ */
+export function readInfo(value: unknown) {
+  const of = parts(value);
+  const options = texts(of, "SecurityOptions");
+  // Podman's way to say what Docker says in its security options; Podman 4 says it only here.
+  const Rootless = flag(of, "Rootless") || options.some((option) => option.includes("name=rootless"));
+  const info = readClaims(of);
   return { ...info, Rootless, ...(Rootless && info.CgroupVersion !== "2" ? NO_LIMITS : {}) };
-});
-export type Info = z.infer<typeof infoSchema>;
+}
+export type Info = Readonly<ReturnType<typeof readInfo>>;
 
-export const eventSchema = z.object({
-  Type: text,
-  Action: text,
-  Actor: z.object({ Attributes: table }).nullish(),
-});
+function readClaims(of: Parts) {
+  return {
+    OSType: text(of, "OSType") || "linux",
+    SystemTime: text(of, "SystemTime"),
+    CgroupVersion: text(of, "CgroupVersion"),
+    SecurityOptions: texts(of, "SecurityOptions"),
+    MemoryLimit: flag(of, "MemoryLimit", true),
+    SwapLimit: flag(of, "SwapLimit", true),
+    CpuCfsQuota: flag(of, "CpuCfsQuota", true),
+    PidsLimit: flag(of, "PidsLimit", true),
+    ID: text(of, "ID"),
+    Name: text(of, "Name"),
+    DockerRootDir: text(of, "DockerRootDir"),
+    RegistryConfig: optional(of, "RegistryConfig", readRegistries) ?? {},
+  };
+}
 
-export const progressSchema = z.object({
-  status: text,
-  id: text,
-  error: text,
-  progressDetail: z.object({ current: amount, total: amount }).nullish(),
-});
+export function readEvent(value: unknown) {
+  const of = parts(value, "event");
+  return {
+    Type: text(of, "Type"),
+    Action: text(of, "Action"),
+    Labels: optional(of, "Actor", (actor) => table(actor, "Attributes")) ?? {},
+  };
+}
+
+export function readProgress(value: unknown) {
+  const of = parts(value, "progress");
+  return {
+    status: text(of, "status"),
+    id: text(of, "id"),
+    error: text(of, "error"),
+    progressDetail: optional(of, "progressDetail", (detail) => ({
+      current: amount(detail, "current"),
+      total: amount(detail, "total"),
+    })),
+  };
+}
 
 /** Milliseconds since the epoch; the engine writes the year 1 for "never". */
 export function time(told: string): number | undefined {

@@ -9,7 +9,7 @@ import type { ObserveScope } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { STAMP_LABEL, workspaceVolume } from "./mounts.ts";
 import { foreignVolume, removeVolume, volumeLabels } from "./volumes.ts";
-import { volumeListSchema } from "./wire.ts";
+import { readVolumes } from "./wire.ts";
 
 const FOREIGN = "DOCKER_VOLUME_FOREIGN";
 
@@ -38,7 +38,7 @@ export async function forgetWorkspace(engine: Engine, scope: ObserveScope, addre
   const label = [`${FLEET_LABEL}=${scope.fleet}`, `${ADDRESS_LABEL}=${address}`, STAMP_LABEL];
   const { Volumes } = await engine.json(
     { what: "list volumes", method: "GET", path: "/volumes", query: { filters: { label } } },
-    volumeListSchema,
+    readVolumes,
   );
   for (const { Name, Labels } of Volumes) {
     // Some engines list what has any of the labels; a dormancy mark has the first two.

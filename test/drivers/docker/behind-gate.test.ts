@@ -2,7 +2,8 @@ import { expect, it } from "vitest";
 import { gateEnv, NO_NAMES, ownNetworkName, sinceEnd } from "../../../src/drivers/docker/gates.ts";
 import { readValues } from "../../../src/drivers/docker/section.ts";
 import { readFields } from "../../../src/drivers/docker/values.ts";
-import { containerSchema, imageSchema, infoSchema } from "../../../src/drivers/docker/wire.ts";
+import { readContainer } from "../../../src/drivers/docker/wire-container.ts";
+import { readImage, readInfo } from "../../../src/drivers/docker/wire.ts";
 
 // A container behind a gate, as made and as somebody changed it.
 
@@ -24,7 +25,7 @@ function fieldsOf({
   readonly networks?: Readonly<Record<string, { readonly NetworkID: string }>>;
   readonly live?: ReadonlySet<string>;
 }): Record<string, unknown> {
-  const container = containerSchema.parse({
+  const container = readContainer({
     Id: "c1",
     Name: "/sk-a",
     State: {},
@@ -32,8 +33,8 @@ function fieldsOf({
     HostConfig: { NetworkMode: own, Dns: dns },
     NetworkSettings: { Networks: networks },
   });
-  const image = imageSchema.parse({ Id: "i1" });
-  return readFields(container, { created, image, info: infoSchema.parse({}), ref: "x", own, live });
+  const image = readImage({ Id: "i1" });
+  return readFields(container, { created, image, info: readInfo({}), ref: "x", own, live });
 }
 
 it("shows its network by the word of the config, and none of what was added for the gate", () => {

@@ -1,7 +1,8 @@
 import { expect, it } from "vitest";
 import { readValues } from "../../../src/drivers/docker/section.ts";
 import { readFields } from "../../../src/drivers/docker/values.ts";
-import { containerSchema, imageSchema, infoSchema } from "../../../src/drivers/docker/wire.ts";
+import { readContainer } from "../../../src/drivers/docker/wire-container.ts";
+import { readImage, readInfo } from "../../../src/drivers/docker/wire.ts";
 
 // Engines keep the text of an image's `VOLUME` as it was written, and show the path of the mount cleaned.
 
@@ -13,7 +14,7 @@ const created = readValues({
 
 function bindsOf(volumes: readonly string[], destination: string): unknown {
   const mount = { Type: "volume", Name: "v1", Source: "/var/v1", Destination: destination, RW: true };
-  const container = containerSchema.parse({
+  const container = readContainer({
     Id: "c1",
     Name: "/sk-a",
     State: {},
@@ -22,8 +23,8 @@ function bindsOf(volumes: readonly string[], destination: string): unknown {
     Mounts: [mount],
   });
   const asked = Object.fromEntries(volumes.map((path) => [path, {}]));
-  const image = imageSchema.parse({ Id: "i1", Config: { Volumes: asked } });
-  const context = { created, image, info: infoSchema.parse({}), ref: "x", own: "sk-a" };
+  const image = readImage({ Id: "i1", Config: { Volumes: asked } });
+  const context = { created, image, info: readInfo({}), ref: "x", own: "sk-a" };
   return readFields(container, context)["docker.binds"];
 }
 

@@ -8,8 +8,9 @@ import { podmanDriver } from "../../../src/drivers/docker/podman.ts";
 import { unsupportedLimits } from "../../../src/drivers/docker/limits.ts";
 import { inSection, readValues } from "../../../src/drivers/docker/section.ts";
 import type { DockerSpec } from "../../../src/drivers/docker/section.ts";
-import { containerSchema, infoSchema } from "../../../src/drivers/docker/wire.ts";
-import type { Container } from "../../../src/drivers/docker/wire.ts";
+import { readContainer } from "../../../src/drivers/docker/wire-container.ts";
+import { readInfo } from "../../../src/drivers/docker/wire.ts";
+import type { Container } from "../../../src/drivers/docker/wire-container.ts";
 import type { Json, JsonObject } from "../../../src/model/json.ts";
 import type { Host, Settings } from "../../../src/model/settings.ts";
 import { settingsOf } from "../../support/runtimes.ts";
@@ -21,7 +22,7 @@ function spec(section: JsonObject = {}, more: JsonObject = {}): DockerSpec {
 
 /** What Podman 4.3 showed of a container, cut down to what differs. */
 function shown(host: JsonObject = {}, config: JsonObject = {}): Container {
-  return containerSchema.parse({
+  return readContainer({
     Id: "1",
     Name: "/a",
     State: {},
@@ -170,7 +171,7 @@ describe("what podman is sent", () => {
     ...(user === undefined ? {} : { User: user }),
     HostConfig: { Tmpfs: { "/tmp": "" }, Init: true },
   });
-  const info = (...options: string[]) => infoSchema.parse({ SecurityOptions: options });
+  const info = (...options: string[]) => readInfo({ SecurityOptions: options });
   const bound = spec(
     {},
     { workspace: { access: "rw", provider: "bind", target: "/workspace", source: "/repo" } },
@@ -198,13 +199,13 @@ describe("what podman is sent", () => {
   it("knows a rootless engine though its security options do not say so, and that it limits nothing", () => {
     const limits = ["podman.memory", "podman.memory_swap", "podman.pids", "podman.cpus"];
     const told = (answer: object): readonly string[] =>
-      Object.keys(unsupportedLimits(infoSchema.parse(answer))).map((path) => inSection(path, "podman"));
+      Object.keys(unsupportedLimits(readInfo(answer))).map((path) => inSection(path, "podman"));
     expect(told(ordinary).toSorted()).toEqual(limits.toSorted());
     expect(told({ ...ordinary, CgroupVersion: "2" })).toEqual([]);
     expect(told({ ...ordinary, Rootless: false })).toEqual([]);
-    const kept = podman.write?.({ User: "1000:1000" }, { spec: bound, info: infoSchema.parse(ordinary) });
+    const kept = podman.write?.({ User: "1000:1000" }, { spec: bound, info: readInfo(ordinary) });
     expect(kept?.["HostConfig"]).toMatchObject({ UsernsMode: "keep-id" });
-    const reasons = podman.degraded.filter(({ test }) => test(infoSchema.parse(ordinary)));
+    const reasons = podman.degraded.filter(({ test }) => test(readInfo(ordinary)));
     expect(reasons.map(({ code }) => code)).toEqual(["rootless-user-mapping", "rootless-ulimits-ignored"]);
   });
 
