@@ -2,9 +2,7 @@
  * The flow, top to bottom: config → resolve → desire → observe → diff → plan → apply.
  * The CLI, the watch loop and the HTTP API all come through here; there is no second path.
  */
-import { assertSameFleet, staleChanges } from "./apply/precondition.ts";
 import type { TakeOptions } from "./apply/session.ts";
-import { applyPlan, remember, takeFleet } from "./apply/session.ts";
 import type { PlanRequest } from "./model/intent.ts";
 import type { ApplyResult } from "./model/outcome.ts";
 import type { Plan } from "./model/plan.ts";
@@ -54,6 +52,7 @@ export async function reconcile(
   request: PlanRequest,
   options: ReconcileOptions,
 ): Promise<Applied | { readonly status: "declined"; readonly plan: Plan } | Invalid> {
+  const { applyPlan, remember, takeFleet } = await import("./apply/session.ts");
   const own = await takeFleet(engine, request, options);
   if ("status" in own) return own;
   await using lease = own.lease;
@@ -77,6 +76,8 @@ export async function applySavedPlan(
   options: ApplyOptions,
   file?: string,
 ): Promise<Applied | Invalid> {
+  const { applyPlan, takeFleet } = await import("./apply/session.ts");
+  const { assertSameFleet, staleChanges } = await import("./apply/precondition.ts");
   const fleet = plan.source.file === null ? { fleet: plan.source.fleet } : {};
   const request = { intent: { mode: "apply" }, ...fleet, ...(file === undefined ? {} : { file }) } as const;
   const own = await takeFleet(engine, request, options);

@@ -8,6 +8,7 @@ import type { ReadEntry } from "tar";
 import type { SalvagePart, SalvageSource } from "../drivers/driver.ts";
 import { SandkeepError } from "../errors.ts";
 import type { BundleManifest, SalvageSettings, SkippedFile } from "../model/salvage.ts";
+import { TOO_LARGE } from "../model/salvage.ts";
 import { pathMatcher } from "../util/path-pattern.ts";
 import { eachEntry } from "./tar-entries.ts";
 import type { TarEntry } from "./tar-file.ts";
@@ -47,9 +48,6 @@ export async function writeContents(
     worthKeeping: worthKeeping || deleted.length > 0,
   };
 }
-
-/** Code of the error for more contents than `max_bytes` where that is to fail. */
-export const TOO_LARGE = "SALVAGE_TOO_LARGE";
 
 const FILES: ReadonlySet<string> = new Set(["File", "OldFile", "ContiguousFile"]);
 

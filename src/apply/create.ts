@@ -9,6 +9,7 @@ import { identityOf, imageKey } from "../observe/images.ts";
 import { getPath } from "../util/json-path.ts";
 import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
 import { createdLabels, specOf } from "./labels.ts";
+import { onlyRuntimes } from "./precondition.ts";
 
 type CreateNode = Extract<GraphNode, { op: "create" }>;
 
@@ -74,11 +75,10 @@ async function findAttempt(
   run: ChangeRun,
   context: ApplyContext,
 ): Promise<ObservedRuntime | undefined> {
-  const scope = {
-    ...context.scope(engineKey(node)),
-    names: [run.change.name],
-    addresses: [node.address],
-  };
+  const scope = onlyRuntimes(context.scope(engineKey(node)), {
+    name: run.change.name,
+    address: node.address,
+  });
   const observation = await run.driver.observe(scope);
   if (observation.status !== "complete") return undefined;
   return observation.runtimes.find(

@@ -40,9 +40,15 @@ export async function awaitHealth(
     if (spent >= limit || left.aborted) {
       throw unhealthy(`not ready after ${formatDuration(limit)}`, report);
     }
-    const steady = ready === undefined && report.health === "none" ? STEADY_MS - report.running_ms : POLL_MS;
-    await wait.sleep(Math.max(20, Math.min(ready?.interval ?? POLL_MS, steady, limit - spent)));
+    await wait.sleep(Math.max(20, Math.min(pause(report, ready), limit - spent)));
   }
+}
+
+/** Until the next look. What only has to keep running is seen once more after a moment, and then when it has. */
+function pause({ health, running_ms: running }: HealthReport, ready: Ready | undefined): number {
+  if (ready !== undefined) return Math.min(ready.interval, POLL_MS);
+  if (health !== "none" || running < POLL_MS) return POLL_MS;
+  return STEADY_MS - running;
 }
 
 async function proved(

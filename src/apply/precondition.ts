@@ -1,4 +1,5 @@
 import { SandkeepError } from "../errors.ts";
+import type { ObserveScope } from "../drivers/driver.ts";
 import { standing } from "../diff/situation.ts";
 import { slotOf } from "../model/names.ts";
 import type { Observation, ObservedRuntime } from "../model/observed.ts";
@@ -59,7 +60,7 @@ function disturbs(node: GraphNode, { precondition }: Change): boolean {
  */
 async function beFirst(run: ChangeRun, created: string, context: ApplyContext): Promise<void> {
   const { change, driver } = run;
-  const scope = { ...context.scope(engineKey(change)), names: [change.name], addresses: [change.address] };
+  const scope = onlyRuntimes(context.scope(engineKey(change)), change);
   const seen = await driver.observe(scope);
   context.calls.read += 1;
   if (seen.status === "unobserved") {
@@ -72,6 +73,14 @@ async function beFirst(run: ChangeRun, created: string, context: ApplyContext): 
   }
   const other = seen.runtimes.find((each) => each.labels.role === "primary" && each.object_id !== created);
   if (other !== undefined) throw new Stale("it exists since the plan");
+}
+
+/** Where nothing matters but the runtimes of one address. */
+export function onlyRuntimes(
+  scope: ObserveScope,
+  { name, address }: Pick<Change, "name" | "address">,
+): ObserveScope {
+  return { ...scope, names: [name], addresses: [address], only: "runtimes" };
 }
 
 /**

@@ -1,10 +1,13 @@
 import { join } from "node:path";
 import { SandkeepError, toError } from "../errors.ts";
 import type { GraphNode } from "../model/plan.ts";
+import { TOO_LARGE } from "../model/salvage.ts";
 import type { Bundle } from "../state/bundles.ts";
 import { drop, finishBundle, listBundles, outlived, removeBundle, stageBundle } from "../state/bundles.ts";
-import { TOO_LARGE, writeContents } from "./bundle-contents.ts";
 import type { ApplyContext, ChangeRun } from "./context.ts";
+
+/** Brings a library along that no other step needs. */
+const packing = () => import("./bundle-contents.ts");
 
 type SalvageNode = Extract<GraphNode, { op: "salvage" }>;
 
@@ -24,7 +27,9 @@ export async function weigh(
   const staged = await stageBundle(state);
   try {
     const source = await driver.salvage?.(node.object_id, node.workspace);
-    if (source !== undefined) await writeContents(join(staged, "files.tar"), source, node.settings, signal);
+    if (source === undefined) return;
+    const { writeContents } = await packing();
+    await writeContents(join(staged, "files.tar"), source, node.settings, signal);
   } catch (thrown) {
     // What goes on working meanwhile may well spoil the copy.
     if (thrown instanceof SandkeepError && thrown.code === TOO_LARGE) throw thrown;
@@ -49,6 +54,7 @@ export async function salvage(
   if (source === undefined) return;
   const staged = await stageBundle(state);
   try {
+    const { writeContents } = await packing();
     const { worthKeeping, ...contents } = await writeContents(
       join(staged, "files.tar"),
       source,

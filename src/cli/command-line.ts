@@ -26,6 +26,9 @@ export async function main(
     if (parsed === undefined) return 0;
     verb = parsed.verb.name;
     const { args, options } = parsed;
+    // One command checks too little for code that zod would generate and compile for each schema to pay.
+    const { config } = await import("zod");
+    config({ jitless: true });
     const { readGlobals } = await import("./globals.ts");
     const globals = readGlobals(options, env);
     const invocation = { verb, args, options, globals, streams, env, cwd: cwd() };

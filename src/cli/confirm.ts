@@ -1,4 +1,3 @@
-import { createInterface } from "node:readline/promises";
 import { SandkeepError } from "../errors.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Streams } from "./invocation.ts";
@@ -19,6 +18,7 @@ export async function confirm(
       exitCode: EXIT.blocked,
     });
   }
+  const { createInterface } = await import("node:readline/promises");
   const prompt = createInterface({ input: stdin, output: stderr });
   // In a prompt Ctrl-C reaches readline, not the process; closing the input is a no as well.
   const asked = new AbortController();

@@ -29,6 +29,9 @@ export type SalvageSettings = Readonly<Omit<Written, "include" | "exclude">> & {
   readonly exclude: readonly string[];
 };
 
+/** Code of the error for more contents than `max_bytes` where that is to fail. */
+export const TOO_LARGE = "SALVAGE_TOO_LARGE";
+
 const skippedSchema = z.strictObject({ path: z.string(), bytes: z.number(), why: z.string() });
 export type SkippedFile = z.infer<typeof skippedSchema>;
 

@@ -3,7 +3,6 @@
  * Values never enter a message; of a command only its name is told, since arguments may hold credentials too.
  */
 import type { ExecFileException } from "node:child_process";
-import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { assertNever } from "../errors.ts";
 import type { SecretRef } from "../model/settings.ts";
@@ -101,7 +100,8 @@ interface CommandOptions {
   readonly timeoutMs: number;
 }
 
-function runCommand(argv: readonly string[], options: CommandOptions): Promise<CommandOutcome> {
+async function runCommand(argv: readonly string[], options: CommandOptions): Promise<CommandOutcome> {
+  const { execFile } = await import("node:child_process");
   const [file = "", ...args] = argv;
   const { env, cwd, timeoutMs } = options;
   return new Promise((settle) => {

@@ -1,7 +1,7 @@
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { LoadedConfig } from "../config/index.ts";
 
 export interface ConfigCommit {
@@ -22,6 +22,8 @@ export async function configCommit(
   { root, files }: Pick<LoadedConfig, "root" | "files">,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<ConfigCommit> {
+  // Starting git costs more than all else that a short run does.
+  if (!isVersioned(root)) return UNKNOWN;
   const paths = files.map((each) => each.path);
   if (paths.length === 0) return UNKNOWN;
   const names = await objectNames(
@@ -40,6 +42,13 @@ export async function configCommit(
   return { commit, dirty };
 }
 
+/** Whether any folder from here up is a work tree, as git itself finds out. */
+function isVersioned(folder: string): boolean {
+  if (existsSync(join(folder, ".git"))) return true;
+  const above = dirname(folder);
+  return above !== folder && isVersioned(above);
+}
+
 /** HEAD's name and each object's; only the first for those that HEAD does not hold. */
 async function objectNames(
   root: string,
@@ -50,11 +59,12 @@ async function objectNames(
   return all.length > 0 || objects.length === 0 ? all : await revParse(root, ["HEAD"], env);
 }
 
-function revParse(
+async function revParse(
   root: string,
   names: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<readonly string[]> {
+  const { execFile } = await import("node:child_process");
   const own = { PATH: env["PATH"], HOME: env["HOME"], GIT_OPTIONAL_LOCKS: "0", GIT_TERMINAL_PROMPT: "0" };
   // A partial clone would fetch what it lacks, by a command of its settings.
   const closed = { ...own, GIT_ALLOW_PROTOCOL: "none", GIT_NO_LAZY_FETCH: "1" };

@@ -25,7 +25,6 @@ import { artifactsOf, atTheEnd, finish } from "./ending.ts";
 import { claimEphemeral, removeEphemeral, tellKept } from "./ephemeral.ts";
 import { callerEnvironment, secretValues } from "./environment.ts";
 import type { Outcome } from "./exit-class.ts";
-import { runOnHost } from "./host-command.ts";
 import type { RunHead, RunRecord } from "./record.ts";
 import type { Target } from "./ready.ts";
 import { recordRefusal, recordRun } from "./record.ts";
@@ -75,11 +74,12 @@ async function onHost(run: Run, why: string): Promise<EndedRun> {
   const env = placed === undefined ? given : { ...given, PATH: placed.path };
   const record = await begin(run, { ...ON_HOST, cwd, bin: placed?.bin ?? null }, secrets, !terminal);
   const place = { at: "folder", folder: cwd } as const;
-  return await follow(run, record, { place, secrets }, () => {
+  return await follow(run, record, { place, secrets }, async () => {
+    const { runOnHost } = await import("./host-command.ts");
     const handle = runOnHost(request, { ...io, ...record.output }, { cwd, env });
     if (terminal) io.onHostTerminal?.();
     else io.onStart?.(handle);
-    return Promise.resolve(handle);
+    return handle;
   });
 }
 

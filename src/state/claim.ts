@@ -4,7 +4,6 @@
  * Takes over only from a dead holder, or from one that stood still for a whole TTL under this process's own eyes.
  */
 import { randomUUID } from "node:crypto";
-import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { liveness, ownIdentity } from "../util/process-identity.ts";

@@ -58,13 +58,16 @@ export async function openJournal(
   const dir = join(state.dir, "journal");
   let file: Promise<JournalFile> | undefined;
   let tail: Promise<void> = Promise.resolve();
+  /** Entries that go to disk together, as soon as those before them are there. */
+  const waiting: string[] = [];
+  let next: Promise<void> | undefined;
   /** After a failed write the file may end in half a line; the next entry then starts a new one. */
   let torn = false;
-  async function write(line: string, at: number): Promise<void> {
+  async function write(lines: string, at: number): Promise<void> {
     file ??= createFile(dir, at, options.planId);
     const { handle, path } = await file;
     try {
-      await handle.appendFile(torn ? `\n${line}` : line);
+      await handle.appendFile(torn ? `\n${lines}` : lines);
       await handle.datasync();
       torn = false;
     } catch (error) {
@@ -72,19 +75,21 @@ export async function openJournal(
       throw stateError("append to", path, error);
     }
   }
-  /** One at a time, so that lines of parallel steps never mix. */
+  /** One write at a time, so that lines of parallel steps never mix; what comes meanwhile shares the one after it. */
   async function append(
     entry: JournalStep & { readonly phase: JournalEntry["phase"] } & Partial<JournalResult>,
   ): Promise<void> {
     const at = options.now();
     const line = `${JSON.stringify({ v: 1, at, plan_id: options.planId, ...entry })}\n`;
-    const before = tail;
-    const written = (async () => {
-      await before;
-      await write(line, at);
-    })();
-    tail = written.catch(() => undefined);
-    await written;
+    waiting.push(line);
+    next ??= flush(tail, at);
+    tail = next.catch(() => undefined);
+    await next;
+  }
+  async function flush(before: Promise<void>, at: number): Promise<void> {
+    await before;
+    next = undefined;
+    await write(waiting.splice(0).join(""), at);
   }
   return {
     intent: async (step) => append({ ...step, phase: "intent" }),

@@ -1,5 +1,4 @@
 import { dirname } from "node:path";
-import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf } from "../util/errno.ts";
 import { makeDirectory, stateError } from "./files.ts";

@@ -1,4 +1,3 @@
-import { clearLine, cursorTo } from "node:readline";
 import type { EventBody } from "../../model/event.ts";
 import { eventLine } from "../../render/event.ts";
 import { escapeText } from "../../render/escape.ts";
@@ -23,6 +22,8 @@ const FRAMES = {
   ascii: ["|", "/", "-", "\\"],
 } as const;
 const TICK_MS = 120;
+/** To the first column, and nothing left on the line. */
+const BLANK_LINE = "\u001b[1G\u001b[2K";
 
 /** Where no line can be rewritten, a long step is told of this often. */
 const PLAIN_MS = 5000;
@@ -115,8 +116,7 @@ export function terminalHost(stream: Output, style: Style, level: LogLevel, now:
   let timer: NodeJS.Timeout | undefined;
   const clear = (): void => {
     if (!drawn) return;
-    cursorTo(stream, 0);
-    clearLine(stream, 0);
+    stream.write(BLANK_LINE);
     drawn = false;
   };
   const draw = (): void => {

@@ -74,6 +74,9 @@ async function look(
 ): Promise<{ readonly container: Container; readonly layer: Layer } | undefined> {
   const container = await findContainer(engine, objectId);
   if (container === undefined) return undefined;
+  // What cannot be written, from inside or by the engine's own copying, need not be walked through.
+  if (container.HostConfig.ReadonlyRootfs)
+    return { container, layer: readLayer([], mountTargets(container)) };
   const call = {
     what: `list changes of container ${objectId.slice(0, 12)}`,
     method: "GET",

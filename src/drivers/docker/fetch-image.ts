@@ -5,7 +5,6 @@ import { findImage } from "./facts.ts";
 import type { ImageContext } from "./images.ts";
 import { identityOf } from "./images.ts";
 import type { Progress } from "./pull.ts";
-import { pull } from "./pull.ts";
 import { byDigest, fullReference, parseReference } from "./reference.ts";
 import type { Image } from "./wire.ts";
 import { readImages } from "./wire.ts";
@@ -46,7 +45,10 @@ async function pullAllowed(
   name: string,
   onProgress: Progress,
 ): Promise<void> {
-  if (policy !== "never") return pull(context.engine, context.env, name, onProgress);
+  if (policy !== "never") {
+    const { pull } = await import("./pull.ts");
+    return pull(context.engine, context.env, name, onProgress);
+  }
   throw new SandkeepError(
     `the engine does not have image ${name}, and image_policy "never" forbids pulling it`,
     {

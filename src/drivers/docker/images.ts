@@ -5,7 +5,6 @@ import type { Engine } from "./client.ts";
 import type { EngineFacts } from "./facts.ts";
 import { findImage } from "./facts.ts";
 import type { RegistryAccess } from "./manifests.ts";
-import { configOf, manifestFor, tagNow } from "./manifests.ts";
 import { platformOf } from "./observe.ts";
 import { byDigest } from "./reference.ts";
 import type { Image } from "./wire.ts";
@@ -69,10 +68,14 @@ function knownFor(known: readonly ImageIdentity[], platform: string): ImageIdent
   return known.find((each) => each.platform === platform || each.platform === "");
 }
 
+/** Loaded when a registry is asked, which most looks at an engine never do. */
+const registries = () => import("./manifests.ts");
+
 /** What an apply would fetch now, as far as the registry can be asked. */
 async function lacking(context: ImageContext, ref: string, platform: string): Promise<ImageState> {
   try {
     const access = await accessOf(context);
+    const { manifestFor, tagNow } = await registries();
     return { status: "absent", from: await manifestFor(await tagNow(ref, access), platform, access) };
   } catch (thrown) {
     return { status: "absent", unresolved: toError(thrown).message };
@@ -82,6 +85,7 @@ async function lacking(context: ImageContext, ref: string, platform: string): Pr
 async function tracked(context: ImageContext, ref: string, platform: string): Promise<ImageState> {
   let now: ImageIdentity;
   try {
+    const { tagNow } = await registries();
     now = await tagNow(ref, await accessOf(context));
   } catch (thrown) {
     return unresolved(context, ref, toError(thrown).message);
@@ -113,6 +117,7 @@ async function exactly(context: ImageContext, wanted: ImageIdentity, platform: s
   }
   try {
     const access = await accessOf(context);
+    const { configOf, manifestFor } = await registries();
     const from = await manifestFor(wanted, platform, access);
     const sameName =
       wanted.kind === "index" ? await findImage(engine, byDigest(ref, from.digest)) : undefined;

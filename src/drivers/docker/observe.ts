@@ -44,15 +44,18 @@ export async function observe(
   host: Host | undefined,
 ): Promise<Observation> {
   const where = { backend: engine.dialect.name, host: host?.name ?? THIS_HOST };
+  const whole = scope.only === undefined;
+  // Asked for beside the lists rather than after them: each runtime is read by what the engine can do.
+  facts.info().catch(() => undefined);
   try {
     const containers = listContainers(engine, scope);
     const [listed, dormant, every] = await Promise.all([
       containers,
-      marksOf(engine, scope),
-      networksFor(engine, scope, containers),
+      whole ? marksOf(engine, scope) : [],
+      whole ? networksFor(engine, scope, containers) : [],
     ]);
     const { ours, foreign } = sortOut(listed, scope);
-    const networks = fleetNetworks(every, listed, scope);
+    const networks = whole ? fleetNetworks(every, listed, scope) : { ours: [], foreign: [] };
     const seen = await Promise.all(ours.map((id) => inspectRuntime(engine, facts, id)));
     const runtimes = seen.filter((runtime) => runtime !== undefined);
     return {
@@ -87,13 +90,17 @@ async function listContainers(engine: Engine, scope: ObserveScope): Promise<read
   // All of them: a foreign holder of one of our names carries no label to filter by.
   if (!isNarrow(scope)) return listSome(engine, {});
   const { fleet, addresses, names } = scope;
-  const lists = await Promise.all([
-    ...addresses.map((address) =>
-      listSome(engine, { label: [`${FLEET_LABEL}=${fleet}`, `${ADDRESS_LABEL}=${address}`] }),
-    ),
-    ...names.map((name) => listSome(engine, { name: [slotPattern(name)] })),
-    listSome(engine, { label: [`${FLEET_LABEL}=${fleet}`, GATE_LABEL] }),
-  ]);
+  const own = addresses.map((address) =>
+    listSome(engine, { label: [`${FLEET_LABEL}=${fleet}`, `${ADDRESS_LABEL}=${address}`] }),
+  );
+  const others =
+    scope.only === "runtimes"
+      ? []
+      : [
+          ...names.map((name) => listSome(engine, { name: [slotPattern(name)] })),
+          listSome(engine, { label: [`${FLEET_LABEL}=${fleet}`, GATE_LABEL] }),
+        ];
+  const lists = await Promise.all([...own, ...others]);
   return [...new Map(lists.flat().map((each) => [each.Id, each])).values()];
 }
 

@@ -6,7 +6,6 @@ import { changes, salvage } from "./changes.ts";
 import { Engine } from "./client.ts";
 import { deliver } from "./deliver.ts";
 import type { Dialect } from "./dialect.ts";
-import { events } from "./events.ts";
 import { exec } from "./exec.ts";
 import { EngineFacts } from "./facts.ts";
 import { getFiles, putFiles } from "./files.ts";
@@ -78,7 +77,10 @@ function readerOf(engine: Engine, facts: EngineFacts, host: Host | undefined, de
     ...(engine.dialect.changes ? changesMethods(engine) : {}),
     resolveImage: (ref, policy, query) => resolveImage({ engine, facts, env: deps.env }, ref, policy, query),
     images: () => heldImages(engine, facts),
-    events: (scope, signal) => events(engine, scope, signal),
+    events: async (scope, signal) => {
+      const { events } = await import("./events.ts");
+      return events(engine, scope, signal);
+    },
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   };
 }

@@ -7,7 +7,7 @@ import type { Agent } from "node:http";
 import type { Duplex, Readable } from "node:stream";
 import type { Endpoint } from "./endpoint.ts";
 import { Lanes, takeOver, writeOnce } from "./lanes.ts";
-import { Tunnel } from "./tunnel.ts";
+import type { Tunnel } from "./tunnel.ts";
 
 export interface Exchange {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
@@ -77,7 +77,8 @@ export class Transport implements AsyncDisposable {
   async #socket(endpoint: Endpoint): Promise<string | undefined> {
     if (endpoint.kind === "tcp") return undefined;
     if (endpoint.kind === "unix") return endpoint.socket;
-    this.#tunnel ??= new Tunnel(endpoint, this.#env);
+    const { Tunnel: SshTunnel } = await import("./tunnel.ts");
+    this.#tunnel ??= new SshTunnel(endpoint, this.#env);
     return this.#tunnel.socket();
   }
 
