@@ -127,15 +127,14 @@ export async function start(engine: Engine, objectId: string): Promise<void> {
   await openWorkspace(engine, await getContainer(engine, objectId));
 }
 
+/** Takes none of the engine's places for changes: what it waits for is the end of the container's own program. */
 export async function stop(engine: Engine, objectId: string): Promise<void> {
-  await engine.writes.add(() =>
-    engine.send({
-      what: `stop container ${short(objectId)}`,
-      method: "POST",
-      path: containerPath(objectId, "/stop"),
-      timeout: STOP_TIMEOUT_MS,
-    }),
-  );
+  await engine.send({
+    what: `stop container ${short(objectId)}`,
+    method: "POST",
+    path: containerPath(objectId, "/stop"),
+    timeout: STOP_TIMEOUT_MS,
+  });
 }
 
 export async function update(engine: Engine, request: UpdateRequest): Promise<void> {

@@ -47,6 +47,8 @@ export async function observe(
   const whole = scope.only === undefined;
   // Asked for beside the lists rather than after them: each runtime is read by what the engine can do.
   facts.info().catch(() => undefined);
+  // A look at a whole fleet is followed by one at its images.
+  if (whole && !isNarrow(scope)) facts.platform().catch(() => undefined);
   try {
     const containers = listContainers(engine, scope);
     const [listed, dormant, every] = await Promise.all([
