@@ -76,8 +76,7 @@ export async function applySavedPlan(
   options: ApplyOptions,
   file?: string,
 ): Promise<Applied | Invalid> {
-  const { applyPlan, takeFleet } = await import("./apply/session.ts");
-  const { assertSameFleet, staleChanges } = await import("./apply/precondition.ts");
+  const { applyPlan, assertSameFleet, staleChanges, takeFleet } = await import("./apply/session.ts");
   const fleet = plan.source.file === null ? { fleet: plan.source.fleet } : {};
   const request = { intent: { mode: "apply" }, ...fleet, ...(file === undefined ? {} : { file }) } as const;
   const own = await takeFleet(engine, request, options);
@@ -95,6 +94,6 @@ export async function applySavedPlan(
 function surveyRequest(request: PlanRequest, config?: LoadedFleet): SurveyRequest {
   const { intent, file, fleet, at, ephemeral } = request;
   const wanted = intent.mode === "apply" ? (intent.wake ?? []) : [];
-  const thorough = intent.mode === "destroy";
-  return { file, fleet, at, config, wanted, ephemeral, addresses: intent.targets, thorough };
+  const of = { file, fleet, at, config, wanted, ephemeral };
+  return { ...of, addresses: intent.targets, thorough: intent.mode === "destroy" };
 }

@@ -36,6 +36,8 @@ import { recordPulled } from "../state/pulled-images.ts";
 import { readSightings, recordSightings } from "../state/sightings.ts";
 import { apply } from "./apply.ts";
 
+export { assertSameFleet, staleChanges } from "./precondition.ts";
+
 /** A run that is just starting holds the address for a moment only. */
 const ADDRESS_WAIT_MS = 5_000;
 
