@@ -84,10 +84,11 @@ stop_podman() { # podman|rootless
   pod "$1" rm -af -t 0 >/dev/null 2>&1
   kill -TERM "$pid" 2>/dev/null
   wait_for_exit "$pid" 50 || kill -KILL "$pid" 2>/dev/null
-  # Each command leaves its monitor for five minutes, which would then clean up below a DIR that is gone; and the first
-  # one of an ordinary user leaves the process that holds their user namespace.
+  # The service of an ordinary user is two processes, of which the second outlives a first that was killed. Each command
+  # leaves its monitor for five minutes, which would then clean up below a DIR that is gone; and the first one of an
+  # ordinary user leaves the process that holds their user namespace.
   for process in /proc/[0-9]*; do
-    if tr '\0' ' ' 2>/dev/null <"$process/cmdline" | grep -q "^[^ ]*conmon .*$own/"; then
+    if tr '\0' ' ' 2>/dev/null <"$process/cmdline" | grep -q -e "^[^ ]*conmon .*$own/" -e "unix://$own/podman.sock"; then
       kill -KILL "${process#/proc/}" 2>/dev/null
     fi
   done

@@ -26,7 +26,7 @@ export interface PodmanService {
   readonly images: DockerImages;
 }
 
-/** A Podman of an ordinary user, who is root inside its containers and may not see what only root may. */
+/** A Podman of an ordinary user, who is root inside its containers and may not see what only root may; it goes with the run. */
 export interface RootlessService extends PodmanService {
   readonly uid: number;
 }
