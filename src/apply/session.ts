@@ -25,6 +25,7 @@ import { lockAddress } from "../state/address-lock.ts";
 import { recordDeferred } from "../state/deferred.ts";
 import type { FleetState } from "../state/directory.ts";
 import { fleetState, ownerId } from "../state/directory.ts";
+import { endpointOf } from "../observe/endpoints.ts";
 import { forgetEndpoints, rememberEndpoints } from "../state/endpoints.ts";
 import { recordEvents } from "../state/events.ts";
 import { openJournal } from "../state/journal.ts";
@@ -164,17 +165,6 @@ async function openInto(drivers: Map<string, Driver>, ref: EngineRef, input: Ses
       message: `${engineKey(ref)}: ${why}`,
     });
   }
-}
-
-function endpointOf(ref: EngineRef): Parameters<typeof rememberEndpoints>[1][number] {
-  const { backend, host, config } = ref;
-  return {
-    backend,
-    host,
-    ...(config?.docker === undefined ? {} : { docker: config.docker }),
-    ...(config?.podman === undefined ? {} : { podman: config.podman }),
-    ...(config?.tls === undefined ? {} : { tls: config.tls }),
-  };
 }
 
 async function useOf(

@@ -11,6 +11,8 @@ export interface EngineRef {
   readonly config?: Host;
   /** False when only the state directory remembers it: its runtimes are orphans, and its absence is no failure. */
   readonly declared: boolean;
+  /** Name of the host that was there before and is elsewhere now. */
+  readonly former?: string;
 }
 
 /** An engine opened for reading, or why it could not be. */

@@ -4,7 +4,7 @@
  */
 import type { ObserveScope } from "../drivers/driver.ts";
 import type { Observation } from "../model/observed.ts";
-import type { EngineFailure, OpenEngine } from "./engines.ts";
+import type { EngineFailure, EngineRef, OpenEngine } from "./engines.ts";
 import { engineKey, failureOf } from "./engines.ts";
 import { LATE, inTime } from "./patience.ts";
 
@@ -29,7 +29,44 @@ export async function observe(
   engines: readonly OpenEngine[],
   request: ObserveRequest,
 ): Promise<Observation[]> {
-  return Promise.all(engines.map((engine) => observeOne(engine, request)));
+  const observations = await Promise.all(engines.map((engine) => observeOne(engine, request)));
+  return observations.map((each, index) => {
+    const ref = engines[index]?.ref;
+    return ref === undefined || ref.declared ? each : unlessTwice(each, ref, engines, observations);
+  });
+}
+
+/**
+ * An old place may be the new one under another name. What a declared engine shows is no orphan, and while that one cannot
+ * be seen nothing is known of the old place either.
+ */
+function unlessTwice(
+  old: Observation,
+  ref: EngineRef,
+  engines: readonly OpenEngine[],
+  all: readonly Observation[],
+): Observation {
+  if (old.status !== "complete") return old;
+  const declared = all.filter((each, index) => {
+    return engines[index]?.ref.declared === true && each.backend === ref.backend;
+  });
+  const successor = declared.find(({ host }) => host === ref.former);
+  if (successor?.status === "unobserved") {
+    const message = `not looked at while ${successor.host}, which may be the same place, cannot be observed`;
+    const { backend, host } = ref;
+    return { status: "unobserved", backend, host, kind: "unreachable", message, hint: undefined };
+  }
+  const seen = declared.flatMap((each) => (each.status === "complete" ? [each] : []));
+  const ids = new Set(
+    seen.flatMap((each) => [...each.runtimes, ...each.foreign].map((one) => one.object_id)),
+  );
+  const marks = new Set(seen.flatMap((each) => each.dormant.map((mark) => `${mark.address} ${mark.since}`)));
+  return {
+    ...old,
+    runtimes: old.runtimes.filter((each) => !ids.has(each.object_id)),
+    foreign: old.foreign.filter((each) => !ids.has(each.object_id)),
+    dormant: old.dormant.filter((mark) => !marks.has(`${mark.address} ${mark.since}`)),
+  };
 }
 
 async function observeOne(engine: OpenEngine, request: ObserveRequest): Promise<Observation> {

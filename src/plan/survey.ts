@@ -16,6 +16,7 @@ import type { Facts } from "../model/facts.ts";
 import type { Observation } from "../model/observed.ts";
 import type { EngineRef, OpenEngine } from "../observe/engines.ts";
 import { closeEngines, engineKey, enginesOf, loadModules, openReaders } from "../observe/engines.ts";
+import { endpointOf, engineRef } from "../observe/endpoints.ts";
 import type { ImageFact } from "../observe/images.ts";
 import type { RegistryMemo } from "../observe/registry-memo.ts";
 import { observeImages } from "../observe/images.ts";
@@ -25,7 +26,7 @@ import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
 import { loadFleet } from "../policy/fleet.ts";
 import type { FleetState } from "../state/directory.ts";
 import { fleetState } from "../state/directory.ts";
-import { readEndpoints } from "../state/endpoints.ts";
+import { formerEndpoints, readEndpoints } from "../state/endpoints.ts";
 import { readFacts } from "../state/facts.ts";
 import { SandkeepError } from "../errors.ts";
 import type { SecretRef } from "../model/settings.ts";
@@ -135,7 +136,9 @@ export async function survey(engine: Engine, request: SurveyRequest): Promise<Su
   const now = engine.now() + (request.at ?? 0);
   const [facts, remembered] = await Promise.all([readFacts(state, engine.now(), now), readEndpoints(state)]);
   const configless = config === undefined;
-  const known = remembered.flatMap((each) => engineRef(each, drivers, configless));
+  const used = enginesOf(config?.fleet, []).map((ref) => endpointOf(ref));
+  const former = formerEndpoints(remembered, used);
+  const known = former.flatMap((each) => engineRef(each, drivers, configless));
   // Who destroys a fleet that nothing remembers must hear of every engine that could not be looked at.
   const own = configless ? await ownEngines(engine, request.thorough === true && known.length === 0) : [];
   const refs = enginesOf(config?.fleet, [...known, ...own]);
@@ -227,21 +230,6 @@ function knownAddresses(observations: readonly Observation[]): string[] {
         ]
       : [],
   );
-}
-
-type Remembered = Awaited<ReturnType<typeof readEndpoints>>[number];
-
-/** Endpoints of backends that this sandkeep does not have are left alone. */
-function engineRef(endpoint: Remembered, drivers: DriverRegistry, declared: boolean): EngineRef[] {
-  const { backend, host, docker, podman, tls } = endpoint;
-  if (drivers[backend] === undefined) return [];
-  const reach = {
-    ...(docker === undefined ? {} : { docker }),
-    ...(podman === undefined ? {} : { podman }),
-    ...(tls === undefined ? {} : { tls }),
-  };
-  if (Object.keys(reach).length === 0) return [{ backend, host, declared }];
-  return [{ backend, host, declared, config: { name: host, labels: {}, ...reach } }];
 }
 
 /** Without a config and with the state lost, this machine's own engines are the best place to look. */

@@ -24,13 +24,13 @@ export function hostKeyRefused(verdict: Refused, facts: HostKeyFacts): SandkeepE
   switch (verdict.status) {
     case "unknown":
       return told(
-        `the host key of ${name} (${key.type} ${print}) is not known: no line of ${where} is for it`,
-        `check that fingerprint with whoever runs the host, then add this line to ${where}: ${line}`,
+        `the host key of ${name} (${key.type} ${print}) is not known: no line of ${where} is for it. Its line would be: ${line}`,
+        `check that fingerprint with whoever runs the host, then add that line to ${where}`,
       );
     case "changed":
       return told(
-        `the host key of ${name} has changed to ${key.type} ${print}; ${placeOf(verdict.line)} has another one. Somebody may be listening in`,
-        `ask whoever runs the host; only if it was really set up anew, replace ${placeOf(verdict.line)} with: ${line}`,
+        `the host key of ${name} has changed to ${key.type} ${print}; ${placeOf(verdict.line)} has another one. Somebody may be listening in. The new line would be: ${line}`,
+        `ask whoever runs the host; only if it was really set up anew, replace ${placeOf(verdict.line)} with the new one`,
       );
     case "revoked":
       return told(

@@ -144,7 +144,7 @@ describe("a host key", () => {
     const unknown = hostKeyRefused({ status: "unknown" }, facts);
     expect(unknown).toMatchObject({ code: "SSH_HOST_KEY", kind: "denied" });
     expect(unknown.message).toContain("no line of /home/me/.ssh/known_hosts");
-    expect(unknown.hint).toContain(`[build1]:2222 ssh-ed25519 ${a}`);
+    expect(unknown.message).toContain(`[build1]:2222 ssh-ed25519 ${a}`);
     const { stdout } = await run("ssh-keygen", ["-l", "-f", join(dir, "a.pub")]);
     expect(stdout).toContain(fingerprint(a));
     expect(unknown.message).toContain(fingerprint(a));

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readActivity, recordActivity } from "../../src/state/activity.ts";
 import { readDeferred, recordDeferred } from "../../src/state/deferred.ts";
 import { fleetState, ownerId, readOwnerId, stateDirectory } from "../../src/state/directory.ts";
-import { readEndpoints, rememberEndpoints } from "../../src/state/endpoints.ts";
+import { formerEndpoints, readEndpoints, rememberEndpoints } from "../../src/state/endpoints.ts";
 import { readFacts } from "../../src/state/facts.ts";
 import { hold, readHolds, release } from "../../src/state/holds.ts";
 import { openRun, readOpenRuns, sweepOpenRuns } from "../../src/state/open-runs.ts";
@@ -215,9 +215,18 @@ describe("caches", () => {
       { backend: "local", host: "local" },
       { ...remote, docker: "ssh://ci@b2" },
     ]);
+    const old = { ...remote, host: "b1 (was ssh://ci@b1)", former: "b1" };
     expect(await readEndpoints(state)).toEqual([
       { ...remote, docker: "ssh://ci@b2" },
+      old,
       { backend: "local", host: "local" },
+    ]);
+    expect(formerEndpoints([remote], [{ ...remote, docker: "ssh://ci@b2" }])).toEqual([old]);
+    await rememberEndpoints(state, [remote]);
+    expect((await readEndpoints(state)).map(({ host }) => host)).toEqual([
+      "b1",
+      "b1 (was ssh://ci@b2)",
+      "local",
     ]);
   });
 });

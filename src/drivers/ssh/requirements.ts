@@ -14,7 +14,8 @@ const ROWS: readonly RequirementRow[] = [
   {
     when: (settings) => settings.host === undefined,
     requirement: {
-      path: "host",
+      // Where the backend was asked for: nobody wrote the other key.
+      path: "backend",
       code: "ssh-host-required",
       message: "the ssh backend needs a host",
       hint: "set sandbox.host to the name of a [hosts.<name>] table with ssh = { target = … }",
