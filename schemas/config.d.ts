@@ -317,6 +317,27 @@ export interface SandkeepConfig {
     max_log?: string | number;
   };
   /**
+   * What may be applied of the changes that sandboxes with writes = "staged" collect.
+   */
+  stage?: {
+    /**
+     * Paths and globs below the workspace whose changes are applied after each run without asking.
+     */
+    auto_apply?: string[];
+    /**
+     * Paths and globs below the workspace that are never applied; an apply that has one is refused.
+     */
+    deny?: string[];
+    /**
+     * The most that the files of one apply may hold, such as "64MiB", or "unlimited".
+     */
+    max_bytes?: string | number | "unlimited";
+    /**
+     * Whether changes of paths that git ignores are shown and applied, or stay in the stage.
+     */
+    git_ignored?: "include" | "exclude";
+  };
+  /**
    * Which tools may be used, for every agent.
    */
   tools?: {

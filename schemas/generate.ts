@@ -41,6 +41,16 @@ import {
   runPathsSchema,
   runTailSchema,
 } from "../src/model/run.ts";
+import {
+  listedStageSchema,
+  stageApplySchema,
+  stageChangeSchema,
+  stageDiffSchema,
+  stageDiscardSchema,
+  stageExportSchema,
+  stageListSchema,
+  stageSchema,
+} from "../src/model/stage.ts";
 import { triageSchema } from "../src/model/triage.ts";
 import {
   bundleExtractSchema,
@@ -172,6 +182,19 @@ const FORMATS: readonly Format[] = [
     description: "Answer of `sandkeep status --json`.",
   },
   {
+    name: "stage",
+    schema: z.union([
+      stageListSchema,
+      stageDiffSchema,
+      stageApplySchema,
+      stageDiscardSchema,
+      stageExportSchema,
+    ]),
+    io: "output",
+    description:
+      "Answers of `sandkeep stage list`, `diff`, `apply`, `discard` and `export` with --json, in this order.",
+  },
+  {
     name: "validate",
     schema: z.strictObject({ ok: z.boolean(), diagnostics: z.array(diagnosticSchema) }),
     io: "output",
@@ -199,6 +222,9 @@ const PARTS: Readonly<Record<string, z.ZodType>> = {
   ToolVerdict: toolVerdictSchema,
   ListedBundle: listedBundleSchema,
   SalvageSettings: salvageSettingsSchema,
+  Stage: stageSchema,
+  StageChange: stageChangeSchema,
+  ListedStage: listedStageSchema,
 };
 
 type JsonSchema = z.core.JSONSchema.JSONSchema;

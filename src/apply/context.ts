@@ -3,6 +3,7 @@ import type { EventSink } from "../model/event.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { Change, GraphNode, Plan } from "../model/plan.ts";
 import type { ImageIdentity } from "../model/spec.ts";
+import type { StageKeeper } from "../plan/stage-keeper.ts";
 import type { FleetState } from "../state/directory.ts";
 import type { Journal } from "../state/journal.ts";
 import type { Wait } from "../util/wait.ts";
@@ -41,6 +42,7 @@ export interface ApplyContext {
   readonly state: FleetState;
   /** Base of the state directory: never part of a workspace that is copied. */
   readonly stateDir: string;
+  readonly stages: StageKeeper | undefined;
   /** Ids of what was created; steps add to it. */
   readonly made: Set<string>;
   /** Driver calls made so far; steps add to it. */

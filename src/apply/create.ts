@@ -10,6 +10,7 @@ import { getPath } from "../util/json-path.ts";
 import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
 import { createdLabels, specOf } from "./labels.ts";
 import { onlyRuntimes } from "./precondition.ts";
+import { openStageOf } from "./stage.ts";
 
 type CreateNode = Extract<GraphNode, { op: "create" }>;
 
@@ -33,6 +34,7 @@ export async function create(
     // One time for all attempts, so that a lost first one is known again.
     now: (run.stamp ??= context.now()),
   });
+  await openStageOf(spec, labels, context.stages);
   try {
     const made = await run.driver.create({ name: node.name, labels, spec });
     run.created = made.objectId;

@@ -111,6 +111,7 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       pulled: (image) => recordPulled(state, image, engine.now()),
       state,
       stateDir: engine.stateDir,
+      stages: engine.stages,
       made,
       calls: { read: seen.reads, write: 0 },
       parallelism: input.parallelism,

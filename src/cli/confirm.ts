@@ -10,11 +10,12 @@ export async function confirm(
   question: string,
   { stdin, stderr }: Pick<Streams, "stdin" | "stderr">,
   interrupts: { readonly soft: AbortSignal; interrupt(signal: "SIGINT"): void },
+  shownBy = "`sandkeep plan`",
 ): Promise<boolean> {
   if (stdin.isTTY !== true || stderr.isTTY !== true) {
     throw new SandkeepError(`${question} Nobody can answer: this is not a terminal.`, {
       code: "CONFIRMATION_NEEDED",
-      hint: "Look at `sandkeep plan`, then add --yes.",
+      hint: `Look at ${shownBy}, then add --yes.`,
       exitCode: EXIT.blocked,
     });
   }

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { builtInDrivers } from "../drivers/registry.ts";
 import type { EventSink } from "../model/event.ts";
+import type { StageKeeper } from "../plan/stage-keeper.ts";
 import type { Engine } from "../reconcile.ts";
 import { stateDirectory } from "../state/directory.ts";
 import { realWait } from "../util/wait.ts";
@@ -19,6 +20,22 @@ export function makeEngine(invocation: Invocation, sink: EventSink): Engine {
     randomId: () => randomBytes(8).toString("hex"),
     sink,
     toolVersion: toolVersion(),
+    stages: lazyStages(invocation),
+  };
+}
+
+/** Most commands never come near a stage. */
+function lazyStages({ env, globals }: Invocation): StageKeeper {
+  const load = async (): Promise<StageKeeper> => {
+    const { stageKeeper } = await import("../stage/keeper.ts");
+    const stateDir = stateDirectory(env, globals.stateDir);
+    return stageKeeper({ stateDir, env, now: Date.now, randomId: () => randomBytes(8).toString("hex") });
+  };
+  return {
+    open: async (request) => (await load()).open(request),
+    beforeRun: async (request) => (await load()).beforeRun(request),
+    afterRun: async (request, rules, last) => (await load()).afterRun(request, rules, last),
+    unapplied: async (owner) => (await load()).unapplied(owner),
   };
 }
 

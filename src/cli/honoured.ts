@@ -11,7 +11,7 @@ export interface SelectiveFlag {
 }
 
 const GOING_BY_A_CONFIG =
-  "init validate explain plan apply watch list inspect recreate prune images salvage destroy run shell runs doctor events hold release";
+  "init validate explain plan apply watch list inspect recreate prune images salvage destroy run shell runs stage doctor events hold release";
 
 export const HONOURED: readonly SelectiveFlag[] = [
   {
@@ -34,6 +34,7 @@ export const HONOURED: readonly SelectiveFlag[] = [
       "salvage",
       "destroy",
       "runs",
+      "stage",
       "doctor",
       "hold",
       "release",
@@ -45,7 +46,7 @@ export const HONOURED: readonly SelectiveFlag[] = [
     flag: "--target",
     key: "target",
     env: "SANDKEEP_TARGET",
-    verbs: ["plan", "apply", "list", "recreate", "prune", "destroy"],
+    verbs: ["plan", "apply", "list", "recreate", "prune", "destroy", "stage"],
     // It would change the whole fleet.
     twinRefusedBy: ["watch"],
   },

@@ -1,6 +1,7 @@
 import type { CommandModule } from "./invocation.ts";
 import { RUN_OPTIONS } from "./run-options.ts";
 import { RUNS_OPTIONS } from "./runs-options.ts";
+import { STAGE_OPTIONS } from "./stage-options.ts";
 import type { VerbOption } from "./verb-option.ts";
 import { AGENT, SESSION } from "./verb-option.ts";
 
@@ -241,6 +242,16 @@ export const VERBS: readonly Verb[] = [
     ],
     options: RUNS_OPTIONS,
     load: () => import("./commands/runs.ts"),
+  },
+  {
+    name: "stage",
+    about: "review what sandboxes with staged writes changed, and apply it or throw it away",
+    args: [
+      ["<action>", "list, diff, apply, discard or export"],
+      ["[address]", "whose stage; not needed where only one is open"],
+    ],
+    options: STAGE_OPTIONS,
+    load: () => import("./commands/stage.ts"),
   },
   {
     name: "host",

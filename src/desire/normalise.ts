@@ -27,6 +27,8 @@ export function normaliseSpec(
     setup: [...settings.setup],
     [settings.backend]: placed(section(settings, module, facts), placement),
   };
+  // Younger than the hash: what writes directly says nothing, as it always did.
+  if (settings.writes === "staged") values["writes"] = settings.writes;
   if (settings.ready !== undefined) {
     values["ready"] = { ...settings.ready, command: [...settings.ready.command] };
   }

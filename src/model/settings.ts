@@ -2,6 +2,7 @@ import type { JsonObject } from "./json.ts";
 import type { RolloutSettings } from "./rollout.ts";
 import type { SalvageSettings } from "./salvage.ts";
 import type { KeyPath, Source } from "./source.ts";
+import type { StageSettings } from "./stage.ts";
 
 export type Mode = "off" | "non-main" | "all";
 export type Scope = "session" | "agent" | "shared";
@@ -197,6 +198,7 @@ export interface ResolvedFleet {
   readonly rollout: RolloutSettings;
   readonly watch: { readonly resync: number; readonly workers: number; readonly debounce: number };
   readonly runs: RunsSettings;
+  readonly stage: StageSettings;
   /** Key of the HMAC that stands for secrets in labels, when the config gives one. */
   readonly secrets_key?: SecretRef;
 }

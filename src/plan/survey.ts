@@ -35,6 +35,7 @@ import type { Wait } from "../util/wait.ts";
 import type { Losses } from "./doomed.ts";
 import { gateImages } from "./networks.ts";
 import type { Fingerprints } from "./secrets.ts";
+import type { StageKeeper } from "./stage-keeper.ts";
 import { fingerprintSecrets } from "./secrets.ts";
 
 /** The world outside: handed in, so that nothing is read behind the caller's back. */
@@ -51,6 +52,8 @@ export interface Engine {
   readonly toolVersion: string;
   /** What registries said of tracked images; without it they are asked at each look. */
   readonly registry?: RegistryMemo | undefined;
+  /** Keeps the stages of runtimes with staged writes; without it such a runtime cannot be made. */
+  readonly stages?: StageKeeper | undefined;
 }
 
 export interface SurveyRequest {

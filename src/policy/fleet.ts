@@ -8,7 +8,7 @@ import { sortDiagnostics } from "../config/document.ts";
 import { LOCK_FILE } from "../config/lock.ts";
 import type { DriverModule, DriverRegistry, Requirement } from "../drivers/driver.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
-import type { ResolvedFleet, Settings } from "../model/settings.ts";
+import type { Host, ResolvedFleet, Settings } from "../model/settings.ts";
 import { errorAt } from "../resolve/diagnose.ts";
 import { resolve } from "../resolve/index.ts";
 import type { PathFacts } from "../util/path-facts.ts";
@@ -89,6 +89,24 @@ const NO_SALVAGE: Requirement = {
   hint: 'set salvage.when = "off"',
 };
 
+const NO_STAGE: Requirement = {
+  path: "writes",
+  code: "writes-staged-unavailable",
+  message: 'writes = "staged" needs a workspace of this machine, and here it is kept on another one',
+  hint: 'use an engine of this machine, or set writes = "direct"',
+};
+
+/** Nothing falls back to direct writes. */
+function unstaged(
+  settings: Settings,
+  host: Host | undefined,
+  module: DriverModule | undefined,
+): Requirement[] {
+  if (settings.writes !== "staged" || settings.workspace.access !== "rw" || module === undefined) return [];
+  const provider = module.provider(settings, host);
+  return provider === "bind" || provider === "link" ? [] : [NO_STAGE];
+}
+
 /** Settings shared by reference are judged once; a fault of the fleet's own tables is told once. */
 function checkRequirements(
   fleet: ResolvedFleet,
@@ -102,7 +120,11 @@ function checkRequirements(
     const host = settings.host === undefined ? undefined : fleet.hosts[settings.host];
     const module = modules[settings.backend];
     const own = module?.capabilities.changes === false && settings.salvage.when !== "off" ? [NO_SALVAGE] : [];
-    const faults = judged.get(settings) ?? [...own, ...(module?.require(settings, host) ?? [])];
+    const faults = judged.get(settings) ?? [
+      ...own,
+      ...unstaged(settings, host, module),
+      ...(module?.require(settings, host) ?? []),
+    ];
     judged.set(settings, faults);
     for (const { path, ...fault } of faults) {
       const told = errorAt(agent.provenance(path), fault);

@@ -117,14 +117,34 @@ export function checkAgents(agents: readonly AgentWithTable[]): readonly Diagnos
 }
 
 function stagedWrites({ agent }: AgentWithTable): readonly Diagnostic[] {
-  if (agent.settings.writes !== "staged") return [];
-  return [
-    errorAt(agent.provenance("writes"), {
-      code: "writes-staged-unavailable",
-      message: 'writes = "staged" is not available in this version, and nothing falls back to direct writes',
-      hint: 'set writes = "direct", or keep the workspace safe with workspace.access = "ro"',
-    }),
-  ];
+  const { writes, mode, workspace } = agent.settings;
+  if (writes !== "staged") return [];
+  const fault = (path: string, code: string, message: string, hint: string): Diagnostic =>
+    errorAt(agent.provenance(path), { code, message, hint });
+  if (mode === "off") {
+    const hint = 'set mode = "all", or writes = "direct"';
+    return [
+      fault(
+        "mode",
+        "writes-staged-on-host",
+        'writes = "staged" needs a sandbox, and mode = "off" has none',
+        hint,
+      ),
+    ];
+  }
+  const found: Diagnostic[] = [];
+  if (workspace.access !== "rw") {
+    const message = `writes = "staged" needs a workspace that can be written, and access is "${workspace.access}"`;
+    found.push(fault("workspace.access", "writes-staged-access", message, 'set workspace.access = "rw"'));
+  }
+  if (mode === "non-main") {
+    const message = 'mode = "non-main" runs the main session on the host, where its writes are not staged';
+    found.push({
+      ...fault("mode", "writes-staged-main", message, 'set mode = "all", so that every session is staged'),
+      severity: "warning",
+    });
+  }
+  return found;
 }
 
 function envAndSecret({ agent }: AgentWithTable): readonly Diagnostic[] {

@@ -48,6 +48,13 @@ export const RUNS = {
   max_artifacts: 256 * 1024 * 1024,
   cleanup: { automatic: false, older_than: 7 * DAY, failed_only: false, source: "all" },
 } as const;
+/** What git runs by itself is never taken from an agent unless somebody says so. */
+export const STAGE = {
+  auto_apply: [],
+  deny: [".git/config", ".git/hooks"],
+  max_bytes: "unlimited",
+  git_ignored: "include",
+} as const;
 /** Replacements of one cause begin with one; after it the engines' own limits hold. */
 export const ROLLOUT = { max_parallel: "off", canary: 1, pause_on_failure: true } as const;
 export const WATCH = { resync: 5 * MINUTE, workers: 4, debounce: 500 } as const;

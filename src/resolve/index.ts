@@ -13,6 +13,7 @@ import { GUARDS, NAME_PREFIX, ROLLOUT, WATCH } from "./defaults.ts";
 import type { PathFacts } from "../util/path-facts.ts";
 import { resolveRuns } from "./runs.ts";
 import { mergeSalvage } from "./settings.ts";
+import { checkStage, resolveStage } from "./stage.ts";
 import { checkSharedRuntime } from "./shared.ts";
 
 export interface Resolution {
@@ -51,11 +52,13 @@ export function resolve(loaded: ConfigInput, facts: Pick<PathFacts, "home" | "re
       debounce: config.watch?.debounce ?? WATCH.debounce,
     },
     runs: resolveRuns(config.runs),
+    stage: resolveStage(config.stage),
     ...(config.secrets?.key === undefined ? {} : { secrets_key: config.secrets.key }),
   };
   const diagnostics = [
     ...checkHosts(draft.hosts, (path) => loaded.locate(path)),
     ...checkAgents(agents),
+    ...checkStage(draft.stage, (path) => loaded.locate(path)),
     ...checkSharedRuntime(agents),
   ];
   const valid = diagnostics.every((each) => each.severity !== "error");

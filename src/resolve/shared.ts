@@ -12,7 +12,6 @@ import { BINDS, bindTarget } from "./merge.ts";
 const NOT_SHAPING: ReadonlySet<string> = new Set([
   "mode",
   "scope",
-  "writes",
   "provision",
   "protect",
   "attest",

@@ -5,6 +5,7 @@
  */
 import type { Driver, ExecHandle } from "../drivers/driver.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
+import type { KeyPath } from "../model/source.ts";
 import { SandkeepError, toError } from "../errors.ts";
 import { driverDeps } from "../plan/survey.ts";
 import type { Invalid } from "../policy/fleet.ts";
@@ -42,8 +43,28 @@ export async function runCommand(engine: Engine, request: RunRequest, io: RunIo)
   const state = fleetState(engine.stateDir, config.fleet.fleet);
   const commit = configCommit(config.loaded, engine.env);
   const run: Run = { engine, config, whom, request, io, run_id, state, commit };
-  const manifest = where.at === "host" ? await onHost(run, where.why) : await runInside(run, where);
+  const manifest = where.at === "host" ? await onHost(run, where.why) : await runStaged(run, where);
   return { status: "ran", manifest };
+}
+
+/** What the command writes to its workspace is collected, and the rules have a look at it once it has ended. */
+async function runStaged(run: Run, where: Inside): Promise<EndedRun> {
+  const { engine, config, whom } = run;
+  const { writes, workspace } = whom.agent.settings;
+  const { stages } = engine;
+  if (writes !== "staged" || stages === undefined) return await runInside(run, where);
+  const stage = { fleet: config.fleet.fleet, address: where.address, source: workspace.source };
+  await stages.beforeRun(stage);
+  const manifest = await runInside(run, where);
+  try {
+    const rules = { settings: config.fleet.stage, locate: (key: KeyPath) => config.loaded.locate(key) };
+    const notes = await stages.afterRun(stage, rules, where.at === "ephemeral");
+    for (const note of notes) engine.sink.notify({ type: "note", ...note });
+  } catch (thrown) {
+    const message = `what the run left in its stage could not be looked at: ${toError(thrown).message}`;
+    engine.sink.notify({ type: "note", level: "warn", code: "STAGE_NOT_SEEN", message });
+  }
+  return manifest;
 }
 
 const ON_HOST = {

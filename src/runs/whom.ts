@@ -1,3 +1,4 @@
+import { placeSession } from "../desire/sessions.ts";
 import { SandkeepError } from "../errors.ts";
 import { MAIN_SESSION, NAME_PATTERN, parseSessionKey } from "../model/names.ts";
 import type { ResolvedAgent, ResolvedFleet } from "../model/settings.ts";
@@ -26,6 +27,16 @@ export function chooseSession(
     );
   }
   return { agent: chooseAgent(fleet, named, key === undefined ? request.session : undefined), session };
+}
+
+/** The runtime that a session's commands run in; undefined where they run on the host. */
+export function runtimeOf(
+  fleet: ResolvedFleet,
+  request: { readonly agent?: string; readonly session?: string },
+): string | undefined {
+  const { agent, session } = chooseSession(fleet, request);
+  const placement = placeSession(agent.settings, agent.name, session);
+  return placement.sandboxed ? placement.address : undefined;
 }
 
 function chooseAgent(

@@ -1,4 +1,4 @@
-/** Whether an absolute path, or a folder above it, is one that a glob names. Dots are plain letters. */
+/** Whether a path, or a folder above it, is one that a glob names; both are absolute, or relative to the same. Dots are plain letters. */
 export async function pathMatcher(patterns: readonly string[]): Promise<(path: string) => boolean> {
   const whole = patterns.map((pattern) => pattern.replace(/\/+$/, ""));
   return whole.includes("") ? () => true : await globMatcher(whole);
@@ -10,7 +10,8 @@ export async function globMatcher(globs: readonly string[]): Promise<(path: stri
   const { default: picomatch } = await import("picomatch");
   return picomatch(
     globs.flatMap((glob) => [glob, `${glob}/**`]),
-    { dot: true, nonegate: true, noextglob: true },
+    // A line break is a character of a name like any other, and must not lead past a pattern.
+    { dot: true, nonegate: true, noextglob: true, flags: "s" },
   );
 }
 

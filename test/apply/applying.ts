@@ -55,6 +55,7 @@ export class Bench {
       modules: { memory: this.module },
       scope: () => SCOPE,
       stateDir: "/nowhere",
+      stages: undefined,
       state: fleetState("/nowhere", "team"),
       made: new Set(),
       owner: OWNER,

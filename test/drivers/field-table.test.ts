@@ -20,7 +20,6 @@ const SHAPES_NOTHING: Readonly<Record<string, string>> = {
   scope: "says which sessions share; its effect is which addresses exist",
   backend: "part of the spec itself, beside its values",
   host: "says where; a runtime on another host is another object, and the old one an orphan",
-  writes: "how changes get back from a workspace, not what the runtime is",
   provision: "when a runtime is created, not what it is",
   protect: "what may be done to a runtime",
   attest: "how a runtime is checked, not what it is",

@@ -87,6 +87,7 @@ export function fleetOf(agents: readonly ResolvedAgent[], more: Partial<Resolved
       max_artifacts: 1024 * 1024,
       cleanup: { automatic: false, older_than: 7 * DAY, failed_only: false, source: "all" },
     },
+    stage: { auto_apply: [], deny: [], max_bytes: "unlimited", git_ignored: "include" },
     rollout: { max_parallel: "off", canary: 1, pause_on_failure: true },
     watch: { resync: 300_000, workers: 4, debounce: 500 },
     ...more,

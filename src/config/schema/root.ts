@@ -4,6 +4,7 @@ import { hostSchema } from "./host.ts";
 import { networkName, networkSchema } from "./network.ts";
 import { sandboxSchema } from "./sandbox.ts";
 import { secretsSectionSchema } from "./secret.ts";
+import { stageSchema } from "./stage.ts";
 import { nameText, nonEmptyText, textOf } from "./text.ts";
 import { rootToolsSchema, toolsSchema } from "./tools.ts";
 import { durationOrOffSchema, durationSchema, sizeSchema } from "./units.ts";
@@ -143,6 +144,9 @@ export const configSchema = z.strictObject({
     .describe("In which steps a change reaches sandboxes that must be replaced for it."),
   watch: watchSchema.optional().describe("How watch works."),
   runs: runsSchema.optional().describe("What is recorded of each run."),
+  stage: stageSchema
+    .optional()
+    .describe('What may be applied of the changes that sandboxes with writes = "staged" collect.'),
   tools: rootToolsSchema.optional().describe("Which tools may be used, for every agent."),
   secrets: secretsSectionSchema.optional().describe("How this fleet handles secrets."),
 });

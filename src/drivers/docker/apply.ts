@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../../errors.ts";
 import { decodeLabels } from "../../model/labels.ts";
 import { pathFacts } from "../../util/path-facts.ts";
+import { stageTree } from "../../util/stage-place.ts";
 import type { CreateRequest, Created, DriverDeps, UpdateRequest } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { containerOptions, ownerOf } from "./container.ts";
@@ -38,16 +39,17 @@ export async function create(
   deps: DriverDeps,
   request: CreateRequest,
 ): Promise<Created> {
-  const spec = readValues(request.spec.values, engine.dialect.name);
+  const asked = readValues(request.spec.values, engine.dialect.name);
+  const stateDir = pathFacts(deps.stateDir).realPath(deps.stateDir);
+  const spec = withStage(asked, stageTree(stateDir, request.labels));
   await refuseForeignBind(engine, spec.workspace.provider === "bind" || spec.docker.binds.length > 0);
   if (engine.dialect.makesSources) await requireSources(spec);
   const isVolume = spec.workspace.provider === "volume";
   if (isVolume) await ownWorkspace(engine, request.labels);
   const stamp = deps.randomId();
-  const stateDir = pathFacts(deps.stateDir).realPath(deps.stateDir);
   // A mask needs a folder to be mounted on, and below a read-only bind the engine could not make one.
   if (maskedPaths(spec, stateDir).length > 0) await mkdir(stateDir, { recursive: true, mode: 0o700 });
-  const user = await ownerOf(spec);
+  const user = await ownerOf(asked);
   const options = containerOptions({ spec, labels: request.labels, stateDir, stamp, user });
   const { write } = engine.dialect;
   const body = write === undefined ? options : write(options, { spec, info: await facts.info() });
@@ -77,6 +79,10 @@ export async function create(
     if (isForeignWorkspace(thrown)) await removeContainer(engine, Id);
     throw thrown;
   }
+}
+
+function withStage(spec: DockerSpec, tree: string): DockerSpec {
+  return spec.writes === "staged" ? { ...spec, workspace: { ...spec.workspace, source: tree } } : spec;
 }
 
 /** On another machine a bind's source would be some other folder, or none. */

@@ -35,6 +35,9 @@ export const dockerFields: readonly FieldRow[] = [
   recreateField("workspace.access", `mounts are ${FIXED}`),
   recreateField("workspace.target", `mounts are ${FIXED}`),
   recreateField("workspace.provider", `mounts are ${FIXED}`),
+  recreateField("writes", "the workspace is another folder with staged writes", {
+    introduced_default: "direct",
+  }),
   recreateField("env", `the environment is ${FIXED}`),
   ignoredField("secrets", "handed to each command when it runs, never to the container"),
   recreateField("setup", "what setup did can only be undone by starting over"),

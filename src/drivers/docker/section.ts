@@ -60,6 +60,8 @@ const workspaceSchema = z.object({
 const valuesSchema = z.object({
   docker: sectionSchema,
   workspace: workspaceSchema,
+  /** The workspace is the runtime's stage, and `workspace.source` what that was made from. */
+  writes: z.literal("staged").optional(),
   env: z.record(z.string(), z.string()).default({}),
   ready: z.object({ command: z.array(z.string()) }).optional(),
 });

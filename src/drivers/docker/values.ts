@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import type { Json, JsonObject } from "../../model/json.ts";
-import { LABEL_PREFIX } from "../../model/labels.ts";
+import { ADDRESS_LABEL, FLEET_LABEL, LABEL_PREFIX } from "../../model/labels.ts";
+import { isStageTree } from "../../util/stage-place.ts";
 import { isSecretsTmpfs, withoutWaiting } from "./command-secrets.ts";
 import { OWN_NETWORK } from "../../model/network.ts";
 import { gateEnv, NO_NAMES } from "./gates.ts";
@@ -64,7 +65,11 @@ function readWorkspace(container: Container, created: DockerSpec): Record<string
   const mount = container.Mounts.find(({ Destination }) => Destination === created.workspace.target);
   if (mount === undefined) return { "workspace.target": null };
   const fields: Record<string, Json> = { "workspace.target": mount.Destination };
-  if (mount.Type === "bind") fields["workspace.source"] = mount.Source;
+  const { [FLEET_LABEL]: fleet = "", [ADDRESS_LABEL]: address = "" } = container.Config.Labels;
+  // What a stage was made from the mount does not tell.
+  const staged = mount.Type === "bind" && isStageTree(mount.Source, { fleet, address });
+  fields["writes"] = staged ? "staged" : null;
+  if (mount.Type === "bind" && !staged) fields["workspace.source"] = mount.Source;
   // Whether a volume is a runtime's own or canonical it does not tell; that it is no folder, it does.
   if (mount.Type === "bind" || created.workspace.provider === "bind")
     fields["workspace.provider"] = mount.Type;

@@ -6,6 +6,7 @@ import type { DormancyMark } from "../../model/observed.ts";
 import { syncDirectory } from "../../util/durable-file.ts";
 import { unlessMissing } from "../../util/errno.ts";
 import { ownIdentity } from "../../util/process-identity.ts";
+import { stageTree } from "../../util/stage-place.ts";
 import type { CreateRequest, Created, ObserveScope, UpdateRequest } from "../driver.ts";
 import { requireBubblewrap } from "./bubblewrap.ts";
 import type { LocalContext } from "./context.ts";
@@ -16,7 +17,6 @@ import type { FleetLayout } from "./layout.ts";
 import { fleetLayout } from "./layout.ts";
 import { fieldsOf, readManifest, writeJson, writeManifest } from "./manifest.ts";
 import { dropName, namesOf, stagingName, takeName } from "./names.ts";
-import type { LocalSpec } from "./spec.ts";
 import { readLocalSpec, valueAt } from "./spec.ts";
 import { discard, sweep } from "./trash.ts";
 
@@ -28,14 +28,15 @@ export async function createRuntime(context: LocalContext, request: CreateReques
   const layout = fleetLayout(deps.stateDir, request.labels.fleet);
   const spec = readLocalSpec((path) => valueAt(request.spec.values, path));
   if (spec.isolation === "bubblewrap") await requireBubblewrap(deps.env);
-  await requireSource(spec);
+  const workspace = spec.staged ? stageTree(deps.stateDir, request.labels) : spec.workspace.source;
+  await requireFolder(workspace);
   await mkdir(layout.objects, { recursive: true, mode: 0o700 });
   await sweepNowAndThen(context, layout);
 
   const objectId = deps.randomId();
   const staging = stagingName(objectId, creatorText(ownIdentity()));
   try {
-    await fill(context, join(layout.objects, staging), objectId, request, spec);
+    await fill(context, join(layout.objects, staging), objectId, request, workspace);
     if (!(await takeName(layout, request.name, objectId, deps.randomId))) throw nameTaken(request.name);
     // Until this rename the name leads nowhere: an observer sees no runtime, and a racer sees that we are alive.
     await rename(join(layout.objects, staging), layout.object(objectId));
@@ -56,14 +57,14 @@ async function fill(
   dir: string,
   objectId: string,
   request: CreateRequest,
-  spec: LocalSpec,
+  source: string | undefined,
 ): Promise<void> {
   await mkdir(dir, { mode: 0o700 });
   await mkdir(join(dir, "home"), { mode: 0o700 });
   await mkdir(join(dir, "tmp"), { mode: 0o700 });
   const workspace = join(dir, "workspace");
-  if (spec.workspace.source === undefined) await mkdir(workspace, { mode: 0o700 });
-  else await symlink(spec.workspace.source, workspace);
+  if (source === undefined) await mkdir(workspace, { mode: 0o700 });
+  else await symlink(source, workspace);
   await writeManifest(dir, {
     object_id: objectId,
     created_at: context.deps.now(),
@@ -72,8 +73,7 @@ async function fill(
   });
 }
 
-async function requireSource(spec: LocalSpec): Promise<void> {
-  const { source } = spec.workspace;
+async function requireFolder(source: string | undefined): Promise<void> {
   if (source === undefined || (await unlessMissing(stat(source)))?.isDirectory()) return;
   throw new SandkeepError(`the workspace source ${source} is not a folder`, {
     code: "LOCAL_WORKSPACE_MISSING",

@@ -9,6 +9,9 @@ export const localFields: readonly FieldRow[] = [
   recreateField("workspace.access", "setup ran with the old access"),
   recreateField("workspace.target", "setup may have written the old path down"),
   recreateField("workspace.provider", "how the workspace gets in is decided when the runtime is created"),
+  recreateField("writes", "the workspace is another folder with staged writes", {
+    introduced_default: "direct",
+  }),
   recreateField("setup", "setup commands run once, in a fresh runtime"),
   liveField("env", PER_EXEC),
   liveField("secrets", "injected into each command and never stored"),

@@ -53,7 +53,10 @@ export const localDriver: DriverModule = {
 
 function boundaryNotes(settings: Settings): readonly string[] {
   if (settings.options["isolation"] === "bubblewrap") return [];
+  const staged =
+    'writes = "staged" holds for what commands write below their working directory: without isolation they can still reach the workspace itself by its path.';
   return [
+    ...(settings.writes === "staged" ? [staged] : []),
     'isolation = "none" is no security boundary: commands run as you, with your files and your network. isolation = "bubblewrap" is one.',
   ];
 }

@@ -13,6 +13,7 @@ import { THIS_HOST, reservedNames } from "../driver.ts";
 import type { LocalContext } from "./context.ts";
 import { locate } from "./context.ts";
 import { unlessMissing } from "../../util/errno.ts";
+import { isStageTree } from "../../util/stage-place.ts";
 import { toLocalError } from "./errors.ts";
 import { localFields } from "./fields.ts";
 import type { FleetLayout } from "./layout.ts";
@@ -126,7 +127,11 @@ async function readFields(dir: string, manifest: Manifest): Promise<Record<strin
   const stat = await unlessMissing(lstat(workspace));
   const provider = fields["workspace.provider"] ?? null;
   if (stat?.isSymbolicLink()) {
-    fields["workspace.source"] = (await unlessMissing(readlink(workspace))) ?? null;
+    const target = (await unlessMissing(readlink(workspace))) ?? null;
+    const staged = target !== null && isStageTree(target, manifest.labels);
+    fields["writes"] = staged ? "staged" : null;
+    // What the stage was made from is told by the manifest alone.
+    if (!staged) fields["workspace.source"] = target;
     if (provider === "own") fields["workspace.provider"] = "link";
   } else if (provider !== "own") {
     fields["workspace.source"] = stat === undefined ? null : workspace;

@@ -22,6 +22,8 @@ export interface LocalSpec {
     readonly target: string;
     readonly provider: "link" | "bind" | "own";
   };
+  /** The workspace is the runtime's stage, and `workspace.source` what that was made from. */
+  readonly staged: boolean;
   readonly env: Readonly<Record<string, string>>;
   readonly isolation: Isolation;
   readonly home: "own" | "user";
@@ -54,6 +56,7 @@ export function readLocalSpec(at: (path: string) => Json | undefined): LocalSpec
       target: absolute(at, "workspace.target"),
       provider,
     },
+    staged: at("writes") === "staged",
     env: strings(at, "env"),
     isolation,
     home: oneOf(at, "local.home", ["own", "user"]),

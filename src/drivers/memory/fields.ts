@@ -12,6 +12,7 @@ export function memoryFields(lifecycle: "process" | "directory"): readonly Field
     recreateField("workspace.access", FIXED),
     recreateField("workspace.target", FIXED),
     recreateField("workspace.provider", FIXED),
+    recreateField("writes", FIXED, { introduced_default: "direct" }),
     recreateField("setup", "setup commands run once, in a fresh runtime"),
     perExec("env", lifecycle === "directory" ? PER_EXEC : FIXED),
     ignoredField("secrets", "injected into each command and never stored"),

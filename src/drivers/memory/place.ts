@@ -16,10 +16,20 @@ export function locate(
   const provider = textAt(object.spec, "workspace.provider");
   const source = textAt(object.spec, "workspace.source");
   if ((provider === "bind" || provider === "link") && source !== undefined) {
-    return { tree: world.source(source), path: below };
+    const staged = textAt(object.spec, "writes") === "staged";
+    return { tree: staged ? stageOf(world, object, source) : world.source(source), path: below };
   }
   const volume = provider === "volume" ? machine.volumes.get(volumeKey(object)) : undefined;
   return volume === undefined ? { tree: object.files, path } : { tree: volume.files, path: below };
+}
+
+/** A copy of the source from the first use on, the same for every runtime of the address. */
+function stageOf(world: MemoryWorld, object: MemoryObject, source: string): FileTree {
+  const key = `stage of ${volumeKey(object)}`;
+  const tree = world.source(key);
+  if (tree.entries.size === 0)
+    for (const [path, entry] of world.source(source).entries) tree.entries.set(path, entry);
+  return tree;
 }
 
 export function targetOf(object: MemoryObject): string {

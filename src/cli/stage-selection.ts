@@ -1,0 +1,117 @@
+import { SandkeepError } from "../errors.ts";
+import type { Diagnostic } from "../model/diagnostic.ts";
+import { parseAddress } from "../model/names.ts";
+import { listFleet } from "../plan/listing.ts";
+import { loadFleet } from "../policy/fleet.ts";
+import type { Engine } from "../reconcile.ts";
+import { resolveStage } from "../resolve/stage.ts";
+import { runtimeOf } from "../runs/whom.ts";
+import type { StageContext } from "../stage/actions.ts";
+import { applyId } from "../stage/keeper.ts";
+import { stageRules } from "../stage/rules.ts";
+import type { Stage } from "../stage/stage.ts";
+import { listStages } from "../stage/stage.ts";
+import { fleetState } from "../state/directory.ts";
+import { listWords } from "../util/suggestion.ts";
+import { usageError } from "./exit-codes.ts";
+import type { Invocation } from "./invocation.ts";
+import { addresses, textOption } from "./options.ts";
+
+export interface StageRoom {
+  readonly status: "found";
+  readonly context: StageContext;
+  readonly stages: readonly Stage[];
+  /** Where an agent's session has its stage, as the config says; undefined without a config. */
+  readonly addressOf: (agent: string, session: string | undefined) => string | undefined;
+}
+
+/** The fleet's stages and rules, by its config, or with `--fleet` by the state directory alone. */
+export async function findStages(
+  invocation: Invocation,
+  engine: Engine,
+): Promise<StageRoom | { readonly status: "invalid"; readonly diagnostics: readonly Diagnostic[] }> {
+  const { globals, cwd, env } = invocation;
+  const { drivers, stateDir } = engine;
+  const config =
+    globals.fleet === undefined
+      ? await loadFleet({ file: globals.file, cwd, env, drivers, stateDir })
+      : undefined;
+  if (config?.status === "invalid") return config;
+  const fleet = config?.fleet.fleet ?? globals.fleet ?? "";
+  const state = fleetState(stateDir, fleet);
+  const settings = config?.fleet.stage ?? resolveStage(undefined);
+  const rules = await stageRules(settings, (key) => config?.loaded.locate(key));
+  const context: StageContext = {
+    state,
+    env,
+    rules,
+    now: () => engine.now(),
+    newId: () => applyId(engine.now(), engine.randomId()),
+    busy: (address) => busyAt(engine, globals, address),
+  };
+  return {
+    status: "found",
+    context,
+    stages: await listStages(stateDir, fleet),
+    addressOf: (agent, session) =>
+      config && runtimeOf(config.fleet, { agent, ...(session === undefined ? {} : { session }) }),
+  };
+}
+
+/** What only the engine can tell: a command that somebody else runs inside. One that is away tells of none. */
+async function busyAt(
+  engine: Engine,
+  { file, fleet }: Invocation["globals"],
+  address: string,
+): Promise<string | undefined> {
+  const place = { ...(file === undefined ? {} : { file }), ...(fleet === undefined ? {} : { fleet }) };
+  const outcome = await listFleet(engine, { ...place, all: true });
+  if (outcome.status === "invalid") return undefined;
+  const { runtimes, orphans } = outcome.listing;
+  const busy = [...runtimes, ...orphans].some((each) => each.address === address && each.busy);
+  return busy ? "its engine reports a command that runs in it" : undefined;
+}
+
+/** The stage that is meant: by its address, by an agent, or the only one there is. */
+export async function chooseStage(
+  invocation: Invocation,
+  room: StageRoom,
+  hasChanges: (stage: Stage) => Promise<boolean>,
+): Promise<Stage> {
+  const { stages } = room;
+  const [, ...named] = invocation.args;
+  const targets = addresses([...named, ...invocation.globals.targets]);
+  const agent = textOption(invocation, "agent");
+  const session = textOption(invocation, "session");
+  if (targets.length > 1) throw usageError("more than one stage is named", "Name one at a time.");
+  const said = targets[0] ?? (agent === undefined ? undefined : room.addressOf(agent, session));
+  const mine = stages.filter(({ meta }) => {
+    if (targets.length > 0) return meta.address === said;
+    if (agent === undefined) return true;
+    const parts = parseAddress(meta.address);
+    const own = parts !== undefined && "agent" in parts && parts.agent === agent;
+    const asked = session === undefined || (parts?.scope === "session" && parts.session === session);
+    return meta.address === said || (own && asked);
+  });
+  const [only, ...others] = mine;
+  if (only === undefined) throw noStage(said ?? agent, stages);
+  if (others.length === 0) return only;
+  const changed: Stage[] = [];
+  for (const each of mine) if (await hasChanges(each)) changed.push(each);
+  const [first, ...more] = changed;
+  if (first !== undefined && more.length === 0) return first;
+  const words = listWords((changed.length === 0 ? mine : changed).map(({ meta }) => meta.address));
+  throw usageError("which stage is meant is not clear", `Name one: ${words}.`);
+}
+
+function noStage(of: string | undefined, stages: readonly Stage[]): SandkeepError {
+  const have = listWords(stages.map(({ meta }) => meta.address));
+  return new SandkeepError(of === undefined ? "there is no stage" : `${of} has no stage`, {
+    code: "NO_STAGE",
+    hint:
+      stages.length === 0
+        ? 'a sandbox with writes = "staged" has one from when it is made'
+        : `there is one of ${have}`,
+    exitCode: 64,
+  });
+}

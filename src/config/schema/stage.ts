@@ -1,0 +1,30 @@
+import * as z from "zod";
+import { textOf } from "./text.ts";
+import { sizeOrUnlimitedSchema } from "./units.ts";
+
+/** Neither absolute nor upwards: a pattern is about paths below the workspace. */
+const pattern = textOf(
+  /^(?!\/|\.\.?(?:\/|$))(?!.*\/\.\.(?:\/|$))[^\0]{1,500}$/s,
+  'a path or glob below the workspace, such as "docs/**" or "**/*.pem"',
+);
+
+/** `[stage]`. */
+export const stageSchema = z.strictObject({
+  auto_apply: z
+    .array(pattern)
+    .optional()
+    .describe("Paths and globs below the workspace whose changes are applied after each run without asking."),
+  deny: z
+    .array(pattern)
+    .optional()
+    .describe(
+      "Paths and globs below the workspace that are never applied; an apply that has one is refused.",
+    ),
+  max_bytes: sizeOrUnlimitedSchema
+    .optional()
+    .describe('The most that the files of one apply may hold, such as "64MiB", or "unlimited".'),
+  git_ignored: z
+    .enum(["include", "exclude"])
+    .optional()
+    .describe("Whether changes of paths that git ignores are shown and applied, or stay in the stage."),
+});

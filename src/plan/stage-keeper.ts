@@ -1,0 +1,38 @@
+import type { KeyPath, Source } from "../model/source.ts";
+import type { StageSettings } from "../model/stage.ts";
+
+/**
+ * What a runtime with staged writes needs from outside its engine: a copy of its workspace. Handed in with the engine, since
+ * the copy is made, followed and settled by what stands above planning and applying.
+ */
+export interface StageKeeper {
+  /** Before a runtime is made or started: its stage is there, whole, and where it can be worked in. */
+  open(stage: StageRequest): Promise<void>;
+  /** Before a run: what was left half done is finished, and a stage without changes follows the workspace. */
+  beforeRun(stage: StageRequest): Promise<void>;
+  /** After a run: what the rules apply by themselves is applied. Answers sentences for people. */
+  afterRun(
+    stage: StageRequest,
+    rules: {
+      readonly settings: StageSettings;
+      readonly locate: (key: KeyPath) => Source | undefined;
+    },
+    /** Nothing will run in its runtime any more: without changes the stage goes. */
+    last: boolean,
+  ): Promise<readonly StageNote[]>;
+  /** How many changes would be left behind when the runtime goes; undefined where there is no stage. */
+  unapplied(stage: Pick<StageRequest, "fleet" | "address">): Promise<number | undefined>;
+}
+
+export interface StageRequest {
+  readonly fleet: string;
+  readonly address: string;
+  /** Real path of the workspace. */
+  readonly source: string;
+}
+
+export interface StageNote {
+  readonly level: "info" | "warn";
+  readonly code: string;
+  readonly message: string;
+}

@@ -1,0 +1,137 @@
+/**
+ * In: two open trees and paths. Out: the agent's tree made like the workspace at these paths, and what the index is to
+ * say of them. Done again after it was cut short, it ends with the same.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { BytePath } from "../util/byte-path.ts";
+import type { Cloning } from "../util/copy-entry.ts";
+import { copyFile, finishFolder, makeFolder, makeLink, timesOf } from "../util/copy-entry.ts";
+import type { TreeEntry } from "../util/file-tree.ts";
+import { entryAt, lookAt, removeEntry } from "../util/file-tree.ts";
+import { FolderHandle, inParent } from "../util/folder-handle.ts";
+import type { Indexed, StageIndex } from "./index-file.ts";
+import type { Stage } from "./stage.ts";
+import type { Trees } from "./survey.ts";
+
+/** File systems tell times in steps of at most this many milliseconds: within one, a second write leaves no sign. */
+const STEP_MS = 20;
+
+/** Waits until whatever is written from now on has other times than what was written before. */
+export async function nextStep(): Promise<void> {
+  await sleep(STEP_MS);
+}
+
+/** One after another, by `setImmediate` no less often than this. */
+const BREATH = 500;
+
+/** Copies the whole workspace into an empty folder. */
+export async function fillTree(
+  stage: Pick<Stage, "meta" | "tree" | "skip">,
+  cloning: Cloning,
+): Promise<StageIndex> {
+  using real = FolderHandle.open(stage.meta.source);
+  using mine = FolderHandle.open(stage.tree);
+  const index: StageIndex = new Map();
+  const began = Date.now();
+  const fresh: BytePath[] = [];
+  let done = 0;
+  const go = async (from: FolderHandle, to: FolderHandle, at: BytePath): Promise<void> => {
+    for (const name of from.names()) {
+      const path = at === "" ? name : `${at}/${name}`;
+      if (stage.skip(path)) continue;
+      const entry = lookAt(from, name);
+      if (entry?.kind === "folder") {
+        makeFolder(to, name);
+        {
+          using below = from.child(name);
+          using copy = to.child(name);
+          if (below !== undefined && copy !== undefined) await go(below, copy, path);
+        }
+        finishFolder(to, name, entry, timesOf(from, name));
+        index.set(path, { base: entry, mine: "" });
+      } else {
+        const made = copyHere(from, to, name, cloning);
+        if (made === undefined) continue;
+        index.set(path, made);
+        if (made.base.kind === "file" && changedAfter(made.base, began - STEP_MS)) fresh.push(path);
+      }
+      done += 1;
+      if (done % BREATH === 0) await sleep(0);
+    }
+  };
+  await go(real, mine, "");
+  await nextStep();
+  // What was written within the same step as it was copied may have been written again without a sign of it.
+  for (const path of fresh) replaceAt({ real, mine }, path, index, cloning);
+  if (fresh.length > 0) await nextStep();
+  return index;
+}
+
+function changedAfter({ sign }: TreeEntry, ms: number): boolean {
+  return Number(sign.split(":")[3] ?? 0) / 1e6 > ms;
+}
+
+/** Copies what is no folder; undefined when it is gone by now. */
+function copyHere(
+  from: FolderHandle,
+  to: FolderHandle,
+  name: BytePath,
+  cloning: Cloning,
+): Indexed | undefined {
+  const entry = lookAt(from, name);
+  if (entry === undefined || entry.kind === "folder") return undefined;
+  if (entry.kind === "other") return { base: entry, mine: "" };
+  if (entry.kind === "link") {
+    makeLink(to, name, entry);
+    return { base: entry, mine: "" };
+  }
+  const base = copyFile(from, to, name, cloning);
+  return base === undefined ? undefined : { base, mine: lookAt(to, name)?.sign ?? "" };
+}
+
+type Both = Pick<Trees, "real" | "mine">;
+
+function replaceAt({ real, mine }: Both, path: BytePath, index: StageIndex, cloning: Cloning): void {
+  index.delete(path);
+  inParent(mine, path, (to, name) =>
+    inParent(real, path, (from) => {
+      removeEntry(to, name);
+      const made = copyHere(from, to, name, cloning);
+      if (made !== undefined) index.set(path, made);
+    }),
+  );
+  if (entryAt(real, path) === undefined) inParent(mine, path, (to, name) => removeEntry(to, name));
+}
+
+/**
+ * Makes the agent's tree at these paths what the workspace is, and lets the index say so. A path whose folder is no
+ * folder in the workspace is gone there.
+ */
+export async function followAt(
+  { real, mine }: Both,
+  paths: Iterable<BytePath>,
+  index: StageIndex,
+  cloning: Cloning,
+): Promise<void> {
+  const wanted = [...paths].toSorted((a, b) => (a < b ? -1 : 1));
+  const folders: (readonly [BytePath, TreeEntry])[] = [];
+  for (const path of wanted) {
+    const entry = entryAt(real, path);
+    if (entry?.kind !== "folder") {
+      replaceAt({ real, mine }, path, index, cloning);
+      continue;
+    }
+    inParent(mine, path, (to, name) => {
+      if (lookAt(to, name)?.kind === "folder") return;
+      removeEntry(to, name);
+      makeFolder(to, name);
+    });
+    index.set(path, { base: entry, mine: "" });
+    folders.push([path, entry]);
+  }
+  // Last, and from the inside out: a folder may be closed to its owner.
+  for (const [path, entry] of folders.toReversed()) {
+    inParent(mine, path, (to, name) => finishFolder(to, name, entry));
+  }
+  await nextStep();
+}

@@ -1,0 +1,159 @@
+/** What stands in a tree of files, looked at through folder handles only: links are entries and never ways. */
+import { createHash } from "node:crypto";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, readlinkSync } from "node:fs";
+import { chmodSync, rmdirSync, unlinkSync } from "node:fs";
+import { setImmediate as breathe } from "node:timers/promises";
+import type { BytePath } from "./byte-path.ts";
+import { joinBytes } from "./byte-path.ts";
+import { errnoOf } from "./errno.ts";
+import { FolderHandle, inParent } from "./folder-handle.ts";
+
+export interface TreeEntry {
+  /** `other`: a pipe, a socket or a device. */
+  readonly kind: "file" | "folder" | "link" | "other";
+  /** Permission bits; 0 for links, which have none that matter. */
+  readonly mode: number;
+  /** Bytes of a file's contents. */
+  readonly size: number;
+  /** Changes with whatever happens to a file: inode, size, and both times in nanoseconds. */
+  readonly sign: string;
+  /** Where a link leads, as it is written. */
+  readonly target?: BytePath;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export type Tree = ReadonlyMap<BytePath, TreeEntry>;
+
+const MODE = 0o7777;
+
+/** Undefined where nothing of that name is. */
+export function lookAt(folder: FolderHandle, name: BytePath): TreeEntry | undefined {
+  const path = folder.at(name);
+  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  if (stat === undefined) return undefined;
+  const { ino, size, mtimeNs, ctimeNs } = stat;
+  const common = {
+    mode: Number(stat.mode) & MODE,
+    size: 0,
+    sign: `${ino}:${size}:${mtimeNs}:${ctimeNs}`,
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+  };
+  if (stat.isFile()) return { kind: "file", ...common, size: Number(size) };
+  if (stat.isDirectory()) return { kind: "folder", ...common };
+  if (!stat.isSymbolicLink()) return { kind: "other", ...common };
+  try {
+    return { kind: "link", ...common, mode: 0, target: readlinkSync(path, { encoding: "latin1" }) };
+  } catch (thrown) {
+    // Replaced between the two looks: then it was no longer there as a link.
+    if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "EINVAL") return lookAt(folder, name);
+    throw thrown;
+  }
+}
+
+/** What stands at a path of the tree; nothing where a folder on the way is none. */
+export function entryAt(root: FolderHandle, path: BytePath): TreeEntry | undefined {
+  return inParent(root, path, lookAt);
+}
+
+/** So many entries are looked at before others get their turn. */
+const BREATH = 2_000;
+
+export interface WalkOptions {
+  /** Called for each entry, a folder before what is in it; `false` leaves out what is below. */
+  readonly visit: (path: BytePath, entry: TreeEntry, folder: FolderHandle, name: BytePath) => boolean | void;
+  /** Called for each folder that was entered, after what is in it. */
+  readonly leave?: (path: BytePath, entry: TreeEntry, folder: FolderHandle, name: BytePath) => void;
+}
+
+/** In order of their bytes, name by name. */
+export async function walk(root: FolderHandle, options: WalkOptions, at: BytePath = ""): Promise<void> {
+  let seen = 0;
+  const go = async (folder: FolderHandle, path: BytePath): Promise<void> => {
+    for (const name of folder.names()) {
+      const entry = lookAt(folder, name);
+      if (entry === undefined) continue;
+      const below = joinBytes(path, name);
+      const wanted = options.visit(below, entry, folder, name);
+      seen += 1;
+      if (seen % BREATH === 0) await breathe();
+      if (entry.kind !== "folder" || wanted === false) continue;
+      using child = folder.child(name);
+      if (child === undefined) continue;
+      await go(child, below);
+      options.leave?.(below, entry, folder, name);
+    }
+  };
+  await go(root, at);
+}
+
+/** Everything below a folder of this machine, but for what `skip` names (with all below it). */
+export async function readTree(root: string, skip: (path: BytePath) => boolean = () => false): Promise<Tree> {
+  using folder = FolderHandle.open(root);
+  const tree = new Map<BytePath, TreeEntry>();
+  await walk(folder, {
+    visit(path, entry) {
+      if (skip(path)) return false;
+      tree.set(path, entry);
+      return true;
+    },
+  });
+  return tree;
+}
+
+/** Removes an entry and all below it; nothing there is success. Read-only folders are no obstacle to their owner. */
+export function removeEntry(folder: FolderHandle, name: BytePath): void {
+  try {
+    unlinkSync(folder.at(name));
+    return;
+  } catch (thrown) {
+    const errno = errnoOf(thrown);
+    if (errno === "ENOENT") return;
+    if (errno !== "EISDIR" && errno !== "EPERM") throw thrown;
+  }
+  const stat = lookAt(folder, name);
+  if (stat?.kind === "folder" && (stat.mode & 0o700) !== 0o700) chmodSync(folder.at(name), 0o700);
+  {
+    using child = folder.child(name);
+    if (child === undefined) return;
+    for (const each of child.names()) removeEntry(child, each);
+  }
+  try {
+    rmdirSync(folder.at(name));
+  } catch (thrown) {
+    if (errnoOf(thrown) !== "ENOENT") throw thrown;
+  }
+}
+
+const CHUNK = 256 * 1024;
+
+/** The chunks of a regular file; none of its links is followed and a pipe in its place is not waited for. */
+export function* chunksOf(folder: FolderHandle, name: BytePath): Generator<Buffer> {
+  const fd = openSync(folder.at(name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    if (!fstatSync(fd).isFile()) return;
+    for (;;) {
+      const buffer = Buffer.allocUnsafe(CHUNK);
+      const read = readSync(fd, buffer, 0, CHUNK, null);
+      if (read === 0) return;
+      yield buffer.subarray(0, read);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** SHA-256 of a file's contents, in hex. */
+export function hashOf(folder: FolderHandle, name: BytePath): string {
+  const hash = createHash("sha256");
+  for (const chunk of chunksOf(folder, name)) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+/** Contents of a file of the tree; undefined where no file is. */
+export function contentsAt(root: FolderHandle, path: BytePath): Buffer | undefined {
+  return inParent(root, path, (folder, name) =>
+    lookAt(folder, name)?.kind === "file" ? Buffer.concat([...chunksOf(folder, name)]) : undefined,
+  );
+}
