@@ -42,7 +42,7 @@ export function compareFields(
     const kind = row.classify(before, after);
     if (kind === "ignored") continue;
     const origin: DriftOrigin = appliedDiffers ? "config" : "live";
-    differences.push(...wordRow(desired, row, kind, origin, before, after));
+    differences.push(...wordRow(desired, row, kind, origin, before, after ?? row.introduced_default));
   }
   return differences;
 }

@@ -59,9 +59,9 @@ export async function lookAtStage(stage: Stage, context: StageContext, wanted: W
     const survey = await surveyStage(stage, trees);
     const { differences, mine } = survey;
     const { rules } = context;
-    const paths = differences.map(({ path }) => path);
     const git = { source: stage.meta.source, real: trees.real, env: context.env };
-    const ignored = rules.git_ignored === "exclude" ? await ignoredByGit(paths, git) : new Set<BytePath>();
+    const ignored =
+      rules.git_ignored === "exclude" ? await ignoredByGit(differences, git) : new Set<BytePath>();
     const looks = conflictLooks(trees, stage);
     const chosen = (path: BytePath): boolean => wanted(pathText(path));
     const decision = decide({ differences, mine, wanted: chosen, ignored, rules, looks });

@@ -6,6 +6,7 @@ import type { BytePath } from "../util/byte-path.ts";
 import { bytesOf, joinBytes, parentOf } from "../util/byte-path.ts";
 import { entryAt } from "../util/file-tree.ts";
 import type { FolderHandle } from "../util/folder-handle.ts";
+import type { Difference } from "./compare.ts";
 
 export interface GitContext {
   readonly source: string;
@@ -14,11 +15,13 @@ export interface GitContext {
 }
 
 export async function ignoredByGit(
-  paths: readonly BytePath[],
+  differences: readonly Pick<Difference, "path" | "mine" | "real">[],
   context: GitContext,
 ): Promise<ReadonlySet<BytePath>> {
   const byRepository = new Map<BytePath, BytePath[]>();
-  for (const path of paths) {
+  const folders = new Set<BytePath>();
+  for (const { path, mine, real } of differences) {
+    if ((mine ?? real)?.kind === "folder") folders.add(path);
     const root = repositoryOf(path, context.real);
     // A repository's own files are none of its work tree's.
     if (path.split("/").includes(".git")) continue;
@@ -28,8 +31,12 @@ export async function ignoredByGit(
   }
   const found = new Set<BytePath>();
   for (const [root, below] of byRepository) {
-    const inside = below.map((path) => (root === "" ? path : path.slice(root.length + 1)));
-    for (const path of await ask(root, inside, context)) found.add(joinBytes(root, path));
+    const inside = below.map((path) => {
+      const name = root === "" ? path : path.slice(root.length + 1);
+      // Of what is not in the workspace git could not know that it is a folder.
+      return folders.has(path) ? `${name}/` : name;
+    });
+    for (const path of await ask(root, inside, context)) found.add(joinBytes(root, path.replace(/\/$/, "")));
   }
   return found;
 }

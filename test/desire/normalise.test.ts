@@ -24,9 +24,13 @@ describe("the normalised spec", () => {
       prune: { idle: "off", max_age: 5 },
       disruption: { when: "never", max_wait: "off" },
       salvage: { ...BUILT_IN.salvage, when: "always" },
-      writes: "staged",
     } as const;
     expect(normalise(policy)).toEqual(normalise());
+  });
+
+  it("says that writes are staged, and nothing of direct ones, as ever", () => {
+    expect(normalise({ writes: "staged" })).toEqual({ ...normalise(), writes: "staged" });
+    expect(normalise({ writes: "direct" })).not.toHaveProperty("writes");
   });
 
   it("tells the workspace's real path, and none where it gives no access", () => {

@@ -203,24 +203,32 @@ describe("merging", () => {
 });
 
 describe("checks", () => {
-  it("refuses staged writes instead of writing directly", async () => {
-    const text =
-      '[sandbox]\nwrites = "staged"\n[agents.a]\n[agents.b]\n[agents.c.sandbox]\nwrites = "direct"\n';
+  it("refuses staged writes where nothing could be staged, instead of writing directly", async () => {
+    const onHost = await resolveText('[sandbox]\nwrites = "staged"\nmode = "off"\n[agents.a]\n[agents.b]\n');
+    expect(onHost.fleet).toBeUndefined();
+    expect(onHost.diagnostics).toMatchObject([
+      { severity: "error", code: "writes-staged-on-host", path: "sandbox.mode" },
+    ]);
+    const unseen = await resolveText('[sandbox]\nwrites = "staged"\nbackend = "docker"\n[agents.a]\n');
+    expect(unseen.diagnostics).toMatchObject([
+      { severity: "error", code: "writes-staged-access", path: "sandbox.workspace.access" },
+    ]);
+    const half = await resolveText('[sandbox]\nwrites = "staged"\nmode = "non-main"\n[agents.a]\n');
+    expect(half.diagnostics).toMatchObject([{ severity: "warning", code: "writes-staged-main" }]);
+  });
+
+  it("refuses a pattern that is to be applied by itself and never", async () => {
+    const text = '[stage]\nauto_apply = ["docs/**", "a"]\ndeny = ["a"]\n[agents.a]\n';
     const resolved = await resolveText(text);
     expect(resolved.fleet).toBeUndefined();
-    expect(resolved.diagnostics).toEqual([
-      expect.objectContaining({
-        severity: "error",
-        code: "writes-staged-unavailable",
-        path: "sandbox.writes",
-        line: lineOf(text, "staged"),
-      }),
+    expect(resolved.diagnostics).toMatchObject([
+      { code: "stage-contradiction", path: "stage.auto_apply[1]", line: lineOf(text, "auto_apply") },
     ]);
   });
 
-  it("lets nobody use staged writes that an agent turned off", async () => {
+  it("asks nothing of an agent that turned staged writes off", async () => {
     const resolved = await resolveText(
-      '[sandbox]\nwrites = "staged"\n[agents.c.sandbox]\nwrites = "direct"\n',
+      '[sandbox]\nwrites = "staged"\nmode = "off"\n[agents.c.sandbox]\nwrites = "direct"\n',
     );
     expect(resolved.diagnostics).toEqual([]);
   });

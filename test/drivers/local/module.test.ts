@@ -132,6 +132,7 @@ describe("the field table", () => {
       "workspace.access",
       "workspace.target",
       "workspace.provider",
+      "writes",
       "setup",
     ]);
     expect(row("env")?.classify({}, { A: "1" })).toBe("live");
