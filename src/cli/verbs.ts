@@ -1,6 +1,9 @@
 import type { CommandModule } from "./invocation.ts";
 import { RUN_OPTIONS } from "./run-options.ts";
 import { RUNS_OPTIONS } from "./runs-options.ts";
+import { DOCTOR_OPTIONS } from "./doctor-options.ts";
+import { HOST_OPTIONS } from "./host-options.ts";
+import { SALVAGE_OPTIONS } from "./salvage-options.ts";
 import { STAGE_OPTIONS } from "./stage-options.ts";
 import type { VerbOption } from "./verb-option.ts";
 import { AGENT, SESSION } from "./verb-option.ts";
@@ -191,11 +194,7 @@ export const VERBS: readonly Verb[] = [
       ["<action>", "list, extract or prune"],
       ["[id]", "extract: which bundle; the start of its id will do"],
     ],
-    options: [
-      { flags: "--output <folder>", about: "extract: a folder that does not exist yet, or an empty one" },
-      { flags: "--older-than <duration>", about: "prune: bundles older than this" },
-      { flags: "--dry-run", about: "prune: only say what would be removed" },
-    ],
+    options: SALVAGE_OPTIONS,
     load: () => import("./commands/salvage.ts"),
   },
   {
@@ -260,21 +259,14 @@ export const VERBS: readonly Verb[] = [
       ["<action>", "list, inspect, stale or reap"],
       ["[name]", "a host of the config, or local for this machine; stale and reap: all without it"],
     ],
-    options: [
-      { flags: "--older-than <duration>", about: "stale, reap: only what is older (default 1d)" },
-      { flags: "--dry-run", about: "reap: only say what would be removed" },
-      { flags: "--apply", about: "reap: remove exactly what is listed" },
-    ],
+    options: HOST_OPTIONS,
     load: () => import("./commands/host.ts"),
   },
   {
     name: "doctor",
     about: "find what is out of order in the state directory, and mend it",
     args: [],
-    options: [
-      { flags: "--fix", about: "do what is said, and nothing else" },
-      { flags: "--dry-run", about: "with --fix: only say what would be done" },
-    ],
+    options: DOCTOR_OPTIONS,
     load: () => import("./commands/doctor.ts"),
   },
   {
