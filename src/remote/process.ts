@@ -79,7 +79,8 @@ function send(channel: Channel, text: string, stdin: Readable | undefined): void
 /** A command may end without reading its input; that is its right. Input that breaks off has ended. */
 function feed(channel: Channel, stdin: Readable | undefined): void {
   channel.stdin.on("error", () => undefined);
-  if (stdin === undefined) {
+  // What broke off before anybody listened tells it no second time.
+  if (stdin === undefined || stdin.destroyed) {
     channel.stdin.end();
     return;
   }

@@ -122,6 +122,8 @@ async function checkedArchive(archive: Readable): Promise<{
       done(failure ?? null);
     },
   });
+  // Told by `failure`, whether anybody reads by then or not.
+  stream.on("error", () => undefined);
   archive.once("error", (thrown: unknown) => {
     failure ??= new SandkeepError(`what was to be copied broke off: ${toError(thrown).message}`, {
       code: "SSH_ARCHIVE_BROKE_OFF",

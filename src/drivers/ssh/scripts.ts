@@ -155,7 +155,10 @@ find_object "$1" || exit 0
 w=
 if [ -L "$o/workspace" ] && cd -P "$o/workspace" 2>/dev/null; then w=\${PWD%/workspace}; cd /; fi
 drop_names "$1" ""
-mv "$o" "$d/objects/.trash-$1" || exit ${String(ANSWER.cannotWrite)}
+if ! mv "$o" "$d/objects/.trash-$1" 2>/dev/null; then
+  # Somebody else was quicker.
+  if [ -d "$o" ]; then exit ${String(ANSWER.cannotWrite)}; else exit 0; fi
+fi
 case $w in
   */workspaces/.seed-"$1") delete "$w";;
   */workspaces/*)

@@ -1,0 +1,209 @@
+// What the ssh driver does beyond the contract: what others leave on the host, and what breaks on the way there.
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, readFile, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { promisify } from "node:util";
+import { create } from "tar";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { sshDriver } from "../../src/drivers/ssh/index.ts";
+import { observeFleet } from "../../src/drivers/ssh/observe.ts";
+import type { Driver } from "../../src/drivers/driver.ts";
+import type { Host } from "../../src/model/settings.ts";
+import type { Connection } from "../../src/remote/connection.ts";
+import { openConnection } from "../../src/remote/open.ts";
+import { describeWith } from "../support/services.ts";
+import type { Sshd } from "../support/sshd.ts";
+import { startCutter, startSshd } from "../support/sshd.ts";
+import type { ContractHarness } from "./harness.ts";
+import { Fleet, complete, exec, folderSource, realDeps, shellCommands } from "./harness.ts";
+
+const run = promisify(execFile);
+
+describeWith(["ssh"], "the ssh driver on a host that is not its own", () => {
+  let sshd: Sshd;
+  let dir = "";
+  let driver: Driver;
+  const root = (): string => join(dir, "root with a blank");
+  const deps = (name = "state") => realDeps(join(dir, name), { PATH: process.env["PATH"], HOME: dir });
+
+  function harness(host: Host): ContractHarness {
+    return {
+      module: sshDriver,
+      host,
+      deps: deps(),
+      plain: { workspace_root: root() },
+      variants: {},
+      live: [],
+      commands: shellCommands,
+      behind: {
+        remove: async () => undefined,
+        foreign: async () => ({ [Symbol.asyncDispose]: async () => undefined }),
+      },
+      unreachable: async () => sshDriver.openReader(host, deps()),
+      source: async () => folderSource(dir),
+      [Symbol.asyncDispose]: async () => undefined,
+    };
+  }
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), "sandkeep-ssh-"));
+    sshd = await startSshd();
+    driver = await sshDriver.open(sshd.host(), deps());
+  });
+  afterAll(async () => {
+    await driver?.[Symbol.asyncDispose]();
+    await sshd?.[Symbol.asyncDispose]();
+    await rm(dir, { recursive: true, force: true, maxRetries: 5 });
+  });
+
+  it("observes 200 runtimes in one round trip", async () => {
+    await using mine = new Fleet(harness(sshd.host()), driver);
+    const made = await mine.run("a", { access: "none" });
+    const fleet = join(root(), mine.name);
+    const manifest = await readFile(join(fleet, "objects", made.objectId, "manifest.json"), "utf8");
+    for (let n = 0; n < 199; n += 1) {
+      const id = n.toString(16).padStart(16, "0");
+      const object = join(fleet, "objects", id);
+      await mkdir(join(object, "home"), { recursive: true });
+      await mkdir(join(object, "workspace"));
+      await writeFile(join(object, "manifest.json"), manifest.replaceAll(made.objectId, id));
+      await writeFile(join(fleet, "names", `${mine.name}-n${String(n)}`), `${id}\n`);
+    }
+    await using real = openConnection("build1", sshd.access(), deps());
+    let trips = 0;
+    const connection: Connection = {
+      ...real,
+      script: async (request) => {
+        trips += 1;
+        return real.script(request);
+      },
+    };
+    const seen = complete(await observeFleet({ deps: deps(), host: sshd.host(), connection }, mine.scope()));
+    expect([seen.runtimes.length, trips]).toEqual([200, 1]);
+    expect(seen.runtimes.every((each) => each.state === "running")).toBe(true);
+  });
+
+  it("takes nothing that somebody left there for more than it is", async () => {
+    await using mine = new Fleet(harness(sshd.host()), driver);
+    const good = await mine.run("good");
+    const bad = await Promise.all(
+      ["large", "torn", "pipe", "link", "escape"].map(async (name) => mine.run(name)),
+    );
+    const fleet = join(root(), mine.name);
+    const [large, torn, pipe, link, escape] = bad.map(({ objectId }) =>
+      join(fleet, "objects", objectId, "manifest.json"),
+    );
+    const text = await readFile(escape ?? "", "utf8");
+    await writeFile(large ?? "", " ".repeat(3_000_000));
+    await writeFile(torn ?? "", text.slice(0, 40));
+    await rm(pipe ?? "");
+    await run("mkfifo", [pipe ?? ""]);
+    await rm(link ?? "");
+    await symlink("/etc/passwd", link ?? "");
+    await writeFile(
+      escape ?? "",
+      text.replace('"A":', '"\\u001b[2J":').replace("C.UTF-8", "\\u001b]0;x\\u0007"),
+    );
+    await mkdir(join(fleet, "objects", "..odd name\n"));
+    await cp(join(fleet, "objects", good.objectId), join(fleet, "objects", "f".repeat(16)), {
+      recursive: true,
+    });
+    await writeFile(join(fleet, "names", "swapped"), `${"f".repeat(16)}\n`);
+    await writeFile(join(fleet, "names", "endless"), "f".repeat(2_000_000));
+    await symlink("/etc", join(fleet, "names", "away"));
+    const { runtimes, foreign } = await mine.observe({ names: ["endless", "away"] });
+    const states = Object.fromEntries(runtimes.map((each) => [each.labels.address, each.state]));
+    expect(states).toEqual({
+      "agent/good": "running",
+      "agent/large": "broken",
+      "agent/torn": "broken",
+      "agent/pipe": "broken",
+      "agent/link": "broken",
+      "agent/escape": "broken",
+    });
+    expect(foreign.map((each) => each.name).toSorted()).toEqual(["away", "endless", "swapped"]);
+    await rm(join(fleet, "objects", "..odd name\n"), { recursive: true });
+  });
+
+  it("lets one of two controllers win, each with a connection of its own", async () => {
+    await using mine = new Fleet(harness(sshd.host()), driver);
+    await using other = await sshDriver.open(sshd.host("also-build1"), deps("elsewhere"));
+    const spec = await mine.spec();
+    const labels = mine.labels("a", spec);
+    const tries = [driver, other, driver, other].map(async (each) =>
+      each.create({ name: labels.name, labels, spec }),
+    );
+    const settled = await Promise.allSettled(tries);
+    expect(settled.filter((each) => each.status === "fulfilled")).toHaveLength(1);
+    const { object_id: id } = await mine.only();
+    await Promise.all([driver.remove(id, "delete"), other.remove(id, "delete")]);
+    expect((await mine.observe()).runtimes).toEqual([]);
+  });
+
+  it("keeps links as they are, and writes through none", async () => {
+    await using mine = new Fleet(harness(sshd.host()), driver);
+    const { objectId } = await mine.run("a", { access: "rw" });
+    const source = await mkdtemp(join(dir, "links-"));
+    await symlink("/etc/hostname", join(source, "absolute"));
+    await symlink("../../outside", join(source, "above"));
+    await driver.putFiles(objectId, "/workspace", Readable.from(create({ cwd: source }, ["."])));
+    const found = await exec(driver, objectId, ["readlink", "absolute", "above"]);
+    expect(found.stdout.toString()).toBe("/etc/hostname\n../../outside\n");
+    const victim = join(dir, "victim");
+    await mkdir(victim);
+    await rm(join(source, "above"));
+    await symlink(victim, join(source, "out"));
+    const first = create({ cwd: source }, ["out"]);
+    await rm(join(source, "out"));
+    const linked = Buffer.concat(await Readable.from(first).toArray());
+    await mkdir(join(source, "out"));
+    await writeFile(join(source, "out", "file"), "through");
+    const second = Buffer.concat(await Readable.from(create({ cwd: source }, ["out/file"])).toArray());
+    const both = Readable.from([linked.subarray(0, 512), second]);
+    await expect(driver.putFiles(objectId, "/workspace", both)).rejects.toMatchObject({ kind: "denied" });
+    expect(await readdir(victim)).toEqual([]);
+    const get = driver.getFiles(objectId, "/workspace/../../../etc/hostname");
+    await expect(get).rejects.toMatchObject({ code: "SSH_PATH_REFUSED" });
+  });
+
+  it.each([0.1, 0.5, 0.99])("takes no seed that was cut off at %f for a workspace", async (part) => {
+    await using mine = new Fleet(harness(sshd.host()), driver);
+    await using cutter = await startCutter(sshd.port);
+    const known_hosts = `[127.0.0.1]:${String(cutter.port)} ${sshd.hostKey}`;
+    const { known_hosts_file: _, ...access } = sshd.access({
+      target: `${sshd.user}@127.0.0.1:${String(cutter.port)}`,
+      known_hosts,
+    });
+    await using cut = await sshDriver.open({ name: "cut", ssh: access, labels: {} }, deps());
+    const spec = await mine.spec({ access: "rw" });
+    const labels = mine.labels("a", spec);
+    const made = await cut.create({ name: labels.name, labels, spec });
+    expect(made.needsSeed).toBe(true);
+    await writeFile(join(spec.source, "large"), Buffer.alloc(2_000_000, 1));
+    cutter.cutAfter(Math.round(2_000_000 * part));
+    const seed = cut.putFiles(
+      made.objectId,
+      "/workspace",
+      Readable.from(create({ cwd: spec.source }, ["."])),
+    );
+    await expect(seed).rejects.toMatchObject({ kind: "unreachable" });
+    cutter.cutAfter(undefined);
+    await cut.remove(made.objectId, "keep");
+    const again = await driver.create({ name: labels.name, labels, spec });
+    expect(again.needsSeed).toBe(true);
+    await driver.putFiles(again.objectId, "/workspace", Readable.from(create({ cwd: spec.source }, ["."])));
+    expect((await exec(driver, again.objectId, ["wc", "-c", "large"])).stdout.toString()).toBe(
+      "2000000 large\n",
+    );
+    await driver.remove(again.objectId, "keep");
+    const third = await driver.create({ name: labels.name, labels, spec });
+    expect(third.needsSeed).toBe(false);
+    expect((await exec(driver, third.objectId, ["cat", "keep.txt"])).exitCode).toBe(0);
+    const place = await readlink(join(root(), mine.name, "objects", third.objectId, "workspace"));
+    expect(place).toContain("/workspaces/");
+    await driver.remove(third.objectId, "delete");
+    await expect(readdir(place)).rejects.toMatchObject({ code: "ENOENT" });
+  });
+});
