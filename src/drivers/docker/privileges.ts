@@ -34,8 +34,8 @@ export function foreignPrivileges(config: HostConfig): Json {
     : found.map(([name, values]) => `${name}=${sorted(values).join(",")}`).join(" ");
 }
 
-function missing(usual: readonly string[], found: readonly string[] | null | undefined): readonly string[] {
-  return found === null || found === undefined ? [] : usual.filter((path) => !found.includes(path));
+function missing(usual: readonly string[], found: readonly string[] | undefined): readonly string[] {
+  return found === undefined ? [] : usual.filter((path) => !found.includes(path));
 }
 
 function shared(mode: string): readonly string[] {
