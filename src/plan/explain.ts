@@ -51,9 +51,12 @@ export async function explainFleet(
   const { config } = seen;
   if (config === undefined) throw new SandkeepError("explain needs a config", { code: "NO_CONFIG" });
   const decisions = decideAll(seen, { intent: { mode: "apply" } });
-  const agents = selectAgents(seen, config, request).map((agent) =>
-    explainAgent(agent, { seen, config, decisions, request }),
-  );
+  const agents: ExplainedAgent[] = [];
+  for (const agent of selectAgents(seen, config, request)) {
+    const explained = explainAgent(agent, { seen, config, decisions, request });
+    const notes = [...explained.notes, ...(await stageNotes(engine, agent, explained, seen.fleet))];
+    agents.push({ ...explained, notes });
+  }
   const shown = new Set(agents.map((each) => each.agent));
   const posture = (await enginePostures(engine, config, false)).filter((each) =>
     each.agents.some(({ agent }) => shown.has(agent)),
@@ -123,6 +126,19 @@ function explainAgent(agent: ResolvedAgent, context: ExplainContext): ExplainedA
     notes: sandboxed ? [...(module?.notes(settings) ?? []), ...networkNotes(agent, seen)] : [],
     runtimes: runtimesOf(agent, sessions, context),
   };
+}
+
+/** How the copy that an agent works on is kept. */
+async function stageNotes(
+  { stages }: Engine,
+  { settings }: ResolvedAgent,
+  { sessions }: ExplainedAgent,
+  fleet: string,
+): Promise<string[]> {
+  const address = sessions.find((each) => each.address !== null)?.address;
+  if (settings.writes !== "staged" || stages === undefined || address === undefined || address === null)
+    return [];
+  return [`staged writes: ${await stages.foresee({ fleet, address, source: settings.workspace.source })}`];
 }
 
 /** What can leave the agent's sandboxes, where the fleet itself sees to that. */

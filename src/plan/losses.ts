@@ -11,6 +11,7 @@ import { actionsOf } from "./change.ts";
 import type { Doomed } from "./doomed.ts";
 import { doomedBy } from "./doomed.ts";
 import { salvageOf } from "./salvage.ts";
+import { keptStages } from "./stage-kept.ts";
 import type { Engine, Survey } from "./survey.ts";
 import { driverDeps } from "./survey.ts";
 
@@ -27,11 +28,13 @@ export interface Measuring {
 /** The same survey, with what the decisions made from it would destroy, as far as that is known in time. */
 export async function withLosses(
   engine: Engine,
-  seen: Survey,
+  surveyed: Survey,
   decisions: readonly Decision[],
   { unattended, signal = AbortSignal.timeout(MEASURE_MS) }: Measuring = {},
 ): Promise<Survey> {
   const doomed = new Map<string, Doomed[]>();
+  const kept = unattended === undefined ? await keptStages(engine, surveyed, decisions) : [];
+  const seen: Survey = { ...surveyed, diagnostics: [...surveyed.diagnostics, ...kept] };
   const salvage = seen.config?.fleet.salvage;
   for (const decision of decisions) {
     const { situation } = decision;

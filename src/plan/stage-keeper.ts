@@ -20,6 +20,8 @@ export interface StageKeeper {
     /** Nothing will run in its runtime any more: without changes the stage goes. */
     last: boolean,
   ): Promise<readonly StageNote[]>;
+  /** How a copy of this workspace is, or would be, kept, found out by looking only. */
+  foresee(stage: Partial<StageRequest> & Pick<StageRequest, "source">): Promise<string>;
   /** How many changes would be left behind when the runtime goes; undefined where there is no stage. */
   unapplied(stage: Pick<StageRequest, "fleet" | "address">): Promise<number | undefined>;
 }

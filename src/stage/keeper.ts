@@ -15,6 +15,7 @@ import { applyDifferences, recover } from "./carry-out.ts";
 import { kindOf } from "./compare.ts";
 import type { Difference } from "./compare.ts";
 import { followIfClean, recoverDiscard } from "./discard.ts";
+import { foreseeMechanism } from "./mechanism.ts";
 import { openStage } from "./open.ts";
 import { stageRules } from "./rules.ts";
 import type { Stage } from "./stage.ts";
@@ -36,6 +37,7 @@ export function stageKeeper(deps: KeeperDeps): StageKeeper {
     open: async (request) => void (await opened(deps, request)),
     beforeRun: (request) => beforeRun(deps, request),
     afterRun: (request, rules, last) => afterRun(deps, request, rules, last),
+    foresee: (request) => foresee(deps, request),
     unapplied: (owner) => unapplied(deps, owner),
   };
 }
@@ -165,4 +167,16 @@ async function unapplied(
   if (stage === undefined) return undefined;
   using trees = openTrees(stage);
   return (await surveyStage(stage, trees)).differences.length;
+}
+
+async function foresee(
+  { stateDir }: KeeperDeps,
+  { fleet, address, source }: Parameters<StageKeeper["foresee"]>[0],
+): Promise<string> {
+  const known =
+    fleet === undefined || address === undefined ? undefined : await readStage(stateDir, { fleet, address });
+  if (known !== undefined && known.meta.source === source)
+    return `the agent's copy is kept by ${known.meta.mechanism}: ${known.meta.why}`;
+  const { mechanism, why } = await foreseeMechanism(source, stateDir);
+  return `the agent's copy will be kept by ${mechanism}: ${why}`;
 }

@@ -5,7 +5,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SandkeepError } from "../errors.ts";
-import type { StageMechanism } from "../model/stage.ts";
 import { makeDirectory } from "../state/files.ts";
 import { bytePath } from "../util/byte-path.ts";
 import type { Cloning } from "../util/copy-entry.ts";
@@ -17,6 +16,7 @@ import { stageFolder } from "../util/stage-place.ts";
 import { stageFault } from "./fault.ts";
 import { fillTree } from "./fill.ts";
 import { writeIndex } from "./index-file.ts";
+import { mechanismOf } from "./mechanism.ts";
 import type { Stage, StageMeta } from "./stage.ts";
 import { readStage, skipState, stageOf, writeMeta } from "./stage.ts";
 import { openTrees, surveyStage } from "./survey.ts";
@@ -91,16 +91,4 @@ function finishRoot(source: string, tree: string): void {
   using to = FolderHandle.open(dirname(tree));
   const like = lookAt(from, bytePath(basename(source)));
   if (like !== undefined) finishFolder(to, bytePath(basename(tree)), like);
-}
-
-export function mechanismOf({ clones }: Cloning): {
-  readonly mechanism: StageMechanism;
-  readonly why: string;
-} {
-  return clones === true
-    ? { mechanism: "reflink", why: "the file system shares contents between the workspace and its copy" }
-    : {
-        mechanism: "copy",
-        why: "nothing cheaper keeps the agent's copy apart from a workspace that goes on changing",
-      };
 }

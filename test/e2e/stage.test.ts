@@ -73,6 +73,10 @@ name'; ln -s notes.txt link`);
     expect(await project.ok("stage", "diff", "--stat")).toContain("odd\\nname");
   });
 
+  test("explain says how the copy is kept", async () => {
+    expect(await project.ok("explain")).toMatch(/staged writes: the agent's copy is kept by (copy|reflink):/);
+  });
+
   test("the page that shows it brings everything with it, and none of the agent's text is code", async () => {
     await run("echo '<script>alert(1)</script>' > 'x<img>.txt'");
     await project.ok("stage", "diff", "--html", "page.html", "--agent", "work");
@@ -168,7 +172,8 @@ name'; ln -s notes.txt link`);
   test("unapplied work outlives its sandbox", async () => {
     await run("echo kept > kept.txt");
     const destroyed = await project.run(["destroy", "--all", "--yes"]);
-    expect(destroyed.code).toBe(0);
+    expect(destroyed).toMatchObject({ code: 0 });
+    expect(destroyed.stdout).toContain("agent/work has 1 unapplied change in its stage, which is kept");
     expect(await pathsOf(project)).toEqual(["added kept.txt"]);
     await project.ok("apply", "--yes");
     expect(await run("cat kept.txt")).toMatchObject({ code: 0, stdout: "kept\n" });

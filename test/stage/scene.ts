@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import {
   chmodSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -21,7 +22,7 @@ import type { StageRules } from "../../src/stage/rules.ts";
 
 // Trees of files for the laws of staged writes: made, edited and looked at without any code of src/stage.
 
-/** A workspace and a state directory of their own; gone when disposed. */
+/** A workspace and a state directory of their own, where fsync costs nothing; gone when disposed. */
 export interface Scene extends Disposable {
   readonly base: string;
   readonly workspace: string;
@@ -29,7 +30,8 @@ export interface Scene extends Disposable {
 }
 
 export function scene(): Scene {
-  const base = realpathSync(mkdtempSync(join(tmpdir(), "sandkeep-stage-")));
+  const room = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+  const base = realpathSync(mkdtempSync(join(room, "sandkeep-stage-")));
   const workspace = join(base, "workspace");
   mkdirSync(workspace);
   return {
