@@ -242,7 +242,7 @@ async function defaultKeys(home: string): Promise<readonly Key[]> {
 }
 
 /** Newer files name their cipher in the first bytes, older ones in a header line. */
-export function isEncrypted(key: string): boolean {
+function isEncrypted(key: string): boolean {
   if (/^Proc-Type: 4,ENCRYPTED/m.test(key) || key.includes("BEGIN ENCRYPTED")) return true;
   const body = /BEGIN OPENSSH PRIVATE KEY-----\s*([A-Za-z0-9+/=\s]+?)-----END/.exec(key)?.[1];
   if (body === undefined) return false;

@@ -9,7 +9,7 @@ import { decodeLabels, encodeLabels } from "../../model/labels.ts";
 
 const FORMAT = 1;
 /** Bytes; what is larger is not read. */
-export const MOST_MANIFEST = 1024 * 1024;
+const MOST_MANIFEST = 1024 * 1024;
 
 export interface Manifest {
   readonly object_id: string;

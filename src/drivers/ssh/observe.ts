@@ -54,7 +54,7 @@ async function list(context: SshContext, fleet: string, objectId: string): Promi
 }
 
 /** Lines are words of our own script, then data. Unknown ones are passed over. */
-export function readListing(lines: readonly string[]): Listing {
+function readListing(lines: readonly string[]): Listing {
   const objects = new Map<string, Seen>();
   const names = new Map<string, string | undefined>();
   const marks: string[] = [];

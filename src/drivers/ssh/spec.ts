@@ -5,7 +5,7 @@ import type { Json, JsonObject } from "../../model/json.ts";
 import type { PathFacts } from "../driver.ts";
 import { sshFields } from "./fields.ts";
 
-export const DEFAULT_ROOT = "~/.sandkeep/sandboxes";
+const DEFAULT_ROOT = "~/.sandkeep/sandboxes";
 
 const text = z.string().refine((value) => !value.includes("\0"));
 const specSchema = z.object({
@@ -46,7 +46,7 @@ export function fieldsOf(values: JsonObject): Record<string, Json> {
   return fields;
 }
 
-export function isObject(value: unknown): value is JsonObject {
+function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
