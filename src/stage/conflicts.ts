@@ -57,8 +57,8 @@ function lostWay(
     const real = looks.real(at);
     if (real?.kind === "folder") return undefined;
     const now = real === undefined ? "is gone" : `is a ${real.kind} now`;
-    if (looks.real(parentOf(at))?.kind === "folder" || parentOf(at) === "")
-      return `its folder ${pathText(at)} ${now}`;
+    const above = parentOf(at);
+    if (above === "" || looks.real(above)?.kind === "folder") return `its folder ${pathText(at)} ${now}`;
   }
   return undefined;
 }
