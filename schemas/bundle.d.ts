@@ -139,6 +139,11 @@ export interface RunManifest {
     code: string;
     message: string;
   } | null;
+  disrupted: {
+    at: string;
+    plan_id: string;
+    why: string;
+  } | null;
   logs: {
     stdout: {
       bytes: number;

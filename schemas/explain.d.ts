@@ -121,6 +121,7 @@ export interface ExplainedAgent {
       action: string;
       why: string;
     }[];
+    busy: string | null;
     watch: {
       state: "stalled" | "back-off" | "paused";
       why: string;

@@ -75,6 +75,11 @@ export interface SandkeepRun {
     code: string;
     message: string;
   } | null;
+  disrupted: {
+    at: string;
+    plan_id: string;
+    why: string;
+  } | null;
   logs: {
     stdout: {
       bytes: number;

@@ -26,6 +26,8 @@ export interface ApplyContext {
   readonly lockAddress: (address: string) => Promise<AsyncDisposable>;
   /** Whether a run is open in this address, and when the last one was known; milliseconds since the epoch, -1 for never. */
   readonly useOf: (address: string) => Promise<{ readonly open: boolean; readonly last: number }>;
+  /** Told before the step that takes a runtime from whoever uses it. */
+  readonly disrupt: (change: Change) => Promise<void>;
   /** Why a person wants this address left alone, when one does. */
   readonly heldNow: (address: string) => Promise<string | undefined>;
   /** Values of a spec's secrets for its setup or its main program; throws when one cannot be read. */

@@ -33,7 +33,8 @@ const DISTURBING: ReadonlySet<GraphNode["op"]> = new Set([
  */
 export function preconditionGuard(run: ChangeRun, context: ApplyContext): (node: GraphNode) => Promise<void> {
   let checked = false;
-  return async (node) => {
+  let told = false;
+  const check = async (node: GraphNode): Promise<void> => {
     if (checked || node.compensates) return;
     if (run.change.precondition.object_id === null) {
       if (run.created === undefined) return;
@@ -46,7 +47,17 @@ export function preconditionGuard(run: ChangeRun, context: ApplyContext): (node:
     await recheck(run, node, context);
     checked = true;
   };
+  return async (node) => {
+    await check(node);
+    if (told || node.compensates || !TAKING.has(node.op) || !disturbs(node, run.change)) return;
+    if (run.change.precondition.object_id === null) return;
+    told = true;
+    await context.disrupt(run.change);
+  };
 }
+
+/** After these, what still ran has nowhere to run. */
+const TAKING: ReadonlySet<GraphNode["op"]> = new Set(["stop", "rename", "remove"]);
 
 /** A dormancy mark says that its runtime goes, so it is set under the same check. */
 function disturbs(node: GraphNode, { precondition }: Change): boolean {

@@ -26,6 +26,7 @@ import { recordDeferred } from "../state/deferred.ts";
 import type { FleetState } from "../state/directory.ts";
 import { fleetState, ownerId } from "../state/directory.ts";
 import { endpointOf } from "../observe/endpoints.ts";
+import { disruptRuns } from "../state/disruption.ts";
 import { forgetEndpoints, rememberEndpoints } from "../state/endpoints.ts";
 import { recordEvents } from "../state/events.ts";
 import { openJournal } from "../state/journal.ts";
@@ -106,6 +107,7 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       assertHeld: () => lease.assertHeld(),
       lockAddress: (address) => lockAddress(state, address, { waitMs: ADDRESS_WAIT_MS }),
       useOf: (address) => useOf(state, address, engine.now()),
+      disrupt: (change) => disrupt(input, plan, change),
       heldNow: (address) => heldNow(state, address, engine.now()),
       secretsFor: (change, values, use, also) => secretsFor(input, change, values, use, also),
       pulled: (image) => recordPulled(state, image, engine.now()),
@@ -175,6 +177,16 @@ async function useOf(
 ): Promise<{ readonly open: boolean; readonly last: number }> {
   const [runs, activity] = await Promise.all([readOpenRuns(state, now), readActivity(state)]);
   return { open: runs.some((run) => run.address === address), last: activity[address] ?? -1 };
+}
+
+/** Whose runtime goes is told why, in the ledger and to whoever applies. */
+async function disrupt({ engine, seen }: SessionInput, plan: Plan, change: Change): Promise<void> {
+  const { address, why } = change;
+  const at = new Date(engine.now()).toISOString();
+  const runs = await disruptRuns(seen.state, address, { at, plan_id: plan.plan_id, why }, engine.now());
+  if (runs.length === 0) return;
+  const message = `${address}: ${runs.join(", ")} ${runs.length === 1 ? "was" : "were"} still going on: ${why}`;
+  engine.sink.notify({ type: "note", level: "warn", code: "DISRUPTED", message });
 }
 
 /** A hold set while a plan waited for approval, or lay in a file, counts as well. */

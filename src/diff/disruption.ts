@@ -29,7 +29,12 @@ export function gate(s: Situation, c: RuleContext, verdict: Verdict): Verdict {
   if (busy === 0) return verdict;
   const since = c.deferredSince(s) ?? c.now;
   const until = policy.max_wait === "off" ? null : since + policy.max_wait;
-  if (until !== null && c.now >= until) return verdict;
+  if (until !== null && c.now >= until) {
+    return {
+      ...verdict,
+      why: `${verdict.why}; it is busy, and has been waited for as long as max_wait says`,
+    };
+  }
   const wait = until === null ? "until it is idle" : `at most ${roughDuration(until - c.now)} more`;
   return {
     action: "blocked",

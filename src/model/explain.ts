@@ -40,6 +40,8 @@ const explainedRuntimeSchema = z.strictObject({
   object_id: z.string().nullable(),
   /** What would happen on the next apply, or `no-op` with why nothing does. */
   would: z.array(z.strictObject({ action: z.string(), why: z.string() })),
+  /** Who keeps it busy, and for how long already; null while nobody does. */
+  busy: z.string().nullable(),
   /** Why a running watch does nothing about it for now; null when it leaves it not alone. An `apply` does it all the same. */
   watch: z
     .strictObject({

@@ -42,6 +42,16 @@ const processSchema = z.strictObject({
   host: z.string(),
 });
 
+/** A change took the runtime away while the run went on. */
+export const runDisruptionSchema = z.strictObject({
+  /** ISO 8601. */
+  at: z.string(),
+  /** Of the apply that did it. */
+  plan_id: z.string(),
+  why: z.string(),
+});
+export type RunDisruption = z.infer<typeof runDisruptionSchema>;
+
 /**
  * What ran where, under what, and how it ended: `manifest.json` of each run, and the answer of `run` and `shell`.
  * Resolved secrets are masked in it; of the environment it holds names only.
@@ -116,6 +126,8 @@ export const runManifestSchema = z.strictObject({
   exit_class: z.enum(RUN_EXIT_CLASSES).nullable(),
   /** Why sandkeep itself could not begin or follow it. */
   error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  /** Null where its runtime was left to it. */
+  disrupted: runDisruptionSchema.nullable().default(null),
   /** Null where the command had the caller's own terminal. */
   logs: z.strictObject({ stdout: logSchema, stderr: logSchema }).nullable(),
   /** What it left of what was asked for; null where nothing was. */

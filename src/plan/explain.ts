@@ -2,6 +2,7 @@
  * In: one survey and whom to explain. Out: for each agent who said what, where its sessions run, what exists, and what
  * the next apply would do about it and why, or why not. It words decisions and makes none. Reads only.
  */
+import { busyWords } from "../diff/usage.ts";
 import type { Decision } from "../diff/diff.ts";
 import { placeSession } from "../desire/sessions.ts";
 import { desireNetworks } from "../desire/networks.ts";
@@ -213,6 +214,7 @@ function runtimesOf(
       status: statusOf(situation.current),
       object_id: situation.current?.object_id ?? null,
       would: actions.map((action) => ({ action, why: action === "repair" ? repairsOf(decision) : why })),
+      busy: (situation.usage?.busy ?? 0) === 0 ? null : busyWords(situation.usage ?? { busy: 0 }, seen.now),
       watch: leftAlone(situation.address, seen),
     };
   });
@@ -246,6 +248,7 @@ function unseen(addresses: ReadonlySet<string | null>, seen: Survey): ExplainedA
       would: [
         { action: "no-op", why: `its engine cannot be observed: ${away.get(engineKey(engine)) ?? ""}` },
       ],
+      busy: null,
       watch: leftAlone(address, seen),
     }));
 }

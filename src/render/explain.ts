@@ -161,6 +161,9 @@ function runtimes(agent: ExplainedAgent, style: Style): string[] {
           hang: 2,
         }),
       ),
+      ...(runtime.busy === null || runtime.would.some(({ why }) => why.includes(runtime.busy ?? ""))
+        ? []
+        : paragraph(style, `busy: ${runtime.busy}`, { indent: INNER + 2, hang: 2 })),
       ...watchLines(runtime.watch, style),
     ]),
   ];

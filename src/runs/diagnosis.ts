@@ -66,5 +66,12 @@ export function diagnose(run: RunManifest): Triage["diagnosis"] {
   const { exit_class } = run;
   if (exit_class === null)
     return { exit_class, what: "it still runs", next: "`sandkeep runs tail -f` follows it" };
+  if (run.disrupted !== null && exit_class !== "success") {
+    return {
+      exit_class,
+      what: `its sandbox was taken from it while it ran: ${run.disrupted.why}`,
+      next: "`sandkeep runs rerun` runs it again; `disruption` in the config says how long a change waits for runs",
+    };
+  }
   return { exit_class, ...MEANINGS[exit_class](run) };
 }

@@ -55,6 +55,10 @@ export async function finish(
   const note = artifactsNote(manifest);
   if (note !== undefined)
     run.engine.sink.notify({ type: "note", level: "warn", code: "ARTIFACTS_LEFT_OUT", message: note });
+  if (manifest.disrupted !== null) {
+    const message = `its sandbox was taken from it while it ran: ${manifest.disrupted.why}`;
+    run.engine.sink.notify({ type: "note", level: "warn", code: "DISRUPTED", message });
+  }
   if (ended.timedOut) tellTimeout(run);
   return { ...manifest, exit_code: ended.exitCode };
 }

@@ -6,6 +6,7 @@ import { stat } from "node:fs/promises";
 import type { ListedRun, RunList, RunManifest, RunReconcile, RunStatus } from "../model/run.ts";
 import { runManifestSchema } from "../model/run.ts";
 import type { FleetState } from "../state/directory.ts";
+import { readDisruption } from "../state/disruption.ts";
 import { readJson, writeJson } from "../state/files.ts";
 import { readOpenRuns } from "../state/open-runs.ts";
 import { liveness } from "../util/process-identity.ts";
@@ -151,6 +152,7 @@ export async function interrupted(folder: string, manifest: RunManifest): Promis
     exit_class: "interrupted",
     ended_at: new Date(last).toISOString(),
     duration_ms: Math.round(last - began),
+    disrupted: await readDisruption(folder).catch(() => null),
     logs:
       manifest.tty && !manifest.sandboxed
         ? null

@@ -1,16 +1,11 @@
 import { join } from "node:path";
 import type { FleetState } from "../state/directory.ts";
+import { runFolder, runsFolder } from "../state/run-folder.ts";
 import type { StreamName } from "./time-index.ts";
 
 // Where the ledger's files are: one folder a run, and one index that can always be made again.
 
-export function runsFolder(state: FleetState): string {
-  return join(state.dir, "runs");
-}
-
-export function runFolder(state: FleetState, runId: string): string {
-  return join(runsFolder(state), runId);
-}
+export { runFolder, runsFolder };
 
 export function manifestPath(folder: string): string {
   return join(folder, "manifest.json");

@@ -8,6 +8,7 @@ import type { Writable } from "node:stream";
 import * as z from "zod";
 import type { RunManifest } from "../model/run.ts";
 import type { FleetState } from "../state/directory.ts";
+import { readDisruption } from "../state/disruption.ts";
 import { makeDirectory, readJson, stateError, writeJson } from "../state/files.ts";
 import { ownIdentity } from "../util/process-identity.ts";
 import { maskSecrets, StreamMask } from "../util/secret-mask.ts";
@@ -34,6 +35,7 @@ export type RunHead = Omit<
   | "signal"
   | "exit_class"
   | "error"
+  | "disrupted"
   | "logs"
   | "artifacts"
   | "process"
@@ -90,6 +92,7 @@ function beginning(head: RunHead, secrets: readonly string[]): RunManifest {
     signal: null,
     exit_class: null,
     error: null,
+    disrupted: null,
     logs: null,
     artifacts: null,
     process: ownIdentity(),
@@ -152,7 +155,9 @@ export async function recordRun(state: FleetState, options: RecordOptions): Prom
       if (output !== undefined) await Promise.all([ended(output.stdout), ended(output.stderr)]);
       for (const each of [logs?.stdout, logs?.stderr, times]) await each?.[Symbol.asyncDispose]();
       const told = logs === undefined ? null : { stdout: logs.stdout.told, stderr: logs.stderr.told };
-      const manifest = { ...end(began, outcome, duration ?? lasted(), secrets), logs: told };
+      // How it ended is known without it, and is written down whatever becomes of it.
+      const disrupted = await readDisruption(folder).catch(() => null);
+      const manifest = { ...end(began, outcome, duration ?? lasted(), secrets), disrupted, logs: told };
       const fault = await writeEnd(state, folder, manifest);
       await tellEnded(state, manifest);
       return { manifest, fault };

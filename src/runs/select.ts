@@ -86,8 +86,7 @@ async function idOf(state: FleetState, target: string): Promise<string> {
       `name one of ${listWords(found, 8)}`,
     );
   }
-  const near = nearestWords(wanted, ids, { limit: 3, most: 4 });
-  const parts = near.length > 0 ? near : nearestByPart(wanted, ids);
+  const parts = nearestIds(wanted, ids);
   throw refused(
     "RUN_NOT_FOUND",
     `there is no run ${JSON.stringify(target)}`,
@@ -99,9 +98,31 @@ async function idOf(state: FleetState, target: string): Promise<string> {
   );
 }
 
-function nearestByPart(wanted: string, ids: readonly string[]): readonly string[] {
-  const byPart = new Map(ids.map((id) => [randomPart(id), id]));
-  return nearestWords(wanted, byPart.keys(), { limit: 3, most: 2 }).map((part) => byPart.get(part) ?? part);
+const NEAREST = 3;
+
+/** What people write of an id, and how many typing errors may be in that; the first with anything near counts. */
+const FORMS: readonly {
+  readonly of: (id: string) => string;
+  readonly cut: boolean;
+  readonly most: number;
+}[] = [
+  { of: (id) => id, cut: false, most: 4 },
+  { of: randomPart, cut: false, most: 2 },
+  { of: (id) => id, cut: true, most: 2 },
+  { of: randomPart, cut: true, most: 1 },
+];
+/** Fewer letters are near to anything. */
+const SHORTEST_BEGINNING = 4;
+
+function nearestIds(wanted: string, ids: readonly string[]): readonly string[] {
+  for (const { of, cut, most } of FORMS) {
+    if (cut && wanted.length < SHORTEST_BEGINNING) continue;
+    const forms = ids.map((id) => [cut ? of(id).slice(0, wanted.length) : of(id), id] as const);
+    const near = nearestWords(wanted, new Set(forms.map(([form]) => form)), { limit: NEAREST, most });
+    const meant = near.flatMap((word) => forms.filter(([form]) => form === word).map(([, id]) => id));
+    if (meant.length > 0) return meant.slice(0, NEAREST);
+  }
+  return [];
 }
 
 function refused(code: string, message: string, hint: string): SandkeepError {

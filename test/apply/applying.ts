@@ -76,6 +76,7 @@ export class Bench {
       assertHeld: async () => undefined,
       lockAddress: async () => ({ [Symbol.asyncDispose]: async () => undefined }),
       useOf: async () => ({ open: false, last: -1 }),
+      disrupt: async () => undefined,
       heldNow: async () => undefined,
       secretsFor: async () => ({}),
       calls: { read: 0, write: 0 },

@@ -29,18 +29,18 @@ function judge({ policy, busy = 0, waited, declared = true }: Case, verdict: Ver
 const idle: DisruptionSettings = { when: "idle", max_wait: HOUR };
 
 describe("a disruption that nobody asked for by name", () => {
-  it.each<[string, Case, "goes on" | "busy" | "disruption"]>([
+  it.each<[string, Case, "goes on" | "waited" | "busy" | "disruption"]>([
     ["now, busy", { policy: { when: "now", max_wait: HOUR }, busy: 1 }, "goes on"],
     ["idle, and it is", { policy: idle }, "goes on"],
     ["idle, and it is not", { policy: idle, busy: 1 }, "busy"],
     ["idle, put off for less than max_wait", { policy: idle, busy: 1, waited: 0.99 }, "busy"],
-    ["idle, put off for max_wait", { policy: idle, busy: 1, waited: 1 }, "goes on"],
+    ["idle, put off for max_wait", { policy: idle, busy: 1, waited: 1 }, "waited"],
     [
       "idle, without an end to the waiting",
       { policy: { when: "idle", max_wait: "off" }, busy: 1, waited: 999 },
       "busy",
     ],
-    ["idle, without any waiting", { policy: { when: "idle", max_wait: 0 }, busy: 1 }, "goes on"],
+    ["idle, without any waiting", { policy: { when: "idle", max_wait: 0 }, busy: 1 }, "waited"],
     ["never, idle", { policy: { when: "never", max_wait: HOUR } }, "disruption"],
     [
       "never, busy, and after any time",
@@ -48,10 +48,15 @@ describe("a disruption that nobody asked for by name", () => {
       "disruption",
     ],
     ["undeclared: as by default, idle", { declared: false, busy: 1 }, "busy"],
-    ["undeclared, after an hour", { declared: false, busy: 1, waited: 1 }, "goes on"],
+    ["undeclared, after an hour", { declared: false, busy: 1, waited: 1 }, "waited"],
   ])("%s", (_title, which, expected) => {
     const verdict = judge(which);
     if (expected === "goes on") expect(verdict).toBe(replace);
+    else if (expected === "waited")
+      expect(judge(which)).toEqual({
+        ...replace,
+        why: expect.stringMatching(/^it drifted; it is busy, .*max_wait/),
+      });
     else expect(verdict).toMatchObject({ action: "blocked", rule: expected, deferred: expected === "busy" });
   });
 

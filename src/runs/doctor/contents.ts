@@ -108,7 +108,7 @@ const CONTENTS: Readonly<Record<StateFolder, Contents>> = {
     names: {},
     others: (name) => (isRunId(name) ? FOLDER : name.startsWith(LEAVING) ? { kind: "leaving" } : undefined),
   },
-  run: { names: { "manifest.json": file(), "cancel.json": file() }, open: true },
+  run: { names: { "manifest.json": file(), "cancel.json": file(), "disrupted.json": file() }, open: true },
 };
 
 /** `write-file-atomic` adds a number to the name that it writes. */
