@@ -18,6 +18,7 @@ import { pathFacts } from "../src/util/path-facts.ts";
 import { Attention } from "./attention.ts";
 import { ConfigKeeper, type ConfigKeeperOptions } from "./config.ts";
 import { type FleetLoop, cycleFailed, lookAtFleet, workOn } from "./fleet.ts";
+import { hostCare } from "./canary.ts";
 import { trackedImages } from "./images.ts";
 import { recordingSink } from "./recorded.ts";
 import { runsCleaner } from "./runs.ts";
@@ -82,7 +83,11 @@ async function run(told: Engine, options: WatchOptions): Promise<number> {
   let interval = fleet === undefined ? 0 : await triggers.adopt(fleet);
   const { registry, looked } = trackedImages(clock, queue, () => interval);
   const cleaner = runsCleaner(engine, clock);
-  if (fleet !== undefined) cleaner.adopt(fleet);
+  const care = hostCare(engine, clock, { file: options.file, signal: options.signal });
+  if (fleet !== undefined) {
+    cleaner.adopt(fleet);
+    care.adopt(fleet);
+  }
   engine.sink.notify({ type: "watch.started", fleet: loaded.config.fleet, resync_s: interval / 1000 });
   triggers.begin();
   const loop = fleetLoop({ ...engine, registry }, options, {
@@ -92,11 +97,13 @@ async function run(told: Engine, options: WatchOptions): Promise<number> {
     looked: () => {
       looked();
       void cleaner.looked();
+      void care.looked();
     },
     adopted: async (next) => {
       const changed = resolved(engine, next);
       if (changed === undefined) return;
       cleaner.adopt(changed);
+      care.adopt(changed);
       interval = await triggers.adopt(changed);
     },
   });

@@ -165,6 +165,22 @@ export interface SandkeepConfig {
        */
       compose?: "docker compose" | "podman-compose";
       /**
+       * Less free than this on a disk that sandboxes or engines are on is told. Such as "10GiB".
+       */
+      disk_min_free?: string | number;
+      /**
+       * Less available memory than this is told. Such as "2GiB".
+       */
+      memory_min_free?: string | number;
+      /**
+       * More stale things than this are told.
+       */
+      max_stale?: number;
+      /**
+       * Whether nothing new is made there while one of these limits is passed. Nothing is ever removed for it.
+       */
+      back_pressure?: boolean;
+      /**
        * What of others counts as a sandbox there: `host reap` may remove it once it is old.
        */
       adopt?: {
@@ -277,6 +293,62 @@ export interface SandkeepConfig {
      * How long files must be quiet before an edit counts, such as "500ms".
      */
     debounce?: string;
+  };
+  /**
+   * When hosts are tried.
+   */
+  canary?: {
+    /**
+     * How often watch tries each host, at most once a resync, such as "1h". "off": never.
+     */
+    every?: string | "off" | 0;
+    /**
+     * Which hosts watch tries; "local" is this machine. Without it those that the agents use.
+     *
+     * @minItems 1
+     */
+    hosts?: [string, ...string[]];
+  };
+  /**
+   * Where reports about hosts go.
+   */
+  telemetry?: {
+    /**
+     * Where each canary's report goes, beside the state directory.
+     */
+    export?: "off" | "file" | "http";
+    /**
+     * File that reports are appended to, one line of JSON each.
+     */
+    file?: string;
+    /**
+     * Where reports are sent to, as JSON in a POST.
+     */
+    url?: string;
+    /**
+     * Sent with them as a bearer token, from { env }, { file } or { command }.
+     */
+    token?:
+      | {
+          /**
+           * Variable of sandkeep's own environment that holds the value.
+           */
+          env: string;
+        }
+      | {
+          /**
+           * File that holds the value; one trailing newline is dropped.
+           */
+          file: string;
+        }
+      | {
+          /**
+           * Program and arguments that print the value, such as ["pass", "npm"]. No shell.
+           *
+           * @minItems 1
+           */
+          command: [string, ...string[]];
+        };
   };
   /**
    * What is recorded of each run.

@@ -22,9 +22,11 @@ export interface SandkeepExplain {
     reasons: {
       code:
         | "bubblewrap-missing"
+        | "canary-failed"
         | "cpu-limit-unsupported"
         | "denied"
         | "endpoint-invalid"
+        | "host-headroom"
         | "memory-limit-unsupported"
         | "not-linux"
         | "pids-limit-unsupported"

@@ -18,11 +18,19 @@ import { toolsSchema } from "../src/config/schema/tools.ts";
 import { BACKENDS } from "../src/drivers/registry.ts";
 import { bundledSchema, bundleManifestSchema, bundleVerificationSchema } from "../src/model/bundle.ts";
 import { runArtifactsSchema } from "../src/model/artifacts.ts";
+import { canaryHistorySchema, canaryReportSchema } from "../src/model/canary.ts";
 import { diagnosticSchema } from "../src/model/diagnostic.ts";
 import { doctorSchema } from "../src/model/doctor.ts";
 import { eventSchema } from "../src/model/event.ts";
 import { explainedAgentSchema, explanationSchema, toolVerdictSchema } from "../src/model/explain.ts";
-import { hostInspectionSchema, hostListSchema, hostReapSchema, hostStaleSchema } from "../src/model/host.ts";
+import {
+  hostInspectionSchema,
+  hostListSchema,
+  hostReapSchema,
+  hostSnapshotSchema,
+  hostStaleSchema,
+  staleSchema,
+} from "../src/model/host.ts";
 import { imageCheckSchema, imageListSchema, imageLockSchema, imagePruneSchema } from "../src/model/images.ts";
 import { recordedEventSchema } from "../src/model/recorded-event.ts";
 import { listedRuntimeSchema, listingSchema } from "../src/model/listing.ts";
@@ -119,6 +127,13 @@ const FORMATS: readonly Format[] = [
     description: "Answer of `sandkeep explain --json`.",
   },
   {
+    name: "canary",
+    schema: z.union([canaryReportSchema, canaryHistorySchema]),
+    io: "output",
+    description:
+      "Answers of `sandkeep canary` and `canary history` with --json, in this order; the first is also what is kept and exported.",
+  },
+  {
     name: "host",
     schema: z.union([hostListSchema, hostInspectionSchema, hostStaleSchema, hostReapSchema]),
     io: "output",
@@ -204,6 +219,8 @@ const FORMATS: readonly Format[] = [
 
 /** Parts that several places use, or that a reader looks for by name: each is written once, under `$defs`. */
 const PARTS: Readonly<Record<string, z.ZodType>> = {
+  HostSnapshot: hostSnapshotSchema,
+  StaleThing: staleSchema,
   Sandbox: sandboxSchema,
   Agent: agentSchema,
   ContainerSettings: dockerSchema,

@@ -40,6 +40,13 @@ export interface SandkeepList {
     host: string;
     message: string;
   }[];
+  degraded_hosts?: {
+    host: string;
+    by: "canary" | "headroom";
+    why: string;
+    since: string;
+    blocks: boolean;
+  }[];
 }
 export interface ListedRuntime {
   address: string;

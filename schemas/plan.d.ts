@@ -462,7 +462,7 @@ export interface Change {
     causes: string[];
   } | null;
   passing?: {
-    role: "ephemeral";
+    role: "ephemeral" | "canary";
     expires_at: number;
     keep: boolean;
   };

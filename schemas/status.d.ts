@@ -13,9 +13,11 @@ export interface SandkeepStatus {
     reasons: {
       code:
         | "bubblewrap-missing"
+        | "canary-failed"
         | "cpu-limit-unsupported"
         | "denied"
         | "endpoint-invalid"
+        | "host-headroom"
         | "memory-limit-unsupported"
         | "not-linux"
         | "pids-limit-unsupported"

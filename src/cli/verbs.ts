@@ -1,8 +1,8 @@
+import { HOST_VERBS } from "./host-verbs.ts";
 import type { CommandModule } from "./invocation.ts";
 import { RUN_OPTIONS } from "./run-options.ts";
 import { RUNS_OPTIONS } from "./runs-options.ts";
 import { DOCTOR_OPTIONS } from "./doctor-options.ts";
-import { HOST_OPTIONS } from "./host-options.ts";
 import { SALVAGE_OPTIONS } from "./salvage-options.ts";
 import { STAGE_OPTIONS } from "./stage-options.ts";
 import type { VerbOption } from "./verb-option.ts";
@@ -252,16 +252,7 @@ export const VERBS: readonly Verb[] = [
     options: STAGE_OPTIONS,
     load: () => import("./commands/stage.ts"),
   },
-  {
-    name: "host",
-    about: "see how hosts are and what lies there, and remove what is stale",
-    args: [
-      ["<action>", "list, inspect, stale or reap"],
-      ["[name]", "a host of the config, or local for this machine; stale and reap: all without it"],
-    ],
-    options: HOST_OPTIONS,
-    load: () => import("./commands/host.ts"),
-  },
+  ...HOST_VERBS,
   {
     name: "doctor",
     about: "find what is out of order in the state directory, and mend it",

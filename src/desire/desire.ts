@@ -89,11 +89,11 @@ export function desire(input: DesireInput): DesiredRuntime[] {
   const { ephemeral } = input;
   const agent = ephemeral === undefined ? undefined : agents.get(ephemeral.agent);
   if (ephemeral !== undefined && agent !== undefined) {
-    const { address, expires_at, keep } = ephemeral;
+    const { address, expires_at, keep, role = "ephemeral" } = ephemeral;
     wanted.set(address, {
       ...runtimeOf(input.fleet, address, agent, shapeOf(agent.settings)),
       provision: "on-use",
-      passing: { role: "ephemeral", expires_at, keep },
+      passing: { role, expires_at, keep },
     });
   }
   return [...wanted.values()].toSorted((a, b) => compareText(a.address, b.address));

@@ -1,4 +1,5 @@
 import type { RuntimeLabels } from "../model/labels.ts";
+import { parseAddress } from "../model/names.ts";
 import type { RuleContext } from "./rules.ts";
 import { gate } from "./disruption.ts";
 import type { Situation } from "./situation.ts";
@@ -15,7 +16,8 @@ export function decidePassing(situation: Situation, labels: RuntimeLabels, conte
   if (context.intent.mode === "destroy") {
     return { ...removal, why: "destroy was asked for", cause: "requested" };
   }
-  if (role === "ephemeral") {
+  // A canary that was made for a try goes with it, as what was made for a run goes with that.
+  if (role === "ephemeral" || parseAddress(address)?.scope === "ephemeral") {
     const [run] = usage?.runs ?? [];
     if (run !== undefined) return rest("waiting", `${role}, in use by run ${run.run_id}`);
     // Other machines cannot know whether a run of this one goes on: they go by its time alone.

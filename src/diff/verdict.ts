@@ -50,6 +50,7 @@ export type Verdict =
         | "image"
         | "rollout"
         | "network"
+        | "host"
         | "salvage";
       readonly why: string;
       readonly fix: string | null;

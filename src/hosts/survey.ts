@@ -132,6 +132,22 @@ export async function judgeHost(
   return staleOn(snapshot, context);
 }
 
+/** An engine that the fleet has there and that gave no answer may hold anything. */
+function unseenEngines(config: LoadedFleet, { snapshot }: Look): HostStale["unobserved"] {
+  const { host: name, engines } = snapshot;
+  const host = config.fleet.hosts[name];
+  const used = new Set(agentsOn(config, name).map((each) => each.settings.backend));
+  if (host?.docker !== undefined) used.add("docker");
+  if (host?.podman !== undefined) used.add("podman");
+  return engines
+    .filter(({ engine, status }) => status !== "ready" && used.has(engine))
+    .map(({ engine, message }) => ({
+      host: name,
+      message: `${engine}: ${message ?? "its command line is not there"}`,
+      hint: "what its engine holds is not judged",
+    }));
+}
+
 export interface Judged {
   readonly looks: ReadonlyMap<string, Look>;
   readonly report: Omit<HostStale, "exit_code">;
@@ -152,6 +168,7 @@ export async function findStale(
       try {
         const look = await lookAtHost(engine, config, name);
         looks.set(name, look);
+        unobserved.push(...unseenEngines(config, look));
         return await judgeHost(engine, config, look, request.older_than);
       } catch (thrown) {
         const { message, hint } = failureOf(thrown);

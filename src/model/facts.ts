@@ -28,6 +28,17 @@ export interface LeftAlone {
   readonly until: number | null;
 }
 
+/** What is the matter with a host, by who found out. */
+export interface HostStanding {
+  readonly host: string;
+  readonly by: "canary" | "headroom";
+  readonly why: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  /** Whether nothing new is made there. */
+  readonly blocks: boolean;
+}
+
 /** What the state directory knows; losing it loses history, never safety. */
 export interface Facts {
   /** Id of this state directory, written on what it creates. */
@@ -44,4 +55,6 @@ export interface Facts {
   readonly deferred: Readonly<Record<string, number>>;
   /** Told to people; what `apply` does never depends on it. */
   readonly left_alone: readonly LeftAlone[];
+  /** Hosts with which something is the matter. */
+  readonly hosts: readonly HostStanding[];
 }

@@ -64,5 +64,17 @@ export const listingSchema = z.strictObject({
   ),
   /** Engines that could not be seen: what they hold is in none of the lists, and nobody knows what that is. */
   unobserved: z.array(z.strictObject({ backend: z.string(), host: z.string(), message: z.string() })),
+  /** Hosts with which something is the matter, by who found out; `blocks`: nothing new is made there. */
+  degraded_hosts: z
+    .array(
+      z.strictObject({
+        host: z.string(),
+        by: z.enum(["canary", "headroom"]),
+        why: z.string(),
+        since: z.string(),
+        blocks: z.boolean(),
+      }),
+    )
+    .optional(),
 });
 export type Listing = z.infer<typeof listingSchema>;

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { diagnosticSchema } from "./diagnostic.ts";
+import { passingRoleSchema } from "./ephemeral.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { rolloutPlaceSchema } from "./rollout.ts";
 import { salvageExcessSchema, salvageSettingsSchema } from "./salvage.ts";
@@ -102,9 +103,7 @@ export const changeSchema = z.strictObject({
   /** When a replacement is begun; null for every other change, since only replacements stop what works. */
   rollout: rolloutPlaceSchema.nullable(),
   /** Present for the creation of a runtime that no declaration yields. */
-  passing: z
-    .strictObject({ role: z.literal("ephemeral"), expires_at: z.int().positive(), keep: z.boolean() })
-    .optional(),
+  passing: passingRoleSchema.optional(),
 });
 export type Change = z.infer<typeof changeSchema>;
 
@@ -212,7 +211,7 @@ const specEntrySchema = z.strictObject({
 
 export const blockedSchema = z.strictObject({
   address: z.string(),
-  /** busy | protected | guard | foreign | candidate | disruption | image | network | unobserved | rollout | salvage */
+  /** busy | protected | guard | foreign | candidate | disruption | image | network | unobserved | rollout | salvage | host */
   rule: z.string(),
   why: z.string(),
   /** Milliseconds since the epoch at which it is tried again, when known. */

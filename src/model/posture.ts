@@ -5,9 +5,11 @@ import { recordedEventSchema } from "./recorded-event.ts";
 /** Every reason for which a backend is less than ready: a closed set, so that tools can act on it. */
 const REASON_CODES = [
   "bubblewrap-missing",
+  "canary-failed",
   "cpu-limit-unsupported",
   "denied",
   "endpoint-invalid",
+  "host-headroom",
   "memory-limit-unsupported",
   "not-linux",
   "pids-limit-unsupported",

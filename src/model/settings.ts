@@ -143,6 +143,21 @@ export interface AdoptSettings {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** Limits below which a host is spoken against. Bytes. */
+export interface HeadroomSettings {
+  readonly disk_min_free?: number;
+  readonly memory_min_free?: number;
+  readonly max_stale?: number;
+  /** Whether nothing new is made there meanwhile. */
+  readonly back_pressure: boolean;
+}
+
+/** Where reports about hosts go. Paths are absolute. */
+export type TelemetrySettings =
+  | { readonly export: "off" }
+  | { readonly export: "file"; readonly file: string }
+  | { readonly export: "http"; readonly url: string; readonly token?: SecretRef };
+
 /** A named place a backend connects to. */
 export interface Host {
   readonly name: string;
@@ -159,6 +174,7 @@ export interface Host {
   readonly max_runtimes?: number;
   readonly compose?: "docker compose" | "podman-compose";
   readonly adopt?: AdoptSettings;
+  readonly headroom?: HeadroomSettings;
 }
 
 /** What is recorded of runs, and how long it is kept. */
@@ -199,6 +215,8 @@ export interface ResolvedFleet {
   readonly watch: { readonly resync: number; readonly workers: number; readonly debounce: number };
   readonly runs: RunsSettings;
   readonly stage: StageSettings;
+  readonly telemetry: TelemetrySettings;
+  readonly canary: { readonly every: DurationSetting; readonly hosts?: readonly string[] };
   /** Key of the HMAC that stands for secrets in labels, when the config gives one. */
   readonly secrets_key?: SecretRef;
 }

@@ -5,6 +5,7 @@ import type { Plan } from "../model/plan.ts";
 import type { PausedRollout } from "../model/rollout.ts";
 import { ROLLOUT } from "../resolve/defaults.ts";
 import { engineKey } from "../observe/engines.ts";
+import { blockOnHosts } from "./degraded-hosts.ts";
 import { blockOnNetworks, decideNetworks } from "./networks.ts";
 import { buildPlan } from "./plan.ts";
 import { blockOnSalvage } from "./salvage.ts";
@@ -34,7 +35,7 @@ export function decideAll(
     paused,
     guards: request.max_destroy === undefined ? guards : { ...guards, max_destroy: request.max_destroy },
   });
-  const kept = blockOnSalvage(decisions, request, seen.config?.fleet.salvage);
+  const kept = blockOnSalvage(blockOnHosts(decisions, seen.facts.hosts), request, seen.config?.fleet.salvage);
   return blockOnNetworks(kept, decideNetworks(seen, kept, request.intent));
 }
 

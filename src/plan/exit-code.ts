@@ -15,7 +15,7 @@ export interface PlanOutcome {
 }
 
 /** Rules that only a person can lift. */
-const REFUSALS: ReadonlySet<string> = new Set(["protected", "guard", "foreign", "image", "network"]);
+const REFUSALS: ReadonlySet<string> = new Set(["protected", "guard", "foreign", "image", "network", "host"]);
 
 /** What was put off without a person's help pending counts as a change; what is held or never disrupted does not. */
 export function planExitCode(outcome: PlanOutcome): number {

@@ -85,7 +85,16 @@ function listingOf(seen: Survey, request: ListRequest): Listing {
         : [],
     ),
     unobserved: unobservedEngines(seen).filter(({ backend }) => (request.backend ?? backend) === backend),
+    ...degradedHosts(seen),
   };
+}
+
+function degradedHosts({ facts, engines }: Survey): Pick<Listing, "degraded_hosts"> {
+  const used = new Set(engines.map(({ host }) => host));
+  const hosts = facts.hosts
+    .filter(({ host }) => used.has(host))
+    .map((each) => ({ ...each, since: new Date(each.since).toISOString() }));
+  return hosts.length === 0 ? {} : { degraded_hosts: hosts };
 }
 
 /** Networks of the fleet's own; without a config nobody knows which of them are wanted. */

@@ -2,6 +2,7 @@
  * In: a config. Out: whether each backend that it uses could take work, and why not, from what this machine's files and
  * programs tell; with `probe` the engines are asked as well, side by side. Starts nothing and changes nothing.
  */
+import type { HostStanding } from "../model/facts.ts";
 import type { DriverModule } from "../drivers/driver.ts";
 import type { EnginePosture, Posture, Probe, ProbeReason } from "../model/posture.ts";
 import { worstStatus } from "../model/posture.ts";
@@ -14,6 +15,8 @@ import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
 import { loadFleet } from "../policy/fleet.ts";
 import { fleetState } from "../state/directory.ts";
 import { readEvents } from "../state/events.ts";
+import { readHostStanding } from "../state/host-standing.ts";
+import { fixOf } from "./degraded-hosts.ts";
 import type { Engine } from "./survey.ts";
 import { driverDeps } from "./survey.ts";
 
@@ -74,20 +77,26 @@ export async function enginePostures(
 ): Promise<EnginePosture[]> {
   const refs = enginesOf(config.fleet, []);
   const probes = probe ? await probeEngines(engine, config, refs) : new Map<string, Probe>();
-  return Promise.all(refs.map((ref) => postureOf(engine, config, ref, probes.get(engineKey(ref)))));
+  const hosts = await readHostStanding(fleetState(engine.stateDir, config.fleet.fleet));
+  return Promise.all(
+    refs.map((ref) => {
+      const told = standingOf(ref, hosts);
+      return postureOf(engine, config, ref, [probes.get(engineKey(ref)), told]);
+    }),
+  );
 }
 
 async function postureOf(
   engine: Engine,
   config: LoadedFleet,
   ref: EngineRef,
-  probed: Probe | undefined,
+  [probed, told]: readonly [probed: Probe | undefined, told: Probe | undefined],
 ): Promise<EnginePosture> {
   const agents = config.fleet.agents.filter((each) => uses(each, ref));
   const module = config.modules[ref.backend];
   const settings = agents.map((each) => each.settings);
   const seen = await module?.preflight(settings, ref.config, driverDeps(engine));
-  const found = [seen, probed].filter((each) => each !== undefined);
+  const found = [seen, probed, told].filter((each) => each !== undefined);
   return {
     backend: ref.backend,
     host: ref.host,
@@ -100,6 +109,18 @@ async function postureOf(
       background: runsInBackground(module),
     })),
   };
+}
+
+/** What canaries and limits said of the host. */
+function standingOf(ref: EngineRef, hosts: readonly HostStanding[]): Probe | undefined {
+  const [first, ...rest] = hosts.filter(({ host }) => host === ref.host);
+  if (first === undefined) return undefined;
+  const reasons = [first, ...rest].map((each) => ({
+    code: each.by === "canary" ? ("canary-failed" as const) : ("host-headroom" as const),
+    message: each.blocks ? `${each.why}; nothing new is made there` : each.why,
+    fix: fixOf(each),
+  }));
+  return { status: "degraded", reasons };
 }
 
 function uses({ settings }: ResolvedAgent, ref: EngineRef): boolean {

@@ -15,7 +15,7 @@ export function salvageOf(
   const [first] = doomedBy(decision);
   if (first === undefined) return undefined;
   // What is to be kept of a run of its own is said with that run.
-  if (first.object.labels.role === "ephemeral") return undefined;
+  if (first.object.labels.role === "ephemeral" || first.object.labels.role === "canary") return undefined;
   const { desired } = decision.situation;
   const made = first.object.labels.salvage;
   return asked(desired?.settings.salvage ?? (made === undefined ? input.salvage : made), input.request);

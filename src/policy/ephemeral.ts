@@ -28,6 +28,10 @@ export interface EphemeralSettings {
   readonly agent?: string | undefined;
   readonly image?: string | undefined;
   readonly backend?: string | undefined;
+  /** On this host of the config, or `local` for this machine's own. */
+  readonly host?: string | undefined;
+  /** A `[sandbox]` table that goes before what the config says. */
+  readonly profile?: SandboxSettings | undefined;
   /** It has a place for a program of this machine. */
   readonly program?: boolean;
 }
@@ -98,7 +102,8 @@ async function withAgent(
       names.length === 0 ? "the config declares no agents" : `the config declares ${listWords(names)}`;
     throw usage(`there is no agent "${agent}"`, hint);
   }
-  const own: SandboxSettings = known?.sandbox ?? {};
+  const { profile = {} } = wanted;
+  const own: SandboxSettings = { ...known?.sandbox, ...profile };
   const backend = wanted.backend ?? own.backend ?? config.sandbox?.backend ?? BUILT_IN.backend;
   const load = Object.hasOwn(drivers, backend) ? drivers[backend] : undefined;
   if (load === undefined)
@@ -120,6 +125,7 @@ async function withAgent(
     ...own,
     ...ONE_OFF,
     ...given,
+    ...(wanted.host === undefined ? {} : { host: wanted.host }),
     [backend]: { ...sectionOf(own, backend), ...sectionOf(given, backend) },
   };
   const path = `agents.${agent}.sandbox`;

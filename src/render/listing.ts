@@ -146,6 +146,15 @@ function unobserved({ unobserved: engines }: Listing, style: Style): string[] {
   ];
 }
 
+function degradedHosts({ degraded_hosts: hosts = [] }: Listing, style: Style): string[] {
+  return hosts.flatMap(({ host, why, blocks }) =>
+    paragraph(style, `Host ${host} is degraded${blocks ? ", nothing new is made there" : ""}: ${why}`, {
+      tone: blocks ? "alarm" : "warning",
+      hang: 2,
+    }),
+  );
+}
+
 /** What exists and should exist, then dormant, orphaned and foreign ones. Narrow terminals get fewer columns. */
 export function renderListing(listing: Listing, style: Style): string {
   const orphans = listing.orphans;
@@ -156,6 +165,7 @@ export function renderListing(listing: Listing, style: Style): string {
       : table(listing.runtimes, style),
     networks(listing, style),
     unobserved(listing, style),
+    degradedHosts(listing, style),
     orphans.length === 0
       ? []
       : [...heading("Orphans: of this fleet and no longer declared"), ...table(orphans, style)],

@@ -1,7 +1,7 @@
 import type { HostSettings } from "../config/schema/host.ts";
 import type { Config } from "../config/schema/root.ts";
 import type { SshAccessSettings } from "../config/schema/ssh.ts";
-import type { AdoptSettings, Host, SecretRef, SshAccess } from "../model/settings.ts";
+import type { AdoptSettings, Host, SecretRef, SshAccess, TelemetrySettings } from "../model/settings.ts";
 import { absolutePath } from "./paths.ts";
 
 /** `[hosts]` with every default filled in. `root` is the folder that relative paths start from. */
@@ -18,9 +18,32 @@ export function resolveHosts(config: Config, root: string, home: string): Readon
       ...(written.max_runtimes === undefined ? {} : { max_runtimes: written.max_runtimes }),
       ...(written.compose === undefined ? {} : { compose: written.compose }),
       ...(written.adopt === undefined ? {} : { adopt: adoptOf(written.adopt) }),
+      ...headroomOf(written),
     },
   ]);
   return Object.fromEntries(hosts);
+}
+
+function headroomOf(written: HostSettings): Pick<Host, "headroom"> {
+  const { disk_min_free, memory_min_free, max_stale, back_pressure = false } = written;
+  if (disk_min_free === undefined && memory_min_free === undefined && max_stale === undefined) return {};
+  return {
+    headroom: {
+      ...(disk_min_free === undefined ? {} : { disk_min_free }),
+      ...(memory_min_free === undefined ? {} : { memory_min_free }),
+      ...(max_stale === undefined ? {} : { max_stale }),
+      back_pressure,
+    },
+  };
+}
+
+/** `[telemetry]` with every default filled in; what is missing is told by the checks. */
+export function telemetryOf(config: Config, root: string, home: string): TelemetrySettings {
+  const { export: to = "off", file, url, token } = config.telemetry ?? {};
+  if (to === "file" && file !== undefined) return { export: "file", file: absolutePath(file, root, home) };
+  if (to === "http" && url !== undefined)
+    return { export: "http", url, ...(token === undefined ? {} : { token }) };
+  return { export: "off" };
 }
 
 function adoptOf(written: NonNullable<HostSettings["adopt"]>): AdoptSettings {

@@ -7,8 +7,9 @@ import type { Diagnostic } from "../model/diagnostic.ts";
 import type { NetworkSettings, ResolvedFleet } from "../model/settings.ts";
 import type { ConfigInput } from "./agents.ts";
 import { resolveAgents } from "./agents.ts";
+import { checkReports } from "./reports.ts";
 import { checkAgents, checkHosts } from "./checks.ts";
-import { resolveHosts } from "./hosts.ts";
+import { resolveHosts, telemetryOf } from "./hosts.ts";
 import { GUARDS, NAME_PREFIX, ROLLOUT, WATCH } from "./defaults.ts";
 import type { PathFacts } from "../util/path-facts.ts";
 import { resolveRuns } from "./runs.ts";
@@ -51,12 +52,18 @@ export function resolve(loaded: ConfigInput, facts: Pick<PathFacts, "home" | "re
       workers: config.watch?.workers ?? WATCH.workers,
       debounce: config.watch?.debounce ?? WATCH.debounce,
     },
+    telemetry: telemetryOf(config, root, facts.home),
+    canary: {
+      every: config.canary?.every ?? "off",
+      ...(config.canary?.hosts === undefined ? {} : { hosts: config.canary.hosts }),
+    },
     runs: resolveRuns(config.runs),
     stage: resolveStage(config.stage),
     ...(config.secrets?.key === undefined ? {} : { secrets_key: config.secrets.key }),
   };
   const diagnostics = [
     ...checkHosts(draft.hosts, (path) => loaded.locate(path)),
+    ...checkReports(config, (path) => loaded.locate(path)),
     ...checkAgents(agents),
     ...checkStage(draft.stage, (path) => loaded.locate(path)),
     ...checkSharedRuntime(agents),

@@ -5,6 +5,7 @@ import type { FleetState } from "./directory.ts";
 import { readOwnerId } from "./directory.ts";
 import { readHolds } from "./holds.ts";
 import { isLeasedElsewhere } from "./lease.ts";
+import { readHostStanding } from "./host-standing.ts";
 import { readLeftAlone } from "./left-alone.ts";
 import { readOpenRuns } from "./open-runs.ts";
 import { readSightings } from "./sightings.ts";
@@ -14,15 +15,17 @@ import { readSightings } from "./sightings.ts";
  * A plan for a later time counts the holds of that time, and takes today's runs to be still going on.
  */
 export async function readFacts(state: FleetState, now: number, planned: number = now): Promise<Facts> {
-  const [owner, changing, open_runs, holds, activity, sightings, deferred, left_alone] = await Promise.all([
-    readOwnerId(state.base),
-    isLeasedElsewhere(state, now),
-    readOpenRuns(state, now),
-    readHolds(state, planned),
-    readActivity(state),
-    readSightings(state),
-    readDeferred(state),
-    readLeftAlone(state, now),
-  ]);
-  return { owner, changing, open_runs, holds, activity, sightings, deferred, left_alone };
+  const [owner, changing, open_runs, holds, activity, sightings, deferred, left_alone, hosts] =
+    await Promise.all([
+      readOwnerId(state.base),
+      isLeasedElsewhere(state, now),
+      readOpenRuns(state, now),
+      readHolds(state, planned),
+      readActivity(state),
+      readSightings(state),
+      readDeferred(state),
+      readLeftAlone(state, now),
+      readHostStanding(state),
+    ]);
+  return { owner, changing, open_runs, holds, activity, sightings, deferred, left_alone, hosts };
 }

@@ -25,6 +25,7 @@ const EMPTY = {
   sightings: {},
   deferred: {},
   left_alone: [],
+  hosts: [],
 };
 
 describe("the state directory", () => {
@@ -93,6 +94,7 @@ describe("facts", () => {
       sightings: { id1: 30, id2: 30 },
       deferred: { "agent/a v1:sha256:00": 40 },
       left_alone: [],
+      hosts: [],
     });
     expect(problems).toEqual([]);
   });

@@ -77,6 +77,8 @@ export function fleetOf(agents: readonly ResolvedAgent[], more: Partial<Resolved
     name_prefix: "sandkeep",
     root: "/repo",
     agents,
+    telemetry: { export: "off" },
+    canary: { every: "off" },
     salvage: BUILT_IN.salvage,
     hosts: {},
     guards: { max_destroy: "off", allow_empty: false },
@@ -186,6 +188,7 @@ export function factsOf(more: Partial<Facts> = {}): Facts {
     sightings: {},
     deferred: {},
     left_alone: [],
+    hosts: [],
     ...more,
   };
 }

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { sshAccessSchema } from "./ssh.ts";
+import { headroomKeys } from "./telemetry.ts";
 import { nameText, nonEmptyText, textOf } from "./text.ts";
 
 const tlsSchema = z.strictObject({
@@ -63,6 +64,7 @@ export const hostSchema = z.strictObject({
     .describe(
       "Whose projects on the host are listed beside the fleet's own sandboxes; they are never touched.",
     ),
+  ...headroomKeys,
   adopt: adoptSchema
     .optional()
     .describe("What of others counts as a sandbox there: `host reap` may remove it once it is old."),

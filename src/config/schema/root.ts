@@ -6,6 +6,7 @@ import { sandboxSchema } from "./sandbox.ts";
 import { secretsSectionSchema } from "./secret.ts";
 import { stageSchema } from "./stage.ts";
 import { nameText, nonEmptyText, textOf } from "./text.ts";
+import { canarySchema, telemetrySchema } from "./telemetry.ts";
 import { rootToolsSchema, toolsSchema } from "./tools.ts";
 import { durationOrOffSchema, durationSchema, sizeSchema } from "./units.ts";
 
@@ -143,6 +144,8 @@ export const configSchema = z.strictObject({
     .optional()
     .describe("In which steps a change reaches sandboxes that must be replaced for it."),
   watch: watchSchema.optional().describe("How watch works."),
+  canary: canarySchema.optional().describe("When hosts are tried."),
+  telemetry: telemetrySchema.optional().describe("Where reports about hosts go."),
   runs: runsSchema.optional().describe("What is recorded of each run."),
   stage: stageSchema
     .optional()

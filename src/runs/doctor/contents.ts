@@ -1,5 +1,6 @@
 /** What belongs where in the state directory, by name alone; and how each file reads when it is whole. Pure. */
 import type { z } from "zod";
+import { canaryReportSchema } from "../../model/canary.ts";
 import { activitySchema } from "../../state/activity.ts";
 import { STAGING } from "../../state/bundles.ts";
 import { claimSchema } from "../../state/claim.ts";
@@ -9,6 +10,7 @@ import { parseJson } from "../../state/files.ts";
 import { firstSeenSchema } from "../../state/first-seen.ts";
 import { holdsSchema } from "../../state/holds.ts";
 import { journalEntrySchema } from "../../state/journal.ts";
+import { hostStandingSchema } from "../../state/host-standing.ts";
 import { leftAloneSchema } from "../../state/left-alone.ts";
 import { openRunSchema } from "../../state/open-runs.ts";
 import { pulledImagesSchema } from "../../state/pulled-images.ts";
@@ -18,7 +20,7 @@ import { LEAVING } from "../cleanup.ts";
 import { isRunId } from "../run-id.ts";
 
 export type StateFolder =
-  "base" | "fleet" | "activity" | "open-runs" | "locks" | "journal" | "salvage" | "runs" | "run";
+  "base" | "fleet" | "activity" | "open-runs" | "locks" | "journal" | "salvage" | "canaries" | "runs" | "run";
 
 /** `temp`: a write that never came to its rename. `mutex`: a lock of a moment. `kept`: put aside for a person. */
 export type NameKind = "file" | "folder" | "temp" | "mutex" | "kept" | "staging" | "leaving" | "foreign";
@@ -76,6 +78,7 @@ const CONTENTS: Readonly<Record<StateFolder, Contents>> = {
       "holds.json": file(as(holdsSchema)),
       "deferred.json": file(as(firstSeenSchema)),
       "sightings.json": file(as(firstSeenSchema)),
+      "hosts.json": file(as(hostStandingSchema)),
       "left-alone.json": file(as(leftAloneSchema)),
       "endpoints.json": file(as(endpointsSchema)),
       "images.json": file(as(pulledImagesSchema)),
@@ -90,6 +93,7 @@ const CONTENTS: Readonly<Record<StateFolder, Contents>> = {
       locks: FOLDER,
       journal: FOLDER,
       salvage: FOLDER,
+      canaries: FOLDER,
       runs: FOLDER,
     },
   },
@@ -104,6 +108,7 @@ const CONTENTS: Readonly<Record<StateFolder, Contents>> = {
     names: {},
     others: (name) => (name.startsWith(STAGING) ? { kind: "staging" } : FOLDER),
   },
+  canaries: { names: {}, others: encoded(file(as(canaryReportSchema))) },
   runs: {
     names: {},
     others: (name) => (isRunId(name) ? FOLDER : name.startsWith(LEAVING) ? { kind: "leaving" } : undefined),

@@ -25,7 +25,7 @@ export interface Look {
 }
 
 /** Folders of a fleet whose entries are looked at by name. */
-const BELOW = ["activity", "open-runs", "locks", "journal", "salvage", "runs"] as const;
+const BELOW = ["activity", "open-runs", "locks", "journal", "salvage", "canaries", "runs"] as const;
 
 export async function lookAtState(base: string, now: () => number): Promise<Look> {
   const scan = new Scan(now);

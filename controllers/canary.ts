@@ -1,0 +1,110 @@
+/**
+ * Hosts are tried by themselves where `[canary] every` says so, and their headroom is looked at where a host has limits: after
+ * a look at the whole fleet, one host after the other, and never twice at once.
+ */
+import { toError } from "../src/errors.ts";
+import { runCanary } from "../src/hosts/canary/run.ts";
+import { shortagesOf, tellShortages } from "../src/hosts/headroom.ts";
+import { judgeHost, lookAtHost } from "../src/hosts/survey.ts";
+import type { Clock } from "../src/loop/clock.ts";
+import type { ResolvedFleet } from "../src/model/settings.ts";
+import { engineFor } from "../src/observe/engines.ts";
+import { loadFleet } from "../src/policy/fleet.ts";
+import type { Engine } from "../src/reconcile.ts";
+import { fleetState } from "../src/state/directory.ts";
+
+/** So often is a host with limits looked at. */
+const HEADROOM_MS = 300_000;
+const DAY_MS = 86_400_000;
+
+export interface HostCare {
+  /** The fleet as a new config says. */
+  adopt(fleet: ResolvedFleet): void;
+  /** To be called after each look at the whole fleet; resolves when what it began has ended. */
+  looked(): Promise<void>;
+}
+
+interface Care {
+  readonly engine: Engine;
+  readonly file: string | undefined;
+}
+
+export function hostCare(
+  engine: Engine,
+  clock: Clock,
+  { file, signal }: { readonly file?: string | undefined; readonly signal: AbortSignal },
+): HostCare {
+  const care: Care = { engine, file };
+  let fleet: ResolvedFleet | undefined;
+  let busy = false;
+  const last = new Map<string, number>();
+  const due = (key: string, every: number): boolean => {
+    const now = clock.now();
+    if (signal.aborted || now - (last.get(key) ?? -Infinity) < every) return false;
+    last.set(key, now);
+    return true;
+  };
+  return {
+    adopt(next) {
+      fleet = next;
+    },
+    async looked() {
+      if (fleet === undefined || busy) return;
+      busy = true;
+      const { every } = fleet.canary;
+      try {
+        for (const host of hostsWithLimits(fleet))
+          if (due(`headroom ${host}`, HEADROOM_MS)) await guarded(care, host, weigh);
+        for (const host of every === "off" ? [] : hostsToTry(fleet))
+          if (every !== "off" && due(`canary ${host}`, every)) await guarded(care, host, attempt);
+      } finally {
+        busy = false;
+      }
+    },
+  };
+}
+
+async function guarded(care: Care, host: string, work: typeof weigh): Promise<void> {
+  try {
+    await work(care, host);
+  } catch (thrown) {
+    const message = `host ${host} could not be looked at: ${toError(thrown).message}`;
+    care.engine.sink.notify({ type: "note", level: "warn", code: "HOST_LOOK", message });
+  }
+}
+
+async function weigh({ engine, file }: Care, host: string): Promise<void> {
+  const { cwd, env, drivers, stateDir } = engine;
+  const config = await loadFleet({ file, cwd, env, drivers, stateDir });
+  if (config.status === "invalid") return;
+  const limits = config.fleet.hosts[host]?.headroom;
+  if (limits === undefined) return;
+  const look = await lookAtHost(engine, config, host);
+  const stale = limits.max_stale === undefined ? [] : await judgeHost(engine, config, look, DAY_MS);
+  const shortages = shortagesOf(look.snapshot, stale.length, limits);
+  await tellShortages(engine, fleetState(stateDir, config.fleet.fleet), host, shortages, limits);
+}
+
+async function attempt({ engine, file }: Care, host: string): Promise<void> {
+  const outcome = await runCanary(engine, { ...(file === undefined ? {} : { file }), host, keep: false });
+  if (outcome.status === "invalid") return;
+  const { verdict, duration_ms } = outcome.report;
+  const message = `canary on host ${host} ${verdict} after ${String(Math.round(duration_ms / 1000))} s`;
+  engine.sink.notify({
+    type: "note",
+    level: verdict === "passed" ? "info" : "error",
+    code: "CANARY_RUN",
+    message,
+  });
+}
+
+function hostsWithLimits({ hosts }: ResolvedFleet): readonly string[] {
+  return Object.values(hosts).flatMap(({ name, headroom }) => (headroom === undefined ? [] : [name]));
+}
+
+/** Those that the agents use, unless the config names others. */
+export function hostsToTry({ agents, canary }: Pick<ResolvedFleet, "agents" | "canary">): readonly string[] {
+  if (canary.hosts !== undefined) return canary.hosts;
+  const used = agents.flatMap(({ settings }) => engineFor(settings)?.host ?? []);
+  return [...new Set(used)].toSorted();
+}
