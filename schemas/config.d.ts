@@ -497,7 +497,7 @@ export interface Sandbox {
   /**
    * Where sandboxes live, such as "local", "docker", "podman" or "ssh".
    */
-  backend?: "local" | "docker" | "podman" | "ssh";
+  backend?: "local" | "docker" | "podman" | "ssh" | "buildkit";
   /**
    * Which of [hosts] the backend connects to.
    */
@@ -725,6 +725,69 @@ export interface Sandbox {
      * What becomes of a command whose connection is lost; either way its outcome is unknown.
      */
     on_disconnect?: "kill" | "keep";
+  };
+  /**
+   * Settings of the buildkit backend.
+   */
+  buildkit?: {
+    /**
+     * The BuildKit worker: "tcp://host:port", "unix:///path", "docker://" (the one in a Docker Engine) or "ssh://user@host". Required by this backend.
+     */
+    endpoint?: string;
+    /**
+     * Image that commands run in, such as "debian:12-slim". Required by this backend.
+     */
+    image?: string;
+    /**
+     * Whether commands reach the network: none, or the worker's own.
+     */
+    network?: "none" | "default";
+    /**
+     * Path of the buildctl to use. Without it, buildctl or docker buildx as found on PATH.
+     */
+    buildctl_path?: string;
+    /**
+     * Most commands of this machine on the endpoint at once.
+     */
+    max_parallel?: number;
+    /**
+     * Most commands that wait for their turn on the endpoint; more are refused.
+     */
+    queue_capacity?: number;
+    /**
+     * Certificates for a tcp:// endpoint, or one of docker://host:port.
+     */
+    tls?: {
+      /**
+       * File with the certificate authority of the worker.
+       */
+      ca: string;
+      /**
+       * File with this client's certificate.
+       */
+      cert: string;
+      /**
+       * File with this client's private key.
+       */
+      key: string;
+      /**
+       * Name the worker's certificate is for, if not the endpoint's.
+       */
+      server_name?: string;
+    };
+    /**
+     * How much of the worker's cache `prune` leaves.
+     */
+    cache?: {
+      /**
+       * `prune` removes what the worker's cache has not used for this long, such as "7d".
+       */
+      max_age?: string;
+      /**
+       * `prune` removes the oldest of the worker's cache beyond this size, such as "10GiB".
+       */
+      max_size?: string | number;
+    };
   };
 }
 /**
@@ -1086,7 +1149,7 @@ export interface Sandbox1 {
   /**
    * Where sandboxes live, such as "local", "docker", "podman" or "ssh".
    */
-  backend?: "local" | "docker" | "podman" | "ssh";
+  backend?: "local" | "docker" | "podman" | "ssh" | "buildkit";
   /**
    * Which of [hosts] the backend connects to.
    */
@@ -1314,6 +1377,69 @@ export interface Sandbox1 {
      * What becomes of a command whose connection is lost; either way its outcome is unknown.
      */
     on_disconnect?: "kill" | "keep";
+  };
+  /**
+   * Settings of the buildkit backend.
+   */
+  buildkit?: {
+    /**
+     * The BuildKit worker: "tcp://host:port", "unix:///path", "docker://" (the one in a Docker Engine) or "ssh://user@host". Required by this backend.
+     */
+    endpoint?: string;
+    /**
+     * Image that commands run in, such as "debian:12-slim". Required by this backend.
+     */
+    image?: string;
+    /**
+     * Whether commands reach the network: none, or the worker's own.
+     */
+    network?: "none" | "default";
+    /**
+     * Path of the buildctl to use. Without it, buildctl or docker buildx as found on PATH.
+     */
+    buildctl_path?: string;
+    /**
+     * Most commands of this machine on the endpoint at once.
+     */
+    max_parallel?: number;
+    /**
+     * Most commands that wait for their turn on the endpoint; more are refused.
+     */
+    queue_capacity?: number;
+    /**
+     * Certificates for a tcp:// endpoint, or one of docker://host:port.
+     */
+    tls?: {
+      /**
+       * File with the certificate authority of the worker.
+       */
+      ca: string;
+      /**
+       * File with this client's certificate.
+       */
+      cert: string;
+      /**
+       * File with this client's private key.
+       */
+      key: string;
+      /**
+       * Name the worker's certificate is for, if not the endpoint's.
+       */
+      server_name?: string;
+    };
+    /**
+     * How much of the worker's cache `prune` leaves.
+     */
+    cache?: {
+      /**
+       * `prune` removes what the worker's cache has not used for this long, such as "7d".
+       */
+      max_age?: string;
+      /**
+       * `prune` removes the oldest of the worker's cache beyond this size, such as "10GiB".
+       */
+      max_size?: string | number;
+    };
   };
 }
 /**

@@ -26,6 +26,7 @@ import { imageCheckSchema, imageListSchema, imageLockSchema, imagePruneSchema } 
 import { recordedEventSchema } from "../src/model/recorded-event.ts";
 import { listedRuntimeSchema, listingSchema } from "../src/model/listing.ts";
 import { applyResultSchema, outcomeSchema } from "../src/model/outcome.ts";
+import { lanesSchema } from "../src/model/lanes.ts";
 import { postureSchema } from "../src/model/posture.ts";
 import { changeSchema, nodeSchema, planSchema, reasonSchema } from "../src/model/plan.ts";
 import {
@@ -181,6 +182,7 @@ export const FORMATS: readonly Format[] = [
     io: "output",
     description: "Answers of `sandkeep salvage list`, `extract` and `prune` with --json, in this order.",
   },
+  { name: "lanes", schema: lanesSchema, io: "output", description: "Answer of `sandkeep lanes --json`." },
   {
     name: "status",
     schema: postureSchema,

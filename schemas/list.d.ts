@@ -56,7 +56,7 @@ export interface ListedRuntime {
   host: string;
   name: string;
   object_id: string | null;
-  status: "running" | "stopped" | "created" | "missing" | "unhealthy" | "unreachable";
+  status: "ready" | "running" | "stopped" | "created" | "missing" | "unhealthy" | "unreachable";
   agent: string | null;
   session: string | null;
   spec_hash: string | null;

@@ -14,6 +14,8 @@ export interface SandkeepStatus {
       code:
         | "bubblewrap-missing"
         | "canary-failed"
+        | "client-missing"
+        | "client-too-old"
         | "cpu-limit-unsupported"
         | "denied"
         | "endpoint-invalid"
@@ -45,6 +47,38 @@ export interface SandkeepStatus {
       fix: string;
     }[];
     probed: boolean;
+    client?: {
+      name: string;
+      program: string;
+      version: string | null;
+    };
+    lane?: {
+      engine: string;
+      max_parallel: number;
+      queue_capacity: number;
+      running: {
+        fleet: string;
+        agent: string;
+        session: string;
+        run_id: string;
+        address: string;
+        pid: number;
+        machine: string;
+        since: string;
+        for_s: number;
+      }[];
+      waiting: {
+        fleet: string;
+        agent: string;
+        session: string;
+        run_id: string;
+        address: string;
+        pid: number;
+        machine: string;
+        since: string;
+        for_s: number;
+      }[];
+    };
     agents: {
       agent: string;
       writes: "direct" | "staged";

@@ -10,7 +10,7 @@ import { SandkeepError } from "../errors.ts";
 import type { BundleManifest, SalvageSettings, SkippedFile } from "../model/salvage.ts";
 import { TOO_LARGE } from "../model/salvage.ts";
 import { pathMatcher } from "../util/path-pattern.ts";
-import { eachEntry } from "./tar-entries.ts";
+import { eachEntry } from "../util/tar-entries.ts";
 import type { TarEntry } from "./tar-file.ts";
 import { TarFile } from "./tar-file.ts";
 

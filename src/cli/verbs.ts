@@ -3,6 +3,7 @@ import type { CommandModule } from "./invocation.ts";
 import { RUN_OPTIONS } from "./run-options.ts";
 import { RUNS_OPTIONS } from "./runs-options.ts";
 import { DOCTOR_OPTIONS } from "./doctor-options.ts";
+import { NO_SALVAGE, PRUNE_OPTIONS, YES } from "./prune-options.ts";
 import { SALVAGE_OPTIONS } from "./salvage-options.ts";
 import { STAGE_OPTIONS } from "./stage-options.ts";
 import type { VerbOption } from "./verb-option.ts";
@@ -19,14 +20,12 @@ export interface Verb {
   readonly load: () => Promise<CommandModule>;
 }
 
-const YES: VerbOption = { flags: "-y, --yes", about: "do not ask" };
 const PARALLELISM: VerbOption = { flags: "--parallelism <n>", about: "steps at once on one engine" };
 const REPLACE: VerbOption = {
   flags: "--replace <address>",
   about: "replace it although nothing drifted; may be repeated",
   repeated: true,
 };
-const NO_SALVAGE: VerbOption = { flags: "--no-salvage", about: "keep no bundle of what goes" };
 const MAX_DESTROY: VerbOption = {
   flags: "--max-destroy <n>",
   about: "allow this many orphans to be removed",
@@ -140,6 +139,13 @@ export const VERBS: readonly Verb[] = [
     load: () => import("./commands/status.ts"),
   },
   {
+    name: "lanes",
+    about: "show who works and who waits on each build endpoint, and since when",
+    args: [],
+    options: [],
+    load: () => import("./commands/lanes.ts"),
+  },
+  {
     name: "inspect",
     about: "show one runtime in full",
     args: [["<address>", "its address"]],
@@ -167,14 +173,7 @@ export const VERBS: readonly Verb[] = [
     name: "prune",
     about: "remove what is idle or too old",
     args: [],
-    options: [
-      { flags: "--dry-run", about: "only say what would be removed" },
-      { flags: "--idle <duration>", about: "idle for this long, whatever the config says" },
-      { flags: "--older-than <duration>", about: "older than this, whatever the config says" },
-      { flags: "--orphans", about: "also what is no longer declared" },
-      NO_SALVAGE,
-      YES,
-    ],
+    options: PRUNE_OPTIONS,
     load: () => import("./commands/prune.ts"),
   },
   {

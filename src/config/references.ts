@@ -8,7 +8,7 @@ import type { Merged } from "./merge.ts";
 import { entriesAt, valueAt } from "./table.ts";
 
 /** Names kept for backends to come, so that a config that uses one is told so. */
-const RESERVED_BACKENDS: readonly string[] = ["openshell", "qemu", "kubernetes", "buildkit"];
+const RESERVED_BACKENDS: readonly string[] = ["openshell", "qemu", "kubernetes"];
 
 interface Finding extends Fault {
   readonly path: KeyPath;

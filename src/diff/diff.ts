@@ -110,11 +110,13 @@ function situate(
     const why = current === undefined ? "it is no longer declared" : "it is in use again";
     repairs.push({ kind: "clear-mark", why: `its dormancy mark is out of date: ${why}` });
   }
+  const ephemeral = input.modules[at.backend]?.capabilities.lifecycle === "ephemeral";
   const refusal = imageRefusal(desired === undefined ? undefined : factOf(input, desired));
   return {
     ...at,
     name,
     repairs,
+    ...(ephemeral ? { ephemeral } : {}),
     ...(refusal === undefined ? {} : { imageless: refusal }),
     differences: desired === undefined || current === undefined ? [] : differences(input, desired, current),
     protected: desired?.settings.protect ?? current?.labels.protect ?? false,

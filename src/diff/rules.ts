@@ -32,6 +32,8 @@ interface Rule {
 
 const rest = (kind: Rest, why: string): Verdict => ({ action: "none", rest: kind, why });
 
+const EPHEMERAL = "ephemeral by nature: each command is a build of its own, so nothing is made or removed";
+
 const RULES: readonly Rule[] = [
   {
     name: "not asked for",
@@ -48,6 +50,10 @@ const RULES: readonly Rule[] = [
   {
     name: "somebody else is creating it",
     decide: (s) => (s.others === undefined ? undefined : waitForOthers(s.others.labels.candidate_until)),
+  },
+  {
+    name: "nothing is ever made for it",
+    decide: (s) => (s.ephemeral === true ? rest("ready", EPHEMERAL) : undefined),
   },
   {
     name: "destroy asked for",

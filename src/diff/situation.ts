@@ -28,6 +28,8 @@ export interface Situation {
   /** Canonical engine name. */
   readonly name: string;
   readonly desired?: DesiredRuntime;
+  /** True where a backend makes no runtimes: the address is ready, or its engine cannot be observed. */
+  readonly ephemeral?: boolean;
   /** The runtime that stands, or will stand after the repairs, under the canonical name. */
   readonly current?: ObservedRuntime;
   readonly usage?: Usage;

@@ -9,6 +9,7 @@ export type Difference = Reason & {
 
 /** Why nothing happens. */
 export type Rest =
+  | "ready"
   | "up-to-date"
   | "dormant"
   | "on-use"

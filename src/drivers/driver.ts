@@ -16,7 +16,10 @@ import type { DormancyMark, Observation, ObservedRuntime, RuntimeChanges } from 
 import type { Probe } from "../model/posture.ts";
 import type { Host, SecretRef, Settings } from "../model/settings.ts";
 import type { ImageIdentity, Spec, WorkspaceProvider } from "../model/spec.ts";
+import type { CacheBounds } from "../model/cache.ts";
+import type { LaneBounds } from "../model/lanes.ts";
 import type { PathFacts } from "../util/path-facts.ts";
+import type { ReturnedChanges } from "../util/returned-changes.ts";
 import type { SalvageSource, WorkspaceFate } from "../util/salvage-source.ts";
 
 /** Name under which this machine's own engine appears wherever a host is shown. */
@@ -91,8 +94,18 @@ export interface TerminalSize {
   readonly rows: number;
 }
 
+/** What a command of an ephemeral backend is made of: nothing of it exists before. */
+export interface BuildRequest {
+  readonly spec: Spec;
+  /** Called once, after the streams and before the result, whatever the command's exit code. */
+  readonly bringBack: (changes: ReturnedChanges) => Promise<void>;
+}
+
 export interface ExecRequest {
+  /** Of an ephemeral backend the address, since there is no object. */
   readonly objectId: string;
+  /** Given where and only where `capabilities.lifecycle` is `ephemeral`. */
+  readonly build?: BuildRequest;
   readonly argv: readonly string[];
   /** Added to the spec's own environment; may hold secrets, so it never reaches an argv. */
   readonly env: Readonly<Record<string, string>>;
@@ -243,6 +256,8 @@ export interface Driver extends ReadDriver {
    * uses and that goes with the answer's disposal. A `denied` error where no place allows it. Only where the backend can.
    */
   placeProgram?(objectId: string, program: Program): Promise<PlacedProgram>;
+  /** Removes what the engine's cache has beyond these bounds; only of an ephemeral backend. */
+  prune?(bounds: CacheBounds): Promise<void>;
   /** Unpacks a tar stream below an absolute directory of the runtime. */
   putFiles(objectId: string, directory: string, tar: Readable): Promise<void>;
   /** A tar stream of a path in the runtime. */
@@ -263,6 +278,10 @@ export interface DriverModule {
   require(settings: Settings, host: Host | undefined): readonly Requirement[];
   /** Sentences a person must not miss about these settings, such as that they are no security boundary. */
   notes(settings: Settings): readonly string[];
+  /** How many commands an endpoint takes at once; a backend that needs no bound leaves it out. */
+  lane?(settings: Settings): LaneBounds;
+  /** What these settings leave of the endpoint's cache; undefined where they say nothing of it. */
+  cache?(settings: Settings): CacheBounds | undefined;
   /** Pure and frozen per hash version: units canonical, paths real, sets sorted, no nulls. Returns the backend's section. */
   normalise(options: JsonObject, facts: PathFacts): JsonObject;
   /**

@@ -6,6 +6,7 @@ export const builtInDrivers: DriverRegistry = {
   docker: async () => (await import("./docker/index.ts")).dockerDriver,
   podman: async () => (await import("./docker/podman.ts")).podmanDriver,
   ssh: async () => (await import("./ssh/index.ts")).sshDriver,
+  buildkit: async () => (await import("./buildkit/index.ts")).buildkitDriver,
 };
 
 /** Names a config may give as `backend`. */

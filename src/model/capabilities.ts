@@ -4,6 +4,8 @@ export interface Capabilities {
   readonly lifecycle: "process" | "directory" | "ephemeral";
   readonly exec: boolean;
   readonly tty: boolean;
+  /** False where commands get no input. */
+  readonly stdin?: boolean;
   /** True when the engine pushes changes; otherwise watch relies on its resync. */
   readonly events: boolean;
   /** True when runtimes are made from images that must be resolved and fetched. */

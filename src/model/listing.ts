@@ -9,7 +9,8 @@ export const listedRuntimeSchema = z.strictObject({
   host: z.string(),
   name: z.string(),
   object_id: z.string().nullable(),
-  status: z.enum(["running", "stopped", "created", "missing", "unhealthy", "unreachable"]),
+  /** `ready`: of a backend that makes no runtimes, and that can take work. */
+  status: z.enum(["ready", "running", "stopped", "created", "missing", "unhealthy", "unreachable"]),
   agent: z.string().nullable(),
   session: z.string().nullable(),
   spec_hash: z.string().nullable(),

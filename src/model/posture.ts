@@ -1,11 +1,14 @@
 import * as z from "zod";
 import { diagnosticSchema } from "./diagnostic.ts";
 import { recordedEventSchema } from "./recorded-event.ts";
+import { listedLaneSchema } from "./lanes.ts";
 
 /** Every reason for which a backend is less than ready: a closed set, so that tools can act on it. */
 const REASON_CODES = [
   "bubblewrap-missing",
   "canary-failed",
+  "client-missing",
+  "client-too-old",
   "cpu-limit-unsupported",
   "denied",
   "endpoint-invalid",
@@ -43,9 +46,22 @@ export const probeReasonSchema = z.strictObject({
 export type ProbeReason = z.infer<typeof probeReasonSchema>;
 
 /** Whether a backend on a host could take work now, found out without starting anything. */
-export type Probe =
+export type Probe = (
   | { readonly status: "ready" }
-  | { readonly status: "degraded" | "unavailable"; readonly reasons: readonly ProbeReason[] };
+  | { readonly status: "degraded" | "unavailable"; readonly reasons: readonly ProbeReason[] }
+) & {
+  /** The program that work is handed to, where there is a choice. */
+  readonly client?: ProbeClient;
+};
+
+const probeClientSchema = z.strictObject({
+  name: z.string(),
+  /** Absolute path. */
+  program: z.string(),
+  /** Null where it was not asked, since that would start it. */
+  version: z.string().nullable(),
+});
+export type ProbeClient = z.infer<typeof probeClientSchema>;
 
 /** One backend on one host, and what the fleet's agents would meet there. */
 export const enginePostureSchema = z.strictObject({
@@ -56,6 +72,10 @@ export const enginePostureSchema = z.strictObject({
   reasons: z.array(probeReasonSchema),
   /** False when only this machine's files and programs were looked at, and no connection was made. */
   probed: z.boolean(),
+  /** The client program that would be used, where a backend has a choice. */
+  client: probeClientSchema.optional(),
+  /** Who works and who waits there, where commands take turns. */
+  lane: listedLaneSchema.optional(),
   agents: z.array(
     z.strictObject({
       agent: z.string(),

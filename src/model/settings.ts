@@ -164,6 +164,9 @@ export interface Host {
   readonly ssh?: SshAccess;
   readonly docker?: string;
   readonly podman?: string;
+  readonly buildkit?: string;
+  /** Client program to use there, instead of the first one found. */
+  readonly client?: string;
   readonly tls?: {
     readonly ca?: string;
     readonly cert?: string;

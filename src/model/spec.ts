@@ -4,8 +4,11 @@ import type { RuntimeKind } from "./names.ts";
 /** `v1:sha256:<hex>` over the canonical JSON of the hashed fields. */
 export type SpecHash = `v${number}:sha256:${string}`;
 
-/** How a workspace reaches a runtime. `own` is an empty directory of the runtime's own. */
-export type WorkspaceProvider = "bind" | "link" | "volume" | "own";
+/**
+ * How a workspace reaches a runtime. `own` is an empty directory of the runtime's own; a `copy` is sent with each command,
+ * and what the command changed comes back.
+ */
+export type WorkspaceProvider = "bind" | "link" | "volume" | "own" | "copy";
 
 /**
  * The fully resolved, normalised description of one runtime. `values` has the shape of the config's `[sandbox]`,

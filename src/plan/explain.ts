@@ -211,7 +211,7 @@ function runtimesOf(
     return {
       address: situation.address,
       name: situation.name,
-      status: statusOf(situation.current),
+      status: statusOf(situation),
       object_id: situation.current?.object_id ?? null,
       would: actions.map((action) => ({ action, why: action === "repair" ? repairsOf(decision) : why })),
       busy: (situation.usage?.busy ?? 0) === 0 ? null : busyWords(situation.usage ?? { busy: 0 }, seen.now),

@@ -5,6 +5,7 @@ import { assertNever } from "../errors.ts";
 import type { LeftAlone } from "../model/facts.ts";
 import type { ListedNetwork, ListedRuntime, Listing } from "../model/listing.ts";
 import type { ObservedRuntime } from "../model/observed.ts";
+import type { Situation } from "../diff/situation.ts";
 import { engineKey } from "../observe/engines.ts";
 import type { Invalid } from "../policy/fleet.ts";
 import { getPath } from "../util/json-path.ts";
@@ -131,7 +132,7 @@ function isOrphan({ situation }: Decision): boolean {
 
 function isShown({ situation, verdict }: Decision): boolean {
   if (situation.current !== undefined) return true;
-  return verdict.action !== "none" || verdict.rest === "held";
+  return verdict.action !== "none" || verdict.rest === "held" || verdict.rest === "ready";
 }
 
 export function listRow(
@@ -148,16 +149,11 @@ export function listRow(
     host: situation.host,
     name: current?.name ?? situation.name,
     object_id: current?.object_id ?? null,
-    status: statusOf(current),
+    status: statusOf(situation),
     agent: desired?.agent ?? current?.labels.agent ?? null,
     session: desired?.session ?? current?.labels.session ?? null,
     spec_hash: current?.labels.spec_hash ?? desired?.spec_hash ?? null,
-    config: configOf(
-      desired,
-      current,
-      situation.differences.length + situation.repairs.length,
-      verdict.action,
-    ),
+    config: configOf(situation, verdict.action),
     image: imageOf(desired, current),
     created_at: time(current?.created_at),
     age_s: current === undefined ? null : seconds(Math.max(0, now - current.created_at)),
@@ -178,7 +174,11 @@ function time(ms: number | undefined): string | null {
   return ms === undefined ? null : new Date(ms).toISOString();
 }
 
-export function statusOf(current: ObservedRuntime | undefined): ListedRuntime["status"] {
+export function statusOf({
+  current,
+  ephemeral,
+}: Pick<Situation, "current" | "ephemeral">): ListedRuntime["status"] {
+  if (ephemeral === true) return "ready";
   if (current === undefined) return "missing";
   if (current.health === "unhealthy") return "unhealthy";
   switch (current.state) {
@@ -198,13 +198,13 @@ export function statusOf(current: ObservedRuntime | undefined): ListedRuntime["s
 }
 
 function configOf(
-  desired: DesiredRuntime | undefined,
-  current: ObservedRuntime | undefined,
-  differences: number,
+  { desired, current, ephemeral, differences, repairs }: Situation,
   action: string,
 ): ListedRuntime["config"] {
+  // There is nothing that could differ: the next command is as the config says.
+  if (desired !== undefined && ephemeral === true) return "match";
   if (desired === undefined || current === undefined) return "unknown";
-  return differences === 0 && action !== "recreate" ? "match" : "drift";
+  return differences.length + repairs.length === 0 && action !== "recreate" ? "match" : "drift";
 }
 
 function imageOf(desired: DesiredRuntime | undefined, current: ObservedRuntime | undefined): string | null {

@@ -17,6 +17,7 @@ import { fleetState } from "../state/directory.ts";
 import { readEvents } from "../state/events.ts";
 import { readHostStanding } from "../state/host-standing.ts";
 import { fixOf } from "./degraded-hosts.ts";
+import { readLanes } from "../state/lanes.ts";
 import type { Engine } from "./survey.ts";
 import { driverDeps } from "./survey.ts";
 
@@ -103,6 +104,8 @@ async function postureOf(
     status: worstStatus(found.map((each) => each.status)),
     reasons: reasonsOf(found),
     probed: probed !== undefined,
+    ...clientOf(found),
+    ...(await laneOf(engine, ref, module)),
     agents: agents.map((each) => ({
       agent: each.name,
       writes: each.settings.writes,
@@ -123,14 +126,32 @@ function standingOf(ref: EngineRef, hosts: readonly HostStanding[]): Probe | und
   return { status: "degraded", reasons };
 }
 
+async function laneOf(
+  engine: Engine,
+  ref: EngineRef,
+  module: DriverModule | undefined,
+): Promise<Pick<EnginePosture, "lane">> {
+  if (module?.lane === undefined) return {};
+  const lane = (await readLanes(engine.stateDir, engine.now())).find(
+    (each) => each.engine === engineKey(ref),
+  );
+  return lane === undefined ? {} : { lane };
+}
+
+/** As the engine's own answer tells it, which knows more. */
+function clientOf(probes: readonly Probe[]): Pick<EnginePosture, "client"> {
+  const client = probes.findLast((each) => each.client !== undefined)?.client;
+  return client === undefined ? {} : { client };
+}
+
 function uses({ settings }: ResolvedAgent, ref: EngineRef): boolean {
   const place = engineFor(settings);
   return place !== undefined && engineKey(place) === engineKey(ref);
 }
 
-/** A runtime that outlives the call is what a detached run needs. */
+/** A detached run has a process of its own, so it takes no runtime that outlives the call. */
 function runsInBackground(module: DriverModule | undefined): boolean {
-  return module !== undefined && module.capabilities.exec && module.capabilities.lifecycle !== "ephemeral";
+  return module !== undefined && module.capabilities.exec;
 }
 
 /** Each code once; what an engine itself said comes after what was seen from here. */

@@ -237,9 +237,12 @@ function knownAddresses(observations: readonly Observation[]): string[] {
 
 /** Without a config and with the state lost, this machine's own engines are the best place to look. */
 async function ownEngines({ drivers, env }: Engine, declared: boolean): Promise<EngineRef[]> {
-  const all = Object.entries(drivers).map(async ([backend, load]): Promise<EngineRef> => {
-    const installed = async (): Promise<boolean> => (await (await load()).installed?.(env)) ?? true;
-    return { backend, host: THIS_HOST, declared: declared && (await installed()) };
+  const all = Object.entries(drivers).map(async ([backend, load]): Promise<EngineRef[]> => {
+    const module = await load();
+    // What makes no runtimes holds none of the fleet.
+    if (module.capabilities.lifecycle === "ephemeral") return [];
+    const installed = async (): Promise<boolean> => (await module.installed?.(env)) ?? true;
+    return [{ backend, host: THIS_HOST, declared: declared && (await installed()) }];
   });
-  return Promise.all(all);
+  return (await Promise.all(all)).flat();
 }

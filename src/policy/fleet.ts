@@ -104,7 +104,7 @@ function unstaged(
 ): Requirement[] {
   if (settings.writes !== "staged" || settings.workspace.access !== "rw" || module === undefined) return [];
   const provider = module.provider(settings, host);
-  return provider === "bind" || provider === "link" ? [] : [NO_STAGE];
+  return provider === "volume" || provider === "own" ? [NO_STAGE] : [];
 }
 
 /** Settings shared by reference are judged once; a fault of the fleet's own tables is told once. */

@@ -15,6 +15,7 @@ interface Column {
 }
 
 const STATUS_TONES = {
+  ready: "good",
   running: "good",
   stopped: "warning",
   created: "warning",

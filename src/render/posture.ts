@@ -1,5 +1,6 @@
 import type { EnginePosture, Posture } from "../model/posture.ts";
 import { diagnosticLines } from "./diagnostics.ts";
+import { laneLine } from "./lanes.ts";
 import { columns, joinBlocks, paragraph } from "./layout.ts";
 import { renderRecordedEvent } from "./recorded-event.ts";
 import type { Style, Tone } from "./style.ts";
@@ -35,6 +36,10 @@ export function enginePostureLines(engine: EnginePosture, style: Style, indent =
       ],
       indent,
     ),
+    ...(engine.client === undefined ? [] : clientLines(engine.client, style, inner)),
+    ...(engine.lane === undefined
+      ? []
+      : paragraph(style, laneLine(engine.lane), { indent: inner, hang: INDENT, tone: "dim" })),
     ...reasons.flatMap(({ code, message, fix }) => [
       ...paragraph(style, `${code}: ${message}`, { indent: inner, hang: INDENT, tone: TONES[status] }),
       ...paragraph(style, `fix: ${fix}`, { indent: inner + INDENT, hang: INDENT }),
@@ -58,6 +63,12 @@ function recentLines({ counts, events }: Posture["recent"], style: Style): strin
       }),
     ),
   ];
+}
+
+function clientLines(client: NonNullable<EnginePosture["client"]>, style: Style, indent: number): string[] {
+  const { name, version, program } = client;
+  const text = `through ${name}${version === null ? "" : ` ${version}`} (${program})`;
+  return paragraph(style, text, { indent, hang: INDENT, tone: "dim" });
 }
 
 export function renderPosture(posture: Posture, style: Style): string {

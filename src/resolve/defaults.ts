@@ -64,6 +64,8 @@ export interface SectionDefaults {
   /** How a workspace is seen when nobody says so. */
   readonly access: Access;
   readonly values: JsonObject;
+  /** True where the section itself says what it connects to, by its keys `endpoint` and `tls`. */
+  readonly places?: boolean;
   /** Further defaults that hold only together with other values of the section. */
   readonly when?: readonly { readonly has: JsonObject; readonly values: JsonObject }[];
 }
@@ -98,6 +100,12 @@ export const SECTIONS: Readonly<Record<string, SectionDefaults>> = {
     access: "none",
     values: { workspace_root: "~/.sandkeep/sandboxes", isolation: "none", on_disconnect: "kill" },
     when: [{ has: { isolation: "bubblewrap" }, values: { network: "none" } }],
+  },
+  buildkit: {
+    // A command gets a copy of it, since the folder it works on is what a build is about.
+    access: "rw",
+    values: { network: "none", max_parallel: 4, queue_capacity: 32 },
+    places: true,
   },
 };
 

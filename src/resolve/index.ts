@@ -12,6 +12,7 @@ import { checkAgents, checkHosts } from "./checks.ts";
 import { resolveHosts, telemetryOf } from "./hosts.ts";
 import { GUARDS, NAME_PREFIX, ROLLOUT, WATCH } from "./defaults.ts";
 import type { PathFacts } from "../util/path-facts.ts";
+import { checkPlaces, placesOf } from "./places.ts";
 import { resolveRuns } from "./runs.ts";
 import { mergeSalvage } from "./settings.ts";
 import { checkStage, resolveStage } from "./stage.ts";
@@ -36,7 +37,7 @@ export function resolve(loaded: ConfigInput, facts: Pick<PathFacts, "home" | "re
     root,
     agents: agents.map((each) => each.agent),
     salvage: mergeSalvage(config.sandbox ?? {}),
-    hosts: resolveHosts(config, root, facts.home),
+    hosts: { ...resolveHosts(config, root, facts.home), ...placesOf(agents, { root, home: facts.home }) },
     networks: resolveNetworks(config),
     guards: {
       max_destroy: config.guards?.max_destroy ?? GUARDS.max_destroy,
@@ -67,6 +68,7 @@ export function resolve(loaded: ConfigInput, facts: Pick<PathFacts, "home" | "re
     ...checkAgents(agents),
     ...checkStage(draft.stage, (path) => loaded.locate(path)),
     ...checkSharedRuntime(agents),
+    ...checkPlaces(agents),
   ];
   const valid = diagnostics.every((each) => each.severity !== "error");
   return { ...(valid ? { fleet: draft } : {}), draft, diagnostics };

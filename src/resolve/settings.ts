@@ -7,6 +7,7 @@ import { BUILT_IN, READY, SECTIONS, sectionDefaults } from "./defaults.ts";
 import { mergeSection, sectionOf } from "./merge.ts";
 import type { PathFacts } from "../util/path-facts.ts";
 import { absolutePath } from "./paths.ts";
+import { placeOf } from "./places.ts";
 
 /** `[sandbox]` and an agent's own table as one, every default filled in. */
 export function mergeSettings(
@@ -16,7 +17,8 @@ export function mergeSettings(
   facts: Pick<PathFacts, "home" | "realPath">,
 ): Settings {
   const backend = agent.backend ?? fleet.backend ?? BUILT_IN.backend;
-  const host = agent.host ?? fleet.host;
+  const options = withOwnNetwork(backend, mergeEgress(fleet, agent), fleet, agent);
+  const host = placeOf(backend, options) ?? agent.host ?? fleet.host;
   const ready = mergeReady(fleet, agent);
   const egress = mergeEgress(fleet, agent);
   const source = agent.workspace?.source ?? fleet.workspace?.source ?? BUILT_IN.workspace.source;
@@ -49,7 +51,7 @@ export function mergeSettings(
       max_wait: agent.disruption?.max_wait ?? fleet.disruption?.max_wait ?? BUILT_IN.disruption.max_wait,
     },
     salvage: mergeSalvage(fleet, agent),
-    options: withOwnNetwork(backend, egress, fleet, agent),
+    options,
   };
 }
 

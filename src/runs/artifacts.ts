@@ -7,7 +7,7 @@ import { constants, createReadStream } from "node:fs";
 import { lstat, open, readdir, readlink, realpath, stat } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { PassThrough } from "node:stream";
-import { eachEntry } from "../apply/tar-entries.ts";
+import { eachEntry } from "../util/tar-entries.ts";
 import type { Driver } from "../drivers/driver.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
 import { SandkeepError, toError } from "../errors.ts";

@@ -3,8 +3,7 @@
  * used as it is, under a short address lock only; a missing or dormant one is first made ready by the same flow as every
  * apply. It plans nothing by itself.
  */
-import type { Driver, ExecHandle } from "../drivers/driver.ts";
-import { THIS_HOST } from "../drivers/driver.ts";
+import type { ExecHandle } from "../drivers/driver.ts";
 import type { KeyPath } from "../model/source.ts";
 import { SandkeepError, toError } from "../errors.ts";
 import { driverDeps } from "../plan/survey.ts";
@@ -13,24 +12,23 @@ import type { Engine } from "../reconcile.ts";
 import { recordActivity } from "../state/activity.ts";
 import { fleetState } from "../state/directory.ts";
 import type { ArtifactPlace } from "./artifacts.ts";
-import { placeOfRuntime } from "./artifacts.ts";
 import type { BinRequest, PlacedBin } from "./bin.ts";
-import { placeInside, placeOnHost } from "./bin.ts";
-import type { Claimed } from "./claim.ts";
-import { claim, placeOf, targetOf } from "./claim.ts";
+import { placeOnHost } from "./bin.ts";
+import { execInTurn } from "./build.ts";
+import { targetOf } from "./claim.ts";
 import type { RunIo, RunRequest } from "./command.ts";
 import { awaitEnd } from "./command.ts";
 import { configCommit } from "./config-commit.ts";
 import type { EndedRun, Run } from "./ending.ts";
 import { artifactsOf, atTheEnd, finish } from "./ending.ts";
-import { claimEphemeral, removeEphemeral, tellKept } from "./ephemeral.ts";
+import { removeEphemeral, tellKept } from "./ephemeral.ts";
 import { callerEnvironment, secretValues } from "./environment.ts";
+import type { Inside } from "./hold.ts";
+import { hold, ON_HOST, placedAt } from "./hold.ts";
 import type { Outcome } from "./exit-class.ts";
 import type { RunHead, RunRecord } from "./record.ts";
-import type { Target } from "./ready.ts";
 import { recordRefusal, recordRun } from "./record.ts";
 import { makeRunId } from "./run-id.ts";
-import type { Where } from "./where.ts";
 import { chooseWhere } from "./where.ts";
 
 type Ran = { readonly status: "ran"; readonly manifest: EndedRun };
@@ -67,17 +65,6 @@ async function runStaged(run: Run, where: Inside): Promise<EndedRun> {
   return manifest;
 }
 
-const ON_HOST = {
-  sandboxed: false,
-  address: null,
-  backend: null,
-  host: null,
-  object_id: null,
-  spec_hash: null,
-  image: null,
-  plan_id: null,
-} as const;
-
 async function onHost(run: Run, why: string): Promise<EndedRun> {
   const { engine, io, request, whom } = run;
   const { settings } = whom.agent;
@@ -104,55 +91,49 @@ async function onHost(run: Run, why: string): Promise<EndedRun> {
   });
 }
 
-type Inside = Exclude<Where, { at: "host" }>;
-
 async function runInside(run: Run, where: Inside): Promise<EndedRun> {
   const { engine, config, request, io, state } = run;
   const target = where.at === "kept" ? where.target : targetOf(run, where.address);
   const { address, backend, host } = target;
   const module = config.modules[backend];
   if (module === undefined) throw new SandkeepError(`no driver for ${backend}`, { code: "UNKNOWN_BACKEND" });
-  const nowhere = { ...ON_HOST, sandboxed: true, address, backend, host: host ?? THIS_HOST, cwd: null };
+  const nowhere = { ...placedAt(target), cwd: null };
   const secrets = await orRefused(run, nowhere, {}, () => secretsOf(run));
   const place = host === undefined ? undefined : config.fleet.hosts[host];
   const driver = await module.open(place, driverDeps(engine));
   await using _open = atTheEnd(run, () => driver[Symbol.asyncDispose]());
-  const claimed = await orRefused(run, nowhere, secrets, () => claimOf(run, where, driver, target));
-  await using _gone = atTheEnd(run, () => leave(run, where));
+  const claimed = await orRefused(run, nowhere, secrets, () => hold(run, where, { driver, module }, target));
+  const { build, ticket } = claimed;
+  await using _turn = atTheEnd(run, async () => ticket?.[Symbol.asyncDispose]());
+  await using _gone = atTheEnd(run, () => leave(run, build === undefined ? where : undefined));
   await using _busy = atTheEnd(run, () => claimed.handle[Symbol.asyncDispose]());
   await using _used = atTheEnd(run, () => recordActivity(state, address, engine.now()));
-  const { runtime } = claimed;
-  const there = { ...placeOf(target, runtime), cwd: null };
-  const placed = await orRefused(run, there, secrets, () =>
-    binOf(run, (bin) => placeInside(driver, runtime.object_id, bin)),
-  );
+  const there = { ...claimed.place, cwd: null };
+  const placed = await orRefused(run, there, secrets, () => binOf(run, (bin) => claimed.placeBin(bin)));
   await using _bin = atTheEnd(run, async () => placed?.[Symbol.asyncDispose]());
   const record = await begin(run, { ...there, bin: placed?.bin ?? null }, secrets, true);
-  const left = { place: placeOfRuntime(driver, host, runtime), secrets };
+  const left = { place: claimed.artifacts, secrets };
   return await follow(run, record, left, async () => {
-    const handle = await driver.exec({
-      objectId: runtime.object_id,
-      argv: request.argv,
-      env: { ...secrets, ...request.env, ...pathWith(placed, request) },
-      ...(request.tty === undefined ? {} : { tty: request.tty }),
-      ...(io.stdin === undefined ? {} : { stdin: io.stdin }),
-      stdout: record.output?.stdout ?? io.stdout,
-      stderr: record.output?.stderr ?? io.stderr,
-    });
+    const exec = (): Promise<ExecHandle> =>
+      driver.exec({
+        objectId: claimed.place.object_id ?? address,
+        ...(build === undefined ? {} : { build }),
+        argv: request.argv,
+        env: { ...secrets, ...request.env, ...pathWith(placed, request) },
+        ...(request.tty === undefined ? {} : { tty: request.tty }),
+        ...(io.stdin === undefined ? {} : { stdin: io.stdin }),
+        stdout: record.output?.stdout ?? io.stdout,
+        stderr: record.output?.stderr ?? io.stderr,
+      });
+    const handle = await execInTurn(ticket, exec);
     io.onStart?.(handle);
     return handle;
   });
 }
 
-async function claimOf(run: Run, where: Inside, driver: Driver, target: Target): Promise<Claimed> {
-  const { state } = run;
-  if (where.at === "ephemeral") return await claimEphemeral(run, { state, driver }, target, where.wish);
-  return await claim(run, state, driver, target, where.at === "declared");
-}
-
 /** What was made for this run goes with it. */
-async function leave({ engine, config }: Run, where: Inside): Promise<void> {
-  if (where.at !== "ephemeral") return;
+async function leave({ engine, config }: Run, where: Inside | undefined): Promise<void> {
+  if (where?.at !== "ephemeral") return;
   if (where.wish.keep) tellKept(engine, config, where.wish);
   else await removeEphemeral(engine, config, where.address);
 }

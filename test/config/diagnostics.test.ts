@@ -69,7 +69,7 @@ describe("unknown keys", () => {
     ],
     [
       '[sandbox]\n  image = "x"',
-      '5:3 error unknown-key sandbox.image: unknown key "image" | write it as egress.image or docker.image or podman.image',
+      '5:3 error unknown-key sandbox.image: unknown key "image" | write it as egress.image or docker.image or podman.image or buildkit.image',
     ],
     [
       "[hosts.b]\ntls = { ca = 'a', cert = 'b', key = 'c', keys = 'd' }",
@@ -195,7 +195,7 @@ describe("references", () => {
       '[sandbox]\nbackend = "dokcer"',
       '5:1 error unknown-backend sandbox.backend: expected one of local, docker, memory, got "dokcer" | did you mean "docker"?',
     ],
-    ...["openshell", "qemu", "kubernetes", "buildkit"].map((name) => [
+    ...["openshell", "qemu", "kubernetes"].map((name) => [
       `[agents.a]\nsandbox.backend = "${name}"`,
       `5:9 error reserved-backend agents.a.sandbox.backend: the backend "${name}" is reserved for later | this sandkeep has: local, docker, memory`,
     ]),

@@ -1,6 +1,9 @@
 import { memoryDriver } from "../../src/drivers/memory/index.ts";
 import type { MemoryCommand } from "../../src/drivers/memory/exec.ts";
 import { createWorld } from "../../src/drivers/memory/world.ts";
+import type { MemoryWorld } from "../../src/drivers/memory/world.ts";
+import type { EphemeralHarness } from "./ephemeral-contract.ts";
+import { describeEphemeralContract } from "./ephemeral-contract.ts";
 import { describeDriverContract } from "./driver-contract.ts";
 import type { ContractCommands, ContractHarness } from "./harness.ts";
 import { KEPT, realDeps } from "./harness.ts";
@@ -32,7 +35,6 @@ const extra: Record<string, MemoryCommand> = {
 
 async function memoryHarness(lifecycle: "process" | "directory"): Promise<ContractHarness> {
   const world = createWorld({ lifecycle, images: { "base:1": "one" }, commands: extra });
-  let sources = 0;
   return {
     module: memoryDriver(world),
     host: undefined,
@@ -63,15 +65,51 @@ async function memoryHarness(lifecycle: "process" | "directory"): Promise<Contra
       away.machine().reachable = false;
       return memoryDriver(away).openReader(undefined, realDeps("/nowhere"));
     },
-    source: async () => {
-      sources += 1;
-      const path = `/source/${sources}`;
-      world.source(path).set("keep.txt", { type: "file", mode: 0o644, content: Buffer.from(KEPT) });
-      return { path, keeps: async () => world.source(path).text("keep.txt") ?? "gone" };
-    },
+    source: sourceIn(world),
     [Symbol.asyncDispose]: async () => undefined,
   };
 }
 
+async function builderHarness(): Promise<EphemeralHarness> {
+  let begun = 0;
+  const wait: MemoryCommand = ({ run }) => {
+    begun += 1;
+    return run(["sleep", "60000"]);
+  };
+  const change: MemoryCommand = ({ files, cwd }) => {
+    const { tree } = files(`${cwd}/made`);
+    tree.set("made/new.txt", { type: "file", mode: 0o644, content: Buffer.from("new\n") });
+    tree.entries.delete("keep.txt");
+    return 3;
+  };
+  const world = createWorld({ lifecycle: "ephemeral", commands: { ...extra, wait, change } });
+  return {
+    module: memoryDriver(world),
+    host: undefined,
+    deps: realDeps("/nowhere"),
+    plain: {},
+    commands: { ...commands, change: () => ["change"], read: () => ["cat", "keep.txt"] },
+    begun: async () => begun > 0,
+    unreachable: async () => {
+      const away = createWorld({ lifecycle: "ephemeral" });
+      away.machine().reachable = false;
+      return memoryDriver(away).openReader(undefined, realDeps("/nowhere"));
+    },
+    source: sourceIn(world),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+function sourceIn(world: MemoryWorld): ContractHarness["source"] {
+  let sources = 0;
+  return async () => {
+    sources += 1;
+    const path = `/source/${sources}`;
+    world.source(path).set("keep.txt", { type: "file", mode: 0o644, content: Buffer.from(KEPT) });
+    return { path, keeps: async () => world.source(path).text("keep.txt") ?? "gone" };
+  };
+}
+
+describeEphemeralContract("memory, as builds", builderHarness);
 describeDriverContract("memory, as an engine of processes", () => memoryHarness("process"));
 describeDriverContract("memory, as directories", () => memoryHarness("directory"));

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { buildkitSchema } from "../../src/config/schema/buildkit.ts";
 import { dockerSchema } from "../../src/config/schema/docker.ts";
 import { localSchema } from "../../src/config/schema/local.ts";
 import { sshSchema } from "../../src/config/schema/ssh-sandbox.ts";
@@ -12,6 +13,7 @@ const SECTIONS: Readonly<Record<string, readonly string[]>> = {
   podman: Object.keys(dockerSchema.shape),
   local: Object.keys(localSchema.shape),
   ssh: Object.keys(sshSchema.shape),
+  buildkit: Object.keys(buildkitSchema.shape),
 };
 
 /** Keys of `[sandbox]` that make no runtime other than it would be, each with its reason. */

@@ -73,7 +73,7 @@ export function roomOf(path: string): string | undefined {
   if (top === "controllers" || top === "schemas") return top;
   if (top !== "src") return undefined;
   if (second === "drivers") {
-    if (path === "src/drivers/driver.ts") return "driver contract";
+    if (path === "src/drivers/driver.ts" || path === "src/drivers/ephemeral.ts") return "driver contract";
     if (path === "src/drivers/registry.ts") return "driver registry";
     return third === undefined || third.endsWith(".ts") ? undefined : `driver ${third}`;
   }

@@ -6,6 +6,8 @@ import { lockAddress } from "../../src/state/address-lock.ts";
 import { fleetState, ownerId } from "../../src/state/directory.ts";
 import { recordEvents } from "../../src/state/events.ts";
 import { hold } from "../../src/state/holds.ts";
+import type { LaneTicket } from "../../src/state/lanes.ts";
+import { takeTicket } from "../../src/state/lanes.ts";
 import type { Lease } from "../../src/state/lease.ts";
 import { acquireLease } from "../../src/state/lease.ts";
 import { openRun } from "../../src/state/open-runs.ts";
@@ -15,6 +17,7 @@ const [base = "", fleet = "", ttl = "30000"] = process.argv.slice(2);
 const state = fleetState(base, fleet);
 const ttlMs = Number(ttl);
 let lease: Lease | undefined;
+let ticket: LaneTicket | undefined;
 
 /** A lost update would show: reads, lets others run, writes one more. */
 async function count(path: string): Promise<void> {
@@ -53,6 +56,17 @@ const commands: Record<string, (...args: string[]) => Promise<string>> = {
   async run(id = "") {
     await openRun(state, { run_id: id, address: "shared", agent: "a", session: "main", now: Date.now });
     return "open";
+  },
+  /** Answers when its turn has come. */
+  async lane(agent = "") {
+    const who = { fleet, agent, session: "main", run_id: agent, address: `agent/${agent}` };
+    const limits = { max_parallel: 1, queue_capacity: 1 };
+    ticket = await takeTicket(base, { engine: "buildkit@x", ...limits, who, now: Date.now });
+    return String(await ticket.turn(new AbortController().signal));
+  },
+  async leave() {
+    await ticket?.[Symbol.asyncDispose]();
+    return "left";
   },
   async hold(address = "") {
     await hold(state, { address, reason: "test", by: "child", since: 1 });

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { TestProject } from "vitest/node";
-import type { Availability, ServicesState } from "./services.ts";
+import type { Availability, BuildxService, ServicesState } from "./services.ts";
 
 // The global setup of the projects that need real services. vitest loads it once per project, so the one running
 // instance hangs on the process: the first project starts it, the last one to leave stops it.
@@ -47,7 +47,7 @@ async function start(): Promise<Instance> {
     if (isCi()) throw new Error(`real services are required in CI: ${reason}`, { cause });
     console.warn(`\nreal services unavailable, their tests are skipped: ${reason}\n`);
     const none = { state: "unavailable", reason } as const;
-    const state = { docker: none, podman: none, rootless: none, ssh: none, required: false };
+    const state = { docker: none, podman: none, rootless: none, ssh: none, buildx: none, required: false };
     return { state, stop: () => Promise.resolve() };
   }
 }
@@ -124,8 +124,22 @@ async function describeServices(dir: string): Promise<ServicesState> {
       configFile: join(ssh, "config"),
       alias: "sandkeep-test",
     })),
+    buildx: await buildx(),
     required: isCi(),
   };
+}
+
+/** Where provision-buildx.sh unpacks it. */
+const BUILDX = "/usr/local/lib/sandkeep-test/buildx";
+
+async function buildx(): Promise<Availability<BuildxService>> {
+  const program = join(BUILDX, "docker-buildx");
+  try {
+    await promisify(execFile)(program, ["version"]);
+    return { state: "ready", service: { folder: BUILDX } };
+  } catch (thrown) {
+    return { state: "unavailable", reason: `${program} does not run: ${String(thrown)}` };
+  }
 }
 
 /** What services.sh could not bring up has left its reason. */

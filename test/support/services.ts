@@ -6,6 +6,13 @@ export interface TestServices {
   readonly podman: PodmanService;
   readonly rootless: RootlessService;
   readonly ssh: SshService;
+  readonly buildx: BuildxService;
+}
+
+/** Docker's client for BuildKit workers, from Debian's next release. */
+export interface BuildxService {
+  /** Folder for PATH that holds `docker-buildx` and nothing else. */
+  readonly folder: string;
 }
 
 export interface DockerService {
@@ -103,6 +110,9 @@ export function describeWith(
     },
     get ssh() {
       return ready("ssh", found.ssh);
+    },
+    get buildx() {
+      return ready("buildx", found.buildx);
     },
   });
   if (missing.length === 0) return void describe(title, () => suite(services));

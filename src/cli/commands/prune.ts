@@ -1,11 +1,17 @@
+import { pruneCaches } from "../../apply/prune-caches.ts";
+import type { CacheBounds } from "../../model/cache.ts";
 import type { PlanRequest } from "../../model/intent.ts";
 import type { ApplyResult } from "../../model/outcome.ts";
 import type { Plan } from "../../model/plan.ts";
 import { isNoOp } from "../../render/change.ts";
 import { renderPlan } from "../../render/plan.ts";
+import { fleetOf } from "../../plan/survey.ts";
 import { planFleet } from "../../reconcile.ts";
+import { formatBytes } from "../../util/bytes.ts";
+import { formatDuration } from "../../util/duration.ts";
 import { carryOut } from "../carry-out.ts";
 import { configFile, fleetName, makeEngine } from "../engine.ts";
+import { EXIT } from "../exit-codes.ts";
 import { openHost } from "../hosts/host.ts";
 import type { Invocation } from "../invocation.ts";
 import { addresses, durationOption, salvageOption, switchOption } from "../options.ts";
@@ -50,10 +56,40 @@ function limit(invocation: Invocation, key: string): number | undefined {
   return given === "off" ? NEVER : given;
 }
 
+/** Before anything else: what cannot be reached is told, and nothing is removed then. */
+async function cutCaches(invocation: Invocation): Promise<number> {
+  await using host = await openHost(invocation);
+  const engine = makeEngine(invocation, host);
+  const config = await fleetOf(engine, configFile(invocation));
+  if (config === undefined) return EXIT.ok;
+  if (config.status === "invalid") return await answerInvalid(invocation, config.diagnostics);
+  const told = switchOption(invocation, "dryRun");
+  const caches = await pruneCaches(engine, config, told);
+  for (const { engine: where, bounds, failure } of caches) {
+    const what = cacheWords(bounds);
+    const message =
+      failure === undefined
+        ? `${where}: its cache ${told ? "would be" : "was"} cut down to ${what}`
+        : `${where}: its cache could not be cut down to ${what}: ${failure}`;
+    const level = failure === undefined ? "info" : "error";
+    host.notify({ type: "note", level, code: "CACHE_PRUNED", message });
+  }
+  return caches.some(({ failure }) => failure !== undefined) ? EXIT.unreachable : EXIT.ok;
+}
+
+function cacheWords({ max_age, max_size }: CacheBounds): string {
+  return [
+    ...(max_age === undefined ? [] : [`what was used in the last ${formatDuration(max_age)}`]),
+    ...(max_size === undefined ? [] : [`at most ${formatBytes(max_size)}`]),
+  ].join(", ");
+}
+
 export async function run(invocation: Invocation): Promise<number> {
   const idle = limit(invocation, "idle");
   const olderThan = limit(invocation, "olderThan");
   const targets = addresses(invocation.globals.targets);
+  const cache = switchOption(invocation, "cache") ? await cutCaches(invocation) : EXIT.ok;
+  if (cache !== EXIT.ok) return cache;
   const request: PlanRequest = {
     ...configFile(invocation),
     ...fleetName(invocation),

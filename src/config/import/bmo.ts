@@ -9,16 +9,15 @@ import { readFlag } from "./docker-flag-fields.ts";
 import { readDockerFlags } from "./docker-flags.ts";
 import { type Draft, type Setting, keepDefault } from "./draft.ts";
 import { type Row, type Walk, eachRow, elsewhere, row, settle, trusted, walk, wrongType } from "./rows.ts";
-import { ANYTHING, TEXT, oneOf } from "./shape.ts";
+import { ANYTHING, COUNT, TEXT, oneOf } from "./shape.ts";
 
 const BACKEND: KeyPath = ["options", "sandbox", "backend"];
 const EXTRA_ARGS: KeyPath = ["options", "sandbox", "docker", "extra_args"];
 const docker = (name: string): KeyPath => ["sandbox", "docker", name];
 
-const LATER: Readonly<Record<string, string>> = {
-  ssh: "a host is a table of its own: write [hosts.<name>] with ssh = { target = … }, and sandbox.host",
-  buildkit: "the buildkit backend is not available yet",
-};
+const SSH = "a host is a table of its own: write [hosts.<name>] with ssh = { target = … }, and sandbox.host";
+const BUILDKIT_TEXTS = ["endpoint", "image", "buildctl_path"] as const;
+const BUILDKIT_COUNTS = ["max_parallel", "queue_capacity"] as const;
 
 const ROWS: readonly Row[] = [
   row(["options", "sandbox_mode"], oneOf("direct", "staged"), (value) => ({
@@ -31,11 +30,19 @@ const ROWS: readonly Row[] = [
     sets: [{ path: docker("image"), value }],
   })),
   elsewhere(["options", "sandbox", "docker", "extra_args"]),
-  ...Object.keys(LATER).map((section) =>
-    trusted(
-      eachRow(["options", "sandbox", section], ANYTHING, ({ given }, name) =>
-        aside(["sandbox", section], name, given, LATER[section] ?? ""),
-      ),
+  ...BUILDKIT_TEXTS.map((name) =>
+    row(["options", "sandbox", "buildkit", name], TEXT, (value) => ({
+      sets: [{ path: ["sandbox", "buildkit", name], value }],
+    })),
+  ),
+  ...BUILDKIT_COUNTS.map((name) =>
+    row(["options", "sandbox", "buildkit", name], COUNT, (value) => ({
+      sets: [{ path: ["sandbox", "buildkit", name], value }],
+    })),
+  ),
+  trusted(
+    eachRow(["options", "sandbox", "ssh"], ANYTHING, ({ given }, name) =>
+      aside(["sandbox", "ssh"], name, given, SSH),
     ),
   ),
 ];
@@ -82,6 +89,12 @@ const KEPT: Readonly<Record<string, readonly (readonly [Setting, string])[]>> = 
   local: [
     [{ path: ["sandbox", "backend"], value: "local", vital: true }, "commands run on this machine"],
     [{ path: ["sandbox", "local", "home"], value: "user" }, "commands see the user's own home"],
+  ],
+  buildkit: [
+    [
+      { path: ["sandbox", "buildkit", "network"], value: "default" },
+      'builds have a network; "none" is safer',
+    ],
   ],
   docker: [
     [

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { buildkitSchema } from "./buildkit.ts";
 import { egressSchema } from "./network.ts";
 import { dockerSchema } from "./docker.ts";
 import { localSchema } from "./local.ts";
@@ -95,5 +96,6 @@ export const sandboxSchema = z.strictObject({
   podman: dockerSchema.optional().describe("Settings of the podman backend: the keys of docker."),
   local: localSchema.optional().describe("Settings of the local backend."),
   ssh: sshSchema.optional().describe("Settings of the ssh backend."),
+  buildkit: buildkitSchema.optional().describe("Settings of the buildkit backend."),
 });
 export type SandboxSettings = z.infer<typeof sandboxSchema>;

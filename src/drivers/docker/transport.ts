@@ -5,9 +5,9 @@
 import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import type { Agent } from "node:http";
 import type { Duplex, Readable } from "node:stream";
+import type { SshTunnel } from "../../util/ssh-tunnel.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Lanes, takeOver, writeOnce } from "./lanes.ts";
-import type { Tunnel } from "./tunnel.ts";
 
 export interface Exchange {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
@@ -29,6 +29,7 @@ export type Answer =
   | { readonly kind: "connection"; readonly socket: Duplex };
 
 type Env = Readonly<Record<string, string | undefined>>;
+const SSH_CODES = { denied: "DOCKER_SSH_DENIED", unreachable: "DOCKER_UNREACHABLE" } as const;
 type Requester = (options: RequestOptions) => ClientRequest;
 
 interface Line {
@@ -40,7 +41,7 @@ interface Line {
 export class Transport implements AsyncDisposable {
   readonly #env: Env;
   readonly #lanes = new Lanes();
-  #tunnel: Tunnel | undefined;
+  #tunnel: SshTunnel | undefined;
   #line: Promise<Line> | undefined;
 
   constructor(env: Env) {
@@ -77,8 +78,8 @@ export class Transport implements AsyncDisposable {
   async #socket(endpoint: Endpoint): Promise<string | undefined> {
     if (endpoint.kind === "tcp") return undefined;
     if (endpoint.kind === "unix") return endpoint.socket;
-    const { Tunnel: SshTunnel } = await import("./tunnel.ts");
-    this.#tunnel ??= new SshTunnel(endpoint, this.#env);
+    const { SshTunnel } = await import("../../util/ssh-tunnel.ts");
+    this.#tunnel ??= new SshTunnel(endpoint, this.#env, SSH_CODES);
     return this.#tunnel.socket();
   }
 

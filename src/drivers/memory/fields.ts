@@ -1,3 +1,4 @@
+import type { Capabilities } from "../../model/capabilities.ts";
 import type { FieldRow } from "../../model/fields.ts";
 import { ignoredField, liveField, recreateField } from "../../model/fields.ts";
 
@@ -5,7 +6,7 @@ const FIXED = "fixed when the runtime is created";
 const PER_EXEC = "applied to each command, so it holds from the next one on";
 
 /** The field table; a directory backend applies per command what an engine fixes at creation. */
-export function memoryFields(lifecycle: "process" | "directory"): readonly FieldRow[] {
+export function memoryFields(lifecycle: Capabilities["lifecycle"]): readonly FieldRow[] {
   const perExec = lifecycle === "directory" ? liveField : recreateField;
   return [
     recreateField("workspace.source", FIXED),

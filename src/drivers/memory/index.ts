@@ -4,9 +4,12 @@
  * It is in no registry, keeps nothing on disk, and never looks at what a caller means to do.
  */
 import type { Capabilities } from "../../model/capabilities.ts";
+import type { Settings } from "../../model/settings.ts";
 import type { Driver, DriverModule, Requirement } from "../driver.ts";
+import type { LaneBounds } from "../../model/lanes.ts";
 import { THIS_HOST } from "../driver.ts";
 import { memoryWriter } from "./apply.ts";
+import { memoryBuilder } from "./build.ts";
 import { memoryFields } from "./fields.ts";
 import { memoryReader } from "./observe.ts";
 import { normaliseOptions } from "./spec.ts";
@@ -15,14 +18,16 @@ import type { MemoryWorld } from "./world.ts";
 /** A driver module over one world; open it as often as there are processes to play. */
 export function memoryDriver(world: MemoryWorld): DriverModule {
   const process = world.lifecycle === "process";
+  const ephemeral = world.lifecycle === "ephemeral";
   const capabilities: Capabilities = {
     lifecycle: world.lifecycle,
     exec: true,
-    tty: true,
-    events: true,
+    tty: !ephemeral,
+    ...(ephemeral ? { stdin: false } : {}),
+    events: !ephemeral,
     images: process,
-    reports_execs: true,
-    changes: true,
+    reports_execs: !ephemeral,
+    changes: !ephemeral,
     parallelism: 4,
     networks: process,
     ...world.capabilities,
@@ -33,6 +38,7 @@ export function memoryDriver(world: MemoryWorld): DriverModule {
     fields: memoryFields(world.lifecycle),
     provider(settings, host) {
       if (settings.workspace.access === "none") return "own";
+      if (ephemeral) return "copy";
       if (host !== undefined) return "volume";
       return process ? "bind" : "link";
     },
@@ -40,11 +46,24 @@ export function memoryDriver(world: MemoryWorld): DriverModule {
     require: (settings) => tooManyCpus(settings.options["cpus"]),
     normalise: normaliseOptions,
     preflight: async () => ({ status: "ready" }),
+    ...(ephemeral ? { lane: laneBounds } : {}),
     openReader: async (host) => memoryReader(world.connect(host?.name ?? THIS_HOST)),
     async open(host): Promise<Driver> {
       const connection = world.connect(host?.name ?? THIS_HOST);
+      if (ephemeral) return memoryBuilder(connection);
       return { ...memoryReader(connection), ...memoryWriter(connection) };
     },
+  };
+}
+
+function count(value: unknown, usual: number): number {
+  return typeof value === "number" ? value : usual;
+}
+
+function laneBounds({ options }: Settings): LaneBounds {
+  return {
+    max_parallel: count(options["max_parallel"], 4),
+    queue_capacity: count(options["queue_capacity"], 32),
   };
 }
 

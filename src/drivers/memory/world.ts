@@ -13,8 +13,10 @@ import type { MachineView, MemoryObject } from "./machine.ts";
 import { Machine } from "./machine.ts";
 import { digestOf } from "./image.ts";
 
+type Lifecycle = Capabilities["lifecycle"];
+
 export interface WorldOptions {
-  readonly lifecycle?: "process" | "directory";
+  readonly lifecycle?: Lifecycle;
   /** Ref → content: what every engine holds at first and what the registry has; the digest is the content's. */
   readonly images?: Readonly<Record<string, string>>;
   /** Milliseconds since the epoch. */
@@ -49,7 +51,7 @@ export function createWorld(options: WorldOptions = {}): MemoryWorld {
 
 /** Machines, images and faults that outlive the drivers opened on them, as real engines outlive processes. */
 export class MemoryWorld {
-  readonly lifecycle: "process" | "directory";
+  readonly lifecycle: Lifecycle;
   readonly capabilities: Partial<Capabilities>;
   readonly commands: Readonly<Record<string, MemoryCommand>>;
   readonly now: () => number;

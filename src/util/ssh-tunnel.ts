@@ -5,10 +5,21 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { SandkeepError } from "../../errors.ts";
-import type { Endpoint } from "./endpoint.ts";
+import { SandkeepError } from "../errors.ts";
 
-type SshEndpoint = Extract<Endpoint, { kind: "ssh" }>;
+/** A unix socket of another machine. */
+export interface SshEndpoint {
+  readonly destination: string;
+  readonly port?: number;
+  readonly socket: string;
+}
+
+/** Codes of the backend whose engine is behind it. */
+export interface SshCodes {
+  readonly denied: string;
+  readonly unreachable: string;
+}
+
 type Env = Readonly<Record<string, string | undefined>>;
 
 const UP_TIMEOUT_MS = 30_000;
@@ -17,15 +28,17 @@ const UP_TIMEOUT_MS = 30_000;
  * One persistent `ssh -N -L` for an engine behind SSH: a connection per request would cost 190 ms each and fail under
  * parallelism. The system's ssh brings the user's config, agent, certificates and known hosts; it asks nothing.
  */
-export class Tunnel implements AsyncDisposable {
+export class SshTunnel implements AsyncDisposable {
   readonly #endpoint: SshEndpoint;
+  readonly #codes: SshCodes;
   readonly #env: Env;
   #folder: string | undefined;
   #child: ChildProcess | undefined;
   #opening: Promise<string> | undefined;
 
-  constructor(endpoint: SshEndpoint, env: Env) {
+  constructor(endpoint: SshEndpoint, env: Env, codes: SshCodes) {
     this.#endpoint = endpoint;
+    this.#codes = codes;
     this.#env = env;
   }
 
@@ -71,7 +84,7 @@ export class Tunnel implements AsyncDisposable {
       await sleep(25);
     }
     child.kill("SIGKILL");
-    throw sshFailure(this.#endpoint, failure?.message ?? said.trim());
+    throw sshFailure(this.#endpoint, failure?.message ?? said.trim(), this.#codes);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -127,11 +140,11 @@ async function answers(socket: string): Promise<boolean> {
   });
 }
 
-function sshFailure(endpoint: SshEndpoint, said: string): SandkeepError {
+function sshFailure(endpoint: SshEndpoint, said: string, codes: SshCodes): SandkeepError {
   const denied = /permission denied|host key verification failed|identification has changed/i.test(said);
   const why = said === "" ? "no answer" : said;
   return new SandkeepError(`ssh to ${endpoint.destination} failed: ${why}`, {
-    code: denied ? "DOCKER_SSH_DENIED" : "DOCKER_UNREACHABLE",
+    code: denied ? codes.denied : codes.unreachable,
     kind: denied ? "denied" : "unreachable",
     blame: "backend",
     hint: denied

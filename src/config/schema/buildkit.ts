@@ -1,0 +1,55 @@
+import * as z from "zod";
+import { nonEmptyText, textOf, word } from "./text.ts";
+import { durationSchema, sizeSchema } from "./units.ts";
+
+const tlsSchema = z.strictObject({
+  ca: nonEmptyText.describe("File with the certificate authority of the worker."),
+  cert: nonEmptyText.describe("File with this client's certificate."),
+  key: nonEmptyText.describe("File with this client's private key."),
+  server_name: nonEmptyText
+    .optional()
+    .describe("Name the worker's certificate is for, if not the endpoint's."),
+});
+
+const cacheSchema = z.strictObject({
+  max_age: durationSchema
+    .optional()
+    .describe('`prune` removes what the worker\'s cache has not used for this long, such as "7d".'),
+  max_size: sizeSchema
+    .optional()
+    .describe('`prune` removes the oldest of the worker\'s cache beyond this size, such as "10GiB".'),
+});
+
+/** A password in an endpoint would reach plans and logs. */
+const endpoint = textOf(
+  /^(?:unix:\/\/\/\S+|tcp:\/\/[^\s/@]+:\d+\/?|docker:\/\/(?:\/\S+|[^\s/@]+:\d+\/?)?|ssh:\/\/(?:[^\s/@:]+@)?[^\s/@]+(?:\/\S*)?)$/,
+  '"tcp://host:port", "unix:///path", "docker://[/path or host:port]" or "ssh://user@host[/path]", without a password',
+);
+
+const count = (least: number): z.ZodInt =>
+  z.int().min(least, { error: `expected a whole number of at least ${least}` });
+
+/** `[sandbox.buildkit]`: where commands run as builds of their own, and in what. */
+export const buildkitSchema = z.strictObject({
+  endpoint: endpoint
+    .optional()
+    .describe(
+      'The BuildKit worker: "tcp://host:port", "unix:///path", "docker://" (the one in a Docker Engine) or "ssh://user@host". Required by this backend.',
+    ),
+  image: word("an image name")
+    .optional()
+    .describe('Image that commands run in, such as "debian:12-slim". Required by this backend.'),
+  network: z
+    .enum(["none", "default"])
+    .optional()
+    .describe("Whether commands reach the network: none, or the worker's own."),
+  buildctl_path: nonEmptyText
+    .optional()
+    .describe("Path of the buildctl to use. Without it, buildctl or docker buildx as found on PATH."),
+  max_parallel: count(1).optional().describe("Most commands of this machine on the endpoint at once."),
+  queue_capacity: count(0)
+    .optional()
+    .describe("Most commands that wait for their turn on the endpoint; more are refused."),
+  tls: tlsSchema.optional().describe("Certificates for a tcp:// endpoint, or one of docker://host:port."),
+  cache: cacheSchema.optional().describe("How much of the worker's cache `prune` leaves."),
+});

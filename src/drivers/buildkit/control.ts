@@ -1,0 +1,46 @@
+/** In: a connection. Out: whether BuildKit answers on it. One call of its control API, without a client program. */
+import { connect, constants } from "node:http2";
+import { once } from "node:events";
+import type { Dialer } from "./dial.ts";
+import { buildkitError, buildkitFailure } from "./errors.ts";
+
+const ANSWER_TIMEOUT_MS = 10_000;
+/** gRPC's frame of a message without fields. */
+const EMPTY = Buffer.alloc(5);
+
+/** Asks for the list of workers, which every version answers and which starts nothing. Throws where there is none. */
+export async function askWorkers(dialer: Dialer): Promise<void> {
+  const socket = await dialer.dial();
+  const session = connect("http://buildkit", { createConnection: () => socket });
+  let failed: unknown;
+  session.on("error", (error) => {
+    failed = error;
+  });
+  try {
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    const call = session.request({
+      [constants.HTTP2_HEADER_METHOD]: "POST",
+      [constants.HTTP2_HEADER_PATH]: "/moby.buildkit.v1.Control/ListWorkers",
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    let status: string | undefined;
+    let said = "";
+    const note = (headers: Readonly<Record<string, unknown>>): void => {
+      const { "grpc-status": code, "grpc-message": message } = headers;
+      if (typeof code === "string" || typeof code === "number") status = `${code}`;
+      if (typeof message === "string") said = message;
+    };
+    call.on("response", note);
+    call.on("trailers", note);
+    call.resume();
+    call.end(EMPTY);
+    await once(call, "end", { signal });
+    if (status !== "0") throw buildkitFailure("ask the worker", said === "" ? `gRPC status ${status}` : said);
+  } catch (thrown) {
+    throw buildkitError("ask the worker", failed ?? thrown);
+  } finally {
+    session.destroy();
+    socket.destroy();
+  }
+}

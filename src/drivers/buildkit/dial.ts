@@ -1,0 +1,142 @@
+/** In: an endpoint. Out: a connection that carries BuildKit's HTTP/2, however it is reached. */
+import { once } from "node:events";
+import { connect as connectPlain } from "node:net";
+import type { Duplex } from "node:stream";
+import { connect as connectTls } from "node:tls";
+import { SandkeepError } from "../../errors.ts";
+import { SshTunnel } from "../../util/ssh-tunnel.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { buildkitError } from "./errors.ts";
+
+type Env = Readonly<Record<string, string | undefined>>;
+type Direct = Extract<Endpoint, { kind: "unix" | "tcp" }>;
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** A header of an answer to an upgrade is far shorter. */
+const LONGEST_HEAD = 64 * 1024;
+const SSH_CODES = { denied: "BUILDKIT_SSH_DENIED", unreachable: "BUILDKIT_UNREACHABLE" } as const;
+
+/** Connections to one endpoint; owns the tunnel where one is needed. */
+export class Dialer implements AsyncDisposable {
+  readonly #endpoint: Endpoint;
+  readonly #env: Env;
+  #tunnel: SshTunnel | undefined;
+
+  constructor(endpoint: Endpoint, env: Env) {
+    this.#endpoint = endpoint;
+    this.#env = env;
+  }
+
+  /** True where the worker is part of a Docker Engine, whose own API `engine` reaches. */
+  get inEngine(): boolean {
+    return this.#endpoint.kind === "docker";
+  }
+
+  async engine(): Promise<Duplex> {
+    if (this.#endpoint.kind !== "docker") throw new Error("the worker is in no engine");
+    try {
+      return await connected(this.#endpoint.engine, ["http/1.1"]);
+    } catch (thrown) {
+      throw buildkitError("reach the engine", thrown);
+    }
+  }
+
+  async dial(): Promise<Duplex> {
+    const endpoint = this.#endpoint;
+    try {
+      switch (endpoint.kind) {
+        case "ssh": {
+          this.#tunnel ??= new SshTunnel(endpoint, this.#env, SSH_CODES);
+          return await connected({ kind: "unix", socket: await this.#tunnel.socket() }, ["h2"]);
+        }
+        case "docker":
+          return await upgraded(await connected(endpoint.engine, ["http/1.1"]));
+        default:
+          return await connected(endpoint, ["h2"]);
+      }
+    } catch (thrown) {
+      throw buildkitError("reach the worker", thrown);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#tunnel?.[Symbol.asyncDispose]();
+  }
+}
+
+async function connected(endpoint: Direct, protocols: readonly string[]): Promise<Duplex> {
+  const signal = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
+  const socket = open(endpoint, protocols);
+  const event = endpoint.kind === "tcp" && endpoint.tls !== undefined ? "secureConnect" : "connect";
+  try {
+    await once(socket, event, { signal });
+    return socket;
+  } catch (thrown) {
+    socket.destroy();
+    if (!signal.aborted) throw thrown;
+    throw Object.assign(new Error("no connection in 10 s"), { code: "ETIMEDOUT" });
+  }
+}
+
+function open(endpoint: Direct, protocols: readonly string[]) {
+  if (endpoint.kind === "unix") return connectPlain(endpoint.socket);
+  const { host, port, tls } = endpoint;
+  if (tls === undefined) return connectPlain(port, host);
+  const { server_name: servername, ...files } = tls;
+  return connectTls({
+    host,
+    port,
+    ...files,
+    ALPNProtocols: [...protocols],
+    ...(servername === undefined ? {} : { servername }),
+    rejectUnauthorized: true,
+  });
+}
+
+/** A Docker Engine hands one of its connections over to its own BuildKit. */
+async function upgraded(socket: Duplex): Promise<Duplex> {
+  socket.write("POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+  let head = Buffer.alloc(0);
+  for (;;) {
+    const end = head.indexOf("\r\n\r\n");
+    if (end >= 0) {
+      const [status = ""] = head.subarray(0, end).toString("latin1").split("\r\n");
+      if (!/^HTTP\/1\.[01] 101\b/.test(status)) throw refused(socket, status);
+      const rest = head.subarray(end + 4);
+      if (rest.length > 0) socket.unshift(rest);
+      return socket;
+    }
+    if (head.length > LONGEST_HEAD) throw refused(socket, "an answer without an end");
+    head = Buffer.concat([head, await nextChunk(socket)]);
+  }
+}
+
+async function nextChunk(socket: Duplex): Promise<Buffer> {
+  const late = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
+  for (;;) {
+    const chunk: unknown = socket.read();
+    if (Buffer.isBuffer(chunk)) return chunk;
+    if (socket.readableEnded || socket.destroyed) {
+      throw Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" });
+    }
+    const settled = new AbortController();
+    const signal = AbortSignal.any([late, settled.signal]);
+    const events = ["readable", "end"].map((event) => once(socket, event, { signal }));
+    try {
+      await Promise.race(events);
+    } finally {
+      // The one that did not come would be listened for until the connection ends.
+      settled.abort();
+      await Promise.allSettled(events);
+    }
+  }
+}
+
+function refused(socket: Duplex, status: string): SandkeepError {
+  socket.destroy();
+  return new SandkeepError(`the engine did not hand over a connection to its BuildKit: ${status}`, {
+    code: "BUILDKIT_NO_UPGRADE",
+    blame: "backend",
+    hint: "docker:// needs a Docker Engine 18.09 or newer; use unix:// or tcp:// for a buildkitd",
+  });
+}

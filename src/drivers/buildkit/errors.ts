@@ -1,0 +1,67 @@
+/** The only place where an error of a connection or a client becomes a classified SandkeepError. */
+import { SandkeepError, toError } from "../../errors.ts";
+import type { ErrorClass } from "../../model/failure.ts";
+import { errnoOf } from "../../util/errno.ts";
+
+interface Row {
+  readonly test: RegExp;
+  readonly kind: ErrorClass;
+  readonly code: string;
+  readonly hint: string;
+}
+
+const TLS_HINT = "check ca, cert, key and server_name of sandbox.buildkit.tls against the worker's";
+
+/** First match wins, over the text and the errno of what went wrong. */
+const ROWS: readonly Row[] = [
+  {
+    test: /EACCES|EPERM|permission denied/i,
+    kind: "denied",
+    code: "BUILDKIT_DENIED",
+    hint: "check who may use the worker's socket",
+  },
+  {
+    test: /certificate|self.signed|altname|ssl|tls|reading server preface: EOF/i,
+    kind: "denied",
+    code: "BUILDKIT_TLS",
+    hint: TLS_HINT,
+  },
+  {
+    test: /ECONNREFUSED|ENOENT|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_AGAIN|ECONNRESET|EPIPE|ENOTSOCK|connection refused|no such host|DeadlineExceeded|code = Unavailable|socket hang up/i,
+    kind: "unreachable",
+    code: "BUILDKIT_UNREACHABLE",
+    hint: "check that the worker runs and that sandbox.buildkit.endpoint is right",
+  },
+  {
+    test: /failed to resolve source metadata|pull access denied|not found: |manifest unknown|failed to do request: Head|insufficient_scope/i,
+    kind: "terminal",
+    code: "BUILDKIT_IMAGE",
+    hint: "check sandbox.buildkit.image, and that the worker can reach its registry or holds it",
+  },
+  {
+    test: /no space left|ENOSPC/i,
+    kind: "transient",
+    code: "BUILDKIT_FULL",
+    hint: "free disk space on the worker: `sandkeep prune` keeps its cache to sandbox.buildkit.cache",
+  },
+];
+
+const OTHER = {
+  kind: "terminal",
+  code: "BUILDKIT_FAILED",
+  hint: "the worker's own log may say more",
+} as const satisfies Omit<Row, "test">;
+
+/** What was said, classified. */
+export function buildkitFailure(doing: string, said: string, cause?: unknown): SandkeepError {
+  const { kind, code, hint } = ROWS.find(({ test }) => test.test(said)) ?? OTHER;
+  return new SandkeepError(`could not ${doing}: ${said}`, { kind, code, hint, blame: "backend", cause });
+}
+
+export function buildkitError(doing: string, thrown: unknown): SandkeepError {
+  if (thrown instanceof SandkeepError) return thrown;
+  const { message } = toError(thrown);
+  const errno = errnoOf(thrown);
+  const said = errno === undefined || message.includes(errno) ? message : `${message} (${errno})`;
+  return buildkitFailure(doing, said, thrown);
+}

@@ -1,0 +1,142 @@
+/**
+ * The buildkit backend: each command is a build on a worker, with a copy of the workspace as its context. In: settings, a
+ * command. Out: its exact code and streams, and what it changed. It makes no runtime, and nothing stays on the worker but
+ * cache; it never writes to a workspace itself.
+ */
+import type { Host, Settings } from "../../model/settings.ts";
+import { isTable } from "../../model/json.ts";
+import type { Driver, DriverDeps, DriverModule, ReadDriver } from "../driver.ts";
+import type { CacheBounds } from "../../model/cache.ts";
+import type { LaneBounds } from "../../model/lanes.ts";
+import { refuseRuntimes } from "../ephemeral.ts";
+import type { Observation } from "../../model/observed.ts";
+import { Dialer } from "./dial.ts";
+import { askWorkers } from "./control.ts";
+import { resolveEndpoint } from "./endpoint.ts";
+import { buildkitError } from "./errors.ts";
+import { execute } from "./exec.ts";
+import { buildkitFields } from "./fields.ts";
+import { resolveImage } from "./image.ts";
+import { clientFor, preflight, probe } from "./probe.ts";
+import { pruneCache } from "./prune.ts";
+import { requireSettings } from "./requirements.ts";
+import { normaliseOptions } from "./spec.ts";
+
+export const buildkitDriver: DriverModule = {
+  backend: "buildkit",
+  capabilities: {
+    lifecycle: "ephemeral",
+    exec: true,
+    tty: false,
+    stdin: false,
+    events: false,
+    images: true,
+    reports_execs: false,
+    changes: false,
+    parallelism: 4,
+  },
+  fields: buildkitFields,
+  provider: (settings) => (settings.workspace.access === "none" ? "own" : "copy"),
+  require: (settings) => requireSettings(settings),
+  notes: boundaryNotes,
+  normalise: (options) => normaliseOptions(options),
+  preflight: (_settings, host, deps) => preflight(host, deps.env),
+  lane: laneLimits,
+  cache: cacheBounds,
+  openReader: async (host, deps) => readerOf(new Worker(host, deps)),
+  open: async (host, deps) => driverOf(new Worker(host, deps)),
+};
+
+function boundaryNotes(settings: Settings): readonly string[] {
+  const { access } = settings.workspace;
+  const copy =
+    access === "rw"
+      ? "it works on a copy of the workspace, and what it changed comes back at its end"
+      : access === "ro"
+        ? "it works on a copy of the workspace, and nothing it changes comes back"
+        : "it sees no workspace";
+  return [
+    `ephemeral by nature: each command is a build of its own on the worker, as root of that build, without input or terminal; ${copy}`,
+  ];
+}
+
+function laneLimits({ options }: Settings): LaneBounds {
+  const { max_parallel, queue_capacity } = options;
+  return {
+    max_parallel: typeof max_parallel === "number" ? max_parallel : 1,
+    queue_capacity: typeof queue_capacity === "number" ? queue_capacity : 0,
+  };
+}
+
+function cacheBounds({ options }: Settings): CacheBounds | undefined {
+  const { cache } = options;
+  if (!isTable(cache)) return undefined;
+  const { max_age, max_size } = cache;
+  const bounds = {
+    ...(typeof max_age === "number" ? { max_age } : {}),
+    ...(typeof max_size === "number" ? { max_size } : {}),
+  };
+  return Object.keys(bounds).length === 0 ? undefined : bounds;
+}
+
+/** One endpoint, connected to with the first call. */
+class Worker implements AsyncDisposable {
+  readonly host: Host | undefined;
+  readonly deps: DriverDeps;
+  #dialer: Promise<Dialer> | undefined;
+
+  constructor(host: Host | undefined, deps: DriverDeps) {
+    this.host = host;
+    this.deps = deps;
+  }
+
+  dialer(): Promise<Dialer> {
+    this.#dialer ??= resolveEndpoint(this.host).then((endpoint) => new Dialer(endpoint, this.deps.env));
+    return this.#dialer;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const dialer = await this.#dialer?.catch(() => undefined);
+    await dialer?.[Symbol.asyncDispose]();
+  }
+}
+
+function readerOf(worker: Worker): ReadDriver {
+  const { inspect, health, events } = refuseRuntimes("buildkit");
+  return {
+    inspect,
+    health,
+    events,
+    probe: () => probe(() => worker.dialer(), worker.host, worker.deps.env),
+    observe: () => observe(worker),
+    resolveImage: async (ref) => resolveImage(await worker.dialer(), ref),
+    [Symbol.asyncDispose]: () => worker[Symbol.asyncDispose](),
+  };
+}
+
+/** There is never anything to see; what can be seen is whether the worker answers. */
+async function observe(worker: Worker): Promise<Observation> {
+  const at = { backend: "buildkit", host: worker.host?.name ?? "" };
+  try {
+    await askWorkers(await worker.dialer());
+    return { status: "complete", ...at, runtimes: [], foreign: [], dormant: [] };
+  } catch (thrown) {
+    const { kind, message, hint } = buildkitError("ask the worker", thrown);
+    return { status: "unobserved", ...at, kind, message, hint };
+  }
+}
+
+function driverOf(worker: Worker): Driver {
+  const { deps, host } = worker;
+  const context = async () => ({
+    dialer: await worker.dialer(),
+    found: await clientFor(deps.env, host),
+    deps,
+  });
+  return {
+    ...refuseRuntimes("buildkit"),
+    ...readerOf(worker),
+    exec: async (request) => execute(await context(), request),
+    prune: async (bounds) => pruneCache(await context(), bounds),
+  };
+}

@@ -1,0 +1,163 @@
+// The real thing: the BuildKit inside the private Docker Engine, through sandkeep's own bridge and Docker's client.
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import type { Server } from "node:net";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { Bridge } from "../../src/drivers/buildkit/bridge.ts";
+import { Dialer } from "../../src/drivers/buildkit/dial.ts";
+import { parseEndpoint } from "../../src/drivers/buildkit/endpoint.ts";
+import { buildkitDriver } from "../../src/drivers/buildkit/index.ts";
+import type { DriverDeps } from "../../src/drivers/driver.ts";
+import type { JsonObject } from "../../src/model/json.ts";
+import type { Host } from "../../src/model/settings.ts";
+import type { TestServices } from "../support/services.ts";
+import { describeWith } from "../support/services.ts";
+import type { EphemeralHarness } from "./ephemeral-contract.ts";
+import { describeEphemeralContract } from "./ephemeral-contract.ts";
+import { everyArgv, folderSource, realDeps, shellCommands } from "./harness.ts";
+
+function envOf({ buildx }: TestServices, home: string): DriverDeps["env"] {
+  const path = `${buildx.folder}:${process.env["PATH"] ?? ""}`;
+  return { PATH: path, HOME: home, TMPDIR: tmpdir() };
+}
+
+const hostAt = (endpoint: string): Host => ({ name: endpoint, buildkit: endpoint, labels: {} });
+
+async function harnessOf(services: TestServices): Promise<EphemeralHarness> {
+  const dir = await mkdtemp(join(tmpdir(), "sandkeep-contract-"));
+  const deps = realDeps(join(dir, "state"), envOf(services, dir));
+  const { docker } = services;
+  return {
+    module: buildkitDriver,
+    host: hostAt(`docker://${docker.socket}`),
+    deps,
+    plain: { image: docker.images.busybox, network: "none" },
+    commands: {
+      ...shellCommands,
+      change: () => ["sh", "-c", "mkdir made && echo new > made/new.txt && rm keep.txt; exit 3"],
+      read: () => ["cat", "keep.txt"],
+    },
+    begun: async (tag) => (await everyArgv()).some((argv) => argv.startsWith(`sleep\0${tag}`)),
+    unreachable: async () => buildkitDriver.openReader(hostAt(`docker://${join(dir, "nothing.sock")}`), deps),
+    source: () => folderSource(dir),
+    [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true, maxRetries: 5 }),
+  };
+}
+
+describeWith(["docker", "buildx"], "the backend of a BuildKit worker", (services) => {
+  describeEphemeralContract("in a Docker Engine", () => harnessOf(services()));
+
+  let dir = "";
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), "sandkeep-buildkit-"));
+  });
+  afterAll(() => rm(dir, { recursive: true, force: true, maxRetries: 5 }));
+
+  async function cat(workspace: string, endpoint: string, argv = ["cat", "file.txt"]): Promise<string> {
+    const deps = realDeps(join(dir, "state"), envOf(services(), dir));
+    await using driver = await buildkitDriver.open(hostAt(endpoint), deps);
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const said = Promise.all([text(stdout), text(stderr)]);
+    const values: JsonObject = {
+      workspace: { source: workspace, access: "rw", target: "/workspace" },
+      buildkit: { image: services().docker.images.busybox, network: "none" },
+    };
+    const build = {
+      spec: { kind: "sandbox", backend: "buildkit", values },
+      bringBack: async () => undefined,
+    } as const;
+    const handle = await driver.exec({ objectId: "agent/a", build, argv, env: {}, stdout, stderr });
+    const { exitCode } = await handle.result;
+    stdout.end();
+    stderr.end();
+    const [out, err] = await said;
+    expect([exitCode, err]).toEqual([0, ""]);
+    return out;
+  }
+
+  it("never takes a file of another workspace for its own, though path, size, time and mode are equal", async () => {
+    const { docker, buildx } = services();
+    const workspace = join(dir, "ws");
+    await mkdir(workspace);
+    const write = async (content: string): Promise<void> => {
+      await writeFile(join(workspace, "file.txt"), content);
+      await utimes(join(workspace, "file.txt"), 1_000_000, 1_000_000);
+    };
+    // The hazard itself: one client that keeps its identity, as two machines with one home do.
+    const env = { ...envOf(services(), dir), BUILDX_CONFIG: join(dir, "kept") };
+    const dialer = new Dialer(endpointOf(`docker://${docker.socket}`), env);
+    await using bridge = await Bridge.open(dialer);
+    const client = (args: readonly string[]) =>
+      promisify(execFile)(join(buildx.folder, "docker-buildx"), [...args], { env });
+    await client(["create", "--name", "kept", "--driver", "remote", bridge.address]);
+    const plainly = async (name: string): Promise<string> => {
+      const file = join(dir, `${name}.Dockerfile`);
+      await writeFile(file, "FROM scratch\nCOPY file.txt /\n");
+      const out = join(dir, name);
+      await client([
+        "build",
+        "--builder",
+        "kept",
+        "-f",
+        file,
+        "--output",
+        `type=local,dest=${out}`,
+        workspace,
+      ]);
+      return await readFile(join(out, "file.txt"), "utf8");
+    };
+    await write("first\n");
+    expect(await plainly("one")).toBe("first\n");
+    expect(await cat(workspace, `docker://${docker.socket}`)).toBe("first\n");
+    await write("other\n");
+    expect(await plainly("two"), "the worker is wrong without the fix").toBe("first\n");
+    expect(await cat(workspace, `docker://${docker.socket}`)).toBe("other\n");
+  });
+
+  it("returns megabytes of output whole, which the progress log would clip", async () => {
+    const workspace = join(dir, "big");
+    await mkdir(workspace);
+    const endpoint = `docker://${services().docker.socket}`;
+    const out = await cat(workspace, endpoint, ["sh", "-c", "yes 0123456789 | head -n 600000"]);
+    expect(out.length).toBe(600_000 * 11);
+  });
+
+  it("reaches a worker by a socket of its own, and an engine over TCP", async () => {
+    const workspace = join(dir, "ways");
+    await mkdir(workspace);
+    await writeFile(join(workspace, "file.txt"), "here\n");
+    const { docker } = services();
+    await using bridge = await Bridge.open(new Dialer(endpointOf(`docker://${docker.socket}`), process.env));
+    expect(await cat(workspace, bridge.address)).toBe("here\n");
+    await using proxy = await tcpProxy(docker.socket);
+    expect(await cat(workspace, `docker://127.0.0.1:${proxy.port}`)).toBe("here\n");
+  });
+});
+
+function endpointOf(written: string) {
+  const endpoint = parseEndpoint(written);
+  if (endpoint === undefined) throw new Error(`no endpoint: ${written}`);
+  return endpoint;
+}
+
+async function tcpProxy(socket: string): Promise<AsyncDisposable & { readonly port: number }> {
+  const server: Server = createServer((client) => {
+    const engine = connect(socket);
+    client.on("error", () => engine.destroy());
+    engine.on("error", () => client.destroy());
+    client.pipe(engine).pipe(client);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return {
+    port: address.port,
+    [Symbol.asyncDispose]: () => new Promise((resolve) => void server.close(() => resolve())),
+  };
+}
