@@ -1,6 +1,9 @@
+import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { listingSchema } from "../../src/model/listing.ts";
 import type { RunManifest } from "../../src/model/run.ts";
 import { runInspectionSchema, runListSchema, runManifestSchema } from "../../src/model/run.ts";
 import { triageSchema } from "../../src/model/triage.ts";
@@ -47,6 +50,67 @@ describeWithServices("runs on a real engine", (services) => {
       logs: { stdout: { bytes: 4 }, stderr: { bytes: 4 } },
     });
     expect(await manifestOf(manifest.run_id)).toEqual(manifest);
+  });
+
+  test("its manifest names all that made it what it was", async () => {
+    const git = async (...argv: string[]): Promise<string> => {
+      const identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"];
+      return (await promisify(execFile)("git", [...identity, ...argv], { cwd: project.root })).stdout.trim();
+    };
+    await git("init", "--quiet");
+    await git("add", "sandkeep.toml");
+    await git("commit", "--quiet", "--message", "fleet");
+    const commit = await git("rev-parse", "HEAD");
+    const { runtimes } = listingSchema.parse(await project.json("list"));
+    const row = runtimes.find((each) => each.address === "agent/main");
+    const asked = [
+      "run",
+      "--agent",
+      "main",
+      "--session",
+      "main",
+      "--timeout",
+      "5m",
+      "--env",
+      "B=shown-nowhere",
+    ];
+    const manifest = runManifestSchema.parse(
+      await project.json(...asked, "--env", "A=1", "--", "sh", "-c", "kill -TERM $$"),
+    );
+    expect(manifest).toMatchObject({
+      run_id: expect.stringMatching(/^\d{8}-\d{6}-\d{3}-[0-9a-f]{8}$/),
+      source: "cli",
+      status: "failed",
+      agent: "main",
+      session: "main",
+      sandboxed: true,
+      address: "agent/main",
+      backend: "docker",
+      object_id: row?.object_id,
+      spec_hash: row?.spec_hash,
+      image: { ref: "sandkeep-test/busybox:1", digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) },
+      plan_id: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+      argv: ["sh", "-c", "kill -TERM $$"],
+      env: { mode: "inherit", names: ["A", "B"], secrets: [] },
+      tty: false,
+      config: { file: expect.stringMatching(/sandkeep\.toml$/), commit, dirty: false },
+      timeout_ms: 300_000,
+      timed_out: false,
+      cancelled: false,
+      exit_code: 143,
+      signal: "SIGTERM",
+      exit_class: "signal",
+      error: null,
+      disrupted: null,
+    });
+    expect(JSON.stringify(manifest)).not.toContain("shown-nowhere");
+    const lasted = Date.parse(manifest.ended_at ?? "") - Date.parse(manifest.started_at);
+    expect(lasted).toBe(manifest.duration_ms);
+    await project.edit("[agents.small", "# edited since\n[agents.small");
+    const edited = runManifestSchema.parse(await project.json("run", "--agent", "main", "--", "true"));
+    expect(edited).toMatchObject({ status: "ok", config: { commit, dirty: true } });
+    const inspected = runInspectionSchema.parse(await project.json("runs", "inspect", edited.run_id));
+    expect(inspected).toMatchObject({ latest_log: null, lines: [] });
   });
 
   test.each([
@@ -105,6 +169,25 @@ describeWithServices("runs on a real engine", (services) => {
     const folder = join(project.state, "fleets", project.fleet, "runs", run?.id ?? "");
     const lines = (await readFile(join(folder, "stdout.log"), "utf8")).trimEnd().split("\n");
     expect(lines).toEqual(Array.from({ length: 2000 }, (_, index) => `line-${index}`));
+  });
+
+  test("a runtime that is made anew under a command marks its run with why", async () => {
+    const { ended } = project.start(["run", "--agent", "small", "--", "sh", "-c", "echo begun; sleep 600"]);
+    const argv = ["runs", "list", "--agent", "small", "--status", "running"];
+    await eventually("the command", async () => {
+      const [run] = runListSchema.parse(await project.json(...argv)).runs;
+      const text = run && (await project.ok("runs", "tail", run.id));
+      return text?.includes("begun") === true ? run : undefined;
+    });
+    expect(await project.ok("explain", "agent/small")).toMatch(/busy: 1 run: \S+ of small:main for/);
+    await project.ok("recreate", "agent/small", "--yes");
+    expect((await ended).stderr).toContain("its sandbox was taken from it while it ran: ");
+    const triage = triageSchema.parse(await project.json("runs", "triage"));
+    expect(triage).toMatchObject({
+      run: { agent: "small", status: "failed", disrupted: { plan_id: expect.stringMatching(/^sha256:/) } },
+      diagnosis: { what: expect.stringContaining("its sandbox was taken from it") },
+      runtime: { status: "running", same: false },
+    });
   });
 
   test("tail -f shows lines as they come, and ends with the run", async () => {

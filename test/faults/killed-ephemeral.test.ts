@@ -1,6 +1,7 @@
 // A run with a sandbox of its own dies at each of its driver calls. Nothing of it stays, and nothing else is touched.
 import PQueue from "p-queue";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { watch } from "../../controllers/watch.ts";
 import { discard } from "../../src/apply/streams.ts";
 import { runCommand } from "../../src/runs/run.ts";
 import { HOUR, Lab, acting, portrait } from "../support/memory-fleet.ts";
@@ -40,6 +41,15 @@ async function callsOfRun(): Promise<number> {
   expect(passing(lab)).toEqual([]);
   expect(networks(lab)).toBe(1);
   return lab.world.log.length;
+}
+
+/** Which call of a run is the last of this kind. */
+async function callOf(op: string): Promise<number> {
+  await using lab = await scene();
+  await run(lab);
+  const nth = lab.world.log.findLastIndex((call) => call.op === op) + 1;
+  expect(nth).toBeGreaterThan(0);
+  return nth;
 }
 
 interface Death {
@@ -87,6 +97,19 @@ it("leaves nothing that the next apply or prune of its machine does not remove a
     expect(lab.primaries().map(portrait), told).toEqual(declared);
     expect(acting(await lab.plan({}, "heir")), told).toEqual([]);
   });
+});
+
+it("leaves nothing that a watch does not remove by itself", async () => {
+  await using lab = await killed({ nth: await callOf("exec"), when: "before" });
+  const declared = lab.primaries().map(portrait);
+  expect(passing(lab)).toHaveLength(1);
+  await lab.inherit("one", "heir");
+  lab.world.revive();
+  const options = { once: true, signal: new AbortController().signal };
+  expect(await watch(lab.engine("heir"), options)).toBe(0);
+  expect(passing(lab)).toEqual([]);
+  expect(networks(lab)).toBe(1);
+  expect(lab.primaries().map(portrait)).toEqual(declared);
 });
 
 it("leaves nothing that another machine does not remove once its time is past", async () => {
