@@ -1,4 +1,4 @@
-import { mkdtempSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -38,10 +38,17 @@ test("importing it loads no driver's client", async () => {
      const loaded = () => process.moduleLoadList.includes("NativeModule _http_client");
      const docker = await builtInDrivers.docker();
      console.log(docker.backend, loaded());
-     await (await docker.openReader(undefined, { env: {}, now: Date.now })).probe();
+     const env = { DOCKER_HOST: "tcp://127.0.0.1:1" };
+     await (await docker.openReader(undefined, { env, now: Date.now })).probe();
      console.log(loaded());`,
   );
   expect(ended).toEqual({ code: 0, stdout: "docker false\ntrue\n", stderr: "" });
+});
+
+test("the bundled program knows where it is, whatever a library of it asks", () => {
+  const program = readFileSync(join(ROOT, "dist/src/cli/program.cjs"), "latin1");
+  // What the bundler puts where it has no answer.
+  expect(program).not.toContain("import_meta={}");
 });
 
 test("its schemas can be found by name", async () => {

@@ -77,7 +77,7 @@ test("the tour shows the whole way, in order, and leaves nothing behind", async 
 
   // The README shows parts of this very output.
   let after = 0;
-  for (const part of blockWith("console", "notes.txt").split("…\n")) {
+  for (const part of blockWith("console", "setup.txt").split("…\n")) {
     const at = output.text.indexOf(part, after);
     expect(at, `the README's\n${part}\nis not in\n${output.text.slice(after)}`).toBeGreaterThanOrEqual(after);
     after = at + part.length;
