@@ -6,7 +6,7 @@ const FOLDER = "com.docker.compose.project.working_dir";
 
 export const COMPOSE_LABELS: readonly string[] = [...PROJECT, FOLDER];
 
-export function composeProjectOf(labels: Readonly<Record<string, string>>): string | undefined {
+function composeProjectOf(labels: Readonly<Record<string, string>>): string | undefined {
   return PROJECT.map((key) => labels[key]).find((each) => each !== undefined);
 }
 

@@ -42,7 +42,7 @@ function agentsOn({ fleet }: LoadedFleet, host: string): readonly ResolvedAgent[
 }
 
 /** Throws NO_SUCH_HOST (exit 64) for a name that no table has. */
-export function hostNamed({ fleet }: LoadedFleet, name: string): Host | undefined {
+function hostNamed({ fleet }: LoadedFleet, name: string): Host | undefined {
   if (name === THIS_HOST) return undefined;
   const host = Object.hasOwn(fleet.hosts, name) ? fleet.hosts[name] : undefined;
   if (host !== undefined) return host;
@@ -56,7 +56,7 @@ export function hostNamed({ fleet }: LoadedFleet, name: string): Host | undefine
 }
 
 /** Every host that can be looked at; those of which only the engine can be reached are left out. */
-export function hostsToLookAt(config: LoadedFleet): readonly string[] {
+function hostsToLookAt(config: LoadedFleet): readonly string[] {
   const { hosts, root } = config.fleet;
   return [THIS_HOST, ...Object.keys(hosts)].filter((name) => placeOf(hosts[name], root) !== undefined);
 }

@@ -21,7 +21,7 @@ export const DOCTOR_CODES = [
 export type DoctorCode = (typeof DOCTOR_CODES)[number];
 
 /** What is done about it; `none` is left to a person. */
-export const DOCTOR_FIXES = [
+const DOCTOR_FIXES = [
   "unlock",
   "release",
   "remove",
@@ -31,7 +31,6 @@ export const DOCTOR_FIXES = [
   "rebuild-index",
   "none",
 ] as const;
-export type DoctorFix = (typeof DOCTOR_FIXES)[number];
 
 /** `changed`: it was no longer so when its turn came, and nothing was done. `left`: a person has to look at it. */
 export const DOCTOR_STATUSES = ["found", "would_fix", "fixed", "changed", "failed", "left"] as const;

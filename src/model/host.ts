@@ -63,7 +63,7 @@ export const hostDirectorySchema = z.strictObject({
 });
 export type HostDirectory = z.infer<typeof hostDirectorySchema>;
 
-export const composeProjectSchema = z.strictObject({
+const composeProjectSchema = z.strictObject({
   engine: z.string(),
   project: z.string(),
   containers: z.int(),

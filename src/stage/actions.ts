@@ -84,7 +84,7 @@ export function aboutOf({ meta, tree }: Stage): StageAbout {
 }
 
 export const toldConflict = ({ path, ...rest }: Conflict): StageConflict => ({ ...naming(path), ...rest });
-export const toldRefusal = ({ path, ...rest }: Refusal): StageRefusal => ({ ...naming(path), ...rest });
+const toldRefusal = ({ path, ...rest }: Refusal): StageRefusal => ({ ...naming(path), ...rest });
 
 /** Changes with their lines, one after another, and in the end the answer without them. */
 export async function* diffStage(

@@ -55,7 +55,7 @@ async function carryOn(stage: Stage, paths: "all" | readonly BytePath[], now: nu
 }
 
 /** The agent's copy becomes what the workspace is now. An index that cannot be read is made anew with it. */
-export async function beginAnew(stage: Stage, now: number): Promise<void> {
+async function beginAnew(stage: Stage, now: number): Promise<void> {
   using trees = openTrees(stage);
   const known = await readIndex(stage.index).catch((): StageIndex => new Map());
   await freshen(stage, trees, known, "all");

@@ -14,7 +14,7 @@ import { withMutex } from "./mutex.ts";
 import { stateKey } from "./secret-key.ts";
 
 /** Of one file; the ring is twice as large at most. */
-export const RING_BYTES = 1024 * 1024;
+const RING_BYTES = 1024 * 1024;
 const HASH_LENGTH = 16;
 
 export function eventsFile(state: FleetState): string {

@@ -17,7 +17,7 @@ const standingSchema = z.object({
 });
 export const hostStandingSchema = z.object({ v: z.literal(1), hosts: z.array(standingSchema) });
 
-export function hostStandingFile(state: FleetState): string {
+function hostStandingFile(state: FleetState): string {
   return join(state.dir, "hosts.json");
 }
 

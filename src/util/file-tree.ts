@@ -68,7 +68,7 @@ export interface WalkOptions {
 }
 
 /** In order of their bytes, name by name. */
-export async function walk(root: FolderHandle, options: WalkOptions, at: BytePath = ""): Promise<void> {
+async function walk(root: FolderHandle, options: WalkOptions, at: BytePath = ""): Promise<void> {
   let seen = 0;
   const go = async (folder: FolderHandle, path: BytePath): Promise<void> => {
     for (const name of folder.names()) {

@@ -11,7 +11,7 @@ export const LOOKED: Looked = {
 
 export const record = (...fields: readonly string[]): string => `${fields.join("\t")}\0`;
 
-export const VITALS: readonly string[] = [
+const VITALS: readonly string[] = [
   record("kernel", "Linux 6.1.0 x86_64"),
   record("node", "build1"),
   record("uid", "1000"),

@@ -42,7 +42,7 @@ export function scene(): Scene {
   };
 }
 
-export const OWNER = { fleet: "team", address: "agent/work" } as const;
+const OWNER = { fleet: "team", address: "agent/work" } as const;
 
 export async function staged(on: Scene, now = Date.now()): Promise<Stage> {
   const id = randomBytes(8).toString("hex");
