@@ -161,7 +161,7 @@ export interface SandkeepConfig {
        */
       max_runtimes?: number;
       /**
-       * Whose projects on the host are listed beside the fleet's own sandboxes; they are never touched.
+       * Which Compose is at home there. `host inspect` lists its projects as foreign; they are never touched.
        */
       compose?: "docker compose" | "podman-compose";
       /**

@@ -3,12 +3,12 @@
  * anything. What cannot be reached or is not whole is thrown, and so never an empty host.
  */
 import type { Host } from "../model/settings.ts";
+import type { Engine } from "../reconcile.ts";
 import type { Answer } from "./parse.ts";
 import { askedLabels, containerTemplate } from "./containers.ts";
 import { parseAnswer } from "./parse.ts";
 import type { Place } from "./place.ts";
 import { placeOf, unreachablePlace } from "./place.ts";
-import type { Reach } from "./reach.ts";
 import { callOn } from "./reach.ts";
 import { LOOK } from "./script.ts";
 
@@ -30,22 +30,22 @@ export interface Look extends Answer {
   readonly labels: readonly string[];
 }
 
-export async function lookAt(request: LookRequest, reach: Reach & { now(): number }): Promise<Look> {
+export async function lookAt(request: LookRequest, engine: Engine): Promise<Look> {
   const { name, host, roots, disks } = request;
   const place = placeOf(host, request.folder);
   if (place === undefined) throw unreachablePlace(name);
   const engines: Record<string, string> = { ...place.engines };
-  for (const engine of request.engines) engines[engine] ??= "";
+  for (const used of request.engines) engines[used] ??= "";
   const labels = askedLabels(Object.keys(host?.adopt?.labels ?? {}));
   const args = [
     `format:${containerTemplate(labels)}`,
     ...disks.map(([what, path]) => `disk:${what}=${path}`),
-    ...Object.entries(engines).map(([engine, endpoint]) => `engine:${engine}=${endpoint}`),
+    ...Object.entries(engines).map(([kind, endpoint]) => `engine:${kind}=${endpoint}`),
     ...[...new Set(roots)].map((root) => `root:${root}`),
   ];
-  const began = reach.now();
-  const bytes = await callOn(name, place, { script: LOOK, args, reads: true }, reach);
-  const ended = reach.now();
+  const began = engine.now();
+  const bytes = await callOn(name, place, { script: LOOK, args, reads: true }, engine);
+  const ended = engine.now();
   const answer = parseAnswer(
     bytes,
     {

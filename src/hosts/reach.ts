@@ -3,16 +3,10 @@ import { execFile } from "node:child_process";
 import { homedir } from "node:os";
 import { SandkeepError } from "../errors.ts";
 import type { SecretRef } from "../model/settings.ts";
+import { hostSecret } from "../plan/survey.ts";
 import { openConnection } from "../remote/open.ts";
-import { resolveSecret, systemSecretIo } from "../resolve/secrets.ts";
+import type { Engine } from "../reconcile.ts";
 import type { Place } from "./place.ts";
-
-type Env = Readonly<Record<string, string | undefined>>;
-
-export interface Reach {
-  readonly env: Env;
-  readonly randomId: () => string;
-}
 
 const PATIENCE_MS = 60_000;
 const MOST_ANSWER = 32 * 1024 * 1024;
@@ -38,10 +32,11 @@ export interface ScriptCall {
   readonly timeoutMs?: number;
 }
 
-export async function callOn(name: string, place: Place, call: ScriptCall, reach: Reach): Promise<Buffer> {
-  if (place.via === "local") return callHere(call, reach);
-  const { env, randomId } = reach;
-  const secret = async (ref: SecretRef, folder: string): Promise<string> => readSecret(ref, folder, env);
+export async function callOn(name: string, place: Place, call: ScriptCall, engine: Engine): Promise<Buffer> {
+  if (place.via === "local") return callHere(call, engine);
+  const { env } = engine;
+  const randomId = (): string => engine.randomId();
+  const secret = async (ref: SecretRef, folder: string): Promise<string> => hostSecret(engine, ref, folder);
   await using connection = openConnection(name, place.ssh, { env, randomId, secret });
   const { script, args, reads = false, timeoutMs = PATIENCE_MS } = call;
   const { code, stdout, stderr } = await connection.script({
@@ -55,19 +50,9 @@ export async function callOn(name: string, place: Place, call: ScriptCall, reach
   return stdout;
 }
 
-async function readSecret(ref: SecretRef, root: string, env: Env): Promise<string> {
-  const found = await resolveSecret(ref, systemSecretIo({ env, root, home: env["HOME"] ?? homedir() }));
-  if (found.status === "resolved") return found.value;
-  throw new SandkeepError(found.message, {
-    code: "SECRET_UNRESOLVED",
-    kind: "denied",
-    hint: "give the secret, then try again",
-  });
-}
-
 async function callHere(
   { script, args, timeoutMs = PATIENCE_MS }: ScriptCall,
-  { env }: Reach,
+  { env }: Engine,
 ): Promise<Buffer> {
   const kept = Object.fromEntries(PASSED.map((key) => [key, env[key]]));
   return new Promise((resolve, reject) => {

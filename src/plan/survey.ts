@@ -107,7 +107,8 @@ export function driverDeps(engine: Engine): DriverDeps {
   };
 }
 
-async function hostSecret(engine: Engine, ref: SecretRef, folder: string): Promise<string> {
+/** Read at the moment of use; rejects with what is the matter. */
+export async function hostSecret(engine: Engine, ref: SecretRef, folder: string): Promise<string> {
   const home = engine.env["HOME"] ?? folder;
   const secret = await resolveSecret(ref, systemSecretIo({ env: engine.env, root: folder, home }));
   if (secret.status === "resolved") return secret.value;

@@ -42,6 +42,29 @@ describe("observing", () => {
     ]);
   });
 
+  it("asks ten hosts side by side: each is asked before any has answered", async () => {
+    const world = createWorld();
+    let asked = 0;
+    let all = (): void => undefined;
+    const everyone = new Promise<void>((resolve) => (all = resolve));
+    world.inject({
+      op: "observe",
+      times: 10,
+      effect: {
+        kind: "hook",
+        when: "before",
+        run: async () => {
+          asked += 1;
+          if (asked === 10) all();
+          await everyone;
+        },
+      },
+    });
+    const hosts = Array.from({ length: 10 }, (_, n) => `b${String(n)}`);
+    const seen = await observe(await open(world, hosts), request);
+    expect(seen.map(({ host, status }) => [host, status])).toEqual(hosts.map((host) => [host, "complete"]));
+  });
+
   it("does not wait for an engine longer than a minute, nor hold up the others for it", async () => {
     const world = createWorld();
     world.inject({

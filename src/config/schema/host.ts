@@ -62,7 +62,7 @@ export const hostSchema = z.strictObject({
     .enum(["docker compose", "podman-compose"])
     .optional()
     .describe(
-      "Whose projects on the host are listed beside the fleet's own sandboxes; they are never touched.",
+      "Which Compose is at home there. `host inspect` lists its projects as foreign; they are never touched.",
     ),
   ...headroomKeys,
   adopt: adoptSchema

@@ -1,0 +1,52 @@
+// A host whose sandboxes are folders: its canary, and what of them is stale.
+import { expect, test } from "vitest";
+import { canaryReportSchema } from "../../src/model/canary.ts";
+import { hostInspectionSchema, hostReapSchema } from "../../src/model/host.ts";
+import { describeWith } from "../support/services.ts";
+import { startSshd } from "../support/sshd.ts";
+import { Project } from "./cli.ts";
+
+describeWith(["ssh"], "a host over ssh", () => {
+  test("is proved by a canary, shows its sandboxes, and is rid of an orphan by reap", async () => {
+    await using sshd = await startSshd();
+    await using project = await Project.open();
+    const root = `${project.folder}/sandboxes`;
+    await project.config(`[sandbox]
+backend = "ssh"
+host = "build1"
+[sandbox.ssh]
+workspace_root = "${root}"
+[agents.main]
+[agents.gone]
+[hosts.build1]
+ssh = { target = "${sshd.user}@127.0.0.1:${String(sshd.port)}", identity_file = "${sshd.keyFile}", known_hosts_file = "${sshd.knownHostsFile}" }
+`);
+    const report = canaryReportSchema.parse(JSON.parse(await project.ok("canary", "--json")));
+    expect(report).toMatchObject({
+      verdict: "passed",
+      host: "build1",
+      backend: "ssh",
+      before: { via: "ssh" },
+    });
+    expect(report.provision_delta?.directories).toBeGreaterThanOrEqual(1);
+
+    await project.ok("apply", "--yes");
+    const seen = async () => {
+      const text = await project.ok("host", "inspect", "build1", "--json");
+      const { snapshot } = hostInspectionSchema.parse(JSON.parse(text));
+      return snapshot.directories
+        .filter(({ parent }) => parent.startsWith(root))
+        .map(({ kind, manifest, labels }) => `${kind} ${manifest} ${labels["sandkeep.address"] ?? "-"}`)
+        .toSorted();
+    };
+    expect(await seen()).toEqual(["runtime whole agent/gone", "runtime whole agent/main"]);
+    await project.edit("[agents.gone]\n", "");
+    const text = (await project.run(["host", "reap", "build1", "--apply", "--json"])).stdout;
+    const mine = hostReapSchema
+      .parse(JSON.parse(text))
+      .entries.filter(({ fleet }) => fleet === project.fleet);
+    expect(mine).toMatchObject([{ address: "agent/gone", code: "orphan", status: "removed" }]);
+    expect(await seen()).toEqual(["runtime whole agent/main"]);
+    await project.ok("destroy", "--all", "--yes");
+  });
+});
