@@ -56,7 +56,9 @@ export async function approve(plan: Plan, invocation: Invocation, interrupts: In
   if (isEmpty(plan) || switchOption(invocation, "yes") || switchOption(invocation, "force")) return true;
   const networks = (plan.networks ?? []).filter((each) => each.action !== "no-op").length;
   const changes = plan.changes.filter((change) => !isNoOp(change)).length + networks;
-  const question = `${QUESTIONS[plan.mode]} ${count(changes, "change")} to fleet ${plan.source.fleet}?`;
+  const reseeds = plan.changes.some(({ impact }) => impact.workspace === "reseeded");
+  const asked = reseeds ? "Recreate, with workspaces: carry out" : QUESTIONS[plan.mode];
+  const question = `${asked} ${count(changes, "change")} to fleet ${plan.source.fleet}?`;
   return await confirm(question, invocation.streams, interrupts);
 }
 

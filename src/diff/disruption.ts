@@ -2,6 +2,7 @@ import { roughDuration } from "../util/duration.ts";
 import type { RuleContext } from "./rules.ts";
 import { busyWords } from "./usage.ts";
 import type { Situation } from "./situation.ts";
+import { startsOver } from "./starts-over.ts";
 import type { Verdict } from "./verdict.ts";
 
 const DEFAULT_MAX_WAIT_MS = 3_600_000;
@@ -20,7 +21,7 @@ export function gate(s: Situation, c: RuleContext, verdict: Verdict): Verdict {
       action: "blocked",
       rule: "disruption",
       why: `${verdict.why}, but disruption.when is never`,
-      fix: `sandkeep recreate ${s.address}`,
+      fix: `sandkeep recreate ${s.address}${price(s)}`,
       until: null,
       deferred: false,
       reasons,
@@ -40,9 +41,15 @@ export function gate(s: Situation, c: RuleContext, verdict: Verdict): Verdict {
     action: "blocked",
     rule: "busy",
     why: `${verdict.why}, but it is busy (${busyWords(s.usage ?? { busy }, c.now)}); waits ${wait}`,
-    fix: `sandkeep recreate ${s.address} does it now`,
+    fix: `sandkeep recreate ${s.address} does it now${price(s)}`,
     until,
     deferred: true,
     reasons,
   };
+}
+
+/** What a replacement by name costs and one that waits does not. */
+function price({ current, address }: Situation): string {
+  const { workspace } = startsOver({ mode: "recreate", targets: [address] }, current?.labels.spec);
+  return workspace === "delete" ? " (and seeds its workspace again: what is there is lost)" : "";
 }

@@ -7,6 +7,7 @@ import { formatDuration, roughDuration } from "../util/duration.ts";
 import { gate } from "./disruption.ts";
 import { withImage } from "./image.ts";
 import type { Situation } from "./situation.ts";
+import { startsOver } from "./starts-over.ts";
 import type { Difference, Rest, Verdict } from "./verdict.ts";
 
 export interface RuleContext {
@@ -72,7 +73,7 @@ const RULES: readonly Rule[] = [
   { name: "missing", decide: (s, c) => (s.current === undefined ? missing(s, c) : undefined) },
   {
     name: "replacement asked for",
-    decide: (s, c) => (c.replaced(s.address) ? requested(s) : undefined),
+    decide: (s, c) => (c.replaced(s.address) ? requested(s, c) : undefined),
   },
   { name: "idle past prune.idle", decide: (s, c) => idle(s, c) },
   { name: "older than prune.max_age", decide: (s, c) => aged(s, c) },
@@ -191,12 +192,15 @@ function missing(s: Situation, c: RuleContext): Verdict {
     return rest("on-use", "created at its first use");
   }
   const why = s.mark === undefined ? "it does not exist" : "it is dormant and about to be used";
-  return { action: "create", why, origin: "missing", reasons: [] };
+  const fate = s.mark === undefined ? {} : startsOver(c.intent, s.desired?.spec);
+  return { action: "create", why, origin: "missing", reasons: [], ...fate };
 }
 
-function requested(s: Situation): Verdict {
+function requested(s: Situation, c: RuleContext): Verdict {
   if (s.protected) return isProtected("its replacement was asked for");
-  return { action: "recreate", why: "its replacement was asked for", origin: null, reasons: s.differences };
+  const why = "its replacement was asked for";
+  const fate = startsOver(c.intent, s.current?.labels.spec);
+  return { action: "recreate", why, origin: null, reasons: s.differences, ...fate };
 }
 
 function stillUsed(s: Situation): string {

@@ -28,6 +28,8 @@ export type Verdict =
       readonly why: string;
       readonly origin: DriftOrigin | null;
       readonly reasons: readonly Difference[];
+      /** Only where a person asked for a replacement by name: the canonical workspace goes, and the new one is seeded again. */
+      readonly workspace?: "delete";
     }
   | {
       readonly action: "remove";

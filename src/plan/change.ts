@@ -100,12 +100,14 @@ function impactOf(input: ChangeInput): Impact {
   const provider = current === undefined ? undefined : workspaceProvider(current.labels.spec);
   const deletes = verdict.action === "remove" && verdict.workspace === "delete";
   const lost = provider === "own" || (provider === "volume" && deletes) || deletesAsleep(input.decision);
+  const anew =
+    (verdict.action === "recreate" || verdict.action === "create") && verdict.workspace === "delete";
   return {
     downtime: process && replaced && current?.state === "running",
     busy: usage?.busy ?? 0,
     idle_s: usage?.idle_ms === undefined ? null : Math.round(usage.idle_ms / 1000),
     ...lossOf(input),
-    workspace: replaced && lost ? "lost" : "kept",
+    workspace: anew ? "reseeded" : replaced && lost ? "lost" : "kept",
   };
 }
 

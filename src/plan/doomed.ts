@@ -21,7 +21,7 @@ export function doomedBy({ situation, verdict }: Decision): Doomed[] {
   }
   const { current } = situation;
   if (current === undefined) return found;
-  if (verdict.action === "recreate") found.push({ object: current, workspace: "keep" });
+  if (verdict.action === "recreate") found.push({ object: current, workspace: verdict.workspace ?? "keep" });
   if (verdict.action === "remove") found.push({ object: current, workspace: verdict.workspace });
   return found;
 }

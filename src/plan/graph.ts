@@ -7,7 +7,7 @@ import type { Chain, GraphContext, NodeDetail } from "./chain.ts";
 import { startChain } from "./chain.ts";
 import { isCandidate } from "./doomed.ts";
 
-type Removal = Extract<Decision["verdict"], { action: "remove" }>;
+type Removal = Pick<Extract<Decision["verdict"], { action: "remove" }>, "why" | "dormant" | "workspace">;
 
 /**
  * The steps of one change, in order, as a chain: each step needs the one before it. A canonical name proves a finished
@@ -69,6 +69,12 @@ function addVerdict(chain: Chain, context: GraphContext): void {
   }
 }
 
+/** What the next step needs from the changes of others: its image, its network. */
+function awaitShared(chain: Chain, { fetch, network }: GraphContext): void {
+  if (fetch !== undefined) chain.after(fetch.id);
+  if (network !== undefined) chain.after(network.id);
+}
+
 /** `.new` is created, brought up and proved. Its failure leaves nothing behind and brings back what it replaces. */
 function raise(chain: Chain, context: GraphContext, undo: readonly string[]): void {
   const { situation, verdict } = context.decision;
@@ -77,8 +83,6 @@ function raise(chain: Chain, context: GraphContext, undo: readonly string[]): vo
   const process = context.capabilities.lifecycle === "process";
   const cause = verdict.why;
   const made = { object_id: null, spec_key };
-  if (context.fetch !== undefined) chain.after(context.fetch.id);
-  if (context.network !== undefined) chain.after(context.network.id);
   const drop = chain.compensation({
     op: "remove",
     id: "undo-remove",
@@ -92,7 +96,8 @@ function raise(chain: Chain, context: GraphContext, undo: readonly string[]): vo
     const why = "a new workspace starts as a copy of its source";
     chain.add({ op: "seed", id: "seed", ...made, cause: why }, [drop]);
   }
-  if (verdict.action === "recreate" && situation.current !== undefined && process) {
+  const stands = verdict.action === "recreate" && verdict.workspace !== "delete";
+  if (stands && situation.current !== undefined && process) {
     const { object_id } = situation.current;
     chain.add({ op: "stop", id: "stop", object_id, cause: "its successor takes its place" }, all);
   }
@@ -123,6 +128,10 @@ const FINISHED = "its canonical name proves it finished";
 
 function create(chain: Chain, context: GraphContext): void {
   const { situation, verdict } = context.decision;
+  awaitShared(chain, context);
+  // One that was asleep is asked for anew, without what is kept for it.
+  if (verdict.action === "create" && verdict.workspace === "delete")
+    chain.add({ op: "forget", id: "forget", cause: "its workspace is seeded again" });
   raise(chain, context, []);
   chain.add({ op: "rename", id: "rename", object_id: null, to: situation.name, cause: FINISHED }, [
     chain.idOf("undo-remove"),
@@ -134,8 +143,13 @@ function create(chain: Chain, context: GraphContext): void {
 
 /** The old one gives way only after its successor exists, and comes back when the successor fails. */
 function replace(chain: Chain, context: GraphContext): void {
-  const { current, name } = context.decision.situation;
+  const { verdict, situation } = context.decision;
+  const { current, name } = situation;
   if (current === undefined) return;
+  if (verdict.action === "recreate" && verdict.workspace === "delete") {
+    startOver(chain, context, verdict.why);
+    return;
+  }
   const { object_id } = current;
   const restart = {
     op: "start",
@@ -145,6 +159,7 @@ function replace(chain: Chain, context: GraphContext): void {
   } as const;
   const undo = context.capabilities.lifecycle === "process" ? [chain.compensation(restart)] : [];
   weigh(chain, context, object_id, "keep");
+  awaitShared(chain, context);
   raise(chain, context, undo);
   // As late as can be: the old one has stopped, its successor is proved, and the way back is still open.
   keep(chain, context, object_id, "keep", [chain.idOf("undo-remove"), ...undo]);
@@ -152,6 +167,19 @@ function replace(chain: Chain, context: GraphContext): void {
   chain.add({ ...old, cause: "proof that its successor is healthy" }, [chain.idOf("undo-remove"), ...undo]);
   chain.add({ op: "rename", id: "rename-new", object_id: null, to: name, cause: FINISHED });
   chain.add({ op: "remove", id: "remove-old", object_id, workspace: "keep", cause: "it is replaced" });
+}
+
+/**
+ * An engine keeps one workspace for an address, so a person who wants a new one gives up the old one first. What can be
+ * known to fail fails before that: the image is there, and what is to be kept of it is kept.
+ */
+function startOver(chain: Chain, context: GraphContext, why: string): void {
+  awaitShared(chain, context);
+  takeAway(chain, context, { why, dormant: false, workspace: "delete" });
+  raise(chain, context, []);
+  const { name } = context.decision.situation;
+  const undo = [chain.idOf("undo-remove")];
+  chain.add({ op: "rename", id: "rename", object_id: null, to: name, cause: FINISHED }, undo);
 }
 
 /** What is too much to be kept is found out before anything stops for it, not at each attempt after. */

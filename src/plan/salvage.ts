@@ -52,7 +52,8 @@ export function blockOnSalvage(
 /** Whether the canonical workspace of an address goes without a runtime that could hand it out. */
 export function deletesAsleep({ situation, verdict }: Decision): boolean {
   const { desired, current } = situation;
-  const deletes = verdict.action === "remove" && verdict.workspace === "delete";
+  const goes = verdict.action === "remove" || verdict.action === "create";
+  const deletes = goes && verdict.workspace === "delete";
   // One that nobody declares is not known to have none: what is kept for its address is deleted all the same.
   const provider = desired === undefined ? "volume" : getPath(desired.spec.values, "workspace.provider");
   return current === undefined && deletes && provider === "volume";

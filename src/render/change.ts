@@ -121,12 +121,12 @@ function impactLines(style: Style, change: Change, verbose: boolean): string[] {
     impact.busy > 0 ? `busy with ${count(impact.busy, "run")}` : "",
     impact.downtime && impact.idle_s !== null ? `idle for ${formatAge(impact.idle_s)}` : "",
     impact.workspace === "lost" ? lostWorkspace(change) : "",
-    impact.workspace === "reseeded" ? "the workspace is seeded again" : "",
+    impact.workspace === "reseeded" ? reseededWorkspace(change) : "",
     change.protection.protected
       ? `protected${change.protection.rule === null ? "" : ` (${change.protection.rule})`}`
       : "",
   ].filter((part) => part !== "");
-  const tone = impact.workspace === "lost" ? "alarm" : "dim";
+  const tone = impact.workspace === "kept" ? "dim" : "alarm";
   const lost = lossText(style, impact, verbose);
   return [
     ...(parts.length === 0 ? [] : [`impact: ${parts.join(", ")}`]),
@@ -140,6 +140,11 @@ function lostWorkspace({ actions, object_id }: Change): string {
   return asleep
     ? "THE WORKSPACE IS LOST: its volume is deleted, and no bundle of it is kept"
     : "THE WORKSPACE IS LOST";
+}
+
+function reseededWorkspace({ object_id }: Change): string {
+  const bundle = object_id === null ? ", and no bundle of it is kept" : "";
+  return `THE WORKSPACE IS LOST and seeded again from its source${bundle}`;
 }
 
 /** Paths shown where nobody asked for all that the plan holds. */

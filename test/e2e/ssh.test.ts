@@ -78,6 +78,17 @@ ${more}`,
     expect(await project.ok("run", "--", "cat", "hello.txt", "made.txt")).toContain("there\nagain\n");
   });
 
+  test("recreate tells that the workspace goes, and seeds it again", async () => {
+    const refused = await project.run(["recreate", "agent/main"]);
+    expect(refused.code).toBe(3);
+    expect(refused.stdout).toContain("THE WORKSPACE IS LOST and seeded again from its source");
+    expect(refused.stderr).toContain("with workspaces");
+    expect(await project.ok("run", "--", "cat", "hello.txt")).toContain("there\n");
+    await project.ok("recreate", "agent/main", "--yes");
+    expect(await project.ok("run", "--", "cat", "hello.txt", "made.txt")).toContain("from here\nagain\n");
+    expect(actionsOf(await project.plan())).toEqual({});
+  });
+
   test("a host key that changed is refused with the line that would let it in", async () => {
     await configure(cutter.port, second);
     const refused = await project.run(["plan"]);

@@ -45,6 +45,12 @@ export const MAKING: readonly Flow[] = [
     recovery: { mode: "apply" },
   },
   {
+    name: "recreate by name, with its workspace",
+    before: fleet({ a: agent(wide) }),
+    intent: { mode: "recreate", targets: ["agent/a"] },
+    recovery: { mode: "apply" },
+  },
+  {
     name: "update",
     before: fleet({ a: {} }),
     after: fleet({ a: agent({ docker: { memory: "128MiB", cpus: 2 } }) }),

@@ -64,6 +64,18 @@ const CASES: Readonly<Record<string, World>> = {
     observations: [seen([found(rich, drifted)])],
     intent: { mode: "recreate", targets: [rich.address] },
   },
+  "replace-process-fetch-seed-setup": {
+    desired: [rich],
+    module: remote,
+    images: [lacking],
+    observations: [seen([found(rich, drifted)])],
+  },
+  "recreate-dormant-seed": {
+    desired: [rich],
+    module: remote,
+    observations: [seen([], { dormant: [mark] })],
+    intent: { mode: "recreate", targets: [rich.address] },
+  },
   "recreate-directory": {
     desired: [inDirectory],
     module: directory,

@@ -279,7 +279,7 @@ describe("a plan", () => {
     expect(kept("own", destroy)).toBe("lost");
     expect(kept("own", { mode: "recreate", targets: ["agent/a"] })).toBe("lost");
     expect(kept("volume", destroy)).toBe("lost");
-    expect(kept("volume", { mode: "recreate", targets: ["agent/a"] })).toBe("kept");
+    expect(kept("volume", { mode: "recreate", targets: ["agent/a"] })).toBe("reseeded");
     expect(kept("own", undefined)).toBe("kept");
   });
 
