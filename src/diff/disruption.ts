@@ -49,7 +49,7 @@ export function gate(s: Situation, c: RuleContext, verdict: Verdict): Verdict {
 }
 
 /** What a replacement by name costs and one that waits does not. */
-function price({ current, address }: Situation): string {
-  const { workspace } = startsOver({ mode: "recreate", targets: [address] }, current?.labels.spec);
+function price(s: Situation): string {
+  const { workspace } = startsOver({ mode: "recreate" }, s);
   return workspace === "delete" ? " (and seeds its workspace again: what is there is lost)" : "";
 }

@@ -192,15 +192,13 @@ function missing(s: Situation, c: RuleContext): Verdict {
     return rest("on-use", "created at its first use");
   }
   const why = s.mark === undefined ? "it does not exist" : "it is dormant and about to be used";
-  const fate = s.mark === undefined ? {} : startsOver(c.intent, s.desired?.spec);
-  return { action: "create", why, origin: "missing", reasons: [], ...fate };
+  return { action: "create", why, origin: "missing", reasons: [], ...startsOver(c.intent, s) };
 }
 
 function requested(s: Situation, c: RuleContext): Verdict {
-  if (s.protected) return isProtected("its replacement was asked for");
   const why = "its replacement was asked for";
-  const fate = startsOver(c.intent, s.current?.labels.spec);
-  return { action: "recreate", why, origin: null, reasons: s.differences, ...fate };
+  if (s.protected) return isProtected(why);
+  return { action: "recreate", why, origin: null, reasons: s.differences, ...startsOver(c.intent, s) };
 }
 
 function stillUsed(s: Situation): string {
