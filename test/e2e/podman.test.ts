@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { runManifestSchema } from "../../src/model/run.ts";
+import { triageSchema } from "../../src/model/triage.ts";
 import { describeWith } from "../support/services.ts";
 import type { Listed } from "./cli.ts";
 import { Project, actionsOf, changeOf, outcomesOf, reasonsOf } from "./cli.ts";
@@ -77,6 +79,32 @@ describeWith(["podman"], "a fleet on Podman from init to destroy", (services) =>
     const ran = await project.run(["run", "--agent", "work", "--", "sh", "-c", script]);
     expect(ran.stdout).toBe("lo\nread-only\n");
     expect(await readFile(join(project.root, "made.txt"), "utf8")).toBe("made\n");
+  });
+
+  test("a sandbox for one command is gone after it, and triage thinks of its memory", async () => {
+    const before = (await project.list()).map((each) => each.address);
+    const ran = await project.run([
+      "run",
+      "--ephemeral",
+      "--json",
+      "--",
+      "sh",
+      "-c",
+      "echo made; tail /dev/zero",
+    ]);
+    expect(ran.code).toBe(137);
+    const { run_id } = runManifestSchema.parse(JSON.parse(ran.stdout));
+    expect((await project.list()).map((each) => each.address)).toEqual(before);
+    const triage = triageSchema.parse(await project.json("runs", "triage", run_id, "--tail", "1"));
+    expect(triage).toMatchObject({
+      run: {
+        backend: "podman",
+        signal: "SIGKILL",
+        ephemeral: { keep: false },
+        logs: { stdout: { bytes: 5 } },
+      },
+      diagnosis: { next: expect.stringContaining("memory") },
+    });
   });
 
   test("what a person does is named, and put right", async () => {
