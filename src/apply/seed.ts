@@ -3,10 +3,25 @@ import { Readable } from "node:stream";
 import type { Driver } from "../drivers/driver.ts";
 import { SandkeepError } from "../errors.ts";
 import type { Spec } from "../model/spec.ts";
+import { formatBytes } from "../util/bytes.ts";
 import { getPath } from "../util/json-path.ts";
 
+const MIB = 1024 * 1024;
+const TELL_EVERY = 4 * MIB;
+
+export interface Seeding {
+  readonly stateDir: string;
+  /** How far it has come; how far there is to go is known only in the end. */
+  readonly tell: (message: string) => void;
+}
+
 /** Fills a new workspace with a copy of its source, streamed; links are kept as links, our own state is left out. */
-export async function seed(objectId: string, spec: Spec, driver: Driver, stateDir: string): Promise<void> {
+export async function seed(
+  objectId: string,
+  spec: Spec,
+  driver: Driver,
+  { stateDir, tell }: Seeding,
+): Promise<void> {
   const source = getPath(spec.values, "workspace.source");
   const target = getPath(spec.values, "workspace.target");
   if (typeof source !== "string" || typeof target !== "string") {
@@ -18,5 +33,23 @@ export async function seed(objectId: string, spec: Spec, driver: Driver, stateDi
     return way === "" || (way !== ".." && !way.startsWith(`..${sep}`));
   };
   const pack = tar.create({ cwd: source, follow: false, filter: (path) => !isOwn(path) }, ["."]);
-  await driver.putFiles(objectId, target, Readable.from(pack));
+  await driver.putFiles(objectId, target, Readable.from(counted(pack, tell)));
+}
+
+/** The same chunks; told of now and then, and in the end. */
+async function* counted(pack: AsyncIterable<Buffer>, tell: Seeding["tell"]): AsyncGenerator<Buffer> {
+  let [sent, told] = [0, 0];
+  for await (const chunk of pack) {
+    yield chunk;
+    sent += chunk.length;
+    if (sent - told < TELL_EVERY) continue;
+    told = sent;
+    tell(copied(sent));
+  }
+  if (sent !== told) tell(copied(sent));
+}
+
+/** In whole MiB, once there is one. */
+function copied(bytes: number): string {
+  return `copied ${formatBytes(bytes < MIB ? bytes : bytes - (bytes % MIB))} of the workspace`;
 }

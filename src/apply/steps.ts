@@ -27,7 +27,10 @@ export async function runStep(
       return create(node, run, context, fetched);
     case "seed":
       return run.needsSeed
-        ? seed(objectOf(node, run), specOf(context.plan, node.spec_key), driver, context.stateDir)
+        ? seed(objectOf(node, run), specOf(context.plan, node.spec_key), driver, {
+            stateDir: context.stateDir,
+            tell: (message) => progress(node, context, message, null),
+          })
         : undefined;
     case "start":
       await driver.start(objectOf(node, run));
@@ -74,10 +77,7 @@ export async function fetchImage(
   const driver = context.drivers.get(engineKey(node));
   if (driver === undefined) throw notOpen(engineKey(node));
   const planned = context.plan.images.find((each) => imageKey(each) === imageKey(node));
-  const tell = (message: string, fraction: number | null): void => {
-    const { address, id, op } = node;
-    context.sink.notify({ type: "step.progress", address, step: id, op, message, fraction });
-  };
+  const tell = (message: string, fraction: number | null): void => progress(node, context, message, fraction);
   const wanted = planned === undefined ? undefined : identityOf(planned);
   const { image, ...held } = await driver.fetch(node.ref, node.policy, tell, wanted);
   if (held.pulled) {
@@ -85,6 +85,15 @@ export async function fetchImage(
     await context.pulled?.({ backend, host, ref, engine_id: held.engine_id, image_id: held.image_id });
   }
   fetched.set(imageKey(node), image);
+}
+
+function progress(
+  { address, id, op }: GraphNode,
+  { sink }: ApplyContext,
+  message: string,
+  fraction: number | null,
+): void {
+  sink.notify({ type: "step.progress", address, step: id, op, message, fraction });
 }
 
 export function notOpen(engine: string): SandkeepError {

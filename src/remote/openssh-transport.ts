@@ -12,6 +12,7 @@ import { SandkeepError } from "../errors.ts";
 import { isAccessible } from "../util/accessible.ts";
 import type { Access, Timing } from "./access.ts";
 import { sshError } from "./errors.ts";
+import { withShownKey } from "./shown-key.ts";
 import { destinationOf, parseTarget } from "./target.ts";
 import type { Channel, ChannelEnd, TerminalSize, Transport } from "./transport.ts";
 
@@ -60,10 +61,12 @@ async function startMaster(access: Access, folder: string, timing: Timing): Prom
     await sleep(10);
   }
   child.kill("SIGKILL");
-  throw sshError(
+  const refusal = sshError(
     new Error(state.failure?.message ?? (said.trim() || "no answer")),
     `connect to ${access.label} with the system's ssh`,
   );
+  const asking = { access, folder, argv: [...options, ...destination(access)], env };
+  throw await withShownKey(refusal, { ...asking, patience: timing.connectMs });
 }
 
 function isRunning(child: ChildProcess): boolean {

@@ -195,8 +195,12 @@ describeWith(["ssh"], "a connection to a host", () => {
         expect(thrown).toMatchObject({ code: "SSH_HOST_KEY", kind: "denied" });
         return thrown instanceof Error ? thrown.message : "";
       };
-      await refused(`elsewhere ${sshd.hostKey}`);
-      await refused(`${name} ${other}`);
+      const line = `${name} ${sshd.hostKey}`;
+      expect(await refused(`elsewhere ${sshd.hostKey}`)).toContain(`not known: no line of`);
+      expect(await refused(`elsewhere ${sshd.hostKey}`)).toContain(`Its line would be: ${line}`);
+      const changed = await refused(`# of before\n${name} ${other}`);
+      expect(changed).toMatch(/has changed to ssh-ed25519 SHA256:\S+; line 2 of /);
+      expect(changed).toContain(`The new line would be: ${line}`);
       await refused(`${name} ${sshd.hostKey}\n@revoked ${name} ${sshd.hostKey}`);
     });
   }

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { sshDriver } from "../../src/drivers/ssh/index.ts";
 import { observeFleet } from "../../src/drivers/ssh/observe.ts";
 import type { Driver } from "../../src/drivers/driver.ts";
+import { SandkeepError } from "../../src/errors.ts";
 import type { Host } from "../../src/model/settings.ts";
 import type { Connection } from "../../src/remote/connection.ts";
 import { openConnection } from "../../src/remote/open.ts";
@@ -168,15 +169,58 @@ describeWith(["ssh"], "the ssh driver on a host that is not its own", () => {
     await expect(get).rejects.toMatchObject({ code: "SSH_PATH_REFUSED" });
   });
 
+  async function throughCutter(port: number): Promise<Driver> {
+    const target = `${sshd.user}@127.0.0.1:${String(port)}`;
+    const known_hosts = `[127.0.0.1]:${String(port)} ${sshd.hostKey}`;
+    const { known_hosts_file: _, ...ssh } = sshd.access({ target, known_hosts });
+    return sshDriver.open({ name: "cut", ssh, labels: {} }, deps());
+  }
+
+  it.each([0, 300, 2_000])("is not observed when it is cut off %i bytes into its greeting", async (bytes) => {
+    await using mine = new Fleet(harness(sshd.host()), driver);
+    await using cutter = await startCutter(sshd.port);
+    await using cut = await throughCutter(cutter.port);
+    cutter.cutAfter(bytes);
+    expect(await cut.observe(mine.scope())).toMatchObject({ status: "unobserved", kind: "unreachable" });
+    cutter.cutAfter(undefined);
+    expect(complete(await cut.observe(mine.scope())).runtimes).toEqual([]);
+  });
+
+  it.each([0, 400, 4_000])(
+    "is removed by the next try when the first was cut off after %i bytes",
+    async (bytes) => {
+      await using mine = new Fleet(harness(sshd.host()), driver);
+      await using cutter = await startCutter(sshd.port);
+      await using cut = await throughCutter(cutter.port);
+      const { objectId } = await mine.run("a", { access: "rw" });
+      expect(await cut.inspect(objectId)).toBeDefined();
+      cutter.cutAfter(bytes);
+      const ended = await cut.remove(objectId, "delete").then(
+        () => "removed",
+        (thrown: unknown) => (thrown instanceof SandkeepError ? thrown.kind : String(thrown)),
+      );
+      expect(["removed", "unreachable"]).toContain(ended);
+      await driver.remove(objectId, "delete");
+      expect(await driver.inspect(objectId)).toBeUndefined();
+      for (const name of ["objects", "names", "workspaces"])
+        expect(await readdir(join(root(), mine.name, name))).toEqual([]);
+    },
+  );
+
+  it("makes nothing where the host cannot write, and says so", async () => {
+    const kept = { ...harness(sshd.host()), plain: { workspace_root: "/proc/sandkeep" } };
+    await using mine = new Fleet(kept, driver);
+    const spec = await mine.spec({ access: "rw" });
+    const labels = mine.labels("a", spec);
+    const made = driver.create({ name: labels.name, labels, spec });
+    await expect(made).rejects.toMatchObject({ code: "SSH_CANNOT_WRITE", kind: "denied" });
+    expect((await mine.observe()).runtimes).toEqual([]);
+  });
+
   it.each([0.1, 0.5, 0.99])("takes no seed that was cut off at %f for a workspace", async (part) => {
     await using mine = new Fleet(harness(sshd.host()), driver);
     await using cutter = await startCutter(sshd.port);
-    const known_hosts = `[127.0.0.1]:${String(cutter.port)} ${sshd.hostKey}`;
-    const { known_hosts_file: _, ...access } = sshd.access({
-      target: `${sshd.user}@127.0.0.1:${String(cutter.port)}`,
-      known_hosts,
-    });
-    await using cut = await sshDriver.open({ name: "cut", ssh: access, labels: {} }, deps());
+    await using cut = await throughCutter(cutter.port);
     const spec = await mine.spec({ access: "rw" });
     const labels = mine.labels("a", spec);
     const made = await cut.create({ name: labels.name, labels, spec });

@@ -89,6 +89,6 @@ export function broken(objectId: string): SandkeepError {
   return new SandkeepError(`the manifest of the runtime ${objectId} is missing or damaged`, {
     code: "SSH_BROKEN",
     blame: "backend",
-    hint: "run `sandkeep recreate` for its address",
+    hint: "`sandkeep apply` replaces it and keeps its workspace",
   });
 }

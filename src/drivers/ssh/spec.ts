@@ -54,7 +54,7 @@ function unusable(path: string): SandkeepError {
   return new SandkeepError(`the runtime's ${path} is not usable`, {
     code: "SSH_SPEC",
     blame: "backend",
-    hint: "`sandkeep apply` brings the manifest in line again; if it does not, recreate the runtime",
+    hint: "`sandkeep apply` brings the manifest in line again; if it does not, `sandkeep recreate` makes it and its workspace anew",
   });
 }
 
