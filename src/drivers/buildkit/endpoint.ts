@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { SandkeepError } from "../../errors.ts";
 import type { Host } from "../../model/settings.ts";
+import { readPems } from "../../util/pem-files.ts";
 
 /** PEM texts of a mutually authenticated connection. */
 export interface TlsMaterial {
@@ -86,28 +86,12 @@ export async function resolveEndpoint(host: Host | undefined): Promise<Endpoint>
   }
   const { tls } = host ?? {};
   if (tls === undefined) return endpoint;
-  const [ca, cert, key] = await Promise.all([readPem(tls.ca), readPem(tls.cert), readPem(tls.key)]);
   const material = {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
+    ...(await readPems(tls)),
     ...(tls.server_name === undefined ? {} : { server_name: tls.server_name }),
   };
   if (endpoint.kind === "tcp") return { ...endpoint, tls: material };
   return endpoint.kind === "docker" && endpoint.engine.kind === "tcp"
     ? { kind: "docker", engine: { ...endpoint.engine, tls: material } }
     : endpoint;
-}
-
-async function readPem(path: string | undefined): Promise<string | undefined> {
-  if (path === undefined) return undefined;
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    throw new SandkeepError(`cannot read the TLS file ${path}`, {
-      code: "BUILDKIT_TLS_FILE",
-      hint: "check the path and its permissions",
-      cause,
-    });
-  }
 }

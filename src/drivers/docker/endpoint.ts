@@ -6,6 +6,7 @@ import * as z from "zod";
 import { SandkeepError } from "../../errors.ts";
 import type { Host } from "../../model/settings.ts";
 import { isAccessible } from "../../util/accessible.ts";
+import { readPems } from "../../util/pem-files.ts";
 import { findProgram } from "../../util/program.ts";
 
 /** PEM texts for a mutually authenticated connection. */
@@ -147,30 +148,6 @@ const pemsIn = (folder: string) => ({
   cert: join(folder, "cert.pem"),
   key: join(folder, "key.pem"),
 });
-
-async function readPems(
-  paths: Readonly<Record<"ca" | "cert" | "key", string | undefined>>,
-): Promise<Pick<TlsMaterial, "ca" | "cert" | "key">> {
-  const [ca, cert, key] = await Promise.all([paths.ca, paths.cert, paths.key].map((path) => readPem(path)));
-  return {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-  };
-}
-
-async function readPem(path: string | undefined): Promise<string | undefined> {
-  if (path === undefined) return undefined;
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    throw new SandkeepError(`cannot read the TLS file ${path}`, {
-      code: "DOCKER_TLS_FILE",
-      hint: "check the path and its permissions",
-      cause,
-    });
-  }
-}
 
 /** Where the docker CLI keeps its config. */
 export function configFolder(env: Env): string {

@@ -90,7 +90,7 @@ describe("the docker CLI's files", () => {
   it("are not ignored when a certificate is missing", async () => {
     const tls = { ca: join(home, "none.pem") };
     const host = { name: "b", docker: "tcp://b:2376", tls, labels: {} };
-    await expect(resolveEndpoint(host, {})).rejects.toMatchObject({ code: "DOCKER_TLS_FILE" });
+    await expect(resolveEndpoint(host, {})).rejects.toMatchObject({ code: "TLS_FILE" });
   });
 
   it.each([
