@@ -5,6 +5,7 @@ import { SandkeepError } from "../errors.ts";
 import type { Spec } from "../model/spec.ts";
 import { formatBytes } from "../util/bytes.ts";
 import { getPath } from "../util/json-path.ts";
+import { ignoredAtSeed } from "./seed-ignore.ts";
 
 const MIB = 1024 * 1024;
 const TELL_EVERY = 4 * MIB;
@@ -15,7 +16,7 @@ export interface Seeding {
   readonly tell: (message: string) => void;
 }
 
-/** Fills a new workspace with a copy of its source, streamed; links are kept as links, our own state is left out. */
+/** Fills a new workspace with a copy of its source, streamed; links are kept, our own state and what is ignored are left out. */
 export async function seed(
   objectId: string,
   spec: Spec,
@@ -32,7 +33,9 @@ export async function seed(
     const way = relative(stateDir, resolve(source, path));
     return way === "" || (way !== ".." && !way.startsWith(`..${sep}`));
   };
-  const pack = tar.create({ cwd: source, follow: false, filter: (path) => !isOwn(path) }, ["."]);
+  const isIgnored = await ignoredAtSeed(source);
+  const filter = (path: string): boolean => !isOwn(path) && !isIgnored(path.replace(/^\.\//, ""));
+  const pack = tar.create({ cwd: source, follow: false, filter }, ["."]);
   await driver.putFiles(objectId, target, Readable.from(counted(pack, tell)));
 }
 

@@ -45,6 +45,8 @@ ${more}`,
     // More than one packet, so that there is a middle to be cut in.
     await writeFile(join(project.root, "src", "large.bin"), Buffer.alloc(3_000_000, 7));
     await writeFile(join(project.root, "hello.txt"), "from here\n");
+    await writeFile(join(project.root, ".sandkeepignore"), "*.pem\n");
+    await writeFile(join(project.root, "src", "key.pem"), "stays here\n");
   });
   afterAll(async () => {
     await cutter?.[Symbol.asyncDispose]();
@@ -66,6 +68,7 @@ ${more}`,
   test("apply makes it, run works in the copy there, and a second plan has nothing to do", async () => {
     await project.ok("apply", "--yes");
     expect(await project.ok("run", "--", "cat", "hello.txt", "made.txt")).toContain("from here\nmade\n");
+    expect(await project.ok("run", "--", "ls", "-A", "src")).not.toContain("key.pem");
     const wrote = await project.run(["run", "--", "sh", "-c", "echo there > hello.txt; exit 37"]);
     expect(wrote.code).toBe(37);
     expect(await readFile(join(project.root, "hello.txt"), "utf8")).toBe("from here\n");
