@@ -100,6 +100,13 @@ export const KEEPING_FLOWS: readonly Flow[] = [
     intent: { mode: "destroy", unprotect: false },
   },
   {
+    name: "salvage and recreate by name, with its workspace",
+    before: fleet({ a: agent(wide) }, KEEPING),
+    happen: work,
+    intent: { mode: "recreate", targets: ["agent/a"] },
+    recovery: { mode: "apply" },
+  },
+  {
     name: "salvage and finish a replacement",
     before: fleet({ a: {} }, KEEPING),
     happen: (lab) => {
