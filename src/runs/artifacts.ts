@@ -6,7 +6,7 @@ import type { Dirent } from "node:fs";
 import { constants, createReadStream } from "node:fs";
 import { lstat, open, readdir, readlink, realpath, stat } from "node:fs/promises";
 import { join, posix } from "node:path";
-import { PassThrough } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import { eachEntry } from "../util/tar-entries.ts";
 import type { Driver } from "../drivers/driver.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
@@ -16,6 +16,7 @@ import type { ListedArtifact, RunArtifacts } from "../model/artifacts.ts";
 import type { RunManifest } from "../model/run.ts";
 import { isMissing, unlessMissing } from "../util/errno.ts";
 import { getPath } from "../util/json-path.ts";
+import { stageTree } from "../util/stage-place.ts";
 import type { ArtifactGlobs } from "./artifact-globs.ts";
 import { artifactGlobs } from "./artifact-globs.ts";
 import { ArtifactStore, plainPath } from "./artifact-store.ts";
@@ -39,18 +40,21 @@ export interface ArtifactRequest {
   readonly stateDir: string;
 }
 
-/** A workspace of this machine is read where it is, any other through the driver. */
+/** A workspace of this machine is read where it is, with staged writes the agent's own copy; any other through the driver. */
 export function placeOfRuntime(
   driver: Driver,
   host: string | undefined,
   runtime: ObservedRuntime,
+  stateDir: string,
 ): ArtifactPlace {
   const { values } = runtime.labels.spec;
   const [provider, source, target] = ["provider", "source", "target"].map((key) =>
     getPath(values, `workspace.${key}`),
   );
   const here = (provider === "bind" || provider === "link") && (host ?? THIS_HOST) === THIS_HOST;
-  if (here && typeof source === "string") return { at: "folder", folder: source };
+  const staged = getPath(values, "writes") === "staged";
+  if (here && typeof source === "string")
+    return { at: "folder", folder: staged ? stageTree(stateDir, runtime.labels) : source };
   const folder = typeof target === "string" ? target : "/workspace";
   return { at: "runtime", driver, objectId: runtime.object_id, folder };
 }
@@ -138,7 +142,11 @@ async function takeFile(root: string, path: string, store: ArtifactStore): Promi
     path,
     bytes: seen.size,
     executable: (seen.mode & 0o100) !== 0,
-    open: () => createReadStream(at, { fd: handle, autoClose: false }),
+    // Somebody may go on writing to it for ever.
+    open: () =>
+      seen.size === 0
+        ? Readable.from([])
+        : createReadStream(at, { fd: handle, autoClose: false, start: 0, end: seen.size - 1 }),
   });
 }
 

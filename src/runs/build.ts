@@ -11,6 +11,7 @@ import { THIS_HOST } from "../drivers/driver.ts";
 import { SandkeepError } from "../errors.ts";
 import type { EphemeralWish } from "../model/ephemeral.ts";
 import { engineKey } from "../observe/engines.ts";
+import { lockAddress } from "../state/address-lock.ts";
 import type { FleetState } from "../state/directory.ts";
 import type { LaneTicket } from "../state/lanes.ts";
 import { takeTicket } from "../state/lanes.ts";
@@ -23,6 +24,7 @@ import { stageTree } from "../util/stage-place.ts";
 import type { ArtifactPlace } from "./artifacts.ts";
 import { bringBack } from "./bring-back.ts";
 import type { Claiming } from "./claim.ts";
+import { LOCK_WAIT_MS } from "./claim.ts";
 import type { Target } from "./ready.ts";
 
 export interface ClaimedBuild {
@@ -65,9 +67,14 @@ export async function claimBuild(
           now,
           onProblem: state.onProblem,
         });
+  // Nobody fills, applies or throws away the stage while it is opened, and afterwards everybody sees the run.
+  const opened = async () => {
+    await using _lock = await lockAddress(state, address, { waitMs: LOCK_WAIT_MS });
+    const what = await sent(engine, fleet.fleet, desired);
+    return { ...what, handle: await openRun(state, { run_id, ...who, now }) };
+  };
   try {
-    const { spec, source } = await sent(engine, fleet.fleet, desired);
-    const handle = await openRun(state, { run_id, ...who, now });
+    const { spec, source, handle } = await opened();
     const build = {
       spec,
       bringBack: (changes: ReturnedChanges) => direct(claiming, source, changes),

@@ -15,7 +15,8 @@ import type { Target } from "./ready.ts";
 import { findReady, makeReady } from "./ready.ts";
 import type { Whom } from "./whom.ts";
 
-const LOCK_WAIT_MS = 60_000;
+/** A long fill or apply of a stage may stand before a run. */
+export const LOCK_WAIT_MS = 60_000;
 /** Between waking and using a runtime somebody may take it away again; then it is woken again, this often. */
 const ATTEMPTS = 3;
 

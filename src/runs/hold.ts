@@ -55,7 +55,7 @@ export async function hold(
   return {
     handle,
     place: placeOf(target, runtime),
-    artifacts: placeOfRuntime(driver, target.host, runtime),
+    artifacts: placeOfRuntime(driver, target.host, runtime, run.engine.stateDir),
     placeBin: (bin) => placeInside(driver, runtime.object_id, bin),
   };
 }

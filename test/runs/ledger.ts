@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import type { RunManifest } from "../../src/model/run.ts";
+import type { Engine } from "../../src/reconcile.ts";
 import type { RunRequest } from "../../src/runs/command.ts";
 import { runCommand } from "../../src/runs/run.ts";
 import type { Lab } from "../support/memory-fleet.ts";
@@ -25,14 +26,14 @@ export interface LabRun {
 export async function labRun(
   lab: Lab,
   argv: readonly string[],
-  more: Partial<RunRequest> & { readonly stdin?: Readable } = {},
+  more: Partial<RunRequest> & { readonly stdin?: Readable; readonly engine?: Engine } = {},
 ): Promise<LabRun> {
-  const { stdin, ...request } = more;
+  const { stdin, engine = lab.engine(), ...request } = more;
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const heard = Promise.all([text(stdout), text(stderr)]);
   const io = { stdout, stderr, ...(stdin === undefined ? {} : { stdin }) };
   try {
-    const answer = await runCommand(lab.engine(), { agent: "a", argv, env: {}, ...request }, io);
+    const answer = await runCommand(engine, { agent: "a", argv, env: {}, ...request }, io);
     if (answer.status === "invalid") throw new Error(JSON.stringify(answer.diagnostics));
     stdout.end();
     stderr.end();
