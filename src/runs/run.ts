@@ -56,7 +56,8 @@ async function runStaged(run: Run, where: Inside): Promise<EndedRun> {
   const manifest = await runInside(run, where);
   try {
     const rules = { settings: config.fleet.stage, locate: (key: KeyPath) => config.loaded.locate(key) };
-    const notes = await stages.afterRun(stage, rules, where.at === "ephemeral");
+    const last = where.at === "ephemeral" && !where.wish.keep;
+    const notes = await stages.afterRun(stage, rules, last);
     for (const note of notes) engine.sink.notify({ type: "note", ...note });
   } catch (thrown) {
     const message = `what the run left in its stage could not be looked at: ${toError(thrown).message}`;

@@ -10,7 +10,7 @@ import type { TreeEntry } from "../util/file-tree.ts";
 import { entryAt, hashOf, lookAt } from "../util/file-tree.ts";
 import type { FolderHandle } from "../util/folder-handle.ts";
 import { inParent } from "../util/folder-handle.ts";
-import { commit, Intervened } from "./commit.ts";
+import { commit, Intervened, isSide } from "./commit.ts";
 import type { Difference } from "./compare.ts";
 import { nextStep } from "./fill.ts";
 import { readIndex, writeIndex } from "./index-file.ts";
@@ -113,7 +113,7 @@ export async function settle(stage: Stage, journal: Journal): Promise<void> {
     await undo(stage, journal);
     throw stageFault("apply the changes to", stage.meta.source, thrown);
   }
-  await finish(stage, journal);
+  await committed(stage, journal);
 }
 
 async function undo(stage: Stage, journal: Journal): Promise<void> {
@@ -130,6 +130,12 @@ async function undo(stage: Stage, journal: Journal): Promise<void> {
     });
   }
   await dropJournal(stage.dir);
+}
+
+/** From here on nothing undoes it: what the index calls agreed has to stay so. */
+async function committed(stage: Stage, journal: Journal): Promise<void> {
+  await writeJournal(underWay(stage.dir), { ...journal, phase: "committed" });
+  await finish(stage, journal);
 }
 
 async function finish(stage: Stage, journal: Journal): Promise<void> {
@@ -149,10 +155,30 @@ async function follow(stage: Stage, journal: Journal): Promise<void> {
   await nextStep();
   for (const { path, after } of journal.items) {
     const base = entryAt(trees.real, path);
-    if (base === undefined) index.delete(path);
-    else index.set(path, { base, mine: agreedSign(trees, path, after) });
+    if (isStill(trees, path, base, after)) {
+      if (base === undefined) index.delete(path);
+      else index.set(path, { base, mine: agreedSign(trees, path, after) });
+    } else if (journal.direction === "reverse") {
+      // Somebody went on from what was taken back, and the stage holds the agent's change to it again.
+      if (after === null) index.delete(path);
+      else index.set(path, { base: entryOf(after), mine: "" });
+    }
+    // Else what was known before stays, so that the path counts as changed on both sides.
   }
   await writeIndex(stage.index, index);
+}
+
+/** Whether nobody has changed since what was committed, while it was read either. */
+function isStill({ real }: Trees, path: BytePath, now: TreeEntry | undefined, after: Saved | null): boolean {
+  if (now?.kind === "folder" && now.mode !== after?.mode) return false;
+  const same = inParent(real, path, (folder, name) => isSide(folder, name, after)) ?? after === null;
+  return same && (now?.kind !== "file" || entryAt(real, path)?.sign === now.sign);
+}
+
+/** Of contents that no file holds any more. */
+function entryOf({ kind, mode, size, target, owner }: Saved): TreeEntry {
+  const { uid, gid } = owner ?? { uid: 0, gid: 0 };
+  return { kind, mode, size, sign: "", uid, gid, ...(target === null ? {} : { target }) };
 }
 
 /** Empty where the agent has gone on since, or where the workspace went back: then contents decide. */
@@ -174,6 +200,10 @@ export async function recover(stage: Stage): Promise<"nothing" | "finished" | "u
     await undo(stage, journal);
     return "undone";
   }
+  if (journal.phase === "committed") {
+    await finish(stage, journal);
+    return "finished";
+  }
   try {
     await commit(stage.meta.source, underWay(stage.dir), journal);
   } catch (thrown) {
@@ -181,6 +211,6 @@ export async function recover(stage: Stage): Promise<"nothing" | "finished" | "u
     if (thrown instanceof Intervened) return "undone";
     throw stageFault("finish applying the changes to", stage.meta.source, thrown);
   }
-  await finish(stage, journal);
+  await committed(stage, journal);
   return "finished";
 }

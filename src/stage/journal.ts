@@ -9,7 +9,8 @@ import { closeSync, constants, fsyncSync, mkdirSync, openSync, writeSync } from 
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
-import { makeDirectory, readJson, writeJson } from "../state/files.ts";
+import { SandkeepError } from "../errors.ts";
+import { makeDirectory, readJson, readText, writeJson } from "../state/files.ts";
 import type { BytePath } from "../util/byte-path.ts";
 import { syncDirectory } from "../util/durable-file.ts";
 import { createHash } from "node:crypto";
@@ -41,8 +42,11 @@ export type JournalItem = Readonly<z.infer<typeof itemSchema>>;
 const journalSchema = z.strictObject({
   v: z.literal(1),
   id: z.string(),
-  /** `undoing`: something stood against it halfway, so the workspace is brought back to what it was. */
-  phase: z.enum(["committing", "undoing"]),
+  /**
+   * `undoing`: something stood against it halfway, so the workspace is brought back to what it was. `committed`: the
+   * workspace was as it is to be; what is done there from now on is somebody else's.
+   */
+  phase: z.enum(["committing", "committed", "undoing"]),
   /** `reverse` takes an earlier apply back. */
   direction: z.enum(["apply", "reverse"]),
   /** Of a reverse: the apply that it takes back. */
@@ -73,6 +77,15 @@ export async function writeJournal(folder: string, journal: Journal): Promise<vo
 /** An empty folder for a journal; what an earlier one left unfinished before it touched anything goes. */
 export async function newJournalFolder(dir: string): Promise<string> {
   const folder = underWay(dir);
+  if ((await readText(join(folder, "journal.json"))) !== undefined) {
+    throw new SandkeepError(
+      `an earlier apply is still under way in ${folder}, and its journal is torn or newer`,
+      {
+        code: "STAGE_DAMAGED",
+        hint: "its before/ holds what the workspace had: bring back what you need, then remove that folder",
+      },
+    );
+  }
   await rm(folder, { recursive: true, force: true });
   await makeDirectory(folder);
   for (const side of ["before", "after"]) mkdirSync(join(folder, side), { mode: 0o700 });

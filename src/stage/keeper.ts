@@ -89,6 +89,7 @@ async function afterRun(
   if (stage === undefined) return [];
   const state = fleetState(deps.stateDir, fleet);
   await using _lock = await lockAddress(state, address, { waitMs: LOCK_WAIT_MS });
+  await recover(stage);
   // Whoever ends last looks at what all of them left.
   if ((await openRunsIn(deps, request)) > 0) return [];
   const rules = await stageRules(told.settings, told.locate);

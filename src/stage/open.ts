@@ -5,7 +5,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SandkeepError } from "../errors.ts";
-import { makeDirectory } from "../state/files.ts";
+import { makeDirectory, readText } from "../state/files.ts";
 import { bytePath } from "../util/byte-path.ts";
 import type { Cloning } from "../util/copy-entry.ts";
 import { finishFolder } from "../util/copy-entry.ts";
@@ -59,7 +59,16 @@ function otherSource(address: string, source: string, changes: number): Sandkeep
 async function begin(request: OpenRequest): Promise<Stage> {
   const { stateDir, source, fleet, address, id, now } = request;
   const dir = stageFolder(stateDir, request);
-  // Without its `stage.json` nobody has worked in what is there.
+  // Without its `stage.json` nobody has worked in what is there; with one that nobody can read, somebody may have.
+  if ((await readText(join(dir, "stage.json"))) !== undefined) {
+    throw new SandkeepError(
+      `${join(dir, "stage.json")} is torn, newer than this version, or another runtime's`,
+      {
+        code: "STAGE_DAMAGED",
+        hint: "the agent's files are in tree/ beside it: save what you need, then remove that folder",
+      },
+    );
+  }
   await rm(dir, { recursive: true, force: true });
   await makeDirectory(dir);
   const plan = {

@@ -224,6 +224,13 @@ image = "sandkeep-test/busybox:1"
       code: 0,
       stdout: "three\n",
     });
+    const kept = await project.run(["run", "--ephemeral", "--keep", "--", "true"]);
+    const address = /ephemeral\/[\w-]+/.exec(kept.stderr)?.[0] ?? "";
+    expect(await project.run(["run", "--in", address, "--", "sh", "-c", "echo x > f"])).toMatchObject({
+      code: 0,
+    });
+    expect(await pathsOf(project, address)).toEqual(["added f"]);
+    await project.ok("destroy", address, "--yes");
     await project.edit('writes = "staged"', 'writes = "direct"');
     const plan = await project.plan();
     expect(reasonsOf(plan, "agent/work")).toMatchObject({ writes: ["staged", "direct"] });

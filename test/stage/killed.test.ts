@@ -1,10 +1,12 @@
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
-import { expect, it } from "vitest";
-import { beginApply, recover } from "../../src/stage/carry-out.ts";
-import { commit } from "../../src/stage/commit.ts";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { appliedIds, beginApply, recover, settle } from "../../src/stage/carry-out.ts";
+import type { Difference } from "../../src/stage/compare.ts";
 import { decide } from "../../src/stage/decide.ts";
-import { underWay } from "../../src/stage/journal.ts";
+import { followIfClean } from "../../src/stage/discard.ts";
+import { newJournalFolder, underWay } from "../../src/stage/journal.ts";
 import type { Stage } from "../../src/stage/stage.ts";
 import { conflictLooks, openTrees, surveyStage } from "../../src/stage/survey.ts";
 import type { Made, Scene } from "./scene.ts";
@@ -23,26 +25,33 @@ const WRITES = [
   "chmodSync",
   "fchmodSync",
   "fsyncSync",
+  "open",
+  "write",
+  "rename",
 ] as const;
+const LATER_WRITES = ["rename", "rm", "mkdir"] as const;
 
 /** Ends the process, as far as it can tell, right before its n-th write; disposed, everything works again. */
 function strikeAt(n: number): Disposable & { readonly struck: () => boolean } {
   let seen = 0;
-  const originals = WRITES.map((name) => [name, fs[name]] as const);
-  for (const [name, original] of originals) {
+  const originals = [
+    ...WRITES.map((name) => [fs, name, fs[name]] as const),
+    ...LATER_WRITES.map((name) => [fs.promises, name, fs.promises[name]] as const),
+  ];
+  for (const [of, name, original] of originals) {
     const struck = (...args: readonly unknown[]): unknown => {
       const reads = name === "openSync" && typeof args[1] === "number" && (args[1] & 3) === 0;
       if (!reads) seen += 1;
       if (!reads && seen >= n) throw new Error("killed");
-      return Reflect.apply(original, fs, args);
+      return Reflect.apply(original, of, args);
     };
-    Object.assign(fs, { [name]: struck });
+    Object.assign(of, { [name]: struck });
   }
   syncBuiltinESMExports();
   return {
     struck: () => seen >= n,
     [Symbol.dispose]() {
-      for (const [name, original] of originals) Object.assign(fs, { [name]: original });
+      for (const [of, name, original] of originals) Object.assign(of, { [name]: original });
       syncBuiltinESMExports();
     },
   };
@@ -69,45 +78,96 @@ async function prepared(on: Scene): Promise<Stage> {
   return stage;
 }
 
-it(
-  "is finished by the next command, or never happened, wherever it was killed",
-  { timeout: 120_000 },
-  async () => {
-    let struck = true;
-    let at = 0;
-    while (struck) {
-      at += 1;
-      using on = scene();
-      const stage = await prepared(on);
-      const [before, after] = [filesOf(on.workspace), filesOf(stage.tree)];
-      let chosen;
-      {
-        using open = openTrees(stage);
-        const { differences, mine } = await surveyStage(stage, open);
-        const looks = conflictLooks(open, stage);
-        ({ chosen } = decide({
-          differences,
-          mine,
-          wanted: () => true,
-          ignored: new Set(),
-          rules: NO_RULES,
-          looks,
-        }));
+async function choose(stage: Stage): Promise<readonly Difference[]> {
+  using open = openTrees(stage);
+  const { differences, mine } = await surveyStage(stage, open);
+  const looks = conflictLooks(open, stage);
+  const all = { differences, mine, wanted: () => true, ignored: new Set<string>(), rules: NO_RULES, looks };
+  return decide(all).chosen;
+}
+
+const ID = { id: "20260101-one", now: 0 };
+
+/** Applies everything and ends at the n-th write; false when there were fewer. */
+async function applyUntil(stage: Stage, n: number): Promise<boolean> {
+  const chosen = await choose(stage);
+  using strike = strikeAt(n);
+  try {
+    await settle(stage, await beginApply(stage, chosen, ID));
+  } catch (thrown) {
+    expect(String(thrown)).toContain("killed");
+  }
+  return strike.struck();
+}
+
+/** What a look after it shows of the workspace: all of the apply, or nothing. */
+async function isDone(stage: Stage): Promise<boolean> {
+  const done = await recover(stage);
+  return done === "finished" || (done === "nothing" && (await appliedIds(stage)).includes(ID.id));
+}
+
+describe("an apply", () => {
+  it(
+    "is finished by the next command, or never happened, wherever it was killed",
+    { timeout: 120_000 },
+    async () => {
+      let at = 0;
+      for (let struck = true; struck;) {
+        at += 1;
+        using on = scene();
+        const stage = await prepared(on);
+        const [before, after] = [filesOf(on.workspace), filesOf(stage.tree)];
+        struck = await applyUntil(stage, at);
+        const wanted = (await isDone(stage)) ? after : before;
+        expect([at, [...filesOf(on.workspace)]]).toEqual([at, [...wanted]]);
       }
-      {
-        using strike = strikeAt(at);
-        try {
-          const journal = await beginApply(stage, chosen, { id: "20260101-one", now: 0 });
-          await commit(on.workspace, underWay(stage.dir), journal);
-        } catch (thrown) {
-          expect(String(thrown)).toContain("killed");
-        }
-        struck = strike.struck();
+      expect(at).toBeGreaterThan(40);
+    },
+  );
+
+  it(
+    "neither undoes what is agreed nor takes a person's edit as agreed, wherever it was killed",
+    { timeout: 120_000 },
+    async () => {
+      let at = 0;
+      for (let struck = true; struck;) {
+        at += 1;
+        using on = scene();
+        const stage = await prepared(on);
+        const [before, after] = [filesOf(on.workspace), filesOf(stage.tree)];
+        struck = await applyUntil(stage, at);
+        put(on.workspace, "changed", file("a person's\n"));
+        const done = await isDone(stage);
+        const clean = await followIfClean(stage, 1);
+        const wanted = new Map(done ? after : before).set("changed", file("a person's\n"));
+        expect([at, [...filesOf(on.workspace)]]).toEqual([at, [...wanted]]);
+        // The agent's work is where it was, unless all of it is in the workspace and agreed.
+        expect([at, [...filesOf(stage.tree)]]).toEqual([at, clean && done ? [...wanted] : [...after]]);
+        expect(clean && !done).toBe(false);
       }
-      const done = await recover(stage);
-      const wanted = done === "finished" ? after : before;
-      expect([at, [...filesOf(on.workspace)]]).toEqual([at, [...wanted]]);
-    }
-    expect(at).toBeGreaterThan(30);
-  },
-);
+      expect(at).toBeGreaterThan(40);
+    },
+  );
+});
+
+it("a journal that cannot be read is not written over", async () => {
+  using on = scene();
+  const stage = await prepared(on);
+  await beginApply(stage, await choose(stage), ID);
+  const journal = join(underWay(stage.dir), "journal.json");
+  fs.writeFileSync(journal, fs.readFileSync(journal).subarray(0, 40));
+  await expect(newJournalFolder(stage.dir)).rejects.toMatchObject({ code: "STAGE_DAMAGED" });
+  expect(fs.existsSync(join(underWay(stage.dir), "before", "0"))).toBe(true);
+});
+
+it("a stage whose description cannot be read is not begun anew over the agent's work", async () => {
+  using on = scene();
+  const stage = await prepared(on);
+  fs.writeFileSync(join(stage.dir, "stage.json"), "{");
+  const mine = filesOf(stage.tree);
+  await expect(staged(on)).rejects.toMatchObject({
+    code: "STAGE_DAMAGED",
+    hint: expect.stringContaining("tree/"),
+  });
+  expect([...filesOf(stage.tree)]).toEqual([...mine]);
+});
