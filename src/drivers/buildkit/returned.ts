@@ -1,16 +1,28 @@
 /**
  * In: the tar of a build's results, as it arrives, and the workspace as it was sent. Out: the command's code, its streams
- * written on as they come, and what it changed, in a folder beside. It writes nothing to the workspace.
+ * written on as they come, and what it changed, in a folder beside. It writes nothing to the workspace, and what a worker
+ * says is taken for nothing but content: no name and no link in the tar leads out of that folder, or to a file of this machine.
  */
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
-import { copyFile, lstat, mkdir, readFile, readlink, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { constants, createReadStream } from "node:fs";
+import {
+  copyFile,
+  lstat,
+  mkdir,
+  open,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import type { ReadEntry } from "tar";
-import { unlessMissing } from "../../util/errno.ts";
+import { errnoOf, unlessMissing } from "../../util/errno.ts";
 import { eachEntry } from "../../util/tar-entries.ts";
 import type { ReturnedChanges, ReturnedPath } from "../../util/returned-changes.ts";
 import type { Baseline, SentPath } from "./baseline.ts";
@@ -47,12 +59,20 @@ export async function readReturned(tar: Readable, to: Returning): Promise<Return
   return await reading.finish();
 }
 
+interface Link {
+  readonly path: string;
+  readonly target: string;
+}
+
 /** What is known while the tar goes by. */
 class Reading {
   readonly #to: Returning;
   readonly #changed = new Map<string, ReturnedPath>();
   readonly #there = new Set<string>();
-  readonly #links: { readonly path: string; readonly target: string }[] = [];
+  /** Files of the tar, changed or not: only these have second names. */
+  readonly #files = new Set<string>();
+  readonly #seconds: Link[] = [];
+  readonly #links: Link[] = [];
   readonly #skipped: string[] = [];
   #before: ReadonlySet<string> = new Set();
   #exitCode: number | undefined;
@@ -65,7 +85,7 @@ class Reading {
     const [top, ...rest] = entry.path.replace(/\/$/, "").split("/");
     const path = rest.join("/");
     if (top === RESULTS) await this.#result(path, entry);
-    else if (top === TREE && path !== "" && !rest.includes("..")) await this.#tree(path, entry);
+    else if (top === TREE && isPlain(rest)) await this.#tree(path, entry);
   }
 
   async #result(name: string, entry: ReadEntry): Promise<void> {
@@ -83,9 +103,10 @@ class Reading {
 
   async #tree(path: string, entry: ReadEntry): Promise<void> {
     const { source } = this.#to;
+    const again = this.#there.has(path);
     this.#there.add(path);
     // A name that is no text here would come back under another.
-    if (source === undefined || path.includes("\uFFFD")) return void this.#skipped.push(path);
+    if (source === undefined || again || path.includes("\uFFFD")) return void this.#skipped.push(path);
     const mode = (entry.mode ?? 0o644) & 0o7777;
     switch (entry.type) {
       case "Directory":
@@ -93,11 +114,12 @@ class Reading {
       case "File":
       case "OldFile":
       case "ContiguousFile":
+        this.#files.add(path);
         return await this.#file(path, mode, entry, source);
       case "SymbolicLink":
         return await this.#link(path, entry.linkpath ?? "", source);
       case "Link":
-        return void this.#links.push({ path, target: (entry.linkpath ?? "").replace(`${TREE}/`, "") });
+        return void this.#seconds.push({ path, target: belowTree(entry.linkpath ?? "") });
       default:
         this.#skipped.push(path);
     }
@@ -108,8 +130,10 @@ class Reading {
     if (stat?.isDirectory() === true && (stat.mode & 0o7777) === mode) return;
     const sent = this.#to.baseline.get(path);
     if (sent?.folder === true && sent.mode === mode) return;
-    await mkdir(join(this.#to.folder, path), { recursive: true });
-    this.#changed.set(path, { path, type: "folder", mode });
+    await this.#placing(path, async (at) => {
+      await mkdir(at, { recursive: true });
+      this.#changed.set(path, { path, type: "folder", mode });
+    });
   }
 
   async #link(path: string, target: string, source: string): Promise<void> {
@@ -122,9 +146,7 @@ class Reading {
       sent.size === Buffer.byteLength(target)
     )
       return;
-    const at = await this.#place(path);
-    await symlink(target, at);
-    this.#changed.set(path, { path, type: "link", mode: 0o777 });
+    this.#links.push({ path, target });
   }
 
   async #file(path: string, mode: number, entry: ReadEntry, source: string): Promise<void> {
@@ -134,45 +156,60 @@ class Reading {
     const here = await unlessMissing(lstat(join(source, path)));
     const alike = here?.isFile() === true && (here.mode & 0o7777) === mode && here.size === entry.size;
     const small = entry.size <= IN_MEMORY;
-    if (small) {
-      const content = await bytesOf(entry);
-      if (alike && content.equals(await readFile(join(source, path)))) return;
-      await writeFile(await this.#place(path), content);
-    } else {
-      const at = await this.#place(path);
-      await pipeline(entry, createWriteStream(at));
-      if (alike && (await digestOf(at)) === (await digestOf(join(source, path)))) {
-        await rm(at);
-        return;
-      }
-    }
-    const at = join(this.#to.folder, path);
-    if (entry.mtime !== undefined) await utimes(at, entry.mtime, entry.mtime);
-    this.#changed.set(path, { path, type: "file", mode });
+    const content = small ? await bytesOf(entry) : undefined;
+    if (alike && content?.equals(await readFile(join(source, path))) === true) return;
+    await this.#placing(path, async (at) => {
+      if (content === undefined) await pipeline(entry, (await open(at, "wx")).createWriteStream());
+      else await writeFile(at, content, { flag: "wx" });
+      if (content === undefined && alike && (await digestOf(at)) === (await digestOf(join(source, path))))
+        return await rm(at);
+      if (entry.mtime !== undefined) await utimes(at, entry.mtime, entry.mtime);
+      this.#changed.set(path, { path, type: "file", mode });
+    });
   }
 
   /** Second names of files come after them. */
-  async #second({ path, target }: { readonly path: string; readonly target: string }): Promise<void> {
+  async #second({ path, target }: Link): Promise<void> {
     const { source, folder } = this.#to;
-    const first = this.#changed.get(target);
     if (source === undefined) return;
-    const content = first?.type === "file" ? join(folder, target) : join(source, target);
+    const first = this.#changed.get(target);
+    const root = first?.type === "file" ? folder : source;
+    if (!this.#files.has(target) || !(await isFileBelow(root, target))) return void this.#skipped.push(path);
+    this.#files.add(path);
+    const content = join(root, target);
     const here = await unlessMissing(lstat(join(source, path)));
     const mode = first?.mode ?? (this.#to.baseline.get(target)?.mode || 0o644);
     const alike = here?.isFile() === true && (here.mode & 0o7777) === mode;
     if (alike && (await digestOf(content)) === (await digestOf(join(source, path)))) return;
-    await copyFile(content, await this.#place(path));
-    this.#changed.set(path, { path, type: "file", mode });
+    await this.#placing(path, async (at) => {
+      await copyFile(content, at, constants.COPYFILE_EXCL);
+      this.#changed.set(path, { path, type: "file", mode });
+    });
   }
 
-  async #place(path: string): Promise<string> {
+  /** As long as no link is made the folder has none, so that nothing is written through one. */
+  async #placing(path: string, make: (at: string) => Promise<void>): Promise<void> {
     const at = join(this.#to.folder, path);
-    await mkdir(dirname(at), { recursive: true });
-    return at;
+    try {
+      await mkdir(dirname(at), { recursive: true });
+      await make(at);
+    } catch (thrown) {
+      const code = errnoOf(thrown);
+      if (code !== "EEXIST" && code !== "ENOTDIR") throw thrown;
+      // Something else of the tar is in its place, or on its way.
+      this.#skipped.push(path);
+    }
   }
 
   async finish(): Promise<Returned> {
-    for (const each of this.#links) await this.#second(each);
+    for (const each of this.#seconds) await this.#second(each);
+    // Children first: a link that others are below finds a folder in its place.
+    for (const { path, target } of this.#links.toSorted((a, b) => (a.path > b.path ? -1 : 1))) {
+      await this.#placing(path, async (at) => {
+        await symlink(target, at);
+        this.#changed.set(path, { path, type: "link", mode: 0o777 });
+      });
+    }
     const changed = [...this.#changed.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
     const changes = {
       folder: this.#to.folder,
@@ -194,6 +231,29 @@ class Reading {
     }
     return deleted.toSorted((a, b) => (a > b ? -1 : 1));
   }
+}
+
+/** Without tricks: it stays below what it is joined to. */
+function isPlain(parts: readonly string[]): boolean {
+  return (
+    parts.length > 0 &&
+    parts.every((part) => part !== "" && part !== "." && part !== ".." && !part.includes("\0"))
+  );
+}
+
+function belowTree(linkpath: string): string {
+  return linkpath.startsWith(`${TREE}/`) ? linkpath.slice(TREE.length + 1) : linkpath;
+}
+
+/** A file, and no link on the way to it. */
+async function isFileBelow(root: string, path: string): Promise<boolean> {
+  const parts = path.split("/");
+  for (const [nth] of parts.entries()) {
+    const stat = await unlessMissing(lstat(join(root, ...parts.slice(0, nth + 1))));
+    const last = nth === parts.length - 1;
+    if (stat === undefined || !(last ? stat.isFile() : stat.isDirectory())) return false;
+  }
+  return true;
 }
 
 /** Times travel in whole seconds at least. */

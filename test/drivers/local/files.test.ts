@@ -2,31 +2,10 @@ import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { create, Header, list } from "tar";
-import type { HeaderData } from "tar";
+import { create, list } from "tar";
 import { describe, expect, test } from "vitest";
+import { archive } from "../../support/archive.ts";
 import { bench, make, run, sh } from "./fixture.ts";
-
-/** A tar stream with exactly these entries, however hostile. */
-function archive(
-  ...entries: readonly (Partial<HeaderData> & { readonly path: string; readonly body?: string })[]
-): Readable {
-  const blocks: Buffer[] = [];
-  for (const { body = "", ...entry } of entries) {
-    const block = Buffer.alloc(512);
-    new Header({
-      mode: 0o644,
-      type: "File",
-      size: Buffer.byteLength(body),
-      mtime: new Date(0),
-      ...entry,
-    }).encode(block, 0);
-    const padded = Buffer.alloc(Math.ceil(Buffer.byteLength(body) / 512) * 512);
-    padded.write(body);
-    blocks.push(block, padded);
-  }
-  return Readable.from([Buffer.concat([...blocks, Buffer.alloc(1024)])]);
-}
 
 async function entriesOf(stream: Readable): Promise<readonly string[]> {
   const found: string[] = [];
