@@ -3,12 +3,13 @@
  * a look at the whole fleet, one host after the other, and never twice at once.
  */
 import { toError } from "../src/errors.ts";
+import type { DriverModule } from "../src/drivers/driver.ts";
 import { runCanary } from "../src/hosts/canary/run.ts";
 import { shortagesOf, tellShortages } from "../src/hosts/headroom.ts";
 import { judgeHost, lookAtHost } from "../src/hosts/survey.ts";
 import type { Clock } from "../src/loop/clock.ts";
 import type { ResolvedFleet } from "../src/model/settings.ts";
-import { engineFor } from "../src/observe/engines.ts";
+import { engineFor, loadModules } from "../src/observe/engines.ts";
 import { loadFleet } from "../src/policy/fleet.ts";
 import type { Engine } from "../src/reconcile.ts";
 import { fleetState } from "../src/state/directory.ts";
@@ -55,8 +56,11 @@ export function hostCare(
       try {
         for (const host of hostsWithLimits(fleet))
           if (due(`headroom ${host}`, HEADROOM_MS)) await guarded(care, host, weigh);
-        for (const host of every === "off" ? [] : hostsToTry(fleet))
-          if (every !== "off" && due(`canary ${host}`, every)) await guarded(care, host, attempt);
+        if (every === "off") return;
+        const used = fleet.agents.map(({ settings }) => settings.backend);
+        const modules = await loadModules(engine.drivers, used);
+        for (const host of hostsToTry(fleet, modules))
+          if (due(`canary ${host}`, every)) await guarded(care, host, attempt);
       } finally {
         busy = false;
       }
@@ -87,7 +91,12 @@ async function weigh({ engine, file }: Care, host: string): Promise<void> {
 
 async function attempt({ engine, file }: Care, host: string): Promise<void> {
   const outcome = await runCanary(engine, { ...(file === undefined ? {} : { file }), host, keep: false });
-  if (outcome.status === "invalid") return;
+  if (outcome.status === "invalid") {
+    const why = outcome.diagnostics.filter(({ severity }) => severity === "error");
+    const message = `no canary on host ${host}: ${why.map((each) => `${each.path}: ${each.message}`).join("; ")}`;
+    engine.sink.notify({ type: "note", level: "warn", code: "CANARY_RUN", message });
+    return;
+  }
   const { verdict, duration_ms } = outcome.report;
   const message = `canary on host ${host} ${verdict} after ${String(Math.round(duration_ms / 1000))} s`;
   engine.sink.notify({
@@ -102,9 +111,16 @@ function hostsWithLimits({ hosts }: ResolvedFleet): readonly string[] {
   return Object.values(hosts).flatMap(({ name, headroom }) => (headroom === undefined ? [] : [name]));
 }
 
-/** Those that the agents use, unless the config names others. */
-export function hostsToTry({ agents, canary }: Pick<ResolvedFleet, "agents" | "canary">): readonly string[] {
+/** Those that the agents have kept sandboxes on, unless the config names others. */
+export function hostsToTry(
+  { agents, canary }: Pick<ResolvedFleet, "agents" | "canary">,
+  modules: Readonly<Record<string, DriverModule>>,
+): readonly string[] {
   if (canary.hosts !== undefined) return canary.hosts;
-  const used = agents.flatMap(({ settings }) => engineFor(settings)?.host ?? []);
+  const used = agents.flatMap(({ settings }) => {
+    const place = engineFor(settings);
+    if (place === undefined || modules[place.backend]?.capabilities.lifecycle === "ephemeral") return [];
+    return [place.host];
+  });
   return [...new Set(used)].toSorted();
 }

@@ -1,17 +1,16 @@
 /** In: a config and the name of a host. Out: what is asked there, what it shows, and what of it is stale. Changes nothing. */
 import { desire } from "../desire/desire.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
-import { SandkeepError } from "../errors.ts";
 import type { HostContainer, HostList, HostStale, Stale } from "../model/host.ts";
 import { identityOf } from "../model/labels.ts";
 import type { Host, ResolvedAgent } from "../model/settings.ts";
 import { engineFor, failureOf } from "../observe/engines.ts";
 import type { LoadedFleet } from "../policy/fleet.ts";
+import { requireKnownHost } from "../policy/known-host.ts";
 import type { Engine } from "../reconcile.ts";
 import { fleetState } from "../state/directory.ts";
 import { readHolds } from "../state/holds.ts";
 import { nameMatcher } from "../util/path-pattern.ts";
-import { listWords, nearestWord } from "../util/suggestion.ts";
 import type { Look } from "./look.ts";
 import { lookAt } from "./look.ts";
 import { placeOf } from "./place.ts";
@@ -43,16 +42,8 @@ function agentsOn({ fleet }: LoadedFleet, host: string): readonly ResolvedAgent[
 
 /** Throws NO_SUCH_HOST (exit 64) for a name that no table has. */
 function hostNamed({ fleet }: LoadedFleet, name: string): Host | undefined {
-  if (name === THIS_HOST) return undefined;
-  const host = Object.hasOwn(fleet.hosts, name) ? fleet.hosts[name] : undefined;
-  if (host !== undefined) return host;
-  const known = [THIS_HOST, ...Object.keys(fleet.hosts)];
-  const near = nearestWord(name, known);
-  throw new SandkeepError(`there is no host ${JSON.stringify(name)}`, {
-    code: "NO_SUCH_HOST",
-    hint: near === undefined ? `there are ${listWords(known)}` : `did you mean ${near}?`,
-    exitCode: 64,
-  });
+  requireKnownHost(fleet.hosts, name);
+  return name === THIS_HOST ? undefined : fleet.hosts[name];
 }
 
 /** Every host that can be looked at; those of which only the engine can be reached are left out. */

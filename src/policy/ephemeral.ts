@@ -9,6 +9,8 @@ import { loadConfig } from "../config/index.ts";
 import type { SandboxSettings } from "../config/schema/sandbox.ts";
 import { sandboxSchema } from "../config/schema/sandbox.ts";
 import { ROOT_NAMES } from "../config/discover.ts";
+import type { Config } from "../config/schema/root.ts";
+import { THIS_HOST } from "../drivers/driver.ts";
 import { SandkeepError } from "../errors.ts";
 import type { JsonObject } from "../model/json.ts";
 import { isList } from "../model/json.ts";
@@ -19,6 +21,7 @@ import { pathFacts } from "../util/path-facts.ts";
 import { listWords } from "../util/suggestion.ts";
 import type { FleetRequest, Invalid, LoadedFleet } from "./fleet.ts";
 import { loadFleet } from "./fleet.ts";
+import { requireKnownHost } from "./known-host.ts";
 
 /** The agent of a one-off sandbox when none is named, and the fleet of one without a config. */
 export const EPHEMERAL = "ephemeral";
@@ -28,7 +31,7 @@ export interface EphemeralSettings {
   readonly agent?: string | undefined;
   readonly image?: string | undefined;
   readonly backend?: string | undefined;
-  /** On this host of the config, or `local` for this machine's own. */
+  /** On this host of the config, or `local` for this machine's own; by the engine that an agent has there. */
   readonly host?: string | undefined;
   /** A `[sandbox]` table that goes before what the config says. */
   readonly profile?: SandboxSettings | undefined;
@@ -95,15 +98,14 @@ async function withAgent(
   const { config } = loaded;
   const agents = config.agents ?? {};
   const { agent = EPHEMERAL } = wanted;
-  const known = Object.hasOwn(agents, agent) ? agents[agent] : undefined;
-  if (known === undefined && agent !== EPHEMERAL) {
-    const names = Object.keys(agents);
-    const hint =
-      names.length === 0 ? "the config declares no agents" : `the config declares ${listWords(names)}`;
-    throw usage(`there is no agent "${agent}"`, hint);
-  }
+  const known = knownAgent(agents, agent);
   const { profile = {} } = wanted;
-  const own: SandboxSettings = { ...known?.sandbox, ...profile };
+  const host = wanted.host ?? profile.host;
+  if (host !== undefined) requireKnownHost(config.hosts ?? {}, host);
+  const named = wanted.backend ?? profile.backend ?? known?.sandbox?.backend;
+  const there = host === undefined || named !== undefined ? {} : await engineOn(config, host, drivers);
+  const below: SandboxSettings = { ...known?.sandbox, ...there };
+  const own: SandboxSettings = { ...below, ...profile };
   const backend = wanted.backend ?? own.backend ?? config.sandbox?.backend ?? BUILT_IN.backend;
   const load = Object.hasOwn(drivers, backend) ? drivers[backend] : undefined;
   if (load === undefined)
@@ -126,7 +128,7 @@ async function withAgent(
     ...ONE_OFF,
     ...given,
     ...(wanted.host === undefined ? {} : { host: wanted.host }),
-    [backend]: { ...sectionOf(own, backend), ...sectionOf(given, backend) },
+    [backend]: { ...sectionOf(below, backend), ...sectionOf(own, backend), ...sectionOf(given, backend) },
   };
   const path = `agents.${agent}.sandbox`;
   const said = new Set([
@@ -142,6 +144,41 @@ async function withAgent(
       locate: (key) => (said.has(key.join(".")) ? undefined : loaded.locate(key)),
     },
   };
+}
+
+function knownAgent(agents: NonNullable<Config["agents"]>, agent: string) {
+  const known = Object.hasOwn(agents, agent) ? agents[agent] : undefined;
+  if (known !== undefined || agent === EPHEMERAL) return known;
+  const names = Object.keys(agents);
+  const hint =
+    names.length === 0 ? "the config declares no agents" : `the config declares ${listWords(names)}`;
+  throw usage(`there is no agent "${agent}"`, hint);
+}
+
+/**
+ * The engine that the fleet's agents have on a host, with what they say of it: the default one where they use it there, and one
+ * that keeps sandboxes before one that keeps none. Nothing when no agent is there.
+ */
+async function engineOn(
+  { agents = {}, sandbox = {} }: Config,
+  host: string,
+  drivers: FleetRequest["drivers"],
+): Promise<SandboxSettings> {
+  const usual = sandbox.backend ?? BUILT_IN.backend;
+  const found = await Promise.all(
+    Object.values(agents).map(async ({ sandbox: own = {} }) => {
+      const backend = own.backend ?? usual;
+      const load = Object.hasOwn(drivers, backend) ? drivers[backend] : undefined;
+      const off = (own.mode ?? sandbox.mode) === "off";
+      if (off || load === undefined || (own.host ?? sandbox.host ?? THIS_HOST) !== host) return [];
+      const keeps = (await load()).capabilities.lifecycle !== "ephemeral";
+      return [{ backend, own, rank: (keeps ? 0 : 2) + (backend === usual ? 0 : 1) }];
+    }),
+  );
+  const [first] = found.flat().toSorted((a, b) => a.rank - b.rank);
+  return first === undefined
+    ? {}
+    : { backend: first.backend, [first.backend]: sectionOf(first.own, first.backend) };
 }
 
 /** What a sandbox that is there for one run cannot be otherwise. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { hostCare, hostsToTry } from "../../controllers/canary.ts";
 import { builtInDrivers } from "../../src/drivers/registry.ts";
+import { loadModules } from "../../src/observe/engines.ts";
 import type { LoadedFleet } from "../../src/policy/fleet.ts";
 import { loadFleet } from "../../src/policy/fleet.ts";
 import type { Engine } from "../../src/reconcile.ts";
@@ -97,6 +98,25 @@ test("without a list those hosts are tried that the agents use", () => {
     agentOf("c"),
     agentOf("d", { mode: "off" }),
   ];
-  expect(hostsToTry({ agents, canary: { every: HOUR } })).toEqual(["b1", "local"]);
-  expect(hostsToTry({ agents, canary: { every: HOUR, hosts: ["x"] } })).toEqual(["x"]);
+  expect(hostsToTry({ agents, canary: { every: HOUR } }, {})).toEqual(["b1", "local"]);
+  expect(hostsToTry({ agents, canary: { every: HOUR, hosts: ["x"] } }, {})).toEqual(["x"]);
+});
+
+test("a worker that keeps no sandboxes is no host to try", async () => {
+  const modules = await loadModules(builtInDrivers, ["buildkit", "local"]);
+  const agents = [agentOf("a", { backend: "buildkit", host: "worker" }), agentOf("b", { backend: "local" })];
+  expect(hostsToTry({ agents, canary: { every: HOUR } }, modules)).toEqual(["local"]);
+});
+
+test("a canary that cannot be made is told, and says nothing against the host", slow, async () => {
+  const far = '[hosts.b]\nssh = { target = "nobody@127.0.0.1:1" }\n';
+  await withFleet(`${far}[canary]\nevery = "1h"\nhosts = ["b"]\n`, async (engine, fleet, notes) => {
+    const care = hostCare(engine, new VirtualClock(), { signal: new AbortController().signal });
+    care.adopt(fleet);
+    await care.looked();
+    expect(notes).toEqual(["CANARY_RUN"]);
+    const state = fleetState(engine.stateDir, "team");
+    expect(await readCanaries(state, { host: undefined, most: 9 })).toEqual([]);
+    expect(await readHostStanding(state)).toEqual([]);
+  });
 });

@@ -165,6 +165,40 @@ describe("a canary", { timeout: 120_000 }, () => {
     expect(history.map(({ verdict }) => verdict)).toEqual(["failed", "passed"]);
   });
 
+  test("of a host that nobody declared is refused, and names those that are", async () => {
+    await config('[hosts.b]\nssh = { target = "nobody@127.0.0.1:1" }\n');
+    for (const request of [{ host: "typo" }, { profile: { host: "typo" } }])
+      await expect(canary(request)).rejects.toMatchObject({
+        message: 'there is no host "typo"',
+        hint: expect.stringContaining("local, b"),
+        exitCode: 64,
+      });
+    expect(await readCanaries(state(), { host: undefined, most: 5 })).toEqual([]);
+  });
+
+  test("is made where it is asked for, by the engine that an agent has there, and never here instead", async () => {
+    await config(
+      '[hosts.b]\nssh = { target = "nobody@127.0.0.1:1" }\n[agents.far.sandbox]\nbackend = "ssh"\nhost = "b"\n',
+    );
+    const report = await canary({ host: "b" });
+    expect(report).toMatchObject({ host: "b", backend: "ssh", verdict: "failed" });
+    expect(statuses(report)).toMatchObject({ provision: "failed", exec: "skipped" });
+    expect(await canary({ host: "local" })).toMatchObject({ backend: "local", verdict: "passed" });
+    expect(await readHostStanding(state())).toMatchObject([{ host: "b", by: "canary" }]);
+    const refused = await runCanary(engine(), { keep: false, host: "b", profile: { backend: "local" } });
+    expect(refused).toMatchObject({ status: "invalid", diagnostics: [{ code: "local-with-host" }] });
+  });
+
+  test("of a backend that keeps no sandboxes is refused, and says nothing against the host", async () => {
+    await config();
+    const buildkit = { endpoint: "tcp://127.0.0.1:1", image: "busybox:1" };
+    await expect(canary({ profile: { backend: "buildkit", buildkit } })).rejects.toMatchObject({
+      code: "USAGE",
+      exitCode: 64,
+    });
+    expect(await readHostStanding(state())).toEqual([]);
+  });
+
   test("that is kept stays, and goes by its own time; a report that cannot be exported fails nothing", async () => {
     await writeFile(join(folder, "in-the-way"), "");
     await config('[telemetry]\nexport = "file"\nfile = "in-the-way/reports.jsonl"\n');

@@ -2,6 +2,7 @@
 import { namesFor } from "../../model/secret-use.ts";
 import type { Settings } from "../../model/settings.ts";
 import type { Requirement } from "../driver.ts";
+import { THIS_HOST } from "../driver.ts";
 
 interface RequirementRow {
   readonly when: (settings: Settings) => boolean;
@@ -11,6 +12,15 @@ interface RequirementRow {
 const unisolated = (settings: Settings) => settings.options["isolation"] !== "bubblewrap";
 
 const ROWS: readonly RequirementRow[] = [
+  {
+    when: ({ host = THIS_HOST }) => host !== THIS_HOST,
+    requirement: {
+      path: "host",
+      code: "local-with-host",
+      message: "the local backend makes sandboxes on this machine only, and a host is set",
+      hint: 'set backend = "ssh" to have directory sandboxes on that host, or set host only where it is meant: [sandbox] host holds for every agent',
+    },
+  },
   {
     when: (settings) => namesFor(settings.secrets, "command").length > 0,
     requirement: {

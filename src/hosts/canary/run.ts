@@ -11,6 +11,7 @@ import type { CanaryReport, CanaryStep } from "../../model/canary.ts";
 import type { EphemeralWish } from "../../model/ephemeral.ts";
 import type { HostSnapshot } from "../../model/host.ts";
 import { ephemeralAddress, MAIN_SESSION } from "../../model/names.ts";
+import type { Settings } from "../../model/settings.ts";
 import type { SandboxSettings } from "../../config/schema/sandbox.ts";
 import { driverDeps } from "../../plan/survey.ts";
 import type { EphemeralFleet } from "../../policy/ephemeral.ts";
@@ -70,6 +71,7 @@ export async function runCanary(engine: Engine, request: CanaryRequest): Promise
     keep: request.keep,
   };
   const target = targetOf({ config, whom }, wish.address);
+  refuseUnkept(config, whom.agent.settings);
   await refuseHeld(engine, config.fleet.fleet);
   const trial: Trial = { engine, config, id, whom, target, wish, steps: [], notes: [] };
   const before = await look(trial, host);
@@ -112,6 +114,16 @@ export async function runCanary(engine: Engine, request: CanaryRequest): Promise
 
 function snapshotOf(found: Look | null): HostSnapshot | null {
   return found === null ? null : found.snapshot;
+}
+
+/** Where nothing outlives its command there is nothing to try, and that is no fault of the host. */
+function refuseUnkept({ modules }: EphemeralFleet, { backend, host = THIS_HOST }: Settings): void {
+  if (modules[backend]?.capabilities.lifecycle !== "ephemeral") return;
+  throw new SandkeepError(`the ${backend} backend keeps no sandbox on host ${host} that a canary could try`, {
+    code: "USAGE",
+    hint: "name a host where an agent has another backend with --host, or give another backend with --profile",
+    exitCode: 64,
+  });
 }
 
 /** Nothing is made in a fleet that a person holds, and that says nothing of the host. */

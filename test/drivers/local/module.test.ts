@@ -67,6 +67,9 @@ describe("the requirements", () => {
     ]);
     expect(paths("rw", { isolation: "none", network: "host", binds: [] })).toEqual([]);
     expect(paths("none", {})).toEqual([]);
+    const on = (host: string) => localDriver.require({ ...settings("none", {}), host }, undefined);
+    expect(on("b")).toMatchObject([{ path: "host", code: "local-with-host" }]);
+    expect(on("local")).toEqual([]);
   });
 
   test("are met by bubblewrap", () => {
