@@ -144,7 +144,11 @@ describeWithServices("a sandbox behind a gate", (services) => {
     const ask = `{ printf 'CONNECT allowed.test:${world.port} HTTP/1.1\\r\\n\\r\\n'; sleep 1; } | nc -w 4 ${at} 3128`;
     const said = project.docker("run", "--rm", "sandkeep-test/busybox:1", "sh", "-c", `${ask}; true`);
     expect(await said).toBe("");
-    expect((await connect(`allowed.test:${world.port}`)).stdout).toContain("200");
+    // Its own is let through, so the silence above means something; a busy machine may need another try.
+    await eventually("the way out of the sandbox itself", async () => {
+      const { stdout } = await connect(`allowed.test:${world.port}`);
+      return stdout.includes("200") ? stdout : undefined;
+    });
   });
 
   test("names do not get out: neither by the engine's name server nor by one asked straight", async () => {
