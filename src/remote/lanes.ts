@@ -85,10 +85,7 @@ export class Lanes implements AsyncDisposable {
       narrow: () => {
         lane.cap = Math.max(1, Math.min(lane.cap, lane.used - 1));
       },
-      discard: () => {
-        this.#drop(lane);
-        void Promise.allSettled([transport[Symbol.asyncDispose]()]);
-      },
+      discard: () => this.#drop(lane),
     };
   }
 
@@ -98,9 +95,12 @@ export class Lanes implements AsyncDisposable {
   }
 
   #drop(lane: Lane): void {
+    if (lane.dead) return;
     lane.dead = true;
     this.#lanes = this.#lanes.filter((each) => each !== lane);
     this.#waiting.shift()?.();
+    // Also one that is gone already has left something behind.
+    void Promise.allSettled([lane.transport.then(async (each) => each[Symbol.asyncDispose]())]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,6 +2,7 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { rmSync } from "node:fs";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
@@ -31,16 +32,34 @@ interface Master {
 
 export async function connectOpenssh(access: Access, timing: Timing): Promise<Transport> {
   const folder = await mkdtemp(join(tmpdir().length > MOST_PATH - 24 ? "/tmp" : tmpdir(), "sk-ssh-"));
-  try {
-    const master = await startMaster(access, folder, timing);
-    return transport(master);
-  } catch (thrown) {
+  const left: Left = { folder };
+  // A process may end at any moment, and a key may not outlive it.
+  const leave = (): void => {
+    left.child?.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once("exit", leave);
+  const clear = async (): Promise<void> => {
     await rm(folder, { recursive: true, force: true });
+    process.off("exit", leave);
+  };
+  try {
+    const master = await startMaster(access, left, timing);
+    return transport(master, clear);
+  } catch (thrown) {
+    await clear();
     throw thrown;
   }
 }
 
-async function startMaster(access: Access, folder: string, timing: Timing): Promise<Master> {
+/** What a connection would leave behind. */
+interface Left {
+  readonly folder: string;
+  child?: ChildProcess;
+}
+
+async function startMaster(access: Access, left: Left, timing: Timing): Promise<Master> {
+  const { folder } = left;
   const socket = join(folder, "c");
   const files = await writeMaterial(access, folder);
   const options = [...(await optionsOf(access, files)), ...limits(timing)];
@@ -48,6 +67,7 @@ async function startMaster(access: Access, folder: string, timing: Timing): Prom
   const argv = ["-M", "-S", socket, "-T", ...options, ...destination(access), "exec cat"];
   // Its input is ours: however this process ends, the remote `cat` and with it the connection end too.
   const child = spawn("ssh", argv, { env, stdio: ["pipe", "ignore", "pipe"] });
+  left.child = child;
   child.stdin.on("error", () => undefined);
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-4_000)));
@@ -56,6 +76,8 @@ async function startMaster(access: Access, folder: string, timing: Timing): Prom
   const deadline = performance.now() + timing.connectMs + 1_000;
   while (performance.now() < deadline && state.failure === undefined && isRunning(child)) {
     if (await isAccessible(socket)) {
+      // It has logged in by now, and reads them no second time.
+      for (const name of SECRET_FILES) await rm(join(folder, name), { force: true });
       return { access, folder, socket, child, options, env, forwards: 0 };
     }
     await sleep(10);
@@ -73,7 +95,9 @@ function isRunning(child: ChildProcess): boolean {
   return child.exitCode === null && child.signalCode === null;
 }
 
-/** Keys that stand in no file are written to one that only we can read, for as long as the connection stands. */
+const SECRET_FILES = ["identity", "certificate"];
+
+/** Keys that stand in no file are written to one that only we can read, until ssh has logged in with them. */
 async function writeMaterial(access: Access, folder: string): Promise<Readonly<Record<string, string>>> {
   const files: Record<string, string> = {};
   const write = async (name: string, text: string): Promise<void> => {
@@ -151,10 +175,8 @@ function destination(access: Access): string[] {
   return [...(target.port === undefined ? [] : ["-p", String(target.port)]), "--", destinationOf(target)];
 }
 
-function transport(master: Master): Transport {
-  const { child, folder } = master;
-  const leave = (): void => void child.kill("SIGKILL");
-  process.once("exit", leave);
+function transport(master: Master, clear: () => Promise<void>): Transport {
+  const { child } = master;
   return {
     kind: "openssh",
     tellsCode: true,
@@ -163,7 +185,6 @@ function transport(master: Master): Transport {
     open: async (command, tty) => openChannel(master, command, tty),
     forward: async (path) => forward(master, path),
     async [Symbol.asyncDispose]() {
-      process.off("exit", leave);
       if (isRunning(child)) {
         const ended = once(child, "exit");
         child.kill("SIGTERM");
@@ -171,7 +192,7 @@ function transport(master: Master): Transport {
         await ended;
         clearTimeout(timer);
       }
-      await rm(folder, { recursive: true, force: true });
+      await clear();
     },
   };
 }
@@ -187,7 +208,9 @@ function hold(child: ChildProcess, holds: boolean): void {
 
 /** `-tt`: a terminal there although there is none here. Its size is the host's business. */
 async function openChannel(master: Master, command: string, tty: TerminalSize | undefined): Promise<Channel> {
-  const { socket, options, env, access } = master;
+  const { socket, env, access } = master;
+  // Where the shared connection is gone, ssh would make one of its own behind our back.
+  const options = ["-o", "ProxyCommand=false", ...master.options];
   const argv = ["-S", socket, tty === undefined ? "-T" : "-tt", ...options, ...destination(access), command];
   const child = spawn("ssh", argv, { env, stdio: ["pipe", "pipe", "pipe"] });
   child.stdin.on("error", () => undefined);

@@ -1,4 +1,5 @@
 // A host whose sandboxes are folders: its canary, and what of them is stale.
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { canaryReportSchema } from "../../src/model/canary.ts";
 import { hostInspectionSchema, hostReapSchema } from "../../src/model/host.ts";
@@ -51,5 +52,33 @@ ssh = { target = "${sshd.user}@127.0.0.1:${String(sshd.port)}", identity_file = 
     expect(mine).toMatchObject([{ address: "agent/gone", code: "orphan", status: "removed" }]);
     expect(await seen()).toEqual(["runtime whole agent/main"]);
     await project.ok("destroy", "--all", "--yes");
+  });
+
+  test("leaves no key and nothing else behind when a command has ended", async () => {
+    await using sshd = await startSshd();
+    // Short, so that it is where the control socket lies too.
+    const temporary = await mkdtemp("/tmp/sk-");
+    try {
+      const key = await readFile(sshd.keyFile, "utf8");
+      await using project = await Project.open({ env: { TMPDIR: temporary, BUILD_KEY: key } });
+      const known = `[127.0.0.1]:${String(sshd.port)} ${sshd.hostKey}`;
+      await project.config(`[sandbox]
+backend = "ssh"
+host = "build1"
+[sandbox.ssh]
+workspace_root = "${project.folder}/sandboxes"
+[agents.main]
+[hosts.build1]
+ssh = { target = "${sshd.user}@127.0.0.1:${String(sshd.port)}", identity = { env = "BUILD_KEY" }, known_hosts = "${known}", transport = "openssh" }
+`);
+      await project.ok("apply", "--yes");
+      expect(await readdir(temporary)).toEqual([]);
+      expect(await project.ok("run", "--", "echo", "in")).toContain("in\n");
+      expect((await project.run(["run", "--", "sh", "-c", "exit 37"])).code).toBe(37);
+      await project.ok("destroy", "--all", "--yes");
+      expect(await readdir(temporary)).toEqual([]);
+    } finally {
+      await rm(temporary, { recursive: true, force: true });
+    }
   });
 });
