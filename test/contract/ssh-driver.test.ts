@@ -18,7 +18,7 @@ import { describeWith } from "../support/services.ts";
 import type { Sshd } from "../support/sshd.ts";
 import { startCutter, startSshd } from "../support/sshd.ts";
 import type { ContractHarness } from "./harness.ts";
-import { Fleet, complete, exec, folderSource, realDeps, shellCommands } from "./harness.ts";
+import { Fleet, complete, exec, folderSource, realDeps, shellCommands, until } from "./harness.ts";
 
 const run = promisify(execFile);
 
@@ -202,10 +202,65 @@ describeWith(["ssh"], "the ssh driver on a host that is not its own", () => {
       expect(["removed", "unreachable"]).toContain(ended);
       await driver.remove(objectId, "delete");
       expect(await driver.inspect(objectId)).toBeUndefined();
-      for (const name of ["objects", "names", "workspaces"])
-        expect(await readdir(join(root(), mine.name, name))).toEqual([]);
+      const left = async () =>
+        Promise.all(["objects", "names", "workspaces"].map((name) => readdir(join(root(), mine.name, name))));
+      // The first one may be at it still.
+      await until(async () => (await left()).flat().length === 0, "the end of the first removal");
     },
   );
+
+  async function seeded(fleet: Fleet, name: string) {
+    const made = await fleet.run(name, { access: "rw" });
+    await driver.putFiles(
+      made.objectId,
+      "/workspace",
+      Readable.from(create({ cwd: made.spec.source }, ["."])),
+    );
+    return made;
+  }
+
+  it("deletes no folder that a command has led the workspace's link to", async () => {
+    await using mine = new Fleet(harness(sshd.host()), driver);
+    const made = await seeded(mine, "a");
+    const other = await seeded(mine, "b");
+    const fleet = join(root(), mine.name);
+    const away = join(dir, "workspaces", mine.name);
+    await mkdir(join(away, "workspace"), { recursive: true });
+    await writeFile(join(away, "workspace", "precious"), "");
+    await writeFile(join(away, "key"), `${mine.name}\n`);
+    const unmarked = join(fleet, "workspaces", "unmarked");
+    await mkdir(join(unmarked, "workspace"), { recursive: true });
+    for (const [{ objectId }, to] of [
+      [made, away],
+      [other, unmarked],
+    ] as const) {
+      const link = join(fleet, "objects", objectId, "workspace");
+      await rm(link);
+      await symlink(join(to, "workspace"), link);
+      await driver.remove(objectId, "delete");
+      expect(await driver.inspect(objectId)).toBeUndefined();
+    }
+    expect(await readdir(join(away, "workspace"))).toEqual(["precious"]);
+    expect(await readdir(unmarked)).toEqual(["workspace"]);
+    await rm(unmarked, { recursive: true });
+    for (const address of ["agent/a", "agent/b"]) await driver.forget(mine.scope(), address);
+    expect(await readdir(join(fleet, "workspaces"))).toEqual([]);
+  });
+
+  it("keeps a workspace that is in use from another root", async () => {
+    const elsewhere = { ...harness(sshd.host()), plain: { workspace_root: join(dir, "second root") } };
+    await using mine = new Fleet(harness(sshd.host()), driver);
+    const first = await seeded(mine, "a");
+    await using beside = new Fleet(elsewhere, driver);
+    const spec = await beside.spec({ access: "rw" });
+    const labels = { ...mine.labels("a", spec), name: `${mine.name}-again` };
+    const second = await driver.create({ name: labels.name, labels, spec });
+    expect(second.needsSeed).toBe(false);
+    await driver.remove(first.objectId, "delete");
+    expect((await exec(driver, second.objectId, ["cat", "keep.txt"])).exitCode).toBe(0);
+    await driver.remove(second.objectId, "delete");
+    expect(await readdir(join(root(), mine.name, "workspaces"))).toEqual([]);
+  });
 
   it("makes nothing where the host cannot write, and says so", async () => {
     const kept = { ...harness(sshd.host()), plain: { workspace_root: "/proc/sandkeep" } };

@@ -6,6 +6,7 @@
  *     <root>/<fleet>/names/<name>                   a hard link to objects/<id>/id; making it is the name's mutex
  *     <root>/<fleet>/objects/<id>/                  id manifest.json labels.json home/ tmp/ workspace
  *     <root>/<fleet>/workspaces/<key>/workspace/    canonical; `.seed-<id>` until its seed is complete
+ *     <root>/<fleet>/workspaces/<key>/key           one line: its key, the mark that the workspace is ours
  */
 
 /** Exit codes by which a script says what is the matter. */
@@ -19,7 +20,10 @@ export const ANSWER = {
   full: 50,
 } as const;
 
-/** Sets o to the object's folder and d to its fleet's. */
+/**
+ * `find_object` sets o to the object's folder and d to its fleet's. `at_home` real folder, fleet: whether it lies where
+ * this fleet's workspaces do. `in_use` real folder, fleet, id: whether another object of any root works in it.
+ */
 const FIND = `
 find_object() {
   for f in "$HOME"/.sandkeep/roots/*; do
@@ -35,6 +39,23 @@ drop_names() {
   for each in "$d"/names/*; do
     if [ "\${each##*/}" != "$2" ] && holds "$each" "$1"; then rm -f "$each"; fi
   done
+}
+at_home() {
+  for f in "$HOME"/.sandkeep/roots/*; do
+    if [ -f "$f" ] && [ ! -L "$f" ]; then IFS= read -r each <"$f" || continue; else continue; fi
+    if cd -P "$each/$2/workspaces" 2>/dev/null && [ "$PWD" = "\${1%/*}" ]; then cd /; return 0; fi
+  done
+  cd /; return 1
+}
+in_use() {
+  for f in "$HOME"/.sandkeep/roots/*; do
+    IFS= read -r each 2>/dev/null <"$f" || continue
+    for other in "$each/$2"/objects/*/workspace; do
+      case $other in */objects/"$3"/workspace) continue;; esac
+      if [ -L "$other" ] && cd -P "$other" 2>/dev/null && [ "$PWD" = "$1" ]; then cd /; return 0; fi
+    done
+  done
+  cd /; return 1
 }
 delete() { [ ! -d "$1" ] || chmod -R u+rwx "$1" 2>/dev/null; rm -rf "$1"; }
 `;
@@ -112,7 +133,8 @@ else
     IFS= read -r each <"$f" || continue
     if [ -d "$each/$3/workspaces/$6/workspace" ] && [ ! -L "$each/$3/workspaces/$6" ]; then w=$each/$3/workspaces/$6; fi
   done
-  if [ -z "$w" ]; then
+  if [ -n "$w" ]; then [ -e "$w/key" ] || printf '%s\\n' "$6" >"$w/key"
+  else
     seed=1; w=$d/workspaces/.seed-$4
     mkdir "$w" "$w/workspace" && printf '%s\\n' "$6" >"$w/key" || fail ${String(ANSWER.cannotWrite)}
   fi
@@ -135,7 +157,7 @@ case $key in ''|.*|*/*) exit ${String(ANSWER.cannotRead)};; esac
 cd /
 place=\${w%/*}/$key
 if [ -e "$place" ] || [ -L "$place" ]; then exit ${String(ANSWER.conflict)}; fi
-rm -f "$w/key" && mv "$w" "$place" || exit ${String(ANSWER.cannotWrite)}
+mv "$w" "$place" || exit ${String(ANSWER.cannotWrite)}
 rm -f "$o/workspace" && ln -s "$place/workspace" "$o/workspace" || exit ${String(ANSWER.cannotWrite)}
 `;
 
@@ -152,28 +174,26 @@ drop_names "$1" "$2"
 /** `$1` id, `$2` keep or delete. */
 export const REMOVE = `${FIND}
 find_object "$1" || exit 0
-w=
-if [ -L "$o/workspace" ] && cd -P "$o/workspace" 2>/dev/null; then w=\${PWD%/workspace}; cd /; fi
-drop_names "$1" ""
-if ! mv "$o" "$d/objects/.trash-$1" 2>/dev/null; then
-  # Somebody else was quicker.
-  if [ -d "$o" ]; then exit ${String(ANSWER.cannotWrite)}; else exit 0; fi
+fleet=\${d##*/}; w=; t=
+if [ -L "$o/workspace" ] && cd -P "$o/workspace" 2>/dev/null; then
+  [ "$PWD" = "\${PWD%/workspace}" ] || w=\${PWD%/workspace}
+  cd /
 fi
-case $w in
-  */workspaces/.seed-"$1") delete "$w";;
-  */workspaces/*)
-    if [ "$2" = delete ]; then
-      used=
-      for other in "$d"/objects/*/workspace; do
-        if [ -L "$other" ] && cd -P "$other" 2>/dev/null; then
-          if [ "$PWD" = "$w/workspace" ]; then used=1; fi
-          cd /
-        fi
-      done
-      t=\${w%/*}/.trash-$1
-      if [ -z "$used" ] && mv "$w" "$t"; then delete "$t"; fi
-    fi;;
-esac
+# A command can have led the link anywhere: only what we made where we make it is ours to delete.
+if [ -n "$w" ] && at_home "$w" "$fleet"; then
+  case \${w##*/} in
+    .seed-"$1") t=$w;;
+    .*) ;;
+    *)
+      if [ "$2" = delete ] && holds "$w/key" "\${w##*/}" && ! in_use "$w/workspace" "$fleet" "$1"; then
+        t=\${w%/*}/.trash-$1
+        mv "$w" "$t" || [ ! -d "$w" ] || exit ${String(ANSWER.cannotWrite)}
+      fi;;
+  esac
+fi
+drop_names "$1" ""
+if ! mv "$o" "$d/objects/.trash-$1" 2>/dev/null && [ -d "$o" ]; then exit ${String(ANSWER.cannotWrite)}; fi
+[ -z "$t" ] || delete "$t"
 delete "$d/objects/.trash-$1"
 `;
 
@@ -201,14 +221,11 @@ for f in "$HOME"/.sandkeep/roots/*; do
   for w in "$root/$1"/workspaces/"$2"*; do
     if [ ! -d "$w" ] || [ -L "$w" ]; then continue; fi
     if [ "$3" != "*" ] && [ "\${w##*/}" != "$2$3" ]; then continue; fi
-    for other in "$root/$1"/objects/*/workspace; do
-      if [ -L "$other" ] && cd -P "$other" 2>/dev/null; then
-        if [ "$PWD" = "$w/workspace" ]; then exit ${String(ANSWER.inUse)}; fi
-        cd /
-      fi
-    done
+    if cd -P "$w/workspace" 2>/dev/null && in_use "$PWD" "$1" ""; then exit ${String(ANSWER.inUse)}; fi
     t=\${w%/*}/.trash-$$
-    mv "$w" "$t" && delete "$t"
+    cd /
+    mv "$w" "$t" || [ ! -d "$w" ] || exit ${String(ANSWER.cannotWrite)}
+    delete "$t"
   done
 done
 exit 0
