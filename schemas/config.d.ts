@@ -397,7 +397,7 @@ export interface SandkeepConfig {
      */
     auto_apply?: string[];
     /**
-     * Paths and globs below the workspace that are never applied; an apply that has one is refused.
+     * Paths and globs below the workspace that are never applied; an apply that has one is refused. By default what makes git run something: config, hooks, info, commondir and worktrees of every .git folder.
      */
     deny?: string[];
     /**

@@ -48,10 +48,13 @@ export const RUNS = {
   max_artifacts: 256 * 1024 * 1024,
   cleanup: { automatic: false, older_than: 7 * DAY, failed_only: false, source: "all" },
 } as const;
-/** What git runs by itself is never taken from an agent unless somebody says so. */
+/** What makes git run something by itself, in any repository of the workspace, is never taken from an agent unless somebody says so. */
 export const STAGE = {
   auto_apply: [],
-  deny: [".git/config", ".git/hooks"],
+  deny: [
+    "**/.git/{config,config.worktree,hooks,commondir,info,worktrees}",
+    "**/.git/modules/**/{config,config.worktree,hooks,commondir,info,worktrees}",
+  ],
   max_bytes: "unlimited",
   git_ignored: "include",
 } as const;

@@ -91,6 +91,14 @@ const ROWS: readonly Row[] = [
     fix: "leave it out with --path, or take the pattern out of [stage] deny",
   },
   {
+    code: "denied",
+    find: ({ path, mine }) =>
+      path.split("/").at(-1) === ".git" && mine !== undefined && mine.kind !== "folder"
+        ? { why: "it is no folder, and git takes what it runs from wherever it leads to" }
+        : undefined,
+    fix: "leave it out with --path, or have the agent remove it",
+  },
+  {
     code: "special-file",
     find: ({ mine }) => (mine?.kind === "other" ? { why: "it is a pipe, a socket or a device" } : undefined),
     fix: "leave it out with --path, or have the agent remove it",

@@ -18,7 +18,7 @@ export const stageSchema = z.strictObject({
     .array(pattern)
     .optional()
     .describe(
-      "Paths and globs below the workspace that are never applied; an apply that has one is refused.",
+      "Paths and globs below the workspace that are never applied; an apply that has one is refused. By default what makes git run something: config, hooks, info, commondir and worktrees of every .git folder.",
     ),
   max_bytes: sizeOrUnlimitedSchema
     .optional()
