@@ -2,8 +2,10 @@
  * In: two open trees and paths. Out: the agent's tree made like the workspace at these paths, and what the index is to
  * say of them. Done again after it was cut short, it ends with the same.
  */
+import { chmodSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BytePath } from "../util/byte-path.ts";
+import { parentOf } from "../util/byte-path.ts";
 import type { Cloning } from "../util/copy-entry.ts";
 import { copyFile, finishFolder, makeFolder, makeLink, timesOf } from "../util/copy-entry.ts";
 import type { TreeEntry } from "../util/file-tree.ts";
@@ -93,14 +95,33 @@ type Both = Pick<Trees, "real" | "mine">;
 
 function replaceAt({ real, mine }: Both, path: BytePath, index: StageIndex, cloning: Cloning): void {
   index.delete(path);
-  inParent(mine, path, (to, name) =>
+  withOpenParent(mine, path, (to, name) => {
     inParent(real, path, (from) => {
       removeEntry(to, name);
       const made = copyHere(from, to, name, cloning);
       if (made !== undefined) index.set(path, made);
-    }),
-  );
-  if (entryAt(real, path) === undefined) inParent(mine, path, (to, name) => removeEntry(to, name));
+    });
+    if (entryAt(real, path) === undefined) removeEntry(to, name);
+  });
+}
+
+/** Lets its owner write to the folder of a path meanwhile, whatever its mode; only we work in the agent's tree now. */
+function withOpenParent(
+  mine: FolderHandle,
+  path: BytePath,
+  work: (to: FolderHandle, name: BytePath) => void,
+): void {
+  const above = parentOf(path);
+  const closed = above === "" ? undefined : entryAt(mine, above);
+  const mode = closed?.kind === "folder" && (closed.mode & 0o700) !== 0o700 ? closed.mode : undefined;
+  const give = (bits: number): void =>
+    void inParent(mine, above, (folder, name) => chmodSync(folder.at(name), bits));
+  if (mode !== undefined) give(mode | 0o700);
+  try {
+    inParent(mine, path, work);
+  } finally {
+    if (mode !== undefined) give(mode);
+  }
 }
 
 /**
@@ -121,7 +142,7 @@ export async function followAt(
       replaceAt({ real, mine }, path, index, cloning);
       continue;
     }
-    inParent(mine, path, (to, name) => {
+    withOpenParent(mine, path, (to, name) => {
       if (lookAt(to, name)?.kind === "folder") return;
       removeEntry(to, name);
       makeFolder(to, name);

@@ -2,7 +2,6 @@
  * What runtimes with staged writes need of their stages, as the engine is handed it. In: whose stage. Out: a stage that
  * can be worked in before a run, and after it what the rules apply by themselves and what is left for a person.
  */
-import { rm } from "node:fs/promises";
 import { SandkeepError } from "../errors.ts";
 import type { StageKeeper, StageNote, StageRequest } from "../plan/stage-keeper.ts";
 import { lockAddress } from "../state/address-lock.ts";
@@ -19,7 +18,7 @@ import { foreseeMechanism } from "./mechanism.ts";
 import { openStage } from "./open.ts";
 import { stageRules } from "./rules.ts";
 import type { Stage } from "./stage.ts";
-import { readStage } from "./stage.ts";
+import { dropStage, readStage } from "./stage.ts";
 import { openTrees, surveyStage } from "./survey.ts";
 
 export interface KeeperDeps {
@@ -104,7 +103,7 @@ async function afterRun(
   const notes = rules.automatic ? await applyByRule(stage, context) : [];
   using look = await lookAtStage(stage, context, () => true);
   const left = look.decision.chosen;
-  if (last && look.survey.differences.length === 0) await rm(stage.dir, { recursive: true, force: true });
+  if (last && look.survey.differences.length === 0) await dropStage(stage.dir);
   if (left.length === 0) return notes;
   const { conflicts, refusals } = look.decision;
   const against = [

@@ -2,7 +2,7 @@
  * In: whose stage it is to be, and the workspace. Out: a whole stage, ready to be worked on: the one that is there, with
  * all that the agent has done in it, or a new one. A new one that was cut short is begun again.
  */
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SandkeepError } from "../errors.ts";
 import { makeDirectory, readText } from "../state/files.ts";
@@ -18,7 +18,7 @@ import { fillTree } from "./fill.ts";
 import { writeIndex } from "./index-file.ts";
 import { mechanismOf } from "./mechanism.ts";
 import type { Stage, StageMeta } from "./stage.ts";
-import { readStage, skipState, stageOf, writeMeta } from "./stage.ts";
+import { dropStage, readStage, skipState, stageOf, writeMeta } from "./stage.ts";
 import { openTrees, surveyStage } from "./survey.ts";
 
 export interface OpenRequest extends StageOwner {
@@ -36,7 +36,7 @@ export async function openStage(request: OpenRequest): Promise<Stage> {
   if (known.meta.source === source) return known;
   const changes = await countChanges(known);
   if (changes > 0) throw otherSource(address, known.meta.source, changes);
-  await rm(known.dir, { recursive: true, force: true });
+  await dropStage(known.dir);
   return await begin(request);
 }
 
@@ -69,7 +69,7 @@ async function begin(request: OpenRequest): Promise<Stage> {
       },
     );
   }
-  await rm(dir, { recursive: true, force: true });
+  await dropStage(dir);
   await makeDirectory(dir);
   const plan = {
     dir,
@@ -89,7 +89,7 @@ async function begin(request: OpenRequest): Promise<Stage> {
     await writeMeta(dir, made);
     return await stageOf(stateDir, dir, made);
   } catch (thrown) {
-    await rm(dir, { recursive: true, force: true }).catch(() => undefined);
+    await dropStage(dir).catch(() => undefined);
     throw stageFault("copy the workspace", source, thrown);
   }
 }

@@ -4,18 +4,23 @@
  *
  *     <stateDir>/stages/<fleet>/<address>/   stage.json index tree/ apply/ applied/<id>/ discard.json
  */
+import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
-import { join, relative, sep } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
 import * as z from "zod";
 import { stageMechanismSchema } from "../model/stage.ts";
-import { listNames, readJson, writeJson } from "../state/files.ts";
+import { listNames, readJson, removeFile, writeJson } from "../state/files.ts";
 import type { ProblemSink } from "../state/files.ts";
 import type { BytePath } from "../util/byte-path.ts";
 import { bytePath, isBelow } from "../util/byte-path.ts";
+import { syncDirectory } from "../util/durable-file.ts";
 import { unlessMissing } from "../util/errno.ts";
 import { decodeFileName } from "../util/file-name.ts";
+import { removeEntry } from "../util/file-tree.ts";
+import { FolderHandle } from "../util/folder-handle.ts";
 import type { StageOwner } from "../util/stage-place.ts";
 import { fleetStages, stageFolder } from "../util/stage-place.ts";
+import { stageFault } from "./fault.ts";
 
 const metaSchema = z.object({
   v: z.literal(1),
@@ -42,6 +47,19 @@ export interface Stage {
 
 export async function writeMeta(dir: string, meta: StageMeta): Promise<void> {
   await writeJson(join(dir, "stage.json"), meta);
+}
+
+/** Killed halfway, what is left is no stage: its description goes first. Folders that are closed to their owner go as well. */
+export async function dropStage(dir: string): Promise<void> {
+  if (!existsSync(dir)) return;
+  await removeFile(join(dir, "stage.json"));
+  await syncDirectory(dir);
+  using parent = FolderHandle.open(dirname(dir));
+  try {
+    removeEntry(parent, bytePath(basename(dir)));
+  } catch (thrown) {
+    throw stageFault("remove", dir, thrown);
+  }
 }
 
 /** Undefined where no whole stage is. */
