@@ -24,6 +24,7 @@ import type { Decision, Refusal } from "./decide.ts";
 import { decide } from "./decide.ts";
 import { describe, naming } from "./describe.ts";
 import { discard, recoverDiscard } from "./discard.ts";
+import { unreadable } from "./fault.ts";
 import { ignoredByGit } from "./git-ignored.ts";
 import type { StageRules } from "./rules.ts";
 import type { Stage } from "./stage.ts";
@@ -68,7 +69,7 @@ export async function lookAtStage(stage: Stage, context: StageContext, wanted: W
     return { trees, survey, ignored, decision, [Symbol.dispose]: () => trees[Symbol.dispose]() };
   } catch (thrown) {
     trees[Symbol.dispose]();
-    throw thrown;
+    throw unreadable(stage.meta.source, thrown);
   }
 }
 
@@ -220,8 +221,8 @@ async function lookForDiscard(stage: Stage, context: StageContext, wanted: Wante
     const { chosen, left } = look.decision;
     return { chosen: chosen.map(({ path }) => path), left: left.map(({ path }) => path) };
   } catch (thrown) {
-    const damaged = thrown instanceof SandkeepError && thrown.code === "STAGE_DAMAGED";
-    if (!damaged || wanted !== "all") throw thrown;
+    const lost = thrown instanceof SandkeepError && ["STAGE_DAMAGED", "STAGE_IO"].includes(thrown.code);
+    if (!lost || wanted !== "all") throw thrown;
     return { chosen: ["."], left: [] };
   }
 }

@@ -4,13 +4,14 @@
  */
 import { join } from "node:path";
 import * as z from "zod";
+import { SandkeepError } from "../errors.ts";
 import { readJson, removeFile, writeJson } from "../state/files.ts";
 import type { BytePath } from "../util/byte-path.ts";
-import { readTree } from "../util/file-tree.ts";
+import { readTree, removeEntry } from "../util/file-tree.ts";
 import type { Difference } from "./compare.ts";
 import { isAsItWas } from "./compare.ts";
 import { stageFault } from "./fault.ts";
-import { followAt } from "./fill.ts";
+import { fillTree, followAt } from "./fill.ts";
 import type { StageIndex } from "./index-file.ts";
 import { readIndex, writeIndex } from "./index-file.ts";
 import type { Stage } from "./stage.ts";
@@ -58,8 +59,21 @@ async function carryOn(stage: Stage, paths: "all" | readonly BytePath[], now: nu
 async function beginAnew(stage: Stage, now: number): Promise<void> {
   using trees = openTrees(stage);
   const known = await readIndex(stage.index).catch((): StageIndex => new Map());
-  await freshen(stage, trees, known, "all");
+  try {
+    await freshen(stage, trees, known, "all");
+  } catch (thrown) {
+    if (!(thrown instanceof SandkeepError && thrown.code === "STAGE_IO")) throw thrown;
+    await refill(stage, trees);
+  }
   await writeMeta(stage.dir, { ...stage.meta, began_at: now });
+}
+
+/** Where the agent's copy cannot be read to its end. The top folder stays: a runtime may have it mounted. */
+async function refill(stage: Stage, { mine }: Trees): Promise<void> {
+  // Nothing goes before it is known that the workspace can be read.
+  await readTree(stage.meta.source, stage.skip);
+  for (const name of mine.names()) removeEntry(mine, name);
+  await writeIndex(stage.index, await fillTree(stage, { clones: undefined }));
 }
 
 /** Brings in what changed in the workspace; with `all`, also over what the agent changed. */

@@ -15,3 +15,8 @@ export function stageFault(what: string, path: string, thrown: unknown): Sandkee
     cause: thrown,
   });
 }
+
+/** The same of a tree that cannot be read to its end; what is no fault of the file system is passed on. */
+export function unreadable(path: string, thrown: unknown): unknown {
+  return errnoOf(thrown) === undefined ? thrown : stageFault("read", path, thrown);
+}

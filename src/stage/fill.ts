@@ -115,7 +115,7 @@ function withOpenParent(
   const closed = above === "" ? undefined : entryAt(mine, above);
   const mode = closed?.kind === "folder" && (closed.mode & 0o700) !== 0o700 ? closed.mode : undefined;
   const give = (bits: number): void =>
-    void inParent(mine, above, (folder, name) => chmodSync(folder.at(name), bits));
+    inParent(mine, above, (folder, name) => chmodSync(folder.at(name), bits));
   if (mode !== undefined) give(mode | 0o700);
   try {
     inParent(mine, path, work);

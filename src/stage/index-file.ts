@@ -1,7 +1,7 @@
 /** The index of a stage: what the workspace was when the stage began, and what the agent's copy of it was then. */
 import * as z from "zod";
 import { SandkeepError } from "../errors.ts";
-import { readText, writeText } from "../state/files.ts";
+import { parseJson, readText, writeText } from "../state/files.ts";
 import type { BytePath } from "../util/byte-path.ts";
 import type { TreeEntry } from "../util/file-tree.ts";
 
@@ -44,9 +44,9 @@ export async function readIndex(path: string): Promise<StageIndex> {
   if (lines[0] !== HEAD || lines.at(-2) !== String(count)) throw damaged(path);
   const index: StageIndex = new Map();
   for (const line of lines.slice(1, -2)) {
-    const parsed = lineSchema.safeParse(JSON.parse(line));
-    if (!parsed.success) throw damaged(path);
-    const [name, kind, mode, size, sign, target, uid, gid, mine] = parsed.data;
+    const parsed = parseJson(line, lineSchema);
+    if (parsed === undefined) throw damaged(path);
+    const [name, kind, mode, size, sign, target, uid, gid, mine] = parsed;
     const base = { kind, mode, size, sign, uid, gid, ...(target === null ? {} : { target }) };
     index.set(name, { base, mine });
   }

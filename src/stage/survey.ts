@@ -15,6 +15,7 @@ import { compare } from "./compare.ts";
 import type { ConflictLooks } from "./conflicts.ts";
 import type { StageIndex } from "./index-file.ts";
 import { readIndex } from "./index-file.ts";
+import { unreadable } from "./fault.ts";
 import type { Stage } from "./stage.ts";
 
 /** The two trees, open. */
@@ -61,12 +62,19 @@ export interface StageSurvey {
 }
 
 export async function surveyStage(stage: Stage, trees: Trees, known?: StageIndex): Promise<StageSurvey> {
-  const [index, mine] = [known ?? (await readIndex(stage.index)), await readTree(stage.tree, stage.skip)];
-  const differences = compare(index, mine, {
-    real: (path) => (stage.skip(path) ? undefined : entryAt(trees.real, path)),
-    sameContents: (path) => sameContents(trees, path),
+  const index = known ?? (await readIndex(stage.index));
+  const mine = await readTree(stage.tree, stage.skip).catch((thrown: unknown) => {
+    throw unreadable(stage.tree, thrown);
   });
-  return { index, mine, differences };
+  try {
+    const differences = compare(index, mine, {
+      real: (path) => (stage.skip(path) ? undefined : entryAt(trees.real, path)),
+      sameContents: (path) => sameContents(trees, path),
+    });
+    return { index, mine, differences };
+  } catch (thrown) {
+    throw unreadable(stage.meta.source, thrown);
+  }
 }
 
 /** Whether a file of both trees holds the same bytes; the sizes are known to be equal. */

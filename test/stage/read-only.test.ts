@@ -1,9 +1,12 @@
 import { chmodSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import type { StageContext } from "../../src/stage/actions.ts";
+import { discardStage, hasChanges } from "../../src/stage/actions.ts";
 import { discard, followIfClean } from "../../src/stage/discard.ts";
 import { dropStage } from "../../src/stage/stage.ts";
-import { filesOf, makeAll, put, remove, scene, staged } from "./scene.ts";
+import { fleetState } from "../../src/state/directory.ts";
+import { filesOf, makeAll, NO_RULES, put, remove, scene, staged } from "./scene.ts";
 
 // Folders that are closed to their own owner, such as Go keeps its modules in. Only root may write to them anyway.
 
@@ -63,6 +66,37 @@ async function throughout(): Promise<void> {
     if (existsSync(tree)) await dropStage(tree);
   }
 }
+
+async function unread(): Promise<void> {
+  using on = scene();
+  makeAll(on.workspace, [["a/b", { kind: "file", bytes: "x", mode: 0o644 }]]);
+  const stage = await staged(on);
+  put(stage.tree, "a/b", { kind: "file", bytes: "y", mode: 0o644 });
+  const closed = join(stage.tree, "a");
+  chmodSync(closed, 0);
+  // What is read-only cannot be cleaned up by its owner.
+  using _opened = { [Symbol.dispose]: () => chmodSync(closed, 0o755) };
+  const context: StageContext = {
+    state: fleetState(on.stateDir, "team"),
+    env: {},
+    rules: NO_RULES,
+    now: () => 1,
+    newId: () => "20260101-one",
+    busy: async () => undefined,
+  };
+  if (process.geteuid?.() !== 0)
+    await expect(hasChanges(stage)).rejects.toMatchObject({ code: "STAGE_IO", kind: "denied" });
+  const done = await discardStage(stage, context, "all", async () => true);
+  expect(done.status).toBe("discarded");
+  expect([...filesOf(stage.tree)]).toEqual([...filesOf(on.workspace)]);
+  expect(await hasChanges(stage)).toBe(false);
+}
+
+it("an agent's copy that cannot be read to its end is told as that, and can be thrown away", async () => {
+  await unread();
+  using _ = asAnybody();
+  await unread();
+});
 
 it("folders that are closed to their owner are followed, thrown away and taken away", async () => {
   // First as whoever runs this, so that all that is needed is loaded before it may be out of reach.
