@@ -1,10 +1,12 @@
 import { SandkeepError } from "../errors.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
+import type { ListedRuntime } from "../model/listing.ts";
 import { parseAddress } from "../model/names.ts";
 import { listFleet } from "../plan/listing.ts";
 import { loadFleet } from "../policy/fleet.ts";
 import type { Engine } from "../reconcile.ts";
 import { resolveStage } from "../resolve/stage.ts";
+import { showEngine } from "../render/style.ts";
 import { runtimeOf } from "../runs/whom.ts";
 import type { StageContext } from "../stage/actions.ts";
 import { applyId } from "../stage/keeper.ts";
@@ -13,7 +15,7 @@ import type { Stage } from "../stage/stage.ts";
 import { listStages } from "../stage/stage.ts";
 import { fleetState } from "../state/directory.ts";
 import { listWords } from "../util/suggestion.ts";
-import { usageError } from "./exit-codes.ts";
+import { EXIT, usageError } from "./exit-codes.ts";
 import type { Invocation } from "./invocation.ts";
 import { addresses, textOption } from "./options.ts";
 
@@ -58,7 +60,7 @@ export async function findStages(
   };
 }
 
-/** What only the engine can tell: a command that somebody else runs inside. One that is away tells of none. */
+/** What only the engine can tell: a command that somebody else runs inside. One that could not be seen is no answer. */
 async function busyAt(
   engine: Engine,
   { file, fleet }: Invocation["globals"],
@@ -66,10 +68,42 @@ async function busyAt(
 ): Promise<string | undefined> {
   const place = { ...(file === undefined ? {} : { file }), ...(fleet === undefined ? {} : { fleet }) };
   const outcome = await listFleet(engine, { ...place, all: true });
-  if (outcome.status === "invalid") return undefined;
-  const { runtimes, orphans } = outcome.listing;
-  const busy = [...runtimes, ...orphans].some((each) => each.address === address && each.busy);
-  return busy ? "its engine reports a command that runs in it" : undefined;
+  if (outcome.status === "invalid") throw unobserved(address, "the config is no longer valid");
+  const { runtimes, orphans, unobserved: away } = outcome.listing;
+  const rows = [...runtimes, ...orphans].filter((each) => each.address === address);
+  if (rows.some((each) => each.busy)) return "its engine reports a command that runs in it";
+  if (rows.some((each) => each.object_id !== null)) return undefined;
+  // Where nobody declares it, any engine of the fleet may hold it.
+  const [row] = rows;
+  const mine = away.filter((each) => (row === undefined ? !outcome.complete : isWaitingFor(row, each)));
+  const telling: typeof mine = [];
+  for (const each of mine) if (await couldTell(engine, each.backend)) telling.push(each);
+  if (telling.length === 0) return undefined;
+  const engines = telling.map((each) => `${showEngine(each.backend, each.host)} (${each.message})`);
+  throw unobserved(address, `${listWords(engines)} could not be seen`);
+}
+
+function isWaitingFor(
+  row: ListedRuntime,
+  { backend, host }: { readonly backend: string; readonly host: string },
+): boolean {
+  return row.status === "unreachable" && row.backend === backend && row.host === host;
+}
+
+/** Whether such an engine knows of commands that are not in this machine's records. */
+async function couldTell({ drivers, env }: Engine, backend: string): Promise<boolean> {
+  const module = await drivers[backend]?.();
+  if (module?.capabilities.reports_execs === false) return false;
+  return (await module?.installed?.(env)) ?? true;
+}
+
+function unobserved(address: string, why: string): SandkeepError {
+  return new SandkeepError(`whether a command runs in ${address} is not known: ${why}`, {
+    code: "BACKEND_UNOBSERVED",
+    kind: "unreachable",
+    hint: "nothing was changed; try again when its engine answers",
+    exitCode: EXIT.unreachable,
+  });
 }
 
 /** The stage that is meant: by its address, by an agent, or the only one there is. */

@@ -216,6 +216,11 @@ image = "sandkeep-test/busybox:1"
     expect(ran).toMatchObject({ code: 0, stdout: "one\n" });
     expect(await read(project, "notes.txt")).toBe("one\n");
     expect(await pathsOf(project)).toEqual(["deleted link", "modified notes.txt"]);
+    const env = { DOCKER_HOST: "unix:///nonexistent/sandkeep-test/docker.sock" };
+    for (const action of ["apply", "discard"]) {
+      const away = await project.run(["stage", action, "--yes"], { env });
+      expect(away).toMatchObject({ code: 69, stderr: expect.stringContaining("BACKEND_UNOBSERVED") });
+    }
     await project.ok("stage", "apply", "--yes");
     expect(await read(project, "notes.txt")).toBe("one\ntwo\n");
     expect((await stat(join(project.root, "notes.txt"))).mode & 0o777).toBe(0o640);
