@@ -5,18 +5,16 @@
 import { toError } from "../src/errors.ts";
 import type { DriverModule } from "../src/drivers/driver.ts";
 import { runCanary } from "../src/hosts/canary/run.ts";
-import { shortagesOf, tellShortages } from "../src/hosts/headroom.ts";
-import { judgeHost, lookAtHost } from "../src/hosts/survey.ts";
+import { weighHost } from "../src/hosts/headroom.ts";
+import { lookAtHost } from "../src/hosts/survey.ts";
 import type { Clock } from "../src/loop/clock.ts";
 import type { ResolvedFleet } from "../src/model/settings.ts";
 import { engineFor, loadModules } from "../src/observe/engines.ts";
 import { loadFleet } from "../src/policy/fleet.ts";
 import type { Engine } from "../src/reconcile.ts";
-import { fleetState } from "../src/state/directory.ts";
 
 /** So often is a host with limits looked at. */
 const HEADROOM_MS = 300_000;
-const DAY_MS = 86_400_000;
 
 export interface HostCare {
   /** The fleet as a new config says. */
@@ -81,12 +79,8 @@ async function weigh({ engine, file }: Care, host: string): Promise<void> {
   const { cwd, env, drivers, stateDir } = engine;
   const config = await loadFleet({ file, cwd, env, drivers, stateDir });
   if (config.status === "invalid") return;
-  const limits = config.fleet.hosts[host]?.headroom;
-  if (limits === undefined) return;
-  const look = await lookAtHost(engine, config, host);
-  const stale = limits.max_stale === undefined ? [] : await judgeHost(engine, config, look, DAY_MS);
-  const shortages = shortagesOf(look.snapshot, stale.length, limits);
-  await tellShortages(engine, fleetState(stateDir, config.fleet.fleet), host, shortages, limits);
+  if (config.fleet.hosts[host]?.headroom === undefined) return;
+  await weighHost(engine, config, await lookAtHost(engine, config, host));
 }
 
 async function attempt({ engine, file }: Care, host: string): Promise<void> {

@@ -2,15 +2,20 @@
 import type { HostSnapshot } from "../model/host.ts";
 import type { HeadroomSettings } from "../model/settings.ts";
 import type { Engine } from "../reconcile.ts";
+import type { LoadedFleet } from "../policy/fleet.ts";
 import type { FleetState } from "../state/directory.ts";
+import { fleetState } from "../state/directory.ts";
 import { recordHostStanding } from "../state/host-standing.ts";
 import { formatBytes } from "../util/bytes.ts";
+import type { Look } from "./look.ts";
+import { judgeHost } from "./survey.ts";
 
 export interface Shortage {
   readonly of: "disk" | "memory" | "stale";
   readonly why: string;
 }
 
+const DAY_MS = 86_400_000;
 const MIB = 1024 * 1024;
 /** About right is enough to act on. */
 const about = (bytes: number): string => formatBytes(Math.max(0, Math.floor(bytes / MIB)) * MIB);
@@ -46,6 +51,20 @@ export function shortagesOf(
         ]
       : []),
   ];
+}
+
+/** A look weighed by the config's limits; where there are none any more, nothing stays said against the host. */
+export async function weighHost(engine: Engine, config: LoadedFleet, look: Look): Promise<void> {
+  const { snapshot } = look;
+  const { host } = snapshot;
+  const state = fleetState(engine.stateDir, config.fleet.fleet);
+  const limits = config.fleet.hosts[host]?.headroom;
+  if (limits === undefined) {
+    await recordHostStanding(state, { host, by: "headroom" }, undefined);
+    return;
+  }
+  const stale = limits.max_stale === undefined ? [] : await judgeHost(engine, config, look, DAY_MS);
+  await tellShortages(engine, state, host, shortagesOf(snapshot, stale.length, limits), limits);
 }
 
 /** Told when it is news, and kept for plans and `status`. */

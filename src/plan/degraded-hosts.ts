@@ -1,5 +1,6 @@
 import type { Decision } from "../diff/diff.ts";
 import type { HostStanding } from "../model/facts.ts";
+import type { ResolvedFleet } from "../model/settings.ts";
 
 /** No new runtime goes to a host that its canary or its headroom speaks against; what is there stays. */
 export function blockOnHosts(decisions: readonly Decision[], hosts: readonly HostStanding[]): Decision[] {
@@ -26,8 +27,21 @@ export function blockOnHosts(decisions: readonly Decision[], hosts: readonly Hos
   });
 }
 
+/** What is said against hosts, by what the config asks for now: limits that left it press on nothing. Pure. */
+export function standingsUnder(
+  standings: readonly HostStanding[],
+  fleet: Pick<ResolvedFleet, "hosts"> | undefined,
+): readonly HostStanding[] {
+  if (fleet === undefined) return standings;
+  return standings.flatMap((each) => {
+    if (each.by !== "headroom") return [each];
+    const limits = Object.hasOwn(fleet.hosts, each.host) ? fleet.hosts[each.host]?.headroom : undefined;
+    return limits === undefined ? [] : [{ ...each, blocks: each.blocks && limits.back_pressure }];
+  });
+}
+
 export function fixOf({ host, by }: HostStanding): string {
   return by === "canary"
     ? `\`sandkeep canary --host ${host}\` tries again, and frees the host when it passes`
-    : `make room there (\`sandkeep host inspect ${host}\`, \`host stale ${host}\`); the next look frees the host`;
+    : `make room there (\`sandkeep host stale ${host}\` tells what could go); \`sandkeep host inspect ${host}\` looks again, and frees the host`;
 }

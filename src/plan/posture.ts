@@ -16,7 +16,7 @@ import { loadFleet } from "../policy/fleet.ts";
 import { fleetState } from "../state/directory.ts";
 import { readEvents } from "../state/events.ts";
 import { readHostStanding } from "../state/host-standing.ts";
-import { fixOf } from "./degraded-hosts.ts";
+import { fixOf, standingsUnder } from "./degraded-hosts.ts";
 import { readLanes } from "../state/lanes.ts";
 import type { Engine } from "./survey.ts";
 import { driverDeps } from "./survey.ts";
@@ -78,11 +78,12 @@ export async function enginePostures(
 ): Promise<EnginePosture[]> {
   const refs = enginesOf(config.fleet, []);
   const probes = probe ? await probeEngines(engine, config, refs) : new Map<string, Probe>();
-  const hosts = await readHostStanding(fleetState(engine.stateDir, config.fleet.fleet));
+  const told = await readHostStanding(fleetState(engine.stateDir, config.fleet.fleet));
+  const hosts = standingsUnder(told, config.fleet);
   return Promise.all(
     refs.map((ref) => {
-      const told = standingOf(ref, hosts);
-      return postureOf(engine, config, ref, [probes.get(engineKey(ref)), told]);
+      const standing = standingOf(ref, hosts);
+      return postureOf(engine, config, ref, [probes.get(engineKey(ref)), standing]);
     }),
   );
 }

@@ -32,6 +32,7 @@ import { SandkeepError } from "../errors.ts";
 import type { SecretRef } from "../model/settings.ts";
 import { resolveSecret, systemSecretIo } from "../resolve/secrets.ts";
 import type { Wait } from "../util/wait.ts";
+import { standingsUnder } from "./degraded-hosts.ts";
 import type { Losses } from "./doomed.ts";
 import { gateImages } from "./networks.ts";
 import type { Fingerprints } from "./secrets.ts";
@@ -165,7 +166,7 @@ export async function survey(engine: Engine, request: SurveyRequest): Promise<Su
       engines: refs,
       modules,
       ...seen,
-      facts,
+      facts: { ...facts, hosts: standingsUnder(facts.hosts, config?.fleet) },
       fingerprints,
       losses: new Map(),
       now,

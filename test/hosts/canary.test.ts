@@ -9,11 +9,13 @@ import { groupOf, judgePromises } from "../../src/hosts/canary/checks.ts";
 import { deltaOf } from "../../src/hosts/canary/delta.ts";
 import type { CanaryRequest } from "../../src/hosts/canary/run.ts";
 import { runCanary } from "../../src/hosts/canary/run.ts";
-import { shortagesOf, tellShortages } from "../../src/hosts/headroom.ts";
+import { shortagesOf, tellShortages, weighHost } from "../../src/hosts/headroom.ts";
 import { parseAnswer } from "../../src/hosts/parse.ts";
+import { lookAtHost } from "../../src/hosts/survey.ts";
 import { canaryReportSchema } from "../../src/model/canary.ts";
 import { listFleet } from "../../src/plan/listing.ts";
 import { fleetPosture } from "../../src/plan/posture.ts";
+import { loadFleet } from "../../src/policy/fleet.ts";
 import type { Engine } from "../../src/reconcile.ts";
 import { planFleet, reconcile } from "../../src/reconcile.ts";
 import { trendOf } from "../../src/render/canary.ts";
@@ -277,20 +279,42 @@ test("limits that are passed are told once, and press back only where that is as
   expect(shortages.map((each) => each.of)).toEqual(["disk", "memory", "stale"]);
   expect(shortages.map((each) => each.why).join("; ")).toContain("3 stale things, more than max_stale = 2");
   for (let twice = 0; twice < 2; twice += 1)
-    await tellShortages(engine(), state(), "local", shortages, limits);
+    await tellShortages(engine(), state(), "here", shortages, limits);
   expect(notes).toHaveLength(1);
-  await config("[agents.late]\n");
-  const planned = async () => {
-    const outcome = await planFleet(engine(), { intent: { mode: "apply" } });
-    if (outcome.status === "invalid") throw new Error(JSON.stringify(outcome.diagnostics));
-    return outcome.plan.blocked.map(({ rule }) => rule);
+  const told = async (more: string) => {
+    await config(
+      `[agents.late.sandbox]\nbackend = "docker"\nhost = "here"\ndocker = { image = "busybox:1" }\n[hosts.here]\ndocker = "unix:///nonexistent/docker.sock"\n${more}`,
+    );
+    const listed = await listFleet(engine(), { all: true });
+    if (listed.status === "invalid") throw new Error(JSON.stringify(listed.diagnostics));
+    const posture = JSON.stringify(await fleetPosture(engine(), {})).includes("host-headroom");
+    const hosts = (listed.listing.degraded_hosts ?? []).map(({ host, blocks }) => [host, blocks]);
+    return { hosts, posture };
   };
-  expect(await planned()).toEqual([]);
-  const posture = await fleetPosture(engine(), {});
-  expect(posture).toMatchObject({ posture: { engines: [{ reasons: [{ code: "host-headroom" }] }] } });
-  await tellShortages(engine(), state(), "local", shortages, { ...limits, back_pressure: true });
-  expect(await planned()).toEqual(["host", "host"]);
-  await tellShortages(engine(), state(), "local", [], limits);
-  expect(await planned()).toEqual([]);
-  expect(notes.at(-1)).toBe("HOST_HEADROOM host local has room again");
+  const pressing = "max_stale = 2\nback_pressure = true\n";
+  expect(await told("max_stale = 2\n")).toEqual({ hosts: [["here", false]], posture: true });
+  await tellShortages(engine(), state(), "here", shortages, { ...limits, back_pressure: true });
+  expect(await told(pressing)).toEqual({ hosts: [["here", true]], posture: true });
+  // What left the config presses no more, though nobody has looked since.
+  expect(await told("max_stale = 2\n")).toEqual({ hosts: [["here", false]], posture: true });
+  expect(await told("")).toEqual({ hosts: [], posture: false });
+  await tellShortages(engine(), state(), "here", [], limits);
+  expect(await told(pressing)).toEqual({ hosts: [], posture: false });
+  expect(notes.at(-1)).toBe("HOST_HEADROOM host here has room again");
+});
+
+test("each look weighs its host anew, and frees it where there is room or no limit any more", async () => {
+  const weigh = async (limits: string) => {
+    await config(`[hosts.here]\ndocker = "unix:///nonexistent/docker.sock"\n${limits}`);
+    const { cwd, env, drivers, stateDir } = engine();
+    const fleet = await loadFleet({ cwd, env, drivers, stateDir });
+    if (fleet.status === "invalid") throw new Error(JSON.stringify(fleet.diagnostics));
+    await weighHost(engine(), fleet, await lookAtHost(engine(), fleet, "here"));
+    return (await readHostStanding(state())).map(({ host, blocks }) => [host, blocks]);
+  };
+  const most = 'disk_min_free = "7000TiB"\n';
+  expect(await weigh(`${most}back_pressure = true\n`)).toEqual([["here", true]]);
+  expect(await weigh('disk_min_free = "1B"\nback_pressure = true\n')).toEqual([]);
+  expect(await weigh(most)).toEqual([["here", false]]);
+  expect(await weigh("")).toEqual([]);
 });

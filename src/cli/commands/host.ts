@@ -1,3 +1,4 @@
+import { weighHost } from "../../hosts/headroom.ts";
 import { reap } from "../../hosts/reap.ts";
 import { findStale, listHosts, lookAtHost } from "../../hosts/survey.ts";
 import { THIS_HOST } from "../../drivers/driver.ts";
@@ -42,7 +43,9 @@ const ACTIONS: Readonly<Record<string, (asked: Asked) => Promise<Answered>>> = {
     return { document, text: (style) => renderHostList(document, style) };
   },
   inspect: async ({ engine, config, name = THIS_HOST }) => {
-    const { snapshot } = await lookAtHost(engine, config, name);
+    const look = await lookAtHost(engine, config, name);
+    const { snapshot } = look;
+    await weighHost(engine, config, look);
     const document = { snapshot, diagnostics: [...config.diagnostics], exit_code: EXIT.ok };
     return { document, text: (style) => renderSnapshot(snapshot, style) };
   },
