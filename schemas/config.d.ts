@@ -401,7 +401,7 @@ export interface SandkeepConfig {
      */
     deny?: string[];
     /**
-     * The most that the files of one apply may hold, such as "64MiB", or "unlimited".
+     * The most that the files of one apply may hold, such as "64MiB", or "unlimited"; by default "1GiB".
      */
     max_bytes?: string | number | "unlimited";
     /**

@@ -55,7 +55,7 @@ export const STAGE = {
     "**/.git/{config,config.worktree,hooks,commondir,info,worktrees}",
     "**/.git/modules/**/{config,config.worktree,hooks,commondir,info,worktrees}",
   ],
-  max_bytes: "unlimited",
+  max_bytes: 1024 * 1024 * 1024,
   git_ignored: "include",
 } as const;
 /** Replacements of one cause begin with one; after it the engines' own limits hold. */

@@ -167,18 +167,18 @@ export async function applyStage(
     using look = await lookAtStage(stage, context, wanted);
     const { chosen, left, conflicts, refusals } = look.decision;
     const id = context.newId();
-    const outcome: ApplyOutcome = {
+    const told = {
       stage: aboutOf(stage),
-      status: "applied",
-      apply_id: id,
-      applied: [...describe(chosen, look.trees, look.ignored)].map(({ change }) => change),
       left: left.map(({ path }) => pathText(path)),
       conflicts: conflicts.map(toldConflict),
       refusals: refusals.map(toldRefusal),
     };
     const none = { apply_id: null, applied: [] };
-    if (conflicts.length + refusals.length > 0) return { ...outcome, ...none, status: "refused" };
-    if (chosen.length === 0) return { ...outcome, ...none, status: "nothing" };
+    if (conflicts.length + refusals.length > 0) return { ...told, ...none, status: "refused" };
+    if (chosen.length === 0) return { ...told, ...none, status: "nothing" };
+    // Only now: what is refused may be too large to be read.
+    const applied = [...describe(chosen, look.trees, look.ignored)].map(({ change }) => change);
+    const outcome: ApplyOutcome = { ...told, status: "applied", apply_id: id, applied };
     if (!(await approve(outcome))) return { ...outcome, ...none, status: "declined" };
     await applyDifferences(stage, chosen, { id, now: context.now() });
     return outcome;

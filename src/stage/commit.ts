@@ -13,7 +13,7 @@ import {
   lchownSync,
   mkdirSync,
   openSync,
-  readFileSync,
+  readSync,
   renameSync,
   rmdirSync,
   symlinkSync,
@@ -225,14 +225,26 @@ function writeFile(path: Buffer, blob: string, saved: Saved): void {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   const fd = openSync(path, flags, 0o600);
   try {
-    const contents = readFileSync(blob);
-    for (let at = 0; at < contents.length;) at += writeSync(fd, contents, at);
+    copyInto(fd, blob);
     const { owner } = saved;
     if (owner !== null && process.getuid?.() === 0) fchownSync(fd, owner.uid, owner.gid);
     fchmodSync(fd, saved.mode);
     fsyncSync(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+const CHUNK = 256 * 1024;
+
+function copyInto(fd: number, blob: string): void {
+  const from = openSync(blob, constants.O_RDONLY);
+  try {
+    const buffer = Buffer.allocUnsafe(CHUNK);
+    for (let read = readSync(from, buffer); read > 0; read = readSync(from, buffer))
+      for (let at = 0; at < read;) at += writeSync(fd, buffer, at, read - at);
+  } finally {
+    closeSync(from);
   }
 }
 

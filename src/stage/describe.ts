@@ -7,12 +7,13 @@ import type { ShownChange, StageChange, StageSide } from "../model/stage.ts";
 import type { BytePath } from "../util/byte-path.ts";
 import { bytesOf, exactText, pathText } from "../util/byte-path.ts";
 import type { TreeEntry } from "../util/file-tree.ts";
-import { contentsAt } from "../util/file-tree.ts";
+import { chunksOf, lookAt } from "../util/file-tree.ts";
 import type { FolderHandle } from "../util/folder-handle.ts";
+import { inParent } from "../util/folder-handle.ts";
 import { kindOf } from "./compare.ts";
 import type { Difference } from "./compare.ts";
 import type { Trees } from "./survey.ts";
-import { hunksOf, isBinary } from "./text-diff.ts";
+import { hunksOf, isBinary, MOST_BYTES } from "./text-diff.ts";
 
 /** How a path is named wherever one is told. */
 export function naming(path: BytePath): { readonly path: string; readonly path_base64: string | null } {
@@ -31,16 +32,19 @@ export function* describe(
     const { path, real, mine } = each;
     const [before, after] = [contents(trees.real, path, real), contents(trees.mine, path, mine)];
     const files = [before, after].filter((one) => one !== undefined);
-    const binary = files.some(isBinary);
+    const binary = files.some(({ head }) => isBinary(head));
     const text = files.length > 0 && !(real?.kind === "folder" || mine?.kind === "folder");
     const none = Buffer.alloc(0);
-    const hunks = text ? hunksOf(before ?? none, after ?? none) : undefined;
+    const hunks =
+      text && files.every(({ whole }) => whole)
+        ? hunksOf(before?.head ?? none, after?.head ?? none)
+        : undefined;
     const count = (sign: string): number | null =>
       hunks?.reduce((sum, { lines }) => sum + lines.filter((line) => line.startsWith(sign)).length, 0) ??
       null;
     const change: StageChange = {
       ...naming(path),
-      change: kindOf(real, mine, before === undefined || after === undefined || !before.equals(after)),
+      change: kindOf(real, mine, before === undefined || before.sha256 !== after?.sha256),
       before: sideOf(real, before),
       after: sideOf(mine, after),
       renamed_from: renamed.get(path) ?? null,
@@ -53,26 +57,42 @@ export function* describe(
   }
 }
 
-function contents(root: FolderHandle, path: BytePath, entry: TreeEntry | undefined): Buffer | undefined {
-  return entry?.kind === "file" ? contentsAt(root, path) : undefined;
+interface Contents {
+  /** All of it, or where that is more than is compared by lines, how it begins. */
+  readonly head: Buffer;
+  readonly whole: boolean;
+  readonly size: number;
+  readonly sha256: string;
 }
 
-function sideOf(entry: TreeEntry | undefined, bytes: Buffer | undefined): StageSide | null {
+/** However large a file is, no more of it than its lines are worth is held at once. */
+function contents(root: FolderHandle, path: BytePath, entry: TreeEntry | undefined): Contents | undefined {
+  if (entry?.kind !== "file") return undefined;
+  return inParent(root, path, (folder, name) => {
+    if (lookAt(folder, name)?.kind !== "file") return undefined;
+    const hash = createHash("sha256");
+    let kept: Buffer[] = [];
+    let size = 0;
+    for (const chunk of chunksOf(folder, name)) {
+      hash.update(chunk);
+      size += chunk.length;
+      if (size <= MOST_BYTES) kept.push(chunk);
+      else kept = kept.slice(0, 1);
+    }
+    return { head: Buffer.concat(kept), whole: size <= MOST_BYTES, size, sha256: hash.digest("hex") };
+  });
+}
+
+function sideOf(entry: TreeEntry | undefined, read: Contents | undefined): StageSide | null {
   if (entry === undefined) return null;
   const { kind, mode, target } = entry;
   return {
     kind,
     mode: kind === "link" ? null : mode.toString(8).padStart(4, "0"),
-    size: bytes?.length ?? 0,
-    sha256: bytes === undefined ? null : createHash("sha256").update(bytes).digest("hex"),
+    size: read?.size ?? 0,
+    sha256: read?.sha256 ?? null,
     target: target === undefined ? null : pathText(target),
   };
-}
-
-function hash(root: FolderHandle, path: BytePath): string {
-  return createHash("sha256")
-    .update(contentsAt(root, path) ?? "")
-    .digest("hex");
 }
 
 /** An added file with the very contents of a deleted one, each told once. */
@@ -82,16 +102,18 @@ function renames(differences: readonly Difference[], trees: Trees): ReadonlyMap<
   );
   const came = differences.filter(({ real, mine }) => real === undefined && mine?.kind === "file");
   const sizes = new Set(came.map(({ mine }) => mine?.size));
+  const goneSizes = new Set(gone.map(({ real }) => real?.size));
   const byHash = new Map<string, BytePath[]>();
   for (const { path, real } of gone) {
     if (!sizes.has(real?.size)) continue;
-    const key = hash(trees.real, path);
+    const key = contents(trees.real, path, real)?.sha256 ?? "";
     byHash.set(key, [...(byHash.get(key) ?? []), path]);
   }
   const found = new Map<BytePath, string>();
   if (byHash.size === 0) return found;
-  for (const { path } of came) {
-    const from = byHash.get(hash(trees.mine, path))?.shift();
+  for (const { path, mine } of came) {
+    if (!goneSizes.has(mine?.size)) continue;
+    const from = byHash.get(contents(trees.mine, path, mine)?.sha256 ?? "")?.shift();
     if (from !== undefined) found.set(path, pathText(from));
   }
   return found;

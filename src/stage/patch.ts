@@ -7,6 +7,7 @@ import { deflateSync } from "node:zlib";
 import type { StageExport } from "../model/stage.ts";
 import type { BytePath } from "../util/byte-path.ts";
 import { bytesOf } from "../util/byte-path.ts";
+import { formatBytes } from "../util/bytes.ts";
 import type { TreeEntry } from "../util/file-tree.ts";
 import { contentsAt } from "../util/file-tree.ts";
 import type { FolderHandle } from "../util/folder-handle.ts";
@@ -41,11 +42,16 @@ export function makePatch(differences: readonly Difference[], trees: Trees): Pat
   return { bytes: Buffer.concat(parts), files, left_out };
 }
 
+/** A patch is made as one text. */
+const MOST_BYTES = 128 * 1024 * 1024;
+
 const ONLY_BITS = "git keeps of a file's permissions only whether it can be run";
 
 function cannotHold({ path, real, mine }: Difference, all: readonly Difference[]): string | undefined {
   if (path.split("/").includes(".git")) return "git takes nothing inside a .git folder";
   if (real?.kind === "other" || mine?.kind === "other") return "it is a pipe, a socket or a device";
+  if (Math.max(real?.size ?? 0, mine?.size ?? 0) > MOST_BYTES)
+    return `it is larger than ${formatBytes(MOST_BYTES)}`;
   if (mine?.kind === "folder" && real === undefined)
     return all.some((each) => each.path.startsWith(`${path}/`)) ? undefined : "git keeps no empty folders";
   if (mine?.kind === "folder" && real?.kind === "folder") return "git keeps no permissions of folders";

@@ -4,7 +4,7 @@ import type { StageHunk } from "../model/stage.ts";
 /** As git has it: what holds a NUL in its first bytes is no text. */
 const LOOKED_AT = 8_000;
 /** Beyond these a comparison by lines takes longer than it is worth. */
-const MOST_BYTES = 2 * 1024 * 1024;
+export const MOST_BYTES = 2 * 1024 * 1024;
 const MOST_EDITS = 10_000;
 
 export function isBinary(contents: Buffer): boolean {

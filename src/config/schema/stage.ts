@@ -22,7 +22,9 @@ export const stageSchema = z.strictObject({
     ),
   max_bytes: sizeOrUnlimitedSchema
     .optional()
-    .describe('The most that the files of one apply may hold, such as "64MiB", or "unlimited".'),
+    .describe(
+      'The most that the files of one apply may hold, such as "64MiB", or "unlimited"; by default "1GiB".',
+    ),
   git_ignored: z
     .enum(["include", "exclude"])
     .optional()
