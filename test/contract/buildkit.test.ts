@@ -1,6 +1,6 @@
 // The real thing: the BuildKit inside the private Docker Engine, through sandkeep's own bridge and Docker's client.
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import type { Server } from "node:net";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -126,6 +126,38 @@ describeWith(["docker", "buildx"], "the backend of a BuildKit worker", (services
     const endpoint = `docker://${services().docker.socket}`;
     const out = await cat(workspace, endpoint, ["sh", "-c", "yes 0123456789 | head -n 600000"]);
     expect(out.length).toBe(600_000 * 11);
+  });
+
+  it("neither sends the state directory, though a link leads to it, nor brings back what is made in its place", async () => {
+    const workspace = join(dir, "holds");
+    await mkdir(join(workspace, ".state", "fleets"), { recursive: true });
+    await writeFile(join(workspace, ".state", "fleets", "holds.json"), "ours\n");
+    await symlink(workspace, join(dir, "way"));
+    const deps = realDeps(join(dir, "way", ".state"), envOf(services(), dir));
+    await using driver = await buildkitDriver.open(hostAt(`docker://${services().docker.socket}`), deps);
+    const values: JsonObject = {
+      workspace: { source: workspace, access: "rw", target: "/workspace" },
+      buildkit: { image: services().docker.images.busybox, network: "none" },
+    };
+    const brought: string[] = [];
+    const [stdout, stderr] = [new PassThrough(), new PassThrough().resume()];
+    const out = text(stdout);
+    const { result } = await driver.exec({
+      objectId: "agent/a",
+      build: {
+        spec: { kind: "sandbox", backend: "buildkit", values },
+        bringBack: async ({ changed, deleted }) => {
+          brought.push(...changed.map(({ path }) => path), ...deleted);
+        },
+      },
+      argv: ["sh", "-c", "ls -A; mkdir -p .state/fleets/x; echo > .state/fleets/x/holds.json; echo > made"],
+      env: {},
+      stdout,
+      stderr,
+    });
+    expect((await result).exitCode).toBe(0);
+    stdout.end();
+    expect([await out, brought]).toEqual(["", ["made"]]);
   });
 
   it("reaches a worker by a socket of its own, and an engine over TCP", async () => {

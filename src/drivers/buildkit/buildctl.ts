@@ -16,13 +16,18 @@ export const buildctl: BuildClient = {
   prepare: () => undefined,
   build: (job) => ({ args: buildArgs(job), env: UNSET }),
   prune: ({ address }, { max_age, max_size }) => {
-    if (max_age === undefined && max_size === undefined) return [];
-    const bounds = [
-      ...(max_age === undefined ? [] : ["--keep-duration", seconds(max_age)]),
-      // Megabytes, as this client counts.
-      ...(max_size === undefined ? [] : ["--keep-storage", String(Math.floor(max_size / 1_000_000))]),
+    // Each bound by a call of its own: of one call with both only goes what is beyond the two.
+    const call = (...bound: readonly string[]): ClientCall => ({
+      args: ["--addr", address, "prune", "--all", ...bound],
+      env: UNSET,
+    });
+    return [
+      ...(max_age === undefined ? [] : [call("--keep-duration", seconds(max_age))]),
+      // Megabytes, as this client counts; none would be no bound.
+      ...(max_size === undefined
+        ? []
+        : [call("--keep-storage", String(Math.max(1, Math.floor(max_size / 1_000_000))))]),
     ];
-    return [{ args: ["--addr", address, "prune", "--all", ...bounds], env: UNSET }];
   },
   versionArgs: ["--version"],
   version(said) {

@@ -12,6 +12,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 type Direct = Extract<Endpoint, { kind: "unix" | "tcp" }>;
 
 const CONNECT_TIMEOUT_MS = 10_000;
+/** A machine that went away while a command runs says nothing: after so long without a word it is asked. */
+const KEEP_ALIVE_MS = 15_000;
 /** A header of an answer to an upgrade is far shorter. */
 const LONGEST_HEAD = 64 * 1024;
 const SSH_CODES = { denied: "BUILDKIT_SSH_DENIED", unreachable: "BUILDKIT_UNREACHABLE" } as const;
@@ -70,6 +72,7 @@ async function connected(endpoint: Direct, protocols: readonly string[]): Promis
   const event = endpoint.kind === "tcp" && endpoint.tls !== undefined ? "secureConnect" : "connect";
   try {
     await once(socket, event, { signal });
+    if (endpoint.kind === "tcp") socket.setKeepAlive(true, KEEP_ALIVE_MS);
     return socket;
   } catch (thrown) {
     socket.destroy();
@@ -95,18 +98,28 @@ function open(endpoint: Direct, protocols: readonly string[]) {
 
 /** A Docker Engine hands one of its connections over to its own BuildKit. */
 async function upgraded(socket: Duplex): Promise<Duplex> {
+  try {
+    await upgrade(socket);
+    return socket;
+  } catch (thrown) {
+    socket.destroy();
+    throw thrown;
+  }
+}
+
+async function upgrade(socket: Duplex): Promise<void> {
   socket.write("POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
   let head = Buffer.alloc(0);
   for (;;) {
     const end = head.indexOf("\r\n\r\n");
     if (end >= 0) {
       const [status = ""] = head.subarray(0, end).toString("latin1").split("\r\n");
-      if (!/^HTTP\/1\.[01] 101\b/.test(status)) throw refused(socket, status);
+      if (!/^HTTP\/1\.[01] 101\b/.test(status)) throw refused(status);
       const rest = head.subarray(end + 4);
       if (rest.length > 0) socket.unshift(rest);
-      return socket;
+      return;
     }
-    if (head.length > LONGEST_HEAD) throw refused(socket, "an answer without an end");
+    if (head.length > LONGEST_HEAD) throw refused("an answer without an end");
     head = Buffer.concat([head, await nextChunk(socket)]);
   }
 }
@@ -132,8 +145,7 @@ async function nextChunk(socket: Duplex): Promise<Buffer> {
   }
 }
 
-function refused(socket: Duplex, status: string): SandkeepError {
-  socket.destroy();
+function refused(status: string): SandkeepError {
   return new SandkeepError(`the engine did not hand over a connection to its BuildKit: ${status}`, {
     code: "BUILDKIT_NO_UPGRADE",
     blame: "backend",

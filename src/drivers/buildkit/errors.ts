@@ -15,6 +15,13 @@ const TLS_HINT = "check ca, cert, key and server_name of sandbox.buildkit.tls ag
 /** First match wins, over the text and the errno of what went wrong. */
 const ROWS: readonly Row[] = [
   {
+    // Before all others: the step's own text is part of what is said, and may hold any word.
+    test: /did not complete successfully: exit code|exit code: \d+$/,
+    kind: "terminal",
+    code: "BUILDKIT_SETUP",
+    hint: "a line of sandbox.setup failed on the worker: correct it, the end of what it wrote is in the message",
+  },
+  {
     test: /EACCES|EPERM|permission denied/i,
     kind: "denied",
     code: "BUILDKIT_DENIED",
@@ -52,10 +59,21 @@ const OTHER = {
   hint: "the worker's own log may say more",
 } as const satisfies Omit<Row, "test">;
 
+export interface FailureDetail {
+  readonly cause?: unknown;
+  /** The end of what the steps wrote: told, and never read for a reason, since its words are the user's. */
+  readonly log?: string;
+}
+
 /** What was said, classified. */
-export function buildkitFailure(doing: string, said: string, cause?: unknown): SandkeepError {
+export function buildkitFailure(
+  doing: string,
+  said: string,
+  { cause, log = "" }: FailureDetail = {},
+): SandkeepError {
   const { kind, code, hint } = ROWS.find(({ test }) => test.test(said)) ?? OTHER;
-  return new SandkeepError(`could not ${doing}: ${said}`, { kind, code, hint, blame: "backend", cause });
+  const message = `could not ${doing}: ${log === "" ? said : `${said}\n${log}`}`;
+  return new SandkeepError(message, { kind, code, hint, blame: "backend", cause });
 }
 
 export function buildkitError(doing: string, thrown: unknown): SandkeepError {
@@ -63,5 +81,5 @@ export function buildkitError(doing: string, thrown: unknown): SandkeepError {
   const { message } = toError(thrown);
   const errno = errnoOf(thrown);
   const said = errno === undefined || message.includes(errno) ? message : `${message} (${errno})`;
-  return buildkitFailure(doing, said, thrown);
+  return buildkitFailure(doing, said, { cause: thrown });
 }

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { constants as os } from "node:os";
-import { isAbsolute, join, relative } from "node:path";
+import { join } from "node:path";
 import { SandkeepError } from "../../errors.ts";
 import { unlessMissing } from "../../util/errno.ts";
 import type { BuildRequest, DriverDeps, ExecHandle, ExecRequest, ExecResult } from "../driver.ts";
@@ -15,6 +15,7 @@ import type { ClientCall, FoundClient } from "./client.ts";
 import type { Dialer } from "./dial.ts";
 import { commandScript, dockerfile } from "./dockerfile.ts";
 import { buildkitError, buildkitFailure } from "./errors.ts";
+import { hiddenOf, ignorePattern } from "./hidden.ts";
 import { Progress } from "./progress.ts";
 import { readReturned } from "./returned.ts";
 import type { BuildSpec } from "./spec.ts";
@@ -88,6 +89,7 @@ class BuildRun {
   #client: ChildProcess | undefined;
   #ended: NodeJS.Signals | undefined;
   #result: Promise<ExecResult> | undefined;
+  #hidden: readonly string[] = [];
 
   constructor(context: ExecContext, job: Job, bridge: Bridge) {
     this.#context = context;
@@ -122,19 +124,21 @@ class BuildRun {
     this.#result.catch(() => undefined);
   }
 
-  /** The state directory is never part of a workspace. */
+  /** The state directory is never part of a workspace: it is not sent, and what a command makes in its place stays there. */
   async #hide(source: string): Promise<void> {
     const { deps, found } = this.#context;
-    const state = relative(source, deps.stateDir);
-    if (state === "" || state.startsWith("..") || isAbsolute(state)) return;
-    if (!found.client.hides) {
+    const { sent, returned } = await hiddenOf(source, deps.stateDir);
+    this.#hidden = returned;
+    if (sent === undefined) return;
+    if (sent === "" || !found.client.hides) {
       throw new SandkeepError(`the state directory ${deps.stateDir} is inside the workspace, which is sent`, {
         code: "BUILDKIT_STATE_IN_WORKSPACE",
-        hint: "name another one with --state-dir, or add it to the workspace's .dockerignore and use docker buildx",
+        hint: `name another one with --state-dir${sent === "" ? "" : ", or use docker buildx"}`,
       });
     }
     const own = (await unlessMissing(readFile(join(source, ".dockerignore"), "utf8"))) ?? "";
-    await writeFile(join(this.#bridge.folder, "Dockerfile.dockerignore"), `${own}\n/${state}\n`);
+    const text = `${own}\n${ignorePattern(sent)}\n`;
+    await writeFile(join(this.#bridge.folder, "Dockerfile.dockerignore"), text);
   }
 
   async #whole(
@@ -172,6 +176,7 @@ class BuildRun {
     const reading = readReturned(stdout, {
       source: spec.workspace.access === "rw" ? source : undefined,
       baseline,
+      hidden: this.#hidden,
       folder: join(this.#bridge.folder, "changed"),
       stdout: request.stdout,
       stderr: request.stderr,
@@ -207,7 +212,7 @@ class BuildRun {
     if (code === 0) return;
     const { log } = this.#progress;
     const said = this.#progress.failure() || `the client ended with ${String(code ?? signal)}`;
-    throw buildkitFailure("run the build", log === "" ? said : `${said}\n${log}`);
+    throw buildkitFailure("run the build", said, { log });
   }
 
   async signal(name: NodeJS.Signals): Promise<void> {

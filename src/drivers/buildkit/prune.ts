@@ -7,6 +7,8 @@ import type { ExecContext } from "./exec.ts";
 import { toError } from "../../errors.ts";
 
 const run = promisify(execFile);
+/** A client lists each record that goes, of which a worker can have very many. */
+const LIMITS = { timeout: 600_000, killSignal: "SIGKILL", maxBuffer: 64 << 20 } as const;
 
 /** Of all that the worker holds, whoever it was made for: a worker does not tell them apart. */
 export async function pruneCache({ dialer, found, deps }: ExecContext, bounds: CacheBounds): Promise<void> {
@@ -18,8 +20,10 @@ export async function pruneCache({ dialer, found, deps }: ExecContext, bounds: C
     ...(prepare === undefined ? [] : [prepare]),
     ...client.prune({ address, folder }, bounds),
   ]) {
-    await run(program, [...args], { env: { ...deps.env, ...env }, cwd: folder }).catch((thrown: unknown) => {
-      throw bridge.failure ?? buildkitFailure("prune the worker's cache", toError(thrown).message, thrown);
+    const options = { ...LIMITS, env: { ...deps.env, ...env }, cwd: folder };
+    await run(program, [...args], options).catch((thrown: unknown) => {
+      const cause = toError(thrown);
+      throw bridge.failure ?? buildkitFailure("prune the worker's cache", cause.message, { cause });
     });
   }
 }

@@ -28,15 +28,22 @@ import type { ReturnedChanges, ReturnedPath } from "../../util/returned-changes.
 import type { Baseline, SentPath } from "./baseline.ts";
 import { isAsSent } from "./baseline.ts";
 import { RESULTS, TREE } from "./dockerfile.ts";
+import { buildkitFailure } from "./errors.ts";
+import { isHidden, leadsToHidden } from "./hidden.ts";
 
 /** A larger file goes to the disk before it is compared. */
 const IN_MEMORY = 4 * 1024 * 1024;
+/** Names of millions of paths. */
+const LONGEST_BEFORE = 64 * 1024 * 1024;
+const LONGEST_CODE = 16;
 const CODE = /^(\d{1,3})\n$/;
 
 export interface Returning {
   /** The workspace; undefined where none was sent, or nothing may come back. */
   readonly source: string | undefined;
   readonly baseline: Baseline;
+  /** Paths, folded, of which nothing comes back. */
+  readonly hidden: readonly string[];
   /** Empty folder for what changed. */
   readonly folder: string;
   readonly stdout: Writable;
@@ -75,6 +82,7 @@ class Reading {
   readonly #links: Link[] = [];
   readonly #skipped: string[] = [];
   #before: ReadonlySet<string> = new Set();
+  #tooLong: string | undefined;
   #exitCode: number | undefined;
 
   constructor(to: Returning) {
@@ -92,6 +100,9 @@ class Reading {
     if (entry.type === "Directory") return;
     if (name === "stdout") await copyTo(entry, this.#to.stdout);
     if (name === "stderr") await copyTo(entry, this.#to.stderr);
+    const most = name === "before" ? LONGEST_BEFORE : LONGEST_CODE;
+    // A command can write there as well; the rest is read on, so that the worker's own word of the build is heard.
+    if ((name === "before" || name === "code") && entry.size > most) return void (this.#tooLong = name);
     if (name === "before") {
       const paths = (await bytesOf(entry)).toString().split("\0");
       this.#before = new Set(paths.map((path) => path.replace(/^\.\//, "")));
@@ -102,9 +113,10 @@ class Reading {
   }
 
   async #tree(path: string, entry: ReadEntry): Promise<void> {
-    const { source } = this.#to;
+    const { source, hidden } = this.#to;
     const again = this.#there.has(path);
     this.#there.add(path);
+    if (isHidden(hidden, path) || leadsToHidden(hidden, path)) return;
     // A name that is no text here would come back under another.
     if (source === undefined || again || path.includes("\uFFFD")) return void this.#skipped.push(path);
     const mode = (entry.mode ?? 0o644) & 0o7777;
@@ -202,6 +214,9 @@ class Reading {
   }
 
   async finish(): Promise<Returned> {
+    if (this.#tooLong !== undefined) {
+      throw buildkitFailure("take what the build made", `its list of results (${this.#tooLong}) is too long`);
+    }
     for (const each of this.#seconds) await this.#second(each);
     // Children first: a link that others are below finds a folder in its place.
     for (const { path, target } of this.#links.toSorted((a, b) => (a.path > b.path ? -1 : 1))) {
@@ -222,10 +237,11 @@ class Reading {
 
   /** Sent, there when the command began, and not there at its end. */
   async #deleted(): Promise<string[]> {
-    const { source, baseline } = this.#to;
+    const { source, baseline, hidden } = this.#to;
     if (source === undefined || this.#exitCode === undefined) return [];
     const deleted: string[] = [];
     for (const path of this.#before) {
+      if (isHidden(hidden, path) || leadsToHidden(hidden, path)) continue;
       const sent = this.#there.has(path) ? undefined : baseline.get(path);
       if (sent !== undefined && (await isAsSent(source, path, sent))) deleted.push(path);
     }

@@ -35,7 +35,7 @@ async function returned(at: Desk, ...entries: readonly ArchiveEntry[]): Promise<
   const baseline = await takeBaseline(source);
   const code = { path: ".sandkeep/code", body: "0\n" };
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const to = { source, baseline, folder, stdout, stderr };
+  const to = { source, baseline, hidden: [], folder, stdout, stderr };
   const { changes, exitCode } = await readReturned(archive(code, ...entries), to);
   expect(exitCode).toBe(0);
   await bringBack(source, changes);

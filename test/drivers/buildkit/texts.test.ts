@@ -99,7 +99,11 @@ describe("the clients", () => {
   it("bounds a cache by age and size", () => {
     const bounds = { max_age: 3_600_000, max_size: 5_000_000_000 };
     expect(buildctl.prune(job, bounds).map(({ args }) => args.join(" "))).toEqual([
-      "--addr unix:///b/worker.sock prune --all --keep-duration 3600s --keep-storage 5000",
+      "--addr unix:///b/worker.sock prune --all --keep-duration 3600s",
+      "--addr unix:///b/worker.sock prune --all --keep-storage 5000",
+    ]);
+    expect(buildctl.prune(job, { max_size: 1 }).map(({ args }) => args.slice(-2))).toEqual([
+      ["--keep-storage", "1"],
     ]);
     expect(buildx.prune(job, bounds).map(({ args }) => args.join(" "))).toEqual([
       "prune --builder sandkeep --force --all --filter until=3600s",
