@@ -33,7 +33,12 @@ export async function reap(
   const { stale, ...rest } = report;
   const endings = request.dryRun
     ? new Map<Stale, Ending>()
-    : await removeAll(engine, config, { looks, stale, signal: request.signal });
+    : await removeAll(engine, config, {
+        looks,
+        stale,
+        signal: request.signal,
+        olderThan: report.older_than_s * 1000,
+      });
   const entries = stale.map((each): ReapEntry => {
     const dry = {
       status: each.reap === null ? "kept" : "would_remove",
@@ -50,6 +55,8 @@ interface Removing {
   readonly looks: ReadonlyMap<string, Look>;
   readonly stale: readonly Stale[];
   readonly signal: AbortSignal | undefined;
+  /** Milliseconds. */
+  readonly olderThan: number;
 }
 
 async function removeAll(
@@ -58,7 +65,7 @@ async function removeAll(
   removing: Removing,
 ): Promise<Map<Stale, Ending>> {
   const endings = new Map<Stale, Ending>();
-  const { looks, stale, signal } = removing;
+  const { looks, stale, signal, olderThan } = removing;
   const own = stale.filter((each) => each.reap === "fleet");
   for (const [each, ending] of await removeOwn(engine, config, own)) endings.set(each, ending);
   const state = fleetState(engine.stateDir, config.fleet.fleet);
@@ -71,7 +78,7 @@ async function removeAll(
       endings.set(each, { status: "kept", message: "interrupted before its turn" });
       continue;
     }
-    const ending = await recorded(journal, each, () => removeOne(engine, each, look));
+    const ending = await recorded(journal, each, () => removeOne(engine, each, look, olderThan));
     endings.set(each, ending);
     engine.sink.notify({
       type: "note",
@@ -104,9 +111,11 @@ async function recorded(journal: Journal, each: Stale, remove: () => Promise<End
   return ending;
 }
 
-async function removeOne(engine: Engine, each: Stale, look: Look): Promise<Ending> {
+async function removeOne(engine: Engine, each: Stale, look: Look, olderThan: number): Promise<Ending> {
   const call =
-    each.reap === "container" ? containerRemoval(each, look) : directoryRemoval(engine, each, look);
+    each.reap === "container"
+      ? containerRemoval(each, look)
+      : directoryRemoval(engine, each, look, olderThan);
   const answer = await callOn(each.host, look.place, { ...call, timeoutMs: REMOVAL_MS }, engine);
   const [said = "", why] = (answer.toString("utf8").split("\0")[0] ?? "").split("\t");
   switch (said) {
@@ -114,6 +123,8 @@ async function removeOne(engine: Engine, each: Stale, look: Look): Promise<Endin
       return { status: "removed", message: null };
     case "gone":
       return { status: "removed", message: "it was gone already" };
+    case "kept":
+      return { status: "kept", message: why ?? null };
     case "changed":
       return { status: "changed", message: why ?? null };
     default:
@@ -121,12 +132,16 @@ async function removeOne(engine: Engine, each: Stale, look: Look): Promise<Endin
   }
 }
 
-function directoryRemoval(engine: Engine, each: Stale, look: Look) {
+function directoryRemoval(engine: Engine, each: Stale, look: Look, olderThan: number) {
   const found = look.snapshot.directories.find(({ parent, name }) => `${parent}/${name}` === each.what);
   if (found?.changed_at === undefined || found.changed_at === null) throw vanished(each);
   const seconds = String(Math.round(Date.parse(found.changed_at) / 1000));
   const aside = `${REAPED}${engine.randomId()}`;
-  return { script: REMOVE_DIRECTORY, args: [found.parent, found.name, found.identity, seconds, aside] };
+  // What was cut short passed this before it began, and its removal left young folders behind.
+  const anyAge = olderThan === 0 || found.name.startsWith(REAPED);
+  const cutoff = anyAge ? "" : String(Math.floor((engine.now() - olderThan) / 1000));
+  const { parent, name, identity } = found;
+  return { script: REMOVE_DIRECTORY, args: [parent, name, identity, seconds, aside, cutoff] };
 }
 
 function containerRemoval(each: Stale, look: Look) {

@@ -131,12 +131,14 @@ exit 0
 `;
 
 /**
- * `$1` real path of the folder above, `$2` name, `$3` its identity, `$4` its latest change, `$5` a name to move it to first.
- * Says `removed`, `gone`, or `changed` and how; nothing is removed that is not the very folder that was listed.
+ * `$1` real path of the folder above, `$2` name, `$3` its identity, `$4` its latest change, `$5` a name to move it to first,
+ * `$6` nothing in it, however deep, may be younger (seconds since the epoch; empty for any age). The look tells only what lies near the top.
+ * Says `removed`, `gone`, `changed` and how, or `kept` and why; nothing is removed that is not the very folder that was listed.
  */
 export const REMOVE_DIRECTORY = `${FACTS}
-parent=$1 name=$2 is=$3 last=$4 aside=$5
+parent=$1 name=$2 is=$3 last=$4 aside=$5 cutoff=$6
 changed() { p changed "$1"; exit 0; }
+kept() { p kept "$1"; exit 0; }
 case $name in ''|.|..|*/*) changed 'its name is no plain name';; esac
 case $aside in ''|.|..|*/*) changed 'its name is no plain name';; esac
 [ "$(cd -P -- "$parent" 2>/dev/null && pwd -P)" = "$parent" ] || changed 'the folder above is reached through a link, or gone'
@@ -148,6 +150,21 @@ if [ ! -e "$d" ]; then p gone; exit 0; fi
 [ "$(newest "$d")" = "$last" ] || changed 'something in it changed'
 if mounts "$parent" | grep -qE -- "^$d(/|$)"; then changed 'something is mounted there'; fi
 if uses "$parent" | grep -qE -- "(^|/)$name(/|$)"; then changed 'a process uses it'; fi
+for f in "$HOME"/.sandkeep/roots/*; do
+  if [ -f "$f" ] && IFS= read -r known <"$f"; then
+    case $(cd -P -- "$known" 2>/dev/null && pwd -P)/ in "$d"/*) kept 'sandboxes of a fleet are kept in it';; esac
+  fi
+done
+[ -z "$(find "$d" -xdev -maxdepth 4 -type d -name workspaces 2>/dev/null | head -n 1)" ] ||
+  kept 'it holds a folder of workspaces'
+deep=
+[ -z "$cutoff" ] || deep=$({ find "$d" -xdev -exec stat -c %Y -- {} + 2>/dev/null || echo unread; } |
+  awk -v cutoff="$cutoff" '$1 == "unread" { print "unread"; exit } $1 + 0 > cutoff + 0 { print "young"; exit }')
+case $deep in
+  '') ;;
+  young) kept 'something deep in it is younger than what was asked for';;
+  *) kept 'not all of it can be looked at';;
+esac
 mv -- "$d" "$parent/$aside" 2>/dev/null || { p failed 'it could not be moved aside'; exit 0; }
 if [ "$(identity "$parent/$aside")" != "$is" ]; then mv -- "$parent/$aside" "$d"; changed 'it is another folder now'; fi
 said=$(rm -rf -- "$parent/$aside" 2>&1) || { p failed "$(printf %s "$said" | head -c 400)"; exit 0; }
