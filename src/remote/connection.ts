@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../errors.ts";
 import { latest } from "../util/latest.ts";
 import type { Access } from "./access.ts";
+import { TIMING } from "./access.ts";
 import { Lanes } from "./lanes.ts";
 import type { Begun, RunRequest, Running } from "./process.ts";
 import { runProgram } from "./process.ts";
@@ -58,6 +59,8 @@ export interface Connection extends AsyncDisposable {
 const SCRIPT_MS = 120_000;
 const MOST_OUTPUT = 64 * 1024 * 1024;
 const BUSY_TRIES = 8;
+/** From a channel to the first word of what runs on it. */
+const BEGIN_MS = TIMING.connectMs;
 
 export type Connect = (access: Access) => Promise<Transport>;
 
@@ -105,27 +108,37 @@ interface Opened {
   readonly running: Running;
   readonly begun: Begun;
   readonly channel: Channel;
-  readonly discard: () => void;
 }
 
 /** Opens a channel and runs a program on it, on another connection or later where the host allows no more for now. */
-async function open(lanes: Lanes, label: string, request: RunRequest): Promise<Opened> {
+async function open(lanes: Lanes, label: string, request: RunRequest, stop?: AbortSignal): Promise<Opened> {
   for (let tries = 1; ; tries += 1) {
+    stop?.throwIfAborted();
     const slot = await lanes.take();
     const nonce = randomBytes(8).toString("hex");
+    let channel: Channel | undefined;
+    const abandon = (): void => {
+      channel?.close();
+      slot.discard();
+    };
     try {
       const { transport } = slot;
-      const channel = await transport.open(bootstrap({ nonce, tty: request.tty !== undefined }), request.tty);
+      stop?.throwIfAborted();
+      stop?.addEventListener("abort", abandon, { once: true });
+      channel = await transport.open(bootstrap({ nonce, tty: request.tty !== undefined }), request.tty);
+      // Nothing runs that nobody waits for: until now the host has not been told what.
+      if (stop?.aborted === true) channel.close();
+      stop?.throwIfAborted();
       const wire = { channel, nonce, label, tellsCode: transport.tellsCode };
       const running = runProgram(wire, request);
       const release = (): void => slot.release();
       running.result.then(release, release);
-      const begun = await running.begun.catch(async (thrown: unknown) => {
+      const begins = running.begun.catch(async (thrown: unknown) => {
         // Why it never began is what its end says.
         await running.result;
         throw thrown;
       });
-      return { running, begun, channel, discard: () => slot.discard() };
+      return { running, begun: await inTime(begins, channel, label), channel };
     } catch (thrown) {
       slot.release();
       const busy = thrown instanceof SandkeepError && thrown.code === BUSY;
@@ -134,6 +147,18 @@ async function open(lanes: Lanes, label: string, request: RunRequest): Promise<O
       await sleep(20 * 2 ** tries * (0.5 + Math.random()));
     }
   }
+}
+
+/** A host that opens a channel and then says nothing is one that hangs. */
+async function inTime<T>(begins: Promise<T>, channel: Channel, label: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      channel.close();
+      reject(hangs(label, BEGIN_MS));
+    }, BEGIN_MS);
+  });
+  return Promise.race([begins, late]).finally(() => clearTimeout(timer));
 }
 
 async function start(lanes: Lanes, label: string, request: RunRequest): Promise<RemoteProcess> {
@@ -168,22 +193,18 @@ async function runScript(lanes: Lanes, label: string, request: ScriptRequest): P
   const { stdin, timeoutMs = SCRIPT_MS, most = MOST_OUTPUT, ...program } = request;
   const stdout = new Collector(most);
   const stderr = new Collector(64 * 1024);
-  let opened: Opened | undefined;
+  const stop = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      opened?.channel.close();
-      opened?.discard();
-      reject(hangs(label, timeoutMs));
+      const why = hangs(label, timeoutMs);
+      reject(why);
+      stop.abort(why);
     }, timeoutMs);
   });
   const done = async (): Promise<ScriptResult> => {
-    opened = await open(lanes, label, {
-      ...program,
-      ...(stdin === undefined ? {} : { stdin }),
-      stdout,
-      stderr,
-    });
+    const input = stdin === undefined ? {} : { stdin };
+    const opened = await open(lanes, label, { ...program, ...input, stdout, stderr }, stop.signal);
     const code = await opened.running.result;
     if (stdout.overflowed) throw tooMuch(label, most);
     return { code, stdout: stdout.bytes(), stderr: stderr.bytes().toString() };

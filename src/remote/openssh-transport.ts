@@ -206,6 +206,11 @@ function hold(child: ChildProcess, holds: boolean): void {
   }
 }
 
+/** The ssh of a command tells its code also when the connection went before the last of its output. */
+async function stands({ child, socket }: Master): Promise<boolean> {
+  return isRunning(child) && (await isAccessible(socket));
+}
+
 /** `-tt`: a terminal there although there is none here. Its size is the host's business. */
 async function openChannel(master: Master, command: string, tty: TerminalSize | undefined): Promise<Channel> {
   const { socket, env, access } = master;
@@ -228,6 +233,9 @@ async function openChannel(master: Master, command: string, tty: TerminalSize | 
     stdout: child.stdout,
     stderr: child.stderr,
     ended,
+    closed: ended.then(async (end) =>
+      (await stands(master)) ? end : { kind: "lost", why: "it was closed" },
+    ),
     close: () => void child.kill("SIGKILL"),
   };
 }

@@ -8,7 +8,7 @@ import { closeWhenQuiet, pump } from "../util/pump.ts";
 import { lost } from "./errors.ts";
 import type { Program } from "./program.ts";
 import { header } from "./program.ts";
-import type { Channel, TerminalSize } from "./transport.ts";
+import type { Channel, ChannelEnd, TerminalSize } from "./transport.ts";
 import { BUSY } from "./transport.ts";
 
 export interface Streams {
@@ -126,16 +126,24 @@ async function settle(wire: Wire, request: RunRequest, parts: Parts): Promise<nu
     ),
   ]);
   pumps.catch(() => undefined);
-  const ended = await Promise.race([channel.ended, ...(tail === undefined ? [] : [tail.code])]);
-  const stopWaiting = closeWhenQuiet([output, errors], activity, QUIET_MS);
-  await pumps;
-  stopWaiting();
-  request.stdin?.unpipe(channel.stdin);
-  channel.close();
-  if (!front.hasBegun) throw notBegun(label, ended, complaint.trim());
+  try {
+    const ended = await Promise.race([channel.ended, ...(tail === undefined ? [] : [tail.code])]);
+    const stopWaiting = closeWhenQuiet([output, errors], activity, QUIET_MS);
+    await pumps.finally(stopWaiting);
+    if (!front.hasBegun) throw notBegun(label, ended, complaint.trim());
+    const code = codeOf(ended, tail, label);
+    // Output that ended by itself is whole only where the host said so, and not the end of the connection.
+    if (output.readableEnded && errors.readableEnded) judgeEnd(await channel.closed, code, label);
+    return code;
+  } finally {
+    request.stdin?.unpipe(channel.stdin);
+    channel.close();
+  }
+}
+
+function codeOf(ended: ChannelEnd | number, tail: Tail | undefined, label: string): number {
   if (typeof ended === "number") return ended;
-  const told = tail === undefined ? undefined : tail.told;
-  if (told !== undefined) return told;
+  if (tail?.told !== undefined) return tail.told;
   // A transport whose codes may be its own has said nothing of the command's.
   if (ended.kind === "lost" || tail !== undefined) {
     throw lost(label, ended.kind === "lost" ? ended.why : `ssh ended with ${String(ended.code)}`);
@@ -143,11 +151,12 @@ async function settle(wire: Wire, request: RunRequest, parts: Parts): Promise<nu
   return ended.code;
 }
 
-function notBegun(
-  label: string,
-  ended: Awaited<Channel["ended"]> | number,
-  complaint: string,
-): SandkeepError {
+function judgeEnd(closed: ChannelEnd, code: number, label: string): void {
+  if (closed.kind === "lost") throw lost(label, closed.why);
+  if (closed.code !== code) throw lost(label, `ssh ended with ${String(closed.code)}`);
+}
+
+function notBegun(label: string, ended: ChannelEnd | number, complaint: string): SandkeepError {
   if (/session open refused|mux_client_request_session|open failed/i.test(complaint)) {
     return new SandkeepError(`${label} allows no more sessions on one connection`, {
       code: BUSY,

@@ -65,7 +65,7 @@ function transport(
     tellsCode: false,
     alive: () => state.alive,
     hold: (holds) => (holds ? socket.ref() : socket.unref()),
-    open: async (command, tty) => channelOf(await openChannel(access, client, command, tty), () => state.why),
+    open: async (command, tty) => channelOf(await openChannel(access, client, command, tty), state),
     forward: async (path) => forward(access, client, path),
     async [Symbol.asyncDispose]() {
       if (!state.alive) return;
@@ -143,28 +143,36 @@ function opening(error: Error, access: Access): SandkeepError {
   });
 }
 
-function channelOf(channel: ClientChannel, why: () => string): Channel {
+function channelOf(
+  channel: ClientChannel,
+  state: { readonly alive: boolean; readonly why: string },
+): Channel {
   // Streams of their own: reading one to its end must not close the command's input.
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   channel.pipe(stdout);
   channel.stderr.pipe(stderr);
   channel.on("error", () => undefined);
+  const closed = new Promise<ChannelEnd>((resolve) => {
+    // Where the connection went, the library closes its channels as the host would.
+    channel.once("close", () => {
+      stdout.end();
+      stderr.end();
+      resolve(state.alive ? ended : { kind: "lost", why: state.why });
+    });
+  });
   const ended = new Promise<ChannelEnd>((resolve) => {
     channel.once("exit", (code: number | null, signal?: string) => {
       if (code !== null) resolve({ kind: "exited", code });
       else resolve({ kind: "exited", code: 128 + (signalNumber(signal) ?? 0) });
     });
-    channel.once("close", () => {
-      stdout.end();
-      stderr.end();
-      resolve({ kind: "lost", why: why() });
-    });
+    channel.once("close", () => resolve({ kind: "lost", why: state.why }));
   });
   return {
     stdin: channel,
     stdout,
     stderr,
     ended,
+    closed,
     resize: ({ rows, columns }) => channel.setWindow(rows, columns, 0, 0),
     close: () => channel.destroy(),
   };

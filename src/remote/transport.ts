@@ -16,6 +16,8 @@ export interface Channel {
   readonly stdout: Readable;
   readonly stderr: Readable;
   readonly ended: Promise<ChannelEnd>;
+  /** After the last of its output; `lost` also when the connection went after the word that the command ended. */
+  readonly closed: Promise<ChannelEnd>;
   /** Absent where only the host itself can size the terminal. */
   readonly resize?: (size: TerminalSize) => void;
   close(): void;

@@ -1,8 +1,9 @@
 // The way to a host on real sshd processes: what a program is given, what comes back, and what is refused.
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -94,6 +95,14 @@ describeWith(["ssh"], "a connection to a host", () => {
     await rm(home, { recursive: true, force: true });
   });
 
+  /** The same server by another port. */
+  function through(port: number, changes: Partial<SshAccess> = {}): SshAccess {
+    const target = `${sshd.user}@127.0.0.1:${String(port)}`;
+    const known_hosts = `[127.0.0.1]:${String(port)} ${sshd.hostKey}`;
+    const { known_hosts_file: _, ...written } = sshd.access({ target, known_hosts, ...changes });
+    return written;
+  }
+
   for (const transport of ["ssh2", "openssh"] as const) {
     const over = `over ${transport}`;
 
@@ -167,10 +176,7 @@ describeWith(["ssh"], "a connection to a host", () => {
 
     it(`says of a lost connection that nothing is known, ends the command there, and connects again, ${over}`, async () => {
       await using cutter = await startCutter(sshd.port);
-      const target = `${sshd.user}@127.0.0.1:${String(cutter.port)}`;
-      const known_hosts = `[127.0.0.1]:${String(cutter.port)} ${sshd.hostKey}`;
-      const { known_hosts_file: _, ...written } = sshd.access({ target, known_hosts, transport });
-      await using connection = openConnection("cut", written, deps());
+      await using connection = openConnection("cut", through(cutter.port, { transport }), deps());
       const tag = `300.${String(Date.now())}${String(process.pid)}`;
       const waiting = await begin(connection, ["sh", "-c", `echo go; sleep ${tag}; exit 0`]);
       await until(() => waiting.seen().includes("go"), "its start");
@@ -181,6 +187,17 @@ describeWith(["ssh"], "a connection to a host", () => {
         "the end of the command",
       );
       expect((await (await begin(connection, ["echo", "again"])).ran).stdout).toBe("again\n");
+    });
+
+    it(`takes output that was cut off after the command's end for no success, ${over}`, async () => {
+      await using cutter = await startCutter(sshd.port);
+      await using connection = openConnection("torn", through(cutter.port, { transport }), deps());
+      // It has ended, and what it left running goes on writing.
+      const argv = ["sh", "-c", "(while echo tick; do sleep 0.05; done) & exit 0"];
+      const torn = await begin(connection, argv);
+      await until(() => torn.seen().split("tick").length > 20, "its output");
+      cutter.cut();
+      await expect(torn.ran).rejects.toMatchObject({ code: "SSH_LOST", kind: "unreachable" });
     });
 
     it(`refuses a host key that nobody knows, and one that changed, ${over}`, async () => {
@@ -269,16 +286,40 @@ describeWith(["ssh"], "a connection to a host", () => {
 
   it("gives up on a host that hangs without closing", async () => {
     await using cutter = await startCutter(sshd.port);
-    const target = `${sshd.user}@127.0.0.1:${String(cutter.port)}`;
-    const known_hosts = `[127.0.0.1]:${String(cutter.port)} ${sshd.hostKey}`;
-    const { known_hosts_file: _, ...written } = sshd.access({ target, known_hosts });
     const timing = { connectMs: 20_000, aliveMs: 300 };
-    await using connection = openConnection("hang", written, deps(), timing);
+    await using connection = openConnection("hang", through(cutter.port), deps(), timing);
     const waiting = await begin(connection, ["sh", "-c", "echo go; sleep 20"]);
     await until(() => waiting.seen().includes("go"), "its start");
     cutter.hang(true);
     await expect(waiting.ran).rejects.toMatchObject({ kind: "unreachable" });
     const slow = connection.script({ script: "true", args: [], timeoutMs: 500 });
     await expect(slow).rejects.toMatchObject({ kind: "unreachable" });
+  });
+
+  it("runs no script later that timed out before the host was reached", async () => {
+    const held: Socket[] = [];
+    const gate = createServer({ pauseOnConnect: true }, (socket) => held.push(socket));
+    gate.listen(0, "127.0.0.1");
+    await once(gate, "listening");
+    const address = gate.address();
+    const port = address === null || typeof address === "string" ? 0 : address.port;
+    try {
+      await using connection = openConnection("slow", through(port), deps());
+      const file = join(sshd.dir, "late");
+      const late = connection.script({ script: ': >"$1"', args: [file], timeoutMs: 300 });
+      await expect(late).rejects.toMatchObject({ code: "SSH_HANGS" });
+      await until(() => held.length > 0, "the connection");
+      for (const socket of held) {
+        socket.on("error", () => undefined);
+        const upstream = connect(sshd.port, "127.0.0.1").on("error", () => socket.destroy());
+        socket.pipe(upstream).pipe(socket);
+      }
+      const next = await connection.script({ script: "sleep 0.5; echo next", args: [] });
+      expect(next.stdout.toString()).toBe("next\n");
+      await expect(stat(file)).rejects.toMatchObject({ code: "ENOENT" });
+    } finally {
+      gate.close();
+      for (const socket of held) socket.destroy();
+    }
   });
 });

@@ -6,7 +6,7 @@ import { encodeFileName } from "../../util/file-name.ts";
 import { SandkeepError } from "../../errors.ts";
 import type { CreateRequest, Created, ObserveScope, UpdateRequest, WorkspaceFate } from "../driver.ts";
 import type { SshContext } from "./context.ts";
-import { broken, notFound, succeeded } from "./errors.ts";
+import { broken, notFound, succeeded, wholeLines } from "./errors.ts";
 import { labelsLine, manifestLine } from "./manifest.ts";
 import { openRuntime } from "./runtime.ts";
 import { inspectRuntime } from "./observe.ts";
@@ -39,8 +39,8 @@ export async function createRuntime(context: SshContext, request: CreateRequest)
   ];
   if (read["ssh.isolation"] === "bubblewrap") await requireBubblewrap(context);
   const result = await connection.script({ script: CREATE, args });
-  const { stdout } = succeeded(result, `create ${name} on ${host.name}`);
-  return { objectId, needsSeed: stdout.toString().trim() === "seed 1" };
+  const lines = wholeLines(result, `create ${name} on ${host.name}`);
+  return { objectId, needsSeed: lines.includes("seed 1") };
 }
 
 /** Two fleets of one name keep workspaces of their own. */

@@ -9,7 +9,7 @@ import { SandkeepError } from "../../errors.ts";
 import type { SalvageSource, WorkspaceFate } from "../driver.ts";
 import { SANDBOX_HOME } from "./bubblewrap.ts";
 import type { SshContext } from "./context.ts";
-import { notFound, succeeded } from "./errors.ts";
+import { notFound, wholeLines } from "./errors.ts";
 import { pack } from "./files.ts";
 import { openRuntime } from "./runtime.ts";
 
@@ -32,6 +32,7 @@ for folder in "$@"; do
     if [ -d "$each" ] && [ ! -L "$each" ]; then printf 'P %s/\\n' "$each"; else printf 'P %s\\n' "$each"; fi
   done
 done
+echo END
 `;
 
 interface Own {
@@ -75,7 +76,7 @@ export async function changes(
   if (all === undefined) return undefined;
   const args = all.map(({ folder }) => folder);
   const result = await context.connection.script({ script: COUNT, args, reads: true });
-  const lines = succeeded(result, "measure the runtime").stdout.toString().split("\n");
+  const lines = wholeLines(result, "measure the runtime");
   let [index, bytes, files] = [-1, 0, 0];
   const paths: string[] = [];
   for (const line of lines) {

@@ -92,3 +92,15 @@ export function broken(objectId: string): SandkeepError {
     hint: "`sandkeep apply` replaces it and keeps its workspace",
   });
 }
+
+/** The lines of an answer that a script ends with `END`: one that was cut off says less than there is. */
+export function wholeLines(result: ScriptResult, doing: string): readonly string[] {
+  const lines = succeeded(result, doing).stdout.toString("utf8").split("\n");
+  if (lines.at(-2) === "END") return lines;
+  throw new SandkeepError(`could not ${doing}: its answer was cut off`, {
+    code: "SSH_ANSWER_CUT",
+    kind: "unreachable",
+    blame: "backend",
+    hint: "try again",
+  });
+}

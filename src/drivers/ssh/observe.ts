@@ -12,7 +12,7 @@ import { encodeFileName } from "../../util/file-name.ts";
 import type { HealthReport, ObserveScope } from "../driver.ts";
 import { reservedNames } from "../driver.ts";
 import type { SshContext } from "./context.ts";
-import { succeeded } from "./errors.ts";
+import { wholeLines } from "./errors.ts";
 import { sshFields } from "./fields.ts";
 import type { Manifest } from "./manifest.ts";
 import { parse, readLabels, readManifest } from "./manifest.ts";
@@ -40,16 +40,7 @@ const OBJECT_ID = /^[0-9a-f]{16}$/;
 async function list(context: SshContext, fleet: string, objectId: string): Promise<Listing> {
   const args = [fleet === "*" ? fleet : encodeFileName(fleet), objectId];
   const doing = `read the sandboxes on ${context.host.name}`;
-  const result = succeeded(await context.connection.script({ script: OBSERVE, args, reads: true }), doing);
-  const lines = result.stdout.toString("utf8").split("\n");
-  if (lines.at(-2) !== "END") {
-    throw new SandkeepError(`could not ${doing}: its answer was cut off`, {
-      code: "SSH_ANSWER_CUT",
-      kind: "unreachable",
-      blame: "backend",
-      hint: "try again",
-    });
-  }
+  const lines = wholeLines(await context.connection.script({ script: OBSERVE, args, reads: true }), doing);
   return readListing(lines);
 }
 

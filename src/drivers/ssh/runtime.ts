@@ -2,7 +2,7 @@
 import { posix } from "node:path";
 import { SandkeepError } from "../../errors.ts";
 import type { SshContext } from "./context.ts";
-import { notFound, succeeded } from "./errors.ts";
+import { notFound, wholeLines } from "./errors.ts";
 import type { Manifest } from "./manifest.ts";
 import { readManifest } from "./manifest.ts";
 import { ANSWER, OPEN } from "./scripts.ts";
@@ -24,7 +24,7 @@ export async function openRuntime(context: SshContext, objectId: string, folder 
   if (!/^[0-9a-f]{16}$/.test(objectId)) throw notFound(objectId);
   const result = await context.connection.script({ script: OPEN, args: [objectId, folder], reads: true });
   if (result.code === ANSWER.notFound) throw notFound(objectId);
-  const lines = succeeded(result, "read the runtime").stdout.toString().split("\n");
+  const lines = wholeLines(result, "read the runtime");
   const said = (kind: string): string | undefined =>
     lines.find((line) => line.startsWith(`${kind} `))?.slice(2);
   return {

@@ -144,6 +144,7 @@ mv "$o" "$d/objects/$4" || fail ${String(ANSWER.cannotWrite)}
 o=$d/objects/$4
 ln "$o/id" "$d/names/$5" 2>/dev/null || fail ${String(ANSWER.conflict)}
 echo "seed $seed"
+echo END
 `;
 
 /** `$1` id. Its workspace, seeded to the end, takes its place in one step. */
@@ -240,5 +241,5 @@ cd -P "$o/workspace" 2>/dev/null && printf 'W %s\\n' "$PWD"
 case $2 in /*) [ -d "$2" ] && echo "C yes";; *) [ -d "./$2" ] && echo "C yes";; esac
 command -v bwrap >/dev/null 2>&1 && echo "B yes"
 find "$o/manifest.json" -prune -type f -size -2049 -exec awk 'FNR == 1 { print "M", $0 }' {} \\;
-exit 0
+echo END
 `;
