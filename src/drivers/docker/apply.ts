@@ -53,18 +53,16 @@ export async function create(
   const options = containerOptions({ spec, labels: request.labels, stateDir, stamp, user });
   const { write } = engine.dialect;
   const body = write === undefined ? options : write(options, { spec, info: await facts.info() });
-  const { Id, Warnings } = await engine.writes.add(() =>
-    engine.json(
-      {
-        what: `create container ${request.name}`,
-        method: "POST",
-        path: "/containers/create",
-        query: { name: request.name },
-        body,
-        timeout: WRITE_TIMEOUT_MS,
-      },
-      readCreated,
-    ),
+  const call = {
+    what: `create container ${request.name}`,
+    method: "POST",
+    path: "/containers/create",
+    query: { name: request.name },
+    body,
+    timeout: WRITE_TIMEOUT_MS,
+  } as const;
+  const { Id, Warnings } = await engine.creates.add(() =>
+    engine.writes.add(() => engine.json(call, readCreated)),
   );
   const warnings = Warnings.map((message) => {
     const path = warnedOf(message);

@@ -41,6 +41,8 @@ const OK: ReadonlySet<number> = new Set([200, 201, 202, 204, 304]);
 export class Engine implements AsyncDisposable {
   readonly reads = new PQueue({ concurrency: READS_AT_ONCE });
   readonly writes = new PQueue({ concurrency: WRITES_AT_ONCE });
+  /** Creations alone, within the writes. */
+  readonly creates: PQueue;
   readonly dialect: Dialect;
   readonly #host: Host | undefined;
   readonly #env: Readonly<Record<string, string | undefined>>;
@@ -49,6 +51,7 @@ export class Engine implements AsyncDisposable {
 
   constructor(dialect: Dialect, host: Host | undefined, env: Readonly<Record<string, string | undefined>>) {
     this.dialect = dialect;
+    this.creates = new PQueue({ concurrency: dialect.createsAtOnce });
     this.#host = host;
     this.#env = env;
     this.#transport = new Transport(env);

@@ -2,6 +2,7 @@ import type { JsonObject } from "../../model/json.ts";
 import type { FieldRow } from "../../model/fields.ts";
 import type { ProbeReason } from "../../model/posture.ts";
 import type { EngineName } from "./endpoint.ts";
+import { WRITES_AT_ONCE } from "./capabilities.ts";
 import { dockerFields } from "./fields.ts";
 import type { Rule } from "./requirements.ts";
 import type { DockerSpec } from "./section.ts";
@@ -31,6 +32,8 @@ export interface Dialect {
   readonly degraded: readonly DegradedRow[];
   /** True for an engine that makes a bind's missing source as an empty folder instead of refusing. */
   readonly makesSources: boolean;
+  /** Creations that it takes at once from one of us. */
+  readonly createsAtOnce: number;
   /** True for an engine on which networks and gates of the fleet's own are proved to hold. */
   readonly networks: boolean;
   /** True for an engine that tells and hands out exactly what was written in a container, running or not. */
@@ -49,6 +52,7 @@ export const docker: Dialect = {
   rules: [],
   degraded: [],
   makesSources: false,
+  createsAtOnce: WRITES_AT_ONCE,
   networks: true,
   changes: true,
   engineId: ({ ID }) => ID,

@@ -115,6 +115,8 @@ export const podman: Dialect = {
     },
   ],
   makesSources: true,
+  // A rootless service looks its user's ids up in a library that is not made for threads, and two at once may end it.
+  createsAtOnce: 1,
   networks: false,
   // Its list names folders it made itself, and its archive of a volume is not whole.
   changes: false,
