@@ -113,11 +113,11 @@ export interface SandkeepConfig {
          */
         strict_host_key?: boolean;
         /**
-         * Hosts to go through, such as "ci@bastion:22".
+         * Hosts to go through, such as "ci@bastion:22"; the same keys and known hosts count for them.
          */
         jump?: string;
         /**
-         * auto is the built-in client, and the system's ssh where certificates, a host CA, a jump or an alias need it.
+         * auto is the built-in client, and the system's ssh where certificates, a host CA or an alias need it.
          */
         transport?: "auto" | "ssh2" | "openssh";
       };

@@ -45,6 +45,8 @@ export interface Key {
 export interface Access {
   readonly written: SshAccess;
   readonly target: Required<Target>;
+  /** Hosts to go through, in order; for them the same keys and host keys count. */
+  readonly jumps: readonly Required<Target>[];
   /** As people know it: `ci@build1`. */
   readonly label: string;
   readonly home: string;
@@ -66,7 +68,10 @@ const GLOBAL_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts";
 export async function readAccess(name: string, written: SshAccess, deps: RemoteDeps): Promise<Access> {
   const { env } = deps;
   const home = env["HOME"] ?? homedir();
-  const { user = env["USER"] ?? userInfo().username, host, port = SSH_PORT } = parseTarget(written.target);
+  const whole = (text: string): Required<Target> => {
+    const { user = env["USER"] ?? userInfo().username, host, port = SSH_PORT } = parseTarget(text);
+    return { user, host, port };
+  };
   const { known, knownFrom, why } = await waysTo(name, written, home);
   const given = await givenKey(written, deps);
   const keys = given === undefined ? await defaultKeys(home) : [given];
@@ -75,7 +80,8 @@ export async function readAccess(name: string, written: SshAccess, deps: RemoteD
   const transport = why === undefined ? "ssh2" : "openssh";
   return {
     written,
-    target: { user, host, port },
+    target: whole(written.target),
+    jumps: jumpsOf(written).map(whole),
     label: written.target,
     home,
     env,
@@ -89,10 +95,14 @@ export async function readAccess(name: string, written: SshAccess, deps: RemoteD
   };
 }
 
+/** The hosts to go through, as they are written. */
+export function jumpsOf({ jump }: SshAccess): readonly string[] {
+  return jump === undefined ? [] : jump.split(",");
+}
+
 async function waysTo(name: string, written: SshAccess, home: string) {
-  const { host, port = SSH_PORT } = parseTarget(written.target);
   const { known, knownFrom } = await knownHosts(name, written, home);
-  return { known, knownFrom, why: await whyOpenssh(written, home, known, hostPattern(host, port)) };
+  return { known, knownFrom, why: await whyOpenssh(written, home, known) };
 }
 
 /** What somebody should know of how a host is reached, told without a connection and without reading a secret. */
@@ -113,17 +123,17 @@ async function whyOpenssh(
   written: SshAccess,
   home: string,
   known: readonly KnownHost[],
-  name: string,
 ): Promise<string | undefined> {
   if (written.transport === "ssh2") return undefined;
   if (written.transport === "openssh") return 'transport = "openssh"';
   if (written.certificate !== undefined || written.certificate_file !== undefined)
     return "a user certificate takes it";
-  if (written.jump !== undefined) return "a jump host takes it";
-  if (needsHostCertificate(known, name)) return "an authority vouches for the host's key";
+  const hops = [...jumpsOf(written), written.target].map(parseTarget);
+  if (hops.some(({ host, port = SSH_PORT }) => needsHostCertificate(known, hostPattern(host, port))))
+    return "an authority vouches for the host's key";
   const config = join(home, ".ssh", "config");
   const text = await readFile(config, "utf8").catch(() => "");
-  return configNames(text, parseTarget(written.target).host) ? `${config} speaks of this host` : undefined;
+  return hops.some(({ host }) => configNames(text, host)) ? `${config} speaks of this host` : undefined;
 }
 
 function postureOf(name: string, written: SshAccess, why: string | undefined): readonly ProbeReason[] {

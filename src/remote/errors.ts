@@ -37,6 +37,12 @@ const ROWS: readonly Row[] = [
     code: BUSY,
     hint: "raise MaxSessions in the host's sshd_config, or run less at once",
   },
+  {
+    when: /stdio forwarding failed/i,
+    kind: "unreachable",
+    code: "SSH_UNREACHABLE",
+    hint: "the jump host did not pass us on: check that it may forward (AllowTcpForwarding), and that it reaches the host by that name and port",
+  },
 ];
 
 const UNREACHABLE = {

@@ -3,18 +3,19 @@ import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../errors.ts";
 import { isAccessible } from "../util/accessible.ts";
 import type { Access, Timing } from "./access.ts";
+import { jumpsOf } from "./access.ts";
 import { sshError } from "./errors.ts";
+import { configured, destination, SECRET_FILES, through } from "./openssh-config.ts";
 import { withShownKey } from "./shown-key.ts";
-import { destinationOf, parseTarget } from "./target.ts";
 import type { Channel, ChannelEnd, TerminalSize, Transport } from "./transport.ts";
 
 /** A unix socket's path has 107 bytes, and ssh adds a suffix of its own while it makes one. */
@@ -61,10 +62,18 @@ interface Left {
 async function startMaster(access: Access, left: Left, timing: Timing): Promise<Master> {
   const { folder } = left;
   const socket = join(folder, "c");
-  const files = await writeMaterial(access, folder);
-  const options = [...(await optionsOf(access, files)), ...limits(timing)];
+  const options = await configured(access, folder, timing);
   const env = environment(access);
-  const argv = ["-M", "-S", socket, "-T", ...options, ...destination(access), "exec cat"];
+  const argv = [
+    "-M",
+    "-S",
+    socket,
+    "-T",
+    ...options,
+    ...through(jumpsOf(access.written)),
+    ...destination(access.written.target),
+    "exec cat",
+  ];
   // Its input is ours: however this process ends, the remote `cat` and with it the connection end too.
   const child = spawn("ssh", argv, { env, stdio: ["pipe", "ignore", "pipe"] });
   left.child = child;
@@ -87,78 +96,12 @@ async function startMaster(access: Access, left: Left, timing: Timing): Promise<
     new Error(state.failure?.message ?? (said.trim() || "no answer")),
     `connect to ${access.label} with the system's ssh`,
   );
-  const asking = { access, folder, argv: [...options, ...destination(access)], env };
+  const asking = { access, folder, options, env };
   throw await withShownKey(refusal, { ...asking, patience: timing.connectMs });
 }
 
 function isRunning(child: ChildProcess): boolean {
   return child.exitCode === null && child.signalCode === null;
-}
-
-const SECRET_FILES = ["identity", "certificate"];
-
-/** Keys that stand in no file are written to one that only we can read, until ssh has logged in with them. */
-async function writeMaterial(access: Access, folder: string): Promise<Readonly<Record<string, string>>> {
-  const files: Record<string, string> = {};
-  const write = async (name: string, text: string): Promise<void> => {
-    files[name] = join(folder, name);
-    await writeFile(join(folder, name), text, { mode: 0o600 });
-    await chmod(join(folder, name), 0o600);
-  };
-  const [key] = access.keys;
-  const { identity, known_hosts: known } = access.written;
-  if (identity !== undefined && key !== undefined) await write("identity", key.text);
-  if (access.certificate !== undefined) await write("certificate", access.certificate.text);
-  if (known !== undefined) await write("known_hosts", `${known}\n`);
-  return files;
-}
-
-async function optionsOf(access: Access, files: Readonly<Record<string, string>>): Promise<string[]> {
-  const { written, home } = access;
-  const identity = files["identity"] ?? written.identity_file;
-  const known = files["known_hosts"] ?? written.known_hosts_file;
-  const config = join(home, ".ssh", "config");
-  // ssh itself asks the password database where home is.
-  const elsewhere = home !== userInfo().homedir && (await isAccessible(config));
-  const named: Readonly<Record<string, string | undefined>> = {
-    BatchMode: "yes",
-    StrictHostKeyChecking: access.strict ? "yes" : "accept-new",
-    UserKnownHostsFile: known ?? (elsewhere ? join(home, ".ssh", "known_hosts") : undefined),
-    GlobalKnownHostsFile: known === undefined ? undefined : "/dev/null",
-    IdentityFile: identity,
-    IdentitiesOnly: identity === undefined ? undefined : "yes",
-    CertificateFile: files["certificate"],
-    ProxyJump: written.jump,
-    ForwardAgent: "no",
-    ForwardX11: "no",
-    PermitLocalCommand: "no",
-    ControlMaster: "no",
-    ControlPersist: "no",
-    EscapeChar: "none",
-    LogLevel: "ERROR",
-  };
-  const settings = Object.entries(named).flatMap(([name, value]) =>
-    value === undefined ? [] : ["-o", `${name}=${quoted(value)}`],
-  );
-  return [...(elsewhere ? ["-F", config] : []), ...settings];
-}
-
-/** ssh splits the value of an option at blanks, as it does with a line of its config. */
-function quoted(value: string): string {
-  return /\s/.test(value) ? `"${value}"` : value;
-}
-
-const seconds = (ms: number): string => String(Math.max(1, Math.ceil(ms / 1000)));
-
-function limits({ connectMs, aliveMs }: Timing): string[] {
-  return [
-    "-o",
-    `ConnectTimeout=${seconds(connectMs)}`,
-    "-o",
-    `ServerAliveInterval=${seconds(aliveMs)}`,
-    "-o",
-    "ServerAliveCountMax=3",
-  ];
 }
 
 /** Nothing that a config's SendEnv could pass on. */
@@ -168,11 +111,6 @@ function environment({ env, home }: Access): Record<string, string> {
     return value === undefined ? [] : [[name, value]];
   });
   return { ...Object.fromEntries(kept), HOME: home };
-}
-
-function destination(access: Access): string[] {
-  const target = parseTarget(access.written.target);
-  return [...(target.port === undefined ? [] : ["-p", String(target.port)]), "--", destinationOf(target)];
 }
 
 function transport(master: Master, clear: () => Promise<void>): Transport {
@@ -216,7 +154,14 @@ async function openChannel(master: Master, command: string, tty: TerminalSize | 
   const { socket, env, access } = master;
   // Where the shared connection is gone, ssh would make one of its own behind our back.
   const options = ["-o", "ProxyCommand=false", ...master.options];
-  const argv = ["-S", socket, tty === undefined ? "-T" : "-tt", ...options, ...destination(access), command];
+  const argv = [
+    "-S",
+    socket,
+    tty === undefined ? "-T" : "-tt",
+    ...options,
+    ...destination(access.written.target),
+    command,
+  ];
   const child = spawn("ssh", argv, { env, stdio: ["pipe", "pipe", "pipe"] });
   child.stdin.on("error", () => undefined);
   await once(child, "spawn").catch((thrown: unknown) => {
@@ -244,7 +189,16 @@ async function forward(master: Master, path: string): Promise<Duplex> {
   const { access, socket, folder, options, env } = master;
   master.forwards += 1;
   const local = join(folder, `f${String(master.forwards)}`);
-  const argv = ["-S", socket, "-O", "forward", "-L", `${local}:${path}`, ...options, ...destination(access)];
+  const argv = [
+    "-S",
+    socket,
+    "-O",
+    "forward",
+    "-L",
+    `${local}:${path}`,
+    ...options,
+    ...destination(access.written.target),
+  ];
   const child = spawn("ssh", argv, { env, stdio: ["ignore", "ignore", "pipe"] });
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));

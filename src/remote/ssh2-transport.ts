@@ -1,56 +1,27 @@
 /** The built-in client: quick, exact about exit codes and signals, and without certificates. */
 import { constants as os } from "node:os";
-import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { PassThrough } from "node:stream";
 import type { Duplex } from "node:stream";
-import ssh2 from "ssh2";
-import type { Client, ClientChannel, ConnectConfig } from "ssh2";
+import type { Client, ClientChannel } from "ssh2";
 import { SandkeepError } from "../errors.ts";
 import type { Access, Timing } from "./access.ts";
 import { lost, sshError } from "./errors.ts";
-import { hostKeyRefused } from "./host-key.ts";
-import { hostPattern, judgeHostKey, keyType, knownTypes } from "./known-hosts.ts";
+import { logIn, PROHIBITED } from "./ssh2-login.ts";
 import type { Channel, ChannelEnd, TerminalSize, Transport } from "./transport.ts";
 import { BUSY } from "./transport.ts";
 
 /** `SSH_OPEN_CONNECT_FAILED`: what sshd answers above MaxSessions. */
 const REFUSED = 2;
-const PROHIBITED = 1;
 
 export async function connectSsh2(access: Access, timing: Timing): Promise<Transport> {
-  const { target } = access;
-  const client = new ssh2.Client();
-  // Nagle's algorithm would cost 40 ms an exec.
-  const socket = connect({ host: target.host, port: target.port, noDelay: true });
-  let refusal: SandkeepError | undefined;
+  const { clients, socket, client } = await logIn(access, timing);
   const state = { alive: true, why: "it was closed" };
-  await new Promise<void>((resolve, reject) => {
-    const fail = (thrown: unknown): void => reject(refusal ?? sshError(thrown, `connect to ${access.label}`));
-    socket.once("error", fail);
-    client.once("ready", resolve);
-    client.once("error", fail);
-    client.once("close", () => fail(new Error("the host closed the connection")));
-    client.connect({
-      sock: socket,
-      username: target.user,
-      ...credentials(access),
-      ...preferKnown(access),
-      readyTimeout: timing.connectMs,
-      keepaliveInterval: timing.aliveMs,
-      keepaliveCountMax: 3,
-      hostVerifier: (blob: Buffer) => {
-        refusal = verify(access, blob);
-        return refusal === undefined;
-      },
-    });
-  }).catch((thrown: unknown) => {
-    client.destroy();
-    socket.destroy();
-    throw thrown;
+  for (const each of clients) each.on("error", (error) => (state.why = error.message));
+  client.once("close", () => {
+    state.alive = false;
+    for (const each of clients) each.destroy();
   });
-  client.on("error", (error) => (state.why = error.message));
-  client.once("close", () => (state.alive = false));
   return transport(access, client, socket, state);
 }
 
@@ -77,34 +48,6 @@ function transport(
       clearTimeout(timer);
     },
   };
-}
-
-function verify(access: Access, blob: Buffer): SandkeepError | undefined {
-  const key = { type: keyType(blob) ?? "unknown", key: blob.toString("base64") };
-  const name = hostPattern(access.target.host, access.target.port);
-  const verdict = judgeHostKey(access.known, name, key);
-  if (verdict.status === "known") return undefined;
-  if (verdict.status === "unknown" && !access.strict) return undefined;
-  return hostKeyRefused(verdict, { name, key, where: access.knownFrom });
-}
-
-/** A host that is known by one kind of key is asked for that kind, as OpenSSH asks. */
-function preferKnown(access: Access): Pick<ConnectConfig, "algorithms"> {
-  const types = knownTypes(access.known, hostPattern(access.target.host, access.target.port));
-  const names = types.flatMap((type) =>
-    type === "ssh-rsa" ? (["rsa-sha2-512", "rsa-sha2-256"] as const) : ECDSA.filter((each) => each === type),
-  );
-  return names.length === 0 ? {} : { algorithms: { serverHostKey: [...new Set(names)] } };
-}
-
-const ECDSA = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"] as const;
-
-/** A key that is given is the only one tried; otherwise the agent's, then those found in the usual place. */
-function credentials(access: Access): Pick<ConnectConfig, "authHandler"> {
-  const username = access.target.user;
-  const keys = access.keys.map(({ text }) => ({ type: "publickey" as const, username, key: text }));
-  const agent = access.agent === undefined ? [] : [{ type: "agent" as const, username, agent: access.agent }];
-  return { authHandler: [...agent, ...keys] };
 }
 
 function openChannel(

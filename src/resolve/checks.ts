@@ -45,28 +45,35 @@ const HOST_RULES: readonly HostRule[] = [
     hint: "add ssh.identity_file or ssh.identity",
   },
   {
-    why: "the built-in client cannot do what these need",
+    why: "the built-in client cannot use a certificate",
     key: ["ssh", "transport"],
     code: "ssh-transport",
     check: ({ ssh }) =>
-      ssh?.transport === "ssh2" && (certified(ssh) || ssh.jump !== undefined)
-        ? "the built-in client knows neither certificates nor jump hosts"
-        : undefined,
+      ssh?.transport === "ssh2" && certified(ssh) ? "the built-in client knows no certificates" : undefined,
     hint: 'set transport = "auto" or "openssh"',
   },
   {
     why: "a port is a number up to 65535",
     key: ["ssh", "target"],
     code: "ssh-port",
-    check: ({ ssh }) => {
-      const port = /:(\d+)$/.exec(ssh?.target.replace(/\[.*\]/, "") ?? "")?.[1];
-      return port !== undefined && (Number(port) < 1 || Number(port) > 65_535)
-        ? `there is no port ${port}`
-        : undefined;
-    },
+    check: ({ ssh }) => unreachablePort(ssh?.target),
+    hint: "give a port from 1 to 65535, or none for 22",
+  },
+  {
+    why: "so is one on the way",
+    key: ["ssh", "jump"],
+    code: "ssh-port",
+    check: ({ ssh }) => unreachablePort(ssh?.jump),
     hint: "give a port from 1 to 65535, or none for 22",
   },
 ];
+
+/** `places` are targets with commas between. */
+function unreachablePort(places = ""): string | undefined {
+  const ports = places.split(",").map((each) => /:(\d+)$/.exec(each.replace(/\[.*\]/, ""))?.[1]);
+  const port = ports.find((each) => each !== undefined && (Number(each) < 1 || Number(each) > 65_535));
+  return port === undefined ? undefined : `there is no port ${port}`;
+}
 
 function certified(ssh: SshAccess | undefined): boolean {
   return ssh?.certificate !== undefined || ssh?.certificate_file !== undefined;

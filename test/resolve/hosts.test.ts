@@ -36,8 +36,13 @@ it.each([
     "ssh-certificate-without-key",
     "hosts.h.ssh.certificate_file",
   ],
-  ['ssh = { target = "b", jump = "c", transport = "ssh2" }', "ssh-transport", "hosts.h.ssh.transport"],
+  [
+    'ssh = { target = "b", identity_file = "k", certificate_file = "c", transport = "ssh2" }',
+    "ssh-transport",
+    "hosts.h.ssh.transport",
+  ],
   ['ssh = { target = "ci@[::1]:70000" }', "ssh-port", "hosts.h.ssh.target"],
+  ['ssh = { target = "b", jump = "c,d:70000" }', "ssh-port", "hosts.h.ssh.jump"],
 ])("refuses %s where it stands", async (line, code, path) => {
   const text = `[hosts.h]\n${line}\n${AGENT}`;
   const { diagnostics } = await resolveText(text);

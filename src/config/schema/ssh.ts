@@ -30,12 +30,12 @@ export const sshAccessSchema = z.strictObject({
     .describe("false also talks to a host whose key nobody knows; a changed key is refused all the same."),
   jump: textOf(new RegExp(`^${PLACE}(?:,${PLACE})*$`), '"user@host:port", or several with commas between')
     .optional()
-    .describe('Hosts to go through, such as "ci@bastion:22".'),
+    .describe('Hosts to go through, such as "ci@bastion:22"; the same keys and known hosts count for them.'),
   transport: z
     .enum(["auto", "ssh2", "openssh"])
     .optional()
     .describe(
-      "auto is the built-in client, and the system's ssh where certificates, a host CA, a jump or an alias need it.",
+      "auto is the built-in client, and the system's ssh where certificates, a host CA or an alias need it.",
     ),
 });
 export type SshAccessSettings = z.infer<typeof sshAccessSchema>;

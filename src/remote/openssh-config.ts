@@ -1,0 +1,107 @@
+/**
+ * What the system's ssh is told of a host, in a config file of its own: what stands there counts for the hosts on the way
+ * as well, which options would not. The user's config and the machine's come after it, and the first word counts.
+ */
+import { chmod, writeFile } from "node:fs/promises";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import { SandkeepError } from "../errors.ts";
+import type { Access, Timing } from "./access.ts";
+import { destinationOf, parseTarget } from "./target.ts";
+
+/** Files of the folder that are of no use once ssh has logged in. */
+export const SECRET_FILES = ["identity", "certificate"];
+
+/** The options that make ssh read what it is written into `folder`, which only we may read. */
+export async function configured(access: Access, folder: string, timing: Timing): Promise<readonly string[]> {
+  const files = await writeMaterial(access, folder);
+  const settings = { ...settingsOf(access, files), ...limits(timing) };
+  const lines = Object.entries(settings).flatMap(([name, value]) =>
+    value === undefined ? [] : [`  ${name} ${quoted(value)}`],
+  );
+  // ssh itself would ask the password database where home is.
+  const personal = join(access.home, ".ssh");
+  const includes = [join(personal, "config"), "/etc/ssh/ssh_config"].map(
+    (each) => `  Include ${quoted(each)}`,
+  );
+  const last =
+    access.home === userInfo().homedir
+      ? []
+      : [`  UserKnownHostsFile ${quoted(join(personal, "known_hosts"))}`];
+  const text = ["Host *", ...lines, ...includes, ...last, ""].join("\n");
+  const file = join(folder, "config");
+  await writeFile(file, text, { mode: 0o600 });
+  return ["-F", file];
+}
+
+/** Keys that stand in no file are written to one, until ssh has logged in with them. */
+async function writeMaterial(access: Access, folder: string): Promise<Readonly<Record<string, string>>> {
+  const files: Record<string, string> = {};
+  const write = async (name: string, text: string): Promise<void> => {
+    files[name] = join(folder, name);
+    await writeFile(join(folder, name), text, { mode: 0o600 });
+    await chmod(join(folder, name), 0o600);
+  };
+  const [key] = access.keys;
+  const { identity, known_hosts: known } = access.written;
+  if (identity !== undefined && key !== undefined) await write("identity", key.text);
+  if (access.certificate !== undefined) await write("certificate", access.certificate.text);
+  if (known !== undefined) await write("known_hosts", `${known}\n`);
+  return files;
+}
+
+type Settings = Readonly<Record<string, string | undefined>>;
+
+function settingsOf({ written, strict }: Access, files: Settings): Settings {
+  const identity = files["identity"] ?? written.identity_file;
+  const known = files["known_hosts"] ?? written.known_hosts_file;
+  return {
+    BatchMode: "yes",
+    StrictHostKeyChecking: strict ? "yes" : "accept-new",
+    UserKnownHostsFile: known,
+    GlobalKnownHostsFile: known === undefined ? undefined : "/dev/null",
+    IdentityFile: identity,
+    IdentitiesOnly: identity === undefined ? undefined : "yes",
+    CertificateFile: files["certificate"],
+    ForwardAgent: "no",
+    ForwardX11: "no",
+    PermitLocalCommand: "no",
+    ControlMaster: "no",
+    ControlPath: "none",
+    ControlPersist: "no",
+    EscapeChar: "none",
+    LogLevel: "ERROR",
+  };
+}
+
+const seconds = (ms: number): string => String(Math.max(1, Math.ceil(ms / 1000)));
+
+function limits({ connectMs, aliveMs }: Timing): Settings {
+  return {
+    ConnectTimeout: seconds(connectMs),
+    ServerAliveInterval: seconds(aliveMs),
+    ServerAliveCountMax: "3",
+  };
+}
+
+function quoted(value: string): string {
+  if (/[\n\r"\\]/.test(value)) {
+    throw new SandkeepError(`ssh can be told of no file named ${JSON.stringify(value)}`, {
+      code: "SSH_FILE",
+      kind: "denied",
+      hint: "give it a name without quotes, backslashes and line ends",
+    });
+  }
+  return `"${value}"`;
+}
+
+/** A target as ssh takes it. */
+export function destination(written: string): string[] {
+  const target = parseTarget(written);
+  return [...(target.port === undefined ? [] : ["-p", String(target.port)]), "--", destinationOf(target)];
+}
+
+/** The way through the hosts before it; said for one connection only, since it would count for each of them too. */
+export function through(jumps: readonly string[]): string[] {
+  return jumps.length === 0 ? [] : ["-J", jumps.join(",")];
+}
