@@ -122,7 +122,7 @@ export interface SandkeepConfig {
         transport?: "auto" | "ssh2" | "openssh";
       };
       /**
-       * Docker endpoint: "unix:///path", "tcp://host:port" or "ssh://user@host".
+       * Docker endpoint: "unix:///path" (of the host itself where it has an ssh table), "tcp://host:port" or "ssh://user@host".
        */
       docker?: string;
       /**

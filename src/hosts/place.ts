@@ -2,6 +2,7 @@
 import { THIS_HOST } from "../drivers/driver.ts";
 import { SandkeepError } from "../errors.ts";
 import type { Host, SshAccess } from "../model/settings.ts";
+import { accessTo, parseTarget } from "../remote/target.ts";
 
 export type Place =
   | { readonly via: "local"; readonly engines: Readonly<Record<string, string>> }
@@ -22,7 +23,7 @@ export function placeOf(host: Host | undefined, root: string): Place | undefined
     if (target !== undefined) {
       behind ??= target;
       engines[engine] = socket.length > 1 ? `unix://${decodeURIComponent(socket)}` : "";
-    } else if (endpoint.startsWith("unix://") && host?.ssh === undefined) {
+    } else if (endpoint.startsWith("unix://")) {
       here = true;
       engines[engine] = endpoint;
     }
@@ -30,11 +31,7 @@ export function placeOf(host: Host | undefined, root: string): Place | undefined
   if (host?.compose === "podman-compose") engines["podman"] ??= "";
   if (host?.ssh !== undefined) return { via: "ssh", ssh: host.ssh, engines };
   if (behind !== undefined)
-    return {
-      via: "ssh",
-      ssh: { target: behind, strict_host_key: true, transport: "auto", folder: root },
-      engines,
-    };
+    return { via: "ssh", ssh: accessTo(parseTarget(behind), undefined, root), engines };
   return here ? { via: "local", engines } : undefined;
 }
 

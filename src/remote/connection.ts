@@ -3,7 +3,7 @@
  * come their exact exit codes; also streams to unix sockets of the host. It knows nothing of sandboxes.
  */
 import { randomBytes } from "node:crypto";
-import type { Duplex, Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../errors.ts";
@@ -15,7 +15,7 @@ import type { Begun, RunRequest, Running } from "./process.ts";
 import { runProgram } from "./process.ts";
 import type { Program } from "./program.ts";
 import { bootstrap, SIGNAL_SCRIPT } from "./program.ts";
-import type { Channel, TerminalSize, Transport } from "./transport.ts";
+import type { Channel, Forwarded, TerminalSize, Transport } from "./transport.ts";
 import { BUSY } from "./transport.ts";
 
 export type { RunRequest } from "./process.ts";
@@ -28,6 +28,8 @@ export interface RemoteProcess {
   signal(name: NodeJS.Signals): Promise<void>;
   /** Sizes its terminal; of several at once the last one wins. */
   resize(size: TerminalSize): Promise<void>;
+  /** Hangs up: nobody hears of it any more. */
+  close(): void;
 }
 
 export interface ScriptRequest extends Program {
@@ -52,8 +54,7 @@ export interface Connection extends AsyncDisposable {
   run(request: RunRequest): Promise<RemoteProcess>;
   /** Runs a script to its end and gives what it said. */
   script(request: ScriptRequest): Promise<ScriptResult>;
-  /** A stream to a unix socket of the host. */
-  forward(socket: string): Promise<Duplex>;
+  forward(socket: string): Promise<Forwarded>;
 }
 
 const SCRIPT_MS = 120_000;
@@ -87,13 +88,13 @@ export function connectionOf(label: string, access: () => Promise<Access>, conne
       }
     },
     forward: async (socket) => {
-      const slot = await lanes.take();
-      const stream = await slot.transport.forward(socket).catch((thrown: unknown) => {
+      const slot = await lanes.take("streams");
+      const forwarded = await slot.transport.forward(socket).catch((thrown: unknown) => {
         slot.release();
         throw thrown;
       });
-      stream.once("close", () => slot.release());
-      return stream;
+      forwarded.stream.once("close", () => slot.release());
+      return forwarded;
     },
     [Symbol.asyncDispose]: async () => lanes[Symbol.asyncDispose](),
   };
@@ -181,6 +182,7 @@ async function start(lanes: Lanes, label: string, request: RunRequest): Promise<
       await runScript(lanes, label, { script: SIGNAL_SCRIPT, args });
     },
     resize,
+    close: () => channel.close(),
   };
 }
 

@@ -2,7 +2,7 @@
 import { SandkeepError, toError } from "../errors.ts";
 import type { ErrorClass } from "../model/failure.ts";
 import { errnoOf } from "../util/errno.ts";
-import { BUSY } from "./transport.ts";
+import { BUSY, NOT_FORWARDED } from "./transport.ts";
 
 interface Row {
   readonly when: RegExp;
@@ -75,4 +75,15 @@ export function lost(target: string, why: string): SandkeepError {
       hint: "nothing is known of its outcome; look at what it was to do before you run it again",
     },
   );
+}
+
+/** sshd tells a socket that is not there and one that it may not forward by the same word. */
+export function notForwarded(socket: string, target: string, cause?: unknown): SandkeepError {
+  return new SandkeepError(`could not reach ${socket} on ${target}`, {
+    code: NOT_FORWARDED,
+    kind: "unreachable",
+    blame: "backend",
+    hint: "check that something listens there, that the account may use it, and AllowStreamLocalForwarding in the host's sshd_config",
+    cause,
+  });
 }

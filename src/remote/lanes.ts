@@ -15,6 +15,8 @@ const PAUSE_MS = 200;
 interface Lane {
   readonly transport: Promise<Transport>;
   used: number;
+  /** Streams to sockets, which sshd does not count. */
+  streams: number;
   cap: number;
   dead: boolean;
 }
@@ -38,46 +40,53 @@ export class Lanes implements AsyncDisposable {
     this.#connect = connect;
   }
 
-  async take(): Promise<Slot> {
+  /** Of sessions the host bounds how many one connection has; all streams share the first one that there is. */
+  async take(use: "used" | "streams" = "used"): Promise<Slot> {
     for (;;) {
       if (this.#closed) throw closed();
-      const lane = this.#free() ?? this.#open();
+      const lane = this.#free(use) ?? this.#open();
       if (lane === undefined) {
         await new Promise<void>((resolve) => this.#waiting.push(resolve));
         continue;
       }
-      lane.used += 1;
+      lane[use] += 1;
       const transport = await lane.transport.catch((thrown: unknown) => {
-        this.#leave(lane);
+        this.#leave(lane, use);
         this.#drop(lane);
         throw thrown;
       });
-      if (transport.alive() && !lane.dead) return this.#slot(lane, transport);
-      this.#leave(lane);
+      if (transport.alive() && !lane.dead) return this.#slot(lane, use, transport);
+      this.#leave(lane, use);
       this.#drop(lane);
     }
   }
 
-  #free(): Lane | undefined {
-    return this.#lanes.find((lane) => !lane.dead && lane.used < lane.cap);
+  #free(use: "used" | "streams"): Lane | undefined {
+    return this.#lanes.find((lane) => !lane.dead && (use === "streams" || lane.used < lane.cap));
   }
 
   #open(): Lane | undefined {
     if (this.#lanes.length >= MOST_LANES) return undefined;
-    const lane: Lane = { transport: persistently(this.#connect), used: 0, cap: CHANNELS, dead: false };
+    const lane: Lane = {
+      transport: persistently(this.#connect),
+      used: 0,
+      streams: 0,
+      cap: CHANNELS,
+      dead: false,
+    };
     lane.transport.catch(() => undefined);
     this.#lanes.push(lane);
     return lane;
   }
 
-  #slot(lane: Lane, transport: Transport): Slot {
+  #slot(lane: Lane, use: "used" | "streams", transport: Transport): Slot {
     transport.hold(true);
     let released = false;
     const release = (): void => {
       if (released) return;
       released = true;
-      this.#leave(lane);
-      if (lane.used === 0) transport.hold(false);
+      this.#leave(lane, use);
+      if (lane.used + lane.streams === 0) transport.hold(false);
     };
     return {
       transport,
@@ -89,8 +98,8 @@ export class Lanes implements AsyncDisposable {
     };
   }
 
-  #leave(lane: Lane): void {
-    lane.used -= 1;
+  #leave(lane: Lane, use: "used" | "streams"): void {
+    lane[use] -= 1;
     this.#waiting.shift()?.();
   }
 

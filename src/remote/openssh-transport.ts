@@ -5,18 +5,16 @@ import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
-import type { Duplex } from "node:stream";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { SandkeepError } from "../errors.ts";
 import { isAccessible } from "../util/accessible.ts";
 import type { Access, Timing } from "./access.ts";
 import { jumpsOf } from "./access.ts";
-import { sshError } from "./errors.ts";
+import { notForwarded, sshError } from "./errors.ts";
 import { configured, destination, SECRET_FILES, through } from "./openssh-config.ts";
 import { withShownKey } from "./shown-key.ts";
-import type { Channel, ChannelEnd, TerminalSize, Transport } from "./transport.ts";
+import type { Channel, ChannelEnd, Forwarded, TerminalSize, Transport } from "./transport.ts";
 
 /** A unix socket's path has 107 bytes, and ssh adds a suffix of its own while it makes one. */
 const MOST_PATH = 80;
@@ -28,7 +26,8 @@ interface Master {
   readonly child: ChildProcess;
   readonly options: readonly string[];
   readonly env: Record<string, string>;
-  forwards: number;
+  /** Paths of our sockets, by the host's. */
+  readonly forwards: Map<string, Promise<string>>;
 }
 
 export async function connectOpenssh(access: Access, timing: Timing): Promise<Transport> {
@@ -87,7 +86,7 @@ async function startMaster(access: Access, left: Left, timing: Timing): Promise<
     if (await isAccessible(socket)) {
       // It has logged in by now, and reads them no second time.
       for (const name of SECRET_FILES) await rm(join(folder, name), { force: true });
-      return { access, folder, socket, child, options, env, forwards: 0 };
+      return { access, folder, socket, child, options, env, forwards: new Map() };
     }
     await sleep(10);
   }
@@ -185,10 +184,25 @@ async function openChannel(master: Master, command: string, tty: TerminalSize | 
   };
 }
 
-async function forward(master: Master, path: string): Promise<Duplex> {
+/** One listener of ours for each socket; whether the host reaches it shows only when something is said. */
+async function forward(master: Master, path: string): Promise<Forwarded> {
+  const { forwards } = master;
+  const listener = forwards.get(path) ?? listen(master, path, forwards.size);
+  forwards.set(path, listener);
+  const local = await listener.catch((thrown: unknown) => {
+    forwards.delete(path);
+    throw thrown;
+  });
+  const stream = connect(local);
+  await once(stream, "connect").catch((thrown: unknown) => {
+    throw notForwarded(path, master.access.label, thrown);
+  });
+  return { stream, proven: false };
+}
+
+async function listen(master: Master, path: string, nth: number): Promise<string> {
   const { access, socket, folder, options, env } = master;
-  master.forwards += 1;
-  const local = join(folder, `f${String(master.forwards)}`);
+  const local = join(folder, `f${String(nth)}`);
   const argv = [
     "-S",
     socket,
@@ -204,15 +218,5 @@ async function forward(master: Master, path: string): Promise<Duplex> {
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
   const [code] = await once(child, "close");
   if (code !== 0) throw sshError(new Error(said.trim()), `reach ${path} on ${access.label}`);
-  const stream = connect(local);
-  await once(stream, "connect").catch((thrown: unknown) => {
-    throw new SandkeepError(`could not reach ${path} on ${access.label}`, {
-      code: "SSH_FORWARD",
-      kind: "unreachable",
-      cause: thrown,
-    });
-  });
-  // One stream a forward: the next one gets a socket of its own.
-  await rm(local, { force: true });
-  return stream;
+  return local;
 }

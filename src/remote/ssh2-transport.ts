@@ -2,13 +2,12 @@
 import { constants as os } from "node:os";
 import type { Socket } from "node:net";
 import { PassThrough } from "node:stream";
-import type { Duplex } from "node:stream";
 import type { Client, ClientChannel } from "ssh2";
 import { SandkeepError } from "../errors.ts";
 import type { Access, Timing } from "./access.ts";
-import { lost, sshError } from "./errors.ts";
+import { lost, notForwarded, sshError } from "./errors.ts";
 import { logIn, PROHIBITED } from "./ssh2-login.ts";
-import type { Channel, ChannelEnd, TerminalSize, Transport } from "./transport.ts";
+import type { Channel, ChannelEnd, Forwarded, TerminalSize, Transport } from "./transport.ts";
 import { BUSY } from "./transport.ts";
 
 /** `SSH_OPEN_CONNECT_FAILED`: what sshd answers above MaxSessions. */
@@ -126,10 +125,11 @@ function signalNumber(name: string | undefined): number | undefined {
   return Object.entries(os.signals).find(([each]) => each === wanted)?.[1];
 }
 
-function forward(access: Access, client: Client, path: string): Promise<Duplex> {
+function forward(access: Access, client: Client, path: string): Promise<Forwarded> {
   return new Promise((resolve, reject) => {
-    client.openssh_forwardOutStreamLocal(path, (error, channel) => {
-      if (error === undefined) resolve(channel);
+    client.openssh_forwardOutStreamLocal(path, (error, stream) => {
+      if (error === undefined) resolve({ stream, proven: true });
+      else if ("reason" in error) reject(notForwarded(path, access.label, error));
       else reject(sshError(error, `reach ${path} on ${access.label}`));
     });
   });

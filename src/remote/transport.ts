@@ -33,9 +33,18 @@ export interface Transport extends AsyncDisposable {
   readonly hold: (holds: boolean) => void;
   /** Throws `BUSY` when the host allows no more sessions on this connection for now. */
   open(command: string, tty: TerminalSize | undefined): Promise<Channel>;
-  /** A stream to a unix socket of the host. */
-  forward(socket: string): Promise<Duplex>;
+  forward(socket: string): Promise<Forwarded>;
 }
+
+/** A stream to a unix socket of the host. */
+export interface Forwarded {
+  readonly stream: Duplex;
+  /** False where nobody knows yet whether the host reached the socket: a stream that ends without a word did not. */
+  readonly proven: boolean;
+}
+
+/** Code of the error for a socket that the host did not reach, or may not. */
+export const NOT_FORWARDED = "SSH_FORWARD";
 
 /** Code of the error for a session that the host refused because there are too many. */
 export const BUSY = "SSH_BUSY";

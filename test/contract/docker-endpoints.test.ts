@@ -1,17 +1,20 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { createServer as createTlsServer } from "node:tls";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { dockerDriver } from "../../src/drivers/docker/index.ts";
 import type { Driver, DriverDeps } from "../../src/drivers/driver.ts";
 import type { Observation } from "../../src/model/observed.ts";
-import type { Host } from "../../src/model/settings.ts";
+import type { Host, SshAccess } from "../../src/model/settings.ts";
 import { describeWith } from "../support/services.ts";
+import type { Sshd } from "../support/sshd.ts";
+import { startCutter, startSshd } from "../support/sshd.ts";
 import { DockerFleet, Text } from "./docker-kit.ts";
 
 const run = promisify(execFile);
@@ -63,51 +66,64 @@ describeWith(["docker", "ssh"], "ways to a docker engine", (services) => {
     socket.pipe(engine).pipe(socket);
   };
 
-  it("finds it through ssh, with parallel calls over one connection, and leaves nothing behind", async () => {
-    const { configFile, alias } = services().ssh;
-    const log = join(folder, "calls");
-    await writeSsh(folder, log, configFile);
-    const host: Host = { name: "far", docker: `ssh://${alias}${services().docker.socket}`, labels: {} };
-    const env = { PATH: `${folder}:${process.env["PATH"] ?? ""}` };
-    const fleet = await DockerFleet.open(services().docker.host, services().docker.images.busybox, host, env);
-    try {
-      const id = await fleet.up({ access: "rw", provider: "volume" });
-      const answers = await Promise.all(
-        Array.from({ length: 12 }, (_, i) => fleet.run(id, `echo ${i}; exit ${i}`)),
-      );
-      expect(answers.map(({ exitCode }) => exitCode)).toEqual(Array.from({ length: 12 }, (_, i) => i));
-      expect(await fleet.driver.observe(fleet.scope())).toMatchObject({
-        status: "complete",
-        host: "far",
-        runtimes: [{ object_id: id }],
+  for (const transport of ["ssh2", "openssh"] as const) {
+    it(`finds it through the host's own ssh connection, over ${transport}, and keeps a dropped one from being an answer`, async () => {
+      await using sshd = await startSshd();
+      await using cutter = await startCutter(sshd.port);
+      const host = far(sshd, services().docker.socket, {
+        transport,
+        target: `${sshd.user}@127.0.0.1:${cutter.port}`,
       });
-      await expect(fleet.create({ access: "rw", address: "agent/bound" })).rejects.toMatchObject({
-        code: "DOCKER_REMOTE_BIND",
-      });
-    } finally {
-      await fleet[Symbol.asyncDispose]();
-    }
-    expect(await pids(log)).toHaveLength(1);
-    const { stdout: processes } = await run("ps", ["-eo", "args"]);
-    expect(processes).not.toContain(`${alias}:`);
-    expect(
-      processes.split("\n").filter((line) => line.includes(`-F ${configFile}`) && line.includes("-N")),
-    ).toEqual([]);
-  });
+      await writeFile(sshd.knownHostsFile, `[127.0.0.1]:${cutter.port} ${sshd.hostKey}\n`);
+      const fleet = await DockerFleet.open(services().docker.host, services().docker.images.busybox, host);
+      try {
+        const id = await fleet.up({ access: "rw", provider: "volume" });
+        const answers = await Promise.all(
+          Array.from({ length: 12 }, (_, i) => fleet.run(id, `echo ${i}; exit ${i}`)),
+        );
+        expect(answers.map(({ exitCode }) => exitCode)).toEqual(Array.from({ length: 12 }, (_, i) => i));
+        expect(await fleet.driver.observe(fleet.scope())).toMatchObject({
+          status: "complete",
+          host: "far",
+          runtimes: [{ object_id: id }],
+        });
+        await expect(fleet.create({ access: "rw", address: "agent/bound" })).rejects.toMatchObject({
+          code: "DOCKER_REMOTE_BIND",
+        });
+        expect(cutter.connections()).toBe(1);
+        cutter.cut();
+        await expect.poll(async () => (await fleet.driver.observe(fleet.scope())).status).toBe("complete");
+        expect(cutter.connections()).toBeGreaterThan(1);
+      } finally {
+        await fleet[Symbol.asyncDispose]();
+      }
+    });
 
-  it("opens a broken ssh connection again, once for all who wait for it", async () => {
-    const { configFile, alias } = services().ssh;
-    const log = join(folder, "calls");
-    await writeSsh(folder, log, configFile);
-    const host: Host = { name: "far", docker: `ssh://${alias}${services().docker.socket}`, labels: {} };
-    const driver = await open(host, { PATH: `${folder}:${process.env["PATH"] ?? ""}` });
-    const all = () => Promise.all(Array.from({ length: 5 }, () => seen(driver)));
-    expect((await all()).map(({ status }) => status)).toEqual(Array(5).fill("complete"));
-    const [first = 0] = await pids(log);
-    process.kill(first, "SIGKILL");
-    await expect.poll(async () => (await seen(driver)).status).toBe("complete");
-    expect((await all()).map(({ status }) => status)).toEqual(Array(5).fill("complete"));
-    expect(await pids(log)).toHaveLength(2);
+    it(`finds it through the host's docker program where sshd forwards no sockets, over ${transport}`, async () => {
+      await using sshd = await startSshd(["AllowStreamLocalForwarding no"]);
+      const host = far(sshd, services().docker.socket, { transport });
+      const fleet = await DockerFleet.open(services().docker.host, services().docker.images.busybox, host);
+      try {
+        const id = await fleet.up({ access: "rw", provider: "volume" });
+        expect(await fleet.run(id, "cat; exit 3", { stdin: Readable.from(["hello"]) })).toMatchObject({ exitCode: 3, stdout: "hello" });
+      } finally {
+        await fleet[Symbol.asyncDispose]();
+      }
+      const gone = await open(far(sshd, "/nonexistent/docker.sock", { transport }), {});
+      expect(await seen(gone)).toMatchObject({ status: "unobserved", kind: "unreachable" });
+      expect(await gone.probe()).toMatchObject({ status: "unavailable", reasons: [{ code: "unreachable" }] });
+    });
+  }
+
+  it("is refused a host whose key nobody knows, as everywhere", async () => {
+    await using sshd = await startSshd();
+    const known_hosts = `[127.0.0.1]:${sshd.port} ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGm8v0000000000000000000000000000000000000000`;
+    const driver = await open(far(sshd, services().docker.socket, { known_hosts }), {});
+    expect(await driver.probe()).toMatchObject({
+      status: "unavailable",
+      reasons: [{ code: "ssh-host-key" }],
+    });
+    expect(await seen(driver)).toMatchObject({ status: "unobserved", kind: "denied" });
   });
 
   it("says why ssh did not work, without asking anything", async () => {
@@ -202,17 +218,9 @@ function seen(driver: Driver): Promise<Observation> {
   return driver.observe({ fleet: "no-such-fleet", names: [] });
 }
 
-/** An ssh of the test's own config, which writes down its process id. */
-async function writeSsh(folder: string, log: string, configFile: string): Promise<void> {
-  await writeFile(
-    join(folder, "ssh"),
-    `#!/bin/sh\necho $$ >> ${log}\nexec /usr/bin/ssh -F ${configFile} "$@"\n`,
-  );
-  await chmod(join(folder, "ssh"), 0o755);
-}
-
-async function pids(log: string): Promise<number[]> {
-  return (await readFile(log, "utf8")).trim().split("\n").map(Number);
+/** An engine's socket on another machine, reached by the keys of the host's table alone. */
+function far(sshd: Sshd, socket: string, changes: Partial<SshAccess>): Host {
+  return { ...sshd.host("far", changes), docker: `unix://${socket}` };
 }
 
 async function makeCertificates(folder: string): Promise<void> {

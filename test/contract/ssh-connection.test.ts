@@ -155,7 +155,7 @@ describeWith(["ssh"], "a connection to a host", () => {
       const server = createServer((socket) => socket.pipe(socket)).listen(path);
       await once(server, "listening");
       await using connection = to({ transport });
-      const stream = await connection.forward(path);
+      const { stream } = await connection.forward(path);
       stream.write("hello");
       const [answer]: Buffer[] = await once(stream, "data");
       expect(String(answer)).toBe("hello");

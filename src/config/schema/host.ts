@@ -44,7 +44,9 @@ export const hostSchema = z.strictObject({
   ssh: sshAccessSchema.optional().describe("How the host is reached over SSH."),
   docker: endpoint
     .optional()
-    .describe('Docker endpoint: "unix:///path", "tcp://host:port" or "ssh://user@host".'),
+    .describe(
+      'Docker endpoint: "unix:///path" (of the host itself where it has an ssh table), "tcp://host:port" or "ssh://user@host".',
+    ),
   podman: endpoint
     .optional()
     .describe('Podman endpoint: "unix:///path", "tcp://host:port" or "ssh://user@host/path/podman.sock".'),

@@ -3,6 +3,7 @@ import { addAbortSignal } from "node:stream";
 import PQueue from "p-queue";
 import { SandkeepError } from "../../errors.ts";
 import type { Host } from "../../model/settings.ts";
+import type { RemoteDeps } from "../../remote/open.ts";
 import { WRITES_AT_ONCE } from "./capabilities.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -49,12 +50,12 @@ export class Engine implements AsyncDisposable {
   readonly #transport: Transport;
   #endpoint: Promise<Endpoint> | undefined;
 
-  constructor(dialect: Dialect, host: Host | undefined, env: Readonly<Record<string, string | undefined>>) {
+  constructor(dialect: Dialect, host: Host | undefined, deps: RemoteDeps) {
     this.dialect = dialect;
     this.creates = new PQueue({ concurrency: dialect.createsAtOnce });
     this.#host = host;
-    this.#env = env;
-    this.#transport = new Transport(env);
+    this.#env = deps.env;
+    this.#transport = new Transport(dialect.name, deps);
   }
 
   /** Where the engine is; a failed look-up is tried again by the next call. */

@@ -4,7 +4,9 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
 import { SandkeepError } from "../../errors.ts";
-import type { Host } from "../../model/settings.ts";
+import type { Host, SshAccess } from "../../model/settings.ts";
+import type { Target } from "../../remote/target.ts";
+import { accessTo } from "../../remote/target.ts";
 import { isAccessible } from "../../util/accessible.ts";
 import { readPems } from "../../util/pem-files.ts";
 import { findProgram } from "../../util/program.ts";
@@ -18,10 +20,17 @@ export interface TlsMaterial {
   readonly verify: boolean;
 }
 
-export type Endpoint =
+type Near =
   | { readonly kind: "unix"; readonly socket: string }
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly tls?: TlsMaterial }
-  | { readonly kind: "ssh"; readonly destination: string; readonly port?: number; readonly socket: string };
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly tls?: TlsMaterial };
+
+/** A socket of the machine that an `ssh://` names. */
+type Named = { readonly kind: "ssh"; readonly to: Target; readonly socket: string };
+
+export type Endpoint =
+  | Near
+  /** A socket of another machine; `name` is the host's in the config. */
+  | { readonly kind: "ssh"; readonly name: string; readonly access: SshAccess; readonly socket: string };
 
 /** Engines that speak this API: the backend, its config section, its key in a host's table, and its command line. */
 export type EngineName = "docker" | "podman";
@@ -39,7 +48,7 @@ const SSH_WORD = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** An endpoint URL, without its certificates; undefined when it is not one we understand. */
-export function parseEndpoint(text: string, engine: EngineName = "docker"): Endpoint | undefined {
+export function parseEndpoint(text: string, engine: EngineName = "docker"): Near | Named | undefined {
   if (text.startsWith("unix://")) {
     const socket = text.slice("unix://".length);
     return socket.startsWith("/") ? { kind: "unix", socket } : undefined;
@@ -57,8 +66,11 @@ export function parseEndpoint(text: string, engine: EngineName = "docker"): Endp
   if (socket.includes(":")) return undefined;
   return {
     kind: "ssh",
-    destination: user === "" ? host : `${user}@${host}`,
-    ...(url.port === "" ? {} : { port: Number(url.port) }),
+    to: {
+      ...(user === "" ? {} : { user }),
+      host,
+      ...(url.port === "" ? {} : { port: Number(url.port) }),
+    },
     socket,
   };
 }
@@ -66,7 +78,8 @@ export function parseEndpoint(text: string, engine: EngineName = "docker"): Endp
 /** True when the engine may see other files than this machine does. */
 export function isRemote(host: Host | undefined, engine: EngineName = "docker"): boolean {
   const written = host?.[engine];
-  return written !== undefined && parseEndpoint(written, engine)?.kind !== "unix";
+  if (written === undefined) return false;
+  return host?.ssh !== undefined || parseEndpoint(written, engine)?.kind !== "unix";
 }
 
 /**
@@ -79,9 +92,18 @@ export async function resolveEndpoint(
   engine: EngineName = "docker",
 ): Promise<Endpoint> {
   const written = host?.[engine];
-  if (host !== undefined && written !== undefined)
-    return withTls(understood(written, `hosts.${host.name}.${engine}`, engine), await hostTls(host));
-  return USUAL[engine](env);
+  if (host === undefined || written === undefined) return USUAL[engine](env);
+  const named = understood(written, `hosts.${host.name}.${engine}`, engine);
+  // On a host that is reached over SSH a socket is one of that machine.
+  if (named.kind === "unix" && host.ssh !== undefined)
+    return { kind: "ssh", name: host.name, access: host.ssh, socket: named.socket };
+  return withTls(through(named, host), await hostTls(host));
+}
+
+function through(named: Near | Named, host?: Host): Endpoint {
+  if (named.kind !== "ssh") return named;
+  const { to, socket } = named;
+  return { kind: "ssh", name: host?.name ?? to.host, access: accessTo(to, host?.ssh, "/"), socket };
 }
 
 const USUAL: Readonly<Record<EngineName, (env: Env) => Promise<Endpoint>>> = {
@@ -100,7 +122,7 @@ export async function isInstalled(engine: EngineName, env: Env): Promise<boolean
 async function dockerEndpoint(env: Env): Promise<Endpoint> {
   const fromEnv = env["DOCKER_HOST"];
   if (fromEnv !== undefined && fromEnv !== "") {
-    return withTls(understood(fromEnv, "DOCKER_HOST", "docker"), await envTls(env));
+    return withTls(through(understood(fromEnv, "DOCKER_HOST", "docker")), await envTls(env));
   }
   return (await contextEndpoint(env)) ?? { kind: "unix", socket: SYSTEM_SOCKET.docker };
 }
@@ -108,14 +130,15 @@ async function dockerEndpoint(env: Env): Promise<Endpoint> {
 /** `CONTAINER_HOST`, else the user's own engine where there is one, else that of the machine. */
 async function podmanEndpoint(env: Env): Promise<Endpoint> {
   const fromEnv = env["CONTAINER_HOST"];
-  if (fromEnv !== undefined && fromEnv !== "") return understood(fromEnv, "CONTAINER_HOST", "podman");
+  if (fromEnv !== undefined && fromEnv !== "")
+    return through(understood(fromEnv, "CONTAINER_HOST", "podman"));
   const folder = env["XDG_RUNTIME_DIR"];
   const own = folder === undefined || folder === "" ? undefined : join(folder, "podman", "podman.sock");
   const socket = own !== undefined && (await isAccessible(own)) ? own : SYSTEM_SOCKET.podman;
   return { kind: "unix", socket };
 }
 
-function understood(text: string, where: string, engine: EngineName): Endpoint {
+function understood(text: string, where: string, engine: EngineName): Near | Named {
   const endpoint = parseEndpoint(text, engine);
   if (endpoint !== undefined) return endpoint;
   throw new SandkeepError(`${where} is not a ${engine} endpoint that sandkeep understands`, {
@@ -175,7 +198,7 @@ async function contextEndpoint(env: Env): Promise<Endpoint | undefined> {
       hint: "see `docker context ls`, or name the engine in a [hosts.<name>] table",
     });
   }
-  const endpoint = understood(url, `docker context "${name}"`, "docker");
+  const endpoint = through(understood(url, `docker context "${name}"`, "docker"));
   return withTls(endpoint, await contextTls(join(folder, "contexts", "tls", id, "docker"), meta.data));
 }
 

@@ -1,7 +1,10 @@
-import type { Socket } from "node:net";
-import { connect } from "node:net";
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { WholeAnswer } from "./answer.ts";
 import { AnswerParser } from "./answer.ts";
+
+/** Makes a connection to the engine. */
+export type Dial = () => Duplex | Promise<Duplex>;
 
 /** An exchange with a short text each way. */
 export interface ShortExchange {
@@ -19,33 +22,35 @@ const CLOSED: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
 class ClosedWhileIdle extends Error {}
 
 /**
- * Connections to a socket of this machine. Node's own client takes half a millisecond of CPU a call and 10 to load; a
+ * Connections to an engine. Node's own client takes half a millisecond of CPU a call and 10 to load; a
  * plan makes one call a runtime, and a `run` should cost little more than the command does.
  */
 export class Lanes implements Disposable {
   /** They do not keep the process alive. */
-  readonly #idle = new Set<Socket>();
+  readonly #idle = new Set<Duplex>();
 
   /** A read, over a connection that is kept for the next one. */
-  async read(path: string, wanted: ShortExchange): Promise<WholeAnswer> {
+  async read(dial: Dial, wanted: ShortExchange): Promise<WholeAnswer> {
     const [known] = this.#idle;
-    if (known === undefined) return this.#readOver(this.#open(path), wanted, false);
+    if (known === undefined) return this.#readOver(await this.#open(dial, wanted), wanted, false);
     this.#idle.delete(known);
     try {
       return await this.#readOver(known, wanted, true);
     } catch (thrown) {
       if (!(thrown instanceof ClosedWhileIdle)) throw thrown;
-      return this.#readOver(this.#open(path), wanted, false);
+      return this.#readOver(await this.#open(dial, wanted), wanted, false);
     }
   }
 
-  async #readOver(socket: Socket, wanted: ShortExchange, reused: boolean): Promise<WholeAnswer> {
+  async #readOver(socket: Duplex, wanted: ShortExchange, reused: boolean): Promise<WholeAnswer> {
     try {
-      socket.ref();
+      holdProcess(socket, true);
       const answer = await exchange(socket, wanted, { keep: true, reused });
       const usable = answer.reusable && answer.rest.length === 0 && !socket.destroyed;
-      if (usable) this.#idle.add(socket.unref());
-      else socket.destroy();
+      if (usable) {
+        holdProcess(socket, false);
+        this.#idle.add(socket);
+      } else socket.destroy();
       return answer;
     } catch (thrown) {
       socket.destroy();
@@ -53,8 +58,8 @@ export class Lanes implements Disposable {
     }
   }
 
-  #open(path: string): Socket {
-    const socket = open(path);
+  async #open(dial: Dial, { signal }: ShortExchange): Promise<Duplex> {
+    const socket = await open(dial, signal);
     socket.on("close", () => this.#idle.delete(socket));
     // What nobody asked for would be taken for the next answer.
     socket.on("data", () => {
@@ -70,8 +75,8 @@ export class Lanes implements Disposable {
 }
 
 /** A change, over a connection of its own, which cannot be closed under it while idle. */
-export async function writeOnce(path: string, wanted: ShortExchange): Promise<WholeAnswer> {
-  const socket = open(path);
+export async function writeOnce(dial: Dial, wanted: ShortExchange): Promise<WholeAnswer> {
+  const socket = await open(dial, wanted.signal);
   try {
     return await exchange(socket, wanted, { keep: false, reused: false });
   } finally {
@@ -80,12 +85,12 @@ export async function writeOnce(path: string, wanted: ShortExchange): Promise<Wh
 }
 
 export type TakeOver =
-  | { readonly kind: "taken"; readonly socket: Socket }
+  | { readonly kind: "taken"; readonly socket: Duplex }
   | { readonly kind: "refused"; readonly answer: WholeAnswer };
 
 /** Asks for the connection itself. */
-export async function takeOver(path: string, wanted: ShortExchange): Promise<TakeOver> {
-  const socket = open(path);
+export async function takeOver(dial: Dial, wanted: ShortExchange): Promise<TakeOver> {
+  const socket = await open(dial, wanted.signal);
   const headers = { ...wanted.headers, Connection: "Upgrade", Upgrade: "tcp" };
   const answer = await exchange(socket, { ...wanted, headers }, { keep: true, reused: false });
   if (answer.status !== 101) {
@@ -96,15 +101,43 @@ export async function takeOver(path: string, wanted: ShortExchange): Promise<Tak
   return { kind: "taken", socket };
 }
 
-function open(path: string): Socket {
-  const socket = connect(path);
+/** What comes too late is hung up on. */
+async function open(dial: Dial, signal: AbortSignal): Promise<Duplex> {
+  const dialled = dial();
+  const socket = dialled instanceof Promise ? await inTime(dialled, signal) : dialled;
   // Whoever uses it hears of its errors; while nobody does, its end is enough.
   socket.on("error", () => undefined);
   return socket;
 }
 
+async function inTime(dialled: Promise<Duplex>, signal: AbortSignal): Promise<Duplex> {
+  let giveUp = (): void => undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    giveUp = () => reject(tooLate());
+  });
+  if (signal.aborted) giveUp();
+  signal.addEventListener("abort", giveUp, { once: true });
+  try {
+    return await Promise.race([dialled, late]);
+  } catch (thrown) {
+    dialled.then((socket) => socket.on("error", () => undefined).destroy()).catch(() => undefined);
+    throw thrown;
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}
+
+const tooLate = (): Error => Object.assign(new Error("no answer in time"), { code: "ABORT_ERR" });
+
+/** A stream through another connection leaves that to its connection. */
+function holdProcess(socket: Duplex, holds: boolean): void {
+  if (!(socket instanceof Socket)) return;
+  if (holds) socket.ref();
+  else socket.unref();
+}
+
 function exchange(
-  socket: Socket,
+  socket: Duplex,
   wanted: ShortExchange,
   use: { readonly keep: boolean; readonly reused: boolean },
 ): Promise<WholeAnswer> {
@@ -145,7 +178,7 @@ function exchange(
       if (answer !== undefined) done(answer);
       else onError(Object.assign(new Error(heard ? "aborted" : "socket hang up"), { code: "ECONNRESET" }));
     };
-    const onAbort = (): void => fail(Object.assign(new Error("no answer in time"), { code: "ABORT_ERR" }));
+    const onAbort = (): void => fail(tooLate());
     if (signal.aborted) return onAbort();
     if (socket.destroyed) return onClose();
     socket.on("data", onData).on("close", onClose).on("error", onError);

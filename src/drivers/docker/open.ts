@@ -22,12 +22,12 @@ import { forgetWorkspace } from "./workspaces.ts";
 
 /** Connects with the first call, so that opening never fails. The object holds nothing that could change an engine. */
 export function openReader(dialect: Dialect, host: Host | undefined, deps: DriverDeps): ReadDriver {
-  const engine = new Engine(dialect, host, deps.env);
+  const engine = new Engine(dialect, host, deps);
   return readerOf(engine, new EngineFacts(engine, deps.now), host, deps);
 }
 
 export function openDriver(dialect: Dialect, host: Host | undefined, deps: DriverDeps): Driver {
-  const engine = new Engine(dialect, host, deps.env);
+  const engine = new Engine(dialect, host, deps);
   const facts = new EngineFacts(engine, deps.now);
   return {
     ...readerOf(engine, facts, host, deps),

@@ -3,8 +3,8 @@ import { dirname } from "node:path";
 import { SandkeepError } from "../../errors.ts";
 import type { Probe, ProbeReason } from "../../model/posture.ts";
 import type { Host } from "../../model/settings.ts";
+import { preflightAccess } from "../../remote/posture.ts";
 import { isAccessible } from "../../util/accessible.ts";
-import { findProgram } from "../../util/program.ts";
 import type { Endpoint, EngineName } from "./endpoint.ts";
 import { resolveEndpoint } from "./endpoint.ts";
 
@@ -21,7 +21,7 @@ export async function preflight(engine: EngineName, host: Host | undefined, env:
     return unavailable({ code: "endpoint-invalid", message: thrown.message, fix });
   }
   if (endpoint.kind === "unix") return ofSocket(endpoint.socket, engine);
-  if (endpoint.kind === "ssh") return ofTunnel(endpoint.destination, env);
+  if (endpoint.kind === "ssh") return preflightAccess(endpoint.name, endpoint.access, env);
   if (endpoint.tls === undefined) return unencrypted(endpoint.host);
   return { status: "ready" };
 }
@@ -41,15 +41,6 @@ async function ofSocket(socket: string, engine: EngineName): Promise<Probe> {
         message: `there is no ${socket}: no ${engine} engine listens there`,
         fix: `start the engine, or say where it is in a [hosts.<name>] table`,
       });
-}
-
-async function ofTunnel(destination: string, env: Env): Promise<Probe> {
-  if ((await findProgram("ssh", env)) !== undefined) return { status: "ready" };
-  return unavailable({
-    code: "ssh-missing",
-    message: `ssh is not on PATH, and the engine is reached through ${destination}`,
-    fix: "install it: apt-get install openssh-client",
-  });
 }
 
 const LOOPBACK = /^(?:localhost|127\.|::1$)/;

@@ -1,4 +1,5 @@
 import type { Probe } from "../../model/posture.ts";
+import { refusedBy } from "../../remote/posture.ts";
 import type { Engine } from "./client.ts";
 import type { DegradedRow } from "./dialect.ts";
 import { dockerError } from "./errors.ts";
@@ -62,10 +63,7 @@ export async function probe(engine: Engine, facts: EngineFacts): Promise<Probe> 
     await engine.send({ what: "reach the engine", method: "GET", path: "/_ping", timeout: 10_000 });
     info = await facts.info();
   } catch (thrown) {
-    const error = dockerError(thrown, "reach the engine", engine.dialect.name);
-    const code = error.kind === "denied" ? "denied" : "unreachable";
-    const fix = error.hint ?? "check the endpoint";
-    return { status: "unavailable", reasons: [{ code, message: error.message, fix }] };
+    return refusedBy(dockerError(thrown, "reach the engine", engine.dialect.name));
   }
   if (info.OSType !== "linux") {
     return {

@@ -4,9 +4,12 @@
  */
 import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import type { Agent } from "node:http";
+import { connect } from "node:net";
 import type { Duplex, Readable } from "node:stream";
-import type { SshTunnel } from "../../util/ssh-tunnel.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { RemoteDeps } from "../../remote/open.ts";
+import type { RemoteSocket } from "../../remote/socket.ts";
+import type { Endpoint, EngineName } from "./endpoint.ts";
+import type { Dial } from "./lanes.ts";
 import { Lanes, takeOver, writeOnce } from "./lanes.ts";
 
 export interface Exchange {
@@ -28,8 +31,13 @@ export type Answer =
   | { readonly kind: "message"; readonly status: number; readonly body: IncomingMessage }
   | { readonly kind: "connection"; readonly socket: Duplex };
 
-type Env = Readonly<Record<string, string | undefined>>;
-const SSH_CODES = { denied: "DOCKER_SSH_DENIED", unreachable: "DOCKER_UNREACHABLE" } as const;
+/** What a host's own command line offers where its sshd forwards no sockets. */
+const BRIDGE: Readonly<Record<EngineName, string>> = {
+  docker: 'docker -H "unix://$1" system dial-stdio',
+  podman: 'podman --url "unix://$1" system dial-stdio',
+};
+const KNOCK = "GET /_ping HTTP/1.0\r\n\r\n";
+
 type Requester = (options: RequestOptions) => ClientRequest;
 
 interface Line {
@@ -39,66 +47,84 @@ interface Line {
 }
 
 export class Transport implements AsyncDisposable {
-  readonly #env: Env;
+  readonly #engine: EngineName;
+  readonly #deps: RemoteDeps;
   readonly #lanes = new Lanes();
-  #tunnel: SshTunnel | undefined;
+  #remote: Promise<RemoteSocket> | undefined;
   #line: Promise<Line> | undefined;
 
-  constructor(env: Env) {
-    this.#env = env;
+  constructor(engine: EngineName, deps: RemoteDeps) {
+    this.#engine = engine;
+    this.#deps = deps;
   }
 
   async exchange(endpoint: Endpoint, wanted: Exchange): Promise<Answer> {
-    const socket = await this.#socket(endpoint);
-    if (socket !== undefined) {
-      const answer = await this.#overLane(socket, wanted);
-      if (answer !== undefined) return answer;
+    if (endpoint.kind === "tcp") {
+      this.#line ??= openLine(endpoint);
+      const { request, where, agent } = await this.#line;
+      return ask(request, { ...where, agent }, wanted);
     }
-    this.#line ??= openLine(endpoint);
-    const { request, where, agent } = await this.#line;
-    const socketPath = socket === undefined ? {} : { socketPath: socket };
-    return ask(request, { ...where, ...socketPath, agent }, wanted);
+    const dial = this.#dial(endpoint);
+    const answer = await this.#overLane(dial, wanted);
+    if (answer !== undefined) return answer;
+    const { request } = await import("node:http");
+    const stream = await dial();
+    return ask(request, { createConnection: () => stream }, wanted);
   }
 
   /** Undefined for what is too long for it. */
-  async #overLane(socket: string, wanted: Exchange): Promise<Answer | undefined> {
+  async #overLane(dial: Dial, wanted: Exchange): Promise<Answer | undefined> {
     const { body, use, method, path, headers, signal } = wanted;
     if (use === "stream" || (body !== undefined && typeof body !== "string")) return undefined;
     const short = { method, path, headers, body, signal };
     if (use === "takeover") {
-      const taken = await takeOver(socket, short);
+      const taken = await takeOver(dial, short);
       return taken.kind === "taken"
         ? { kind: "connection", socket: taken.socket }
         : { kind: "whole", status: taken.answer.status, body: taken.answer.body };
     }
-    const answer = method === "GET" ? await this.#lanes.read(socket, short) : await writeOnce(socket, short);
+    const answer = method === "GET" ? await this.#lanes.read(dial, short) : await writeOnce(dial, short);
     return { kind: "whole", status: answer.status, body: answer.body };
   }
 
-  async #socket(endpoint: Endpoint): Promise<string | undefined> {
-    if (endpoint.kind === "tcp") return undefined;
-    if (endpoint.kind === "unix") return endpoint.socket;
-    const { SshTunnel } = await import("../../util/ssh-tunnel.ts");
-    this.#tunnel ??= new SshTunnel(endpoint, this.#env, SSH_CODES);
-    return this.#tunnel.socket();
+  #dial(endpoint: Exclude<Endpoint, { kind: "tcp" }>): Dial {
+    if (endpoint.kind === "unix") return () => connect(endpoint.socket);
+    return async () => {
+      this.#remote ??= openRemote(this.#engine, endpoint, this.#deps);
+      return (await this.#remote).dial();
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#lanes[Symbol.dispose]();
     const line = await this.#line?.catch(() => undefined);
     line?.agent.destroy();
-    await this.#tunnel?.[Symbol.asyncDispose]();
+    await (await this.#remote)?.[Symbol.asyncDispose]();
   }
 }
 
+async function openRemote(
+  engine: EngineName,
+  { name, access, socket }: Extract<Endpoint, { kind: "ssh" }>,
+  deps: RemoteDeps,
+): Promise<RemoteSocket> {
+  const [{ openConnection }, { RemoteSocket }] = await Promise.all([
+    import("../../remote/open.ts"),
+    import("../../remote/socket.ts"),
+  ]);
+  return new RemoteSocket(openConnection(name, access, deps), {
+    socket,
+    knock: KNOCK,
+    bridge: BRIDGE[engine],
+  });
+}
+
 /** Idle connections would race with the engine closing them, so each request has its own. */
-async function openLine(endpoint: Endpoint): Promise<Line> {
-  if (endpoint.kind !== "tcp" || endpoint.tls === undefined) {
+async function openLine({ host, port, tls }: Extract<Endpoint, { kind: "tcp" }>): Promise<Line> {
+  if (tls === undefined) {
     const { Agent: HttpAgent, request } = await import("node:http");
-    const where = endpoint.kind === "tcp" ? { host: endpoint.host, port: endpoint.port } : {};
-    return { request, where, agent: new HttpAgent() };
+    return { request, where: { host, port }, agent: new HttpAgent() };
   }
-  const { host, port, tls } = endpoint;
   const { Agent: HttpsAgent, request } = await import("node:https");
   const agent = new HttpsAgent({
     ...(tls.ca === undefined ? {} : { ca: tls.ca }),

@@ -1,8 +1,7 @@
 /** Whether a host can hold runtimes: what this machine's files tell of the way there, and what the host itself says. */
-import { SandkeepError } from "../../errors.ts";
 import type { Probe, ProbeReason } from "../../model/posture.ts";
 import type { Host, Settings } from "../../model/settings.ts";
-import { accessPosture } from "../../remote/access.ts";
+import { preflightAccess, refusedBy } from "../../remote/posture.ts";
 import type { DriverDeps } from "../driver.ts";
 import type { SshContext } from "./context.ts";
 
@@ -12,18 +11,7 @@ export async function preflightHost(
   host: Host | undefined,
   deps: DriverDeps,
 ): Promise<Probe> {
-  if (host?.ssh === undefined) return { status: "ready" };
-  try {
-    const reasons = await accessPosture(host.name, host.ssh, deps.env);
-    return reasons.length === 0 ? { status: "ready" } : { status: "degraded", reasons };
-  } catch (thrown) {
-    if (!(thrown instanceof SandkeepError)) throw thrown;
-    const fix = thrown.hint ?? "check the host's ssh table";
-    return {
-      status: "unavailable",
-      reasons: [{ code: "ssh-file-unreadable", message: thrown.message, fix }],
-    };
-  }
+  return host?.ssh === undefined ? { status: "ready" } : preflightAccess(host.name, host.ssh, deps.env);
 }
 
 const LOOK = `
@@ -52,11 +40,7 @@ export async function probeHost({ connection, host }: SshContext): Promise<Probe
       ],
     };
   } catch (thrown) {
-    if (!(thrown instanceof SandkeepError)) throw thrown;
-    const { message, hint = "check the host", kind } = thrown;
-    const code =
-      thrown.code === "SSH_HOST_KEY" ? "ssh-host-key" : kind === "denied" ? "denied" : "unreachable";
-    return unavailable({ code, message, fix: hint });
+    return refusedBy(thrown);
   }
 }
 

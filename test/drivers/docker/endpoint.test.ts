@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Host } from "../../../src/model/settings.ts";
-import { parseEndpoint, resolveEndpoint } from "../../../src/drivers/docker/endpoint.ts";
+import { isRemote, parseEndpoint, resolveEndpoint } from "../../../src/drivers/docker/endpoint.ts";
 import { registryAuth, registryOf } from "../../../src/drivers/docker/registry-auth.ts";
 
 describe("an endpoint", () => {
@@ -12,8 +12,11 @@ describe("an endpoint", () => {
     ["tcp://h:1", { kind: "tcp", host: "h", port: 1 }],
     ["tcp://[::1]:1", { kind: "tcp", host: "::1", port: 1 }],
     ["tcp://h", { kind: "tcp", host: "h", port: 2375 }],
-    ["ssh://me@h:2222", { kind: "ssh", destination: "me@h", port: 2222, socket: "/var/run/docker.sock" }],
-    ["ssh://h/run/user/1/docker.sock", { kind: "ssh", destination: "h", socket: "/run/user/1/docker.sock" }],
+    [
+      "ssh://me@h:2222",
+      { kind: "ssh", to: { user: "me", host: "h", port: 2222 }, socket: "/var/run/docker.sock" },
+    ],
+    ["ssh://h/run/user/1/docker.sock", { kind: "ssh", to: { host: "h" }, socket: "/run/user/1/docker.sock" }],
   ])("%s is understood", (text, expected) => {
     expect(parseEndpoint(text)).toEqual(expected);
   });
@@ -29,6 +32,49 @@ describe("an endpoint", () => {
     "",
   ])("%j is refused", (text) => {
     expect(parseEndpoint(text)).toBeUndefined();
+  });
+});
+
+describe("an engine of a host that is reached over ssh", () => {
+  const ssh = {
+    target: "ci@build1:2222",
+    identity_file: "/keys/ci",
+    known_hosts_file: "/keys/known",
+    strict_host_key: true,
+    jump: "bastion",
+    transport: "auto" as const,
+    folder: "/fleet",
+  };
+  const at = async (docker: string) => resolveEndpoint({ name: "b", docker, ssh, labels: {} }, {});
+  const whole = { kind: "ssh", name: "b", access: ssh, socket: "/var/run/docker.sock" };
+
+  it("is entered by the keys, the known hosts and the jump of the host's table, over the same connection", async () => {
+    expect(await at("ssh://build1")).toEqual(whole);
+    expect(await at("ssh://ci@build1:2222")).toEqual(whole);
+    expect(await at("ssh://root@build1")).toEqual({
+      ...whole,
+      access: { ...ssh, target: "root@build1:2222" },
+    });
+    expect(await at("ssh://elsewhere/d.sock")).toEqual({
+      ...whole,
+      access: { ...ssh, target: "elsewhere" },
+      socket: "/d.sock",
+    });
+  });
+
+  it("is a socket of that machine, and none of this one", async () => {
+    const docker = "unix:///d.sock";
+    expect(await at(docker)).toEqual({ ...whole, socket: "/d.sock" });
+    expect(isRemote({ name: "b", docker, ssh, labels: {} })).toBe(true);
+    expect(isRemote({ name: "b", docker, labels: {} })).toBe(false);
+  });
+
+  it("without a table is entered as the user's own ssh would be", async () => {
+    const host = { name: "b", docker: "ssh://ci@[2001:db8::1]:22", labels: {} };
+    expect(await resolveEndpoint({ ...host, docker: "ssh://ci@build1" }, {})).toMatchObject({
+      access: { target: "ci@build1", strict_host_key: true, transport: "auto" },
+    });
+    await expect(resolveEndpoint(host, {})).rejects.toMatchObject({ code: "DOCKER_ENDPOINT_INVALID" });
   });
 });
 
