@@ -5,7 +5,7 @@
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { Duplex, PassThrough, Writable } from "node:stream";
-import { SandkeepError } from "../errors.ts";
+import { SandkeepError, toError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 import { notForwarded } from "./errors.ts";
 import { NOT_FORWARDED } from "./transport.ts";
@@ -112,12 +112,8 @@ async function bridged(connection: Connection, { bridge, socket }: SocketRequest
     },
   });
   const running = await connection.run({ script: bridge, args: [socket], stdin, stdout, stderr });
-  running.result.then(
-    (code) => {
-      if (code === 0) stdout.end();
-      else stdout.destroy(notForwarded(socket, connection.label, new Error(complaint.trim())));
-    },
-    (thrown: unknown) => stdout.destroy(thrown instanceof Error ? thrown : new Error(String(thrown))),
+  void endWith(stdout, running.result, (code) =>
+    code === 0 ? undefined : notForwarded(socket, connection.label, new Error(complaint.trim())),
   );
   return joined(stdin, stdout, () => running.close());
 }
@@ -126,4 +122,18 @@ function joined(writable: Writable, readable: Readable, close: () => void): Dupl
   const both = Duplex.from({ writable, readable });
   both.once("close", close);
   return both;
+}
+
+async function endWith(
+  stream: PassThrough,
+  result: Promise<number>,
+  judge: (code: number) => Error | undefined,
+): Promise<void> {
+  try {
+    const failure = judge(await result);
+    if (failure === undefined) stream.end();
+    else stream.destroy(failure);
+  } catch (thrown) {
+    stream.destroy(toError(thrown));
+  }
 }

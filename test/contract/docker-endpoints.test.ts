@@ -105,7 +105,10 @@ describeWith(["docker", "ssh"], "ways to a docker engine", (services) => {
       const fleet = await DockerFleet.open(services().docker.host, services().docker.images.busybox, host);
       try {
         const id = await fleet.up({ access: "rw", provider: "volume" });
-        expect(await fleet.run(id, "cat; exit 3", { stdin: Readable.from(["hello"]) })).toMatchObject({ exitCode: 3, stdout: "hello" });
+        expect(await fleet.run(id, "cat; exit 3", { stdin: Readable.from(["hello"]) })).toMatchObject({
+          exitCode: 3,
+          stdout: "hello",
+        });
       } finally {
         await fleet[Symbol.asyncDispose]();
       }

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { WholeAnswer } from "./answer.ts";
@@ -111,20 +112,22 @@ async function open(dial: Dial, signal: AbortSignal): Promise<Duplex> {
 }
 
 async function inTime(dialled: Promise<Duplex>, signal: AbortSignal): Promise<Duplex> {
-  let giveUp = (): void => undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    giveUp = () => reject(tooLate());
-  });
-  if (signal.aborted) giveUp();
-  signal.addEventListener("abort", giveUp, { once: true });
+  const settled = new AbortController();
+  const late = once(signal, "abort", { signal: settled.signal }).then(() => Promise.reject(tooLate()));
   try {
-    return await Promise.race([dialled, late]);
+    return await Promise.race([dialled, signal.aborted ? Promise.reject(tooLate()) : late]);
   } catch (thrown) {
-    dialled.then((socket) => socket.on("error", () => undefined).destroy()).catch(() => undefined);
+    void hangUp(dialled);
     throw thrown;
   } finally {
-    signal.removeEventListener("abort", giveUp);
+    settled.abort();
+    late.catch(() => undefined);
   }
+}
+
+async function hangUp(dialled: Promise<Duplex>): Promise<void> {
+  const [told] = await Promise.allSettled([dialled]);
+  if (told.status === "fulfilled") told.value.on("error", () => undefined).destroy();
 }
 
 const tooLate = (): Error => Object.assign(new Error("no answer in time"), { code: "ABORT_ERR" });
