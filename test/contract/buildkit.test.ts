@@ -160,6 +160,25 @@ describeWith(["docker", "buildx"], "the backend of a BuildKit worker", (services
     expect([await out, brought]).toEqual(["", ["made"]]);
   });
 
+  it("calls a setup line that fails that, whatever words it writes", async () => {
+    const deps = realDeps(join(dir, "state"), envOf(services(), dir));
+    await using driver = await buildkitDriver.open(hostAt(`docker://${services().docker.socket}`), deps);
+    const values: JsonObject = {
+      workspace: { access: "none", target: "/workspace" },
+      setup: ["echo certificate: connection refused >&2; exit 3"],
+      buildkit: { image: services().docker.images.busybox, network: "none" },
+    };
+    const { result } = await driver.exec({
+      objectId: "agent/a",
+      build: { spec: { kind: "sandbox", backend: "buildkit", values }, bringBack: async () => undefined },
+      argv: ["true"],
+      env: {},
+      stdout: new PassThrough().resume(),
+      stderr: new PassThrough().resume(),
+    });
+    await expect(result).rejects.toMatchObject({ code: "BUILDKIT_SETUP", kind: "terminal" });
+  });
+
   it("reaches a worker by a socket of its own, and an engine over TCP", async () => {
     const workspace = join(dir, "ways");
     await mkdir(workspace);
