@@ -60,6 +60,7 @@ export interface SandkeepExplain {
       name: string;
       program: string;
       version: string | null;
+      driver?: string;
     };
     lane?: {
       engine: string;

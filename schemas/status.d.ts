@@ -51,6 +51,7 @@ export interface SandkeepStatus {
       name: string;
       program: string;
       version: string | null;
+      driver?: string;
     };
     lane?: {
       engine: string;

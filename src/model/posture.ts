@@ -60,6 +60,8 @@ const probeClientSchema = z.strictObject({
   program: z.string(),
   /** Null where it was not asked, since that would start it. */
   version: z.string().nullable(),
+  /** Which of its ways to a worker it would take, where it has several and the worker was asked. */
+  driver: z.string().optional(),
 });
 export type ProbeClient = z.infer<typeof probeClientSchema>;
 

@@ -66,8 +66,8 @@ function recentLines({ counts, events }: Posture["recent"], style: Style): strin
 }
 
 function clientLines(client: NonNullable<EnginePosture["client"]>, style: Style, indent: number): string[] {
-  const { name, version, program } = client;
-  const text = `through ${name}${version === null ? "" : ` ${version}`} (${program})`;
+  const { name, version, program, driver } = client;
+  const text = `through ${name}${version === null ? "" : ` ${version}`}${driver === undefined ? "" : `, its ${driver} driver`} (${program})`;
   return paragraph(style, text, { indent, hang: INDENT, tone: "dim" });
 }
 

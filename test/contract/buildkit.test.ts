@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Bridge } from "../../src/drivers/buildkit/bridge.ts";
 import { Dialer } from "../../src/drivers/buildkit/dial.ts";
 import { parseEndpoint } from "../../src/drivers/buildkit/endpoint.ts";
@@ -16,7 +16,7 @@ import { buildkitDriver } from "../../src/drivers/buildkit/index.ts";
 import type { DriverDeps } from "../../src/drivers/driver.ts";
 import type { JsonObject } from "../../src/model/json.ts";
 import type { Host } from "../../src/model/settings.ts";
-import type { TestServices } from "../support/services.ts";
+import type { DockerService, TestServices } from "../support/services.ts";
 import { describeWith } from "../support/services.ts";
 import type { EphemeralHarness } from "./ephemeral-contract.ts";
 import { describeEphemeralContract } from "./ephemeral-contract.ts";
@@ -29,10 +29,9 @@ function envOf({ buildx }: TestServices, home: string): DriverDeps["env"] {
 
 const hostAt = (endpoint: string): Host => ({ name: endpoint, buildkit: endpoint, labels: {} });
 
-async function harnessOf(services: TestServices): Promise<EphemeralHarness> {
+async function harnessOf(services: TestServices, docker: DockerService): Promise<EphemeralHarness> {
   const dir = await mkdtemp(join(tmpdir(), "sandkeep-contract-"));
   const deps = realDeps(join(dir, "state"), envOf(services, dir));
-  const { docker } = services;
   return {
     module: buildkitDriver,
     host: hostAt(`docker://${docker.socket}`),
@@ -50,8 +49,27 @@ async function harnessOf(services: TestServices): Promise<EphemeralHarness> {
   };
 }
 
-describeWith(["docker", "buildx"], "the backend of a BuildKit worker", (services) => {
-  describeEphemeralContract("in a Docker Engine", () => harnessOf(services()));
+/** The engine, and what posture has to say of the way to it. */
+const ENGINES = [
+  ["docker", "remote", "an engine of this release, through buildx's remote driver"],
+  ["newer", "docker", "an engine of the next release, through buildx's docker driver"],
+] as const;
+
+describe.each(ENGINES)("%s", (name, driver, title) => {
+  describeWith([name, "buildx"], title, (services) => {
+    describeEphemeralContract("a BuildKit worker", () => harnessOf(services(), services()[name]));
+    describeBuilds(() => ({ services: services(), docker: services()[name], driver }));
+  });
+});
+
+interface Under {
+  readonly services: TestServices;
+  readonly docker: DockerService;
+  readonly driver: string;
+}
+
+function describeBuilds(under: () => Under): void {
+  const services = () => under().services;
 
   let dir = "";
   beforeAll(async () => {
@@ -66,7 +84,7 @@ describeWith(["docker", "buildx"], "the backend of a BuildKit worker", (services
     const said = Promise.all([text(stdout), text(stderr)]);
     const values: JsonObject = {
       workspace: { source: workspace, access: "rw", target: "/workspace" },
-      buildkit: { image: services().docker.images.busybox, network: "none" },
+      buildkit: { image: under().docker.images.busybox, network: "none" },
     };
     const build = {
       spec: { kind: "sandbox", backend: "buildkit", values },
@@ -82,7 +100,8 @@ describeWith(["docker", "buildx"], "the backend of a BuildKit worker", (services
   }
 
   it("never takes a file of another workspace for its own, though path, size, time and mode are equal", async () => {
-    const { docker, buildx } = services();
+    const { docker } = under();
+    const { buildx } = services();
     const workspace = join(dir, "ws");
     await mkdir(workspace);
     const write = async (content: string): Promise<void> => {
@@ -92,7 +111,7 @@ describeWith(["docker", "buildx"], "the backend of a BuildKit worker", (services
     // The hazard itself: one client that keeps its identity, as two machines with one home do.
     const env = { ...envOf(services(), dir), BUILDX_CONFIG: join(dir, "kept") };
     const dialer = new Dialer(endpointOf(`docker://${docker.socket}`), env);
-    await using bridge = await Bridge.open(dialer);
+    await using bridge = await Bridge.open(() => dialer.dial());
     const client = (args: readonly string[]) =>
       promisify(execFile)(join(buildx.folder, "docker-buildx"), [...args], { env });
     await client(["create", "--name", "kept", "--driver", "remote", bridge.address]);
@@ -123,7 +142,7 @@ describeWith(["docker", "buildx"], "the backend of a BuildKit worker", (services
   it("returns megabytes of output whole, which the progress log would clip", async () => {
     const workspace = join(dir, "big");
     await mkdir(workspace);
-    const endpoint = `docker://${services().docker.socket}`;
+    const endpoint = `docker://${under().docker.socket}`;
     const out = await cat(workspace, endpoint, ["sh", "-c", "yes 0123456789 | head -n 600000"]);
     expect(out.length).toBe(600_000 * 11);
   });
@@ -134,10 +153,10 @@ describeWith(["docker", "buildx"], "the backend of a BuildKit worker", (services
     await writeFile(join(workspace, ".state", "fleets", "holds.json"), "ours\n");
     await symlink(workspace, join(dir, "way"));
     const deps = realDeps(join(dir, "way", ".state"), envOf(services(), dir));
-    await using driver = await buildkitDriver.open(hostAt(`docker://${services().docker.socket}`), deps);
+    await using driver = await buildkitDriver.open(hostAt(`docker://${under().docker.socket}`), deps);
     const values: JsonObject = {
       workspace: { source: workspace, access: "rw", target: "/workspace" },
-      buildkit: { image: services().docker.images.busybox, network: "none" },
+      buildkit: { image: under().docker.images.busybox, network: "none" },
     };
     const brought: string[] = [];
     const [stdout, stderr] = [new PassThrough(), new PassThrough().resume()];
@@ -162,11 +181,11 @@ describeWith(["docker", "buildx"], "the backend of a BuildKit worker", (services
 
   it("calls a setup line that fails that, whatever words it writes", async () => {
     const deps = realDeps(join(dir, "state"), envOf(services(), dir));
-    await using driver = await buildkitDriver.open(hostAt(`docker://${services().docker.socket}`), deps);
+    await using driver = await buildkitDriver.open(hostAt(`docker://${under().docker.socket}`), deps);
     const values: JsonObject = {
       workspace: { access: "none", target: "/workspace" },
       setup: ["echo certificate: connection refused >&2; exit 3"],
-      buildkit: { image: services().docker.images.busybox, network: "none" },
+      buildkit: { image: under().docker.images.busybox, network: "none" },
     };
     const { result } = await driver.exec({
       objectId: "agent/a",
@@ -183,13 +202,29 @@ describeWith(["docker", "buildx"], "the backend of a BuildKit worker", (services
     const workspace = join(dir, "ways");
     await mkdir(workspace);
     await writeFile(join(workspace, "file.txt"), "here\n");
-    const { docker } = services();
-    await using bridge = await Bridge.open(new Dialer(endpointOf(`docker://${docker.socket}`), process.env));
+    const { docker } = under();
+    const dialer = new Dialer(endpointOf(`docker://${docker.socket}`), process.env);
+    await using bridge = await Bridge.open(() => dialer.dial());
     expect(await cat(workspace, bridge.address)).toBe("here\n");
     await using proxy = await tcpProxy(docker.socket);
     expect(await cat(workspace, `docker://127.0.0.1:${proxy.port}`)).toBe("here\n");
   });
-});
+
+  it("is probed with the client that would be used, its version and its way to the worker", async () => {
+    const deps = realDeps(join(dir, "state"), envOf(services(), dir));
+    await using reader = await buildkitDriver.openReader(hostAt(`docker://${under().docker.socket}`), deps);
+    const { status, client } = await reader.probe();
+    expect([status, client]).toEqual([
+      "ready",
+      {
+        name: "docker buildx",
+        program: join(services().buildx.folder, "docker-buildx"),
+        version: expect.stringMatching(/^\d+\.\d+/),
+        driver: under().driver,
+      },
+    ]);
+  });
+}
 
 function endpointOf(written: string) {
   const endpoint = parseEndpoint(written);

@@ -56,8 +56,9 @@ make_ordinary_user() {
   has_subordinate_ids || usermod --add-subuids 1500000000-1500065535 --add-subgids 1500000000-1500065535 "$ORDINARY"
 }
 
-# Needs none of the packages below, and its absence is its own tests' failure.
-bash "$(dirname "${BASH_SOURCE[0]}")/provision-buildx.sh" || say "going on without docker-buildx"
+# Last of all, since a newer engine runs on what the packages bring. Its absence is its own tests' failure.
+newer() { bash "$(dirname "${BASH_SOURCE[0]}")/provision-newer.sh" || say "going on without the newer programs"; }
+trap newer EXIT
 
 mapfile -t packages < <(missing_packages | sort -u)
 if [ "${#packages[@]}" -eq 0 ] && { has_ordinary_user || [ "$(id -u)" -ne 0 ]; }; then

@@ -47,7 +47,15 @@ async function start(): Promise<Instance> {
     if (isCi()) throw new Error(`real services are required in CI: ${reason}`, { cause });
     console.warn(`\nreal services unavailable, their tests are skipped: ${reason}\n`);
     const none = { state: "unavailable", reason } as const;
-    const state = { docker: none, podman: none, rootless: none, ssh: none, buildx: none, required: false };
+    const state = {
+      docker: none,
+      newer: none,
+      podman: none,
+      rootless: none,
+      ssh: none,
+      buildx: none,
+      required: false,
+    };
     return { state, stop: () => Promise.resolve() };
   }
 }
@@ -110,6 +118,7 @@ async function describeServices(dir: string): Promise<ServicesState> {
   const ssh = join(dir, "ssh");
   return {
     docker: await available(dir, "docker", () => engine(join(dir, "docker.sock"))),
+    newer: await available(dir, "newer", () => engine(join(dir, "newer.sock"))),
     podman: await available(dir, "podman", () => engine(join(dir, "podman", "podman.sock"))),
     rootless: await available(dir, "rootless", async () => ({
       ...engine(join(dir, "rootless", "podman.sock")),
@@ -129,7 +138,7 @@ async function describeServices(dir: string): Promise<ServicesState> {
   };
 }
 
-/** Where provision-buildx.sh unpacks it. */
+/** Where provision-newer.sh unpacks it. */
 const BUILDX = "/usr/local/lib/sandkeep-test/buildx";
 
 async function buildx(): Promise<Availability<BuildxService>> {

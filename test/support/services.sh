@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a private Docker Engine, a private Podman, another of an ordinary user and a throw-away sshd for one test run:  services.sh DIR
+# Runs a private Docker Engine, a newer one, a private Podman, another of an ordinary user and a throw-away sshd for one test run:  services.sh DIR
 # Prints `ready` on stdout once each answers or has said in DIR/SERVICE.unavailable why it never will, then waits for the end of its stdin. However its starter ends (also by
 # SIGKILL) the pipe closes, so the engine, its containers, its bridge and DIR itself always go away with it.
 set -uo pipefail
@@ -7,7 +7,8 @@ export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 unset CONTAINER_HOST XDG_RUNTIME_DIR DOCKER_HOST DOCKER_CONTEXT DOCKER_TLS_VERIFY DOCKER_CERT_PATH
 
 readonly DIR="$1"
-readonly SOCKET="$DIR/docker.sock"
+# Unpacked by provision-newer.sh; runs on the machine's own containerd and runc.
+readonly NEWER=/usr/local/lib/sandkeep-test/engine/dockerd
 readonly SSH_DIR="$DIR/ssh"
 # An ordinary user with subordinate ids, whom provision.sh makes.
 readonly ORDINARY=sandkeep-test
@@ -16,11 +17,11 @@ readonly READY_LIMIT_S=120
 export DOCKER_CONFIG="$DIR/docker-cli"
 
 bridge=""
-dockerd_pid=""
+declare -A dockerd_pids=() # of `docker` and of `newer`
 declare -A podman_pids=() # of `podman` and of `rootless`
 sshd_pid=""
 
-engine() { "$(engine_cli)" -H "unix://$SOCKET" "$@"; }
+engine_at() { "$(engine_cli)" -H "unix://$1" "${@:2}"; } # SOCKET ARGUMENTS...
 # The client that came with the engine, where there is one: another on PATH may have outgrown this API version.
 engine_cli() { if [ -x /usr/bin/docker ]; then echo /usr/bin/docker; else echo docker; fi; }
 
@@ -67,14 +68,15 @@ stop_sshd() {
   wait_for_exit "$sshd_pid" 30 || kill -KILL "$sshd_pid" 2>/dev/null
 }
 
-stop_dockerd() {
-  [ -n "$dockerd_pid" ] || return 0
-  local containers containerd_pid
-  containerd_pid="$(cat "$DIR/exec/containerd/containerd.pid" 2>/dev/null)"
-  mapfile -t containers < <(timeout 10 "$(engine_cli)" -H "unix://$SOCKET" ps -aq 2>/dev/null)
-  [ "${#containers[@]}" -eq 0 ] || timeout 30 "$(engine_cli)" -H "unix://$SOCKET" rm -f "${containers[@]}" >/dev/null 2>&1
-  kill -TERM "$dockerd_pid" 2>/dev/null
-  wait_for_exit "$dockerd_pid" 200 || kill -KILL "$dockerd_pid" 2>/dev/null
+stop_dockerd() { # docker|newer
+  local pid="${dockerd_pids[$1]:-}" socket containers containerd_pid
+  [ -n "$pid" ] || return 0
+  socket="$(engine_socket "$1")"
+  containerd_pid="$(cat "${socket%.sock}.exec/containerd/containerd.pid" 2>/dev/null)"
+  mapfile -t containers < <(timeout 10 "$(engine_cli)" -H "unix://$socket" ps -aq 2>/dev/null)
+  [ "${#containers[@]}" -eq 0 ] || timeout 30 "$(engine_cli)" -H "unix://$socket" rm -f "${containers[@]}" >/dev/null 2>&1
+  kill -TERM "$pid" 2>/dev/null
+  wait_for_exit "$pid" 200 || kill -KILL "$pid" 2>/dev/null
   [ -z "$containerd_pid" ] || wait_for_exit "$containerd_pid" 50 || kill -KILL "$containerd_pid" 2>/dev/null
 }
 
@@ -103,7 +105,8 @@ cleanup() {
   stop_sshd
   stop_podman rootless
   stop_podman podman
-  stop_dockerd
+  stop_dockerd newer
+  stop_dockerd docker
   awk -v dir="$DIR/" 'index($2, dir) == 1 { print $2 }' /proc/self/mounts | sort -r | xargs -r umount -l 2>/dev/null
   # Networks the tests left: the engine made their bridges inside our own address block.
   if [ -n "$bridge" ]; then
@@ -129,16 +132,31 @@ claim_bridge() {
   return 1
 }
 
+engine_socket() { echo "$DIR/$1.sock"; } # docker|newer
+
 # Containers ask the bridge's own address for names: there a test can answer, and see who asked.
 start_dockerd() {
   claim_bridge || fail "cannot create a network bridge (CAP_NET_ADMIN is needed)"
   local net="10.${bridge#sktest}"
+  start_engine docker dockerd --bridge "$bridge" --default-address-pool "base=$net.128.0/17,size=24" --dns "$net.0.1"
+}
+
+# For builds alone, which have no network here: it makes no bridge and no rule.
+start_newer() {
+  [ -x "$NEWER" ] || {
+    give_up_on newer "no $NEWER: provision-newer.sh unpacks it"
+    return 1
+  }
+  start_engine newer "$NEWER" --bridge none --ip6tables=false
+}
+
+start_engine() { # docker|newer PROGRAM ARGUMENTS...
+  local own="$DIR/$1"
   printf '{}\n' >"$DIR/daemon.json" # in place of the machine's own
-  dockerd --config-file "$DIR/daemon.json" --data-root "$DIR/data" --exec-root "$DIR/exec" --pidfile "$DIR/dockerd.pid" \
-    -H "unix://$SOCKET" --bridge "$bridge" --default-address-pool "base=$net.128.0/17,size=24" \
-    --dns "$net.0.1" --iptables=false --ip-forward=false --ip-masq=false --shutdown-timeout 3 --log-level warn \
-    </dev/null >"$DIR/dockerd.log" 2>&1 &
-  dockerd_pid=$!
+  "${@:2}" --config-file "$DIR/daemon.json" --data-root "$own.data" --exec-root "$own.exec" --pidfile "$own.pid" \
+    -H "unix://$own.sock" --iptables=false --ip-forward=false --ip-masq=false --shutdown-timeout 3 --log-level warn \
+    </dev/null >"$own.log" 2>&1 &
+  dockerd_pids[$1]=$!
 }
 
 # The most that any process of this machine may have: without CAP_SYS_RESOURCE no container gets more.
@@ -236,17 +254,19 @@ wait_for_podman() { # podman|rootless
   done
 }
 
-wait_for_dockerd() {
-  local tries=$((READY_LIMIT_S * 10))
-  until [ -S "$SOCKET" ] && engine version >/dev/null 2>&1; do
-    if ! kill -0 "$dockerd_pid" 2>/dev/null; then
-      dockerd_pid=""
-      give_up_on docker "dockerd ended at start; its last lines:" "$DIR/dockerd.log"
+wait_for_dockerd() { # docker|newer
+  local tries=$((READY_LIMIT_S * 10)) socket
+  is_up "$1" || return 1
+  socket="$(engine_socket "$1")"
+  until [ -S "$socket" ] && engine_at "$socket" version >/dev/null 2>&1; do
+    if ! kill -0 "${dockerd_pids[$1]}" 2>/dev/null; then
+      dockerd_pids[$1]=""
+      give_up_on "$1" "dockerd ended at start; its last lines:" "$DIR/$1.log"
       return 1
     fi
     tries=$((tries - 1))
     if [ "$tries" -le 0 ]; then
-      give_up_on docker "dockerd was not ready in $READY_LIMIT_S s; its last lines:" "$DIR/dockerd.log"
+      give_up_on "$1" "dockerd was not ready in $READY_LIMIT_S s; its last lines:" "$DIR/$1.log"
       return 1
     fi
     sleep 0.1
@@ -272,11 +292,12 @@ build_rootfs() { # DIR CONTENT
 
 import_image() { # ROOTFS NAME CMD
   tar -C "$1" --numeric-owner -cf "$DIR/image.tar" .
-  if is_up docker; then
-    engine import --change "CMD $3" "$DIR/image.tar" "$2" >/dev/null 2>"$DIR/import.log" ||
-      give_up_on docker "docker cannot import $2:" "$DIR/import.log"
-  fi
   local each
+  for each in docker newer; do
+    is_up "$each" || continue
+    engine_at "$(engine_socket "$each")" import --change "CMD $3" "$DIR/image.tar" "$2" >/dev/null 2>"$DIR/import.log" ||
+      give_up_on "$each" "docker cannot import $2:" "$DIR/import.log"
+  done
   for each in podman rootless; do
     is_up "$each" || continue
     pod "$each" import --quiet --change "CMD $3" - "$2" <"$DIR/image.tar" >/dev/null 2>"$DIR/import.log" ||
@@ -361,10 +382,12 @@ start_sshd() {
 }
 
 start_dockerd
+start_newer
 start_podman podman
 start_podman rootless
 start_sshd
-wait_for_dockerd
+wait_for_dockerd docker
+wait_for_dockerd newer
 wait_for_podman podman
 wait_for_podman rootless
 load_images

@@ -3,6 +3,8 @@ import { beforeEach, describe, inject } from "vitest";
 /** The real services of this test run: started before the first test file, gone after the last. */
 export interface TestServices {
   readonly docker: DockerService;
+  /** An engine of Debian's next release, for builds: it has no network. */
+  readonly newer: DockerService;
   readonly podman: PodmanService;
   readonly rootless: RootlessService;
   readonly ssh: SshService;
@@ -101,6 +103,9 @@ export function describeWith(
   const services = (): TestServices => ({
     get docker() {
       return ready("docker", found.docker);
+    },
+    get newer() {
+      return ready("newer", found.newer);
     },
     get podman() {
       return ready("podman", found.podman);

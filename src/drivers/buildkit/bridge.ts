@@ -11,7 +11,9 @@ import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream";
 import { toError } from "../../errors.ts";
-import type { Dialer } from "./dial.ts";
+
+/** A connection to what the bridge leads to. */
+type Dial = () => Promise<Duplex>;
 
 export class Bridge implements AsyncDisposable {
   /** Of this process alone; also for what else a client needs. */
@@ -28,13 +30,13 @@ export class Bridge implements AsyncDisposable {
     this.#failures = failures;
   }
 
-  static async open(dialer: Pick<Dialer, "dial">): Promise<Bridge> {
+  static async open(dial: Dial): Promise<Bridge> {
     const folder = await mkdtemp(join(tmpdir(), "sandkeep-bk-"));
     const open = new Set<Duplex>();
     const failures: Error[] = [];
     const server = createServer((client) => {
       track(open, client);
-      void lead(client, dialer, open).catch((thrown: unknown) => {
+      void lead(client, dial, open).catch((thrown: unknown) => {
         failures.push(toError(thrown));
         client.destroy();
       });
@@ -64,8 +66,8 @@ export class Bridge implements AsyncDisposable {
   }
 }
 
-async function lead(client: Socket, dialer: Pick<Dialer, "dial">, open: Set<Duplex>): Promise<void> {
-  const worker = await dialer.dial();
+async function lead(client: Socket, dial: Dial, open: Set<Duplex>): Promise<void> {
+  const worker = await dial();
   if (client.destroyed) return void worker.destroy();
   track(open, worker);
   const end = (): void => {

@@ -6,12 +6,15 @@ import { isAccessible } from "../../util/accessible.ts";
 import { findProgram } from "../../util/program.ts";
 import type { CacheBounds } from "../../model/cache.ts";
 import { buildctl } from "./buildctl.ts";
-import { buildx } from "./buildx.ts";
+import { buildxDocker, buildxRemote } from "./buildx.ts";
+import { Bridge } from "./bridge.ts";
+import type { Dialer } from "./dial.ts";
+import { engineApi } from "./engine.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
 export interface BuildJob {
-  /** `unix://` address of the bridge. */
+  /** `unix://` address of a bridge to the worker, or to the engine that it is in. */
   readonly address: string;
   /** Private folder that holds the Dockerfile; a client may keep its own files there, too. */
   readonly folder: string;
@@ -24,6 +27,9 @@ export interface BuildJob {
   readonly secret: string;
 }
 
+/** Where a client works, and with what. */
+export type ClientPlace = Pick<BuildJob, "address" | "folder">;
+
 export interface ClientCall {
   readonly args: readonly string[];
   /** Over the environment; undefined takes a variable away. */
@@ -33,14 +39,16 @@ export interface ClientCall {
 /** One way to tell a worker what to do. */
 export interface BuildClient {
   readonly name: "buildctl" | "docker buildx";
+  /** Of docker buildx, which has several; `docker` is given the address of an engine, and all else that of a worker. */
+  readonly driver?: "remote" | "docker";
   /** How a Dockerfile names the workspace that this client sends. */
   readonly workspace: string;
   /** Whether what is not to be sent can be said beside the user's own .dockerignore. */
   readonly hides: boolean;
   /** Needed once before `build` and `prune`. */
-  prepare(at: Pick<BuildJob, "address" | "folder">): ClientCall | undefined;
+  prepare(at: ClientPlace): ClientCall | undefined;
   build(job: BuildJob): ClientCall;
-  prune(at: Pick<BuildJob, "address" | "folder">, bounds: CacheBounds): readonly ClientCall[];
+  prune(at: ClientPlace, bounds: CacheBounds): readonly ClientCall[];
   /** The version in what `--version` says, and why it will not do. */
   version(said: string): { readonly version: string; readonly tooOld?: string } | undefined;
   readonly versionArgs: readonly string[];
@@ -72,11 +80,27 @@ export async function findClient(env: Env, named: string | undefined): Promise<F
   const own = await findProgram("buildctl", env);
   if (own !== undefined) return { client: buildctl, program: own };
   const onPath = await findProgram("docker-buildx", env);
-  if (onPath !== undefined) return { client: buildx, program: onPath };
+  if (onPath !== undefined) return { client: buildxRemote, program: onPath };
   const config = env["DOCKER_CONFIG"] ?? join(env["HOME"] ?? homedir(), ".docker");
   for (const folder of [join(config, "cli-plugins"), ...PLUGIN_FOLDERS]) {
     const program = join(folder, "docker-buildx");
-    if (await runnable(program)) return { client: buildx, program };
+    if (await runnable(program)) return { client: buildxRemote, program };
   }
   return undefined;
+}
+
+/** Docker's clients refuse an older engine one after the other; the remote driver asks nothing of its API. */
+const LEAST_API = [1, 44] as const;
+
+/** As found, but with buildx's own driver for the BuildKit in an engine that every release of it can talk to. */
+export async function fitted(found: FoundClient, dialer: Dialer): Promise<FoundClient> {
+  if (found.client !== buildxRemote || !dialer.inEngine) return found;
+  const [major, minor] = await engineApi(dialer);
+  const talks = major > LEAST_API[0] || (major === LEAST_API[0] && minor >= LEAST_API[1]);
+  return talks ? { ...found, client: buildxDocker } : found;
+}
+
+/** What the client is given as its address. */
+export function bridgeFor({ client }: FoundClient, dialer: Dialer): Promise<Bridge> {
+  return Bridge.open(client.driver === "docker" ? () => dialer.engine() : () => dialer.dial());
 }

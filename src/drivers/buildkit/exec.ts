@@ -10,8 +10,9 @@ import { unlessMissing } from "../../util/errno.ts";
 import type { BuildRequest, DriverDeps, ExecHandle, ExecRequest, ExecResult } from "../driver.ts";
 import type { Baseline } from "./baseline.ts";
 import { takeBaseline } from "./baseline.ts";
-import { Bridge } from "./bridge.ts";
+import type { Bridge } from "./bridge.ts";
 import type { ClientCall, FoundClient } from "./client.ts";
+import { bridgeFor } from "./client.ts";
 import type { Dialer } from "./dial.ts";
 import { commandScript, dockerfile } from "./dockerfile.ts";
 import { buildkitError, buildkitFailure } from "./errors.ts";
@@ -49,7 +50,7 @@ export async function execute(context: ExecContext, request: ExecRequest): Promi
   const script = scriptOf(request, spec);
   // A client would go on trying for a while, and tell less.
   (await context.dialer.dial()).destroy();
-  const bridge = await Bridge.open(context.dialer);
+  const bridge = await bridgeFor(context.found, context.dialer);
   try {
     const run = new BuildRun(context, { request, build, spec, script }, bridge);
     await run.start();

@@ -10,6 +10,7 @@ import type { CacheBounds } from "../../model/cache.ts";
 import type { LaneBounds } from "../../model/lanes.ts";
 import { refuseRuntimes } from "../ephemeral.ts";
 import type { Observation } from "../../model/observed.ts";
+import { fitted } from "./client.ts";
 import { Dialer } from "./dial.ts";
 import { askWorkers } from "./control.ts";
 import { resolveEndpoint } from "./endpoint.ts";
@@ -128,11 +129,10 @@ async function observe(worker: Worker): Promise<Observation> {
 
 function driverOf(worker: Worker): Driver {
   const { deps, host } = worker;
-  const context = async () => ({
-    dialer: await worker.dialer(),
-    found: await clientFor(deps.env, host),
-    deps,
-  });
+  const context = async () => {
+    const dialer = await worker.dialer();
+    return { dialer, found: await fitted(await clientFor(deps.env, host), dialer), deps };
+  };
   return {
     ...refuseRuntimes("buildkit"),
     ...readerOf(worker),

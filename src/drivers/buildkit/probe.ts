@@ -8,7 +8,7 @@ import type { Host } from "../../model/settings.ts";
 import { isAccessible } from "../../util/accessible.ts";
 import { findProgram } from "../../util/program.ts";
 import type { FoundClient } from "./client.ts";
-import { findClient } from "./client.ts";
+import { findClient, fitted } from "./client.ts";
 import { askWorkers } from "./control.ts";
 import type { Dialer } from "./dial.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -75,7 +75,12 @@ export async function probe(dialer: () => Promise<Dialer>, host: Host | undefine
     }
   }
   try {
-    await askWorkers(await dialer());
+    const worker = await dialer();
+    await askWorkers(worker);
+    if (found !== undefined && client !== undefined) {
+      const { driver } = (await fitted(found, worker)).client;
+      if (driver !== undefined) client = { ...client, driver };
+    }
   } catch (thrown) {
     const { kind, message, hint } = buildkitError("ask the worker", thrown);
     const code = kind === "denied" ? "denied" : "unreachable";

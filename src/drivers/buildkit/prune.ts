@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { CacheBounds } from "../../model/cache.ts";
-import { Bridge } from "./bridge.ts";
+import { bridgeFor } from "./client.ts";
 import { buildkitFailure } from "./errors.ts";
 import type { ExecContext } from "./exec.ts";
 import { toError } from "../../errors.ts";
@@ -12,7 +12,7 @@ const LIMITS = { timeout: 600_000, killSignal: "SIGKILL", maxBuffer: 64 << 20 } 
 
 /** Of all that the worker holds, whoever it was made for: a worker does not tell them apart. */
 export async function pruneCache({ dialer, found, deps }: ExecContext, bounds: CacheBounds): Promise<void> {
-  await using bridge = await Bridge.open(dialer);
+  await using bridge = await bridgeFor(found, dialer);
   const { folder, address } = bridge;
   const { client, program } = found;
   const prepare = client.prepare({ address, folder });

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { buildctl } from "../../../src/drivers/buildkit/buildctl.ts";
-import { buildx } from "../../../src/drivers/buildkit/buildx.ts";
+import { buildxDocker, buildxRemote } from "../../../src/drivers/buildkit/buildx.ts";
 import { commandScript, dockerfile } from "../../../src/drivers/buildkit/dockerfile.ts";
 import { parseEndpoint } from "../../../src/drivers/buildkit/endpoint.ts";
 
@@ -85,15 +85,23 @@ describe("the clients", () => {
   });
 
   it("docker buildx keeps its builder, and so its identity, in the run's own folder", () => {
-    const { args, env } = buildx.build(job);
+    const { args, env } = buildxRemote.build(job);
     expect(env["BUILDX_CONFIG"]).toBe("/b/buildx");
     expect(Object.keys(env)).toContain("SOURCE_DATE_EPOCH");
     expect(args.join(" ")).toBe(
       "build --builder sandkeep --progress rawjson --network none --secret id=sandkeep,env=SECRET --file /b/Dockerfile --output type=tar,dest=- /src",
     );
-    expect(buildx.prepare(job)?.args.join(" ")).toBe(
+    expect(buildxRemote.prepare(job)?.args.join(" ")).toBe(
       "create --name sandkeep --driver remote unix:///b/worker.sock",
     );
+  });
+
+  it("docker buildx asks an engine by the address alone, in a folder of the run's own", () => {
+    const { args, env } = buildxDocker.build(job);
+    expect(args.slice(0, 3)).toEqual(["build", "--builder", "default"]);
+    expect(env).toMatchObject({ BUILDX_CONFIG: "/b/buildx", DOCKER_HOST: "unix:///b/worker.sock" });
+    expect(Object.keys(env)).toContain("DOCKER_CONTEXT");
+    expect(buildxDocker.prepare(job)).toBeUndefined();
   });
 
   it("bounds a cache by age and size", () => {
@@ -105,18 +113,18 @@ describe("the clients", () => {
     expect(buildctl.prune(job, { max_size: 1 }).map(({ args }) => args.slice(-2))).toEqual([
       ["--keep-storage", "1"],
     ]);
-    expect(buildx.prune(job, bounds).map(({ args }) => args.join(" "))).toEqual([
+    expect(buildxRemote.prune(job, bounds).map(({ args }) => args.join(" "))).toEqual([
       "prune --builder sandkeep --force --all --filter until=3600s",
       "prune --builder sandkeep --force --all --keep-storage 5000000000",
     ]);
-    expect([buildctl.prune(job, {}), buildx.prune(job, {})]).toEqual([[], []]);
+    expect([buildctl.prune(job, {}), buildxRemote.prune(job, {})]).toEqual([[], []]);
   });
 
   it("tell their versions", () => {
-    expect(buildx.version("github.com/docker/buildx 0.13.1+ds1 0.13.1+ds1-3\n")).toEqual({
+    expect(buildxRemote.version("github.com/docker/buildx 0.13.1+ds1 0.13.1+ds1-3\n")).toEqual({
       version: "0.13.1+ds1",
     });
-    expect(buildx.version("github.com/docker/buildx v0.9.1 ed00243\n")?.tooOld).toBe("0.13");
+    expect(buildxRemote.version("github.com/docker/buildx v0.9.1 ed00243\n")?.tooOld).toBe("0.13");
     expect(buildctl.version("buildctl github.com/moby/buildkit v0.32.0 abc\n")).toEqual({
       version: "0.32.0",
     });
