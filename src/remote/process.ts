@@ -1,6 +1,6 @@
 /** Runs one program over one channel: sends its header, takes our own lines out of its streams, and tells how it ended. */
 import type { Readable } from "node:stream";
-import { PassThrough, Transform } from "node:stream";
+import { PassThrough, pipeline, Transform } from "node:stream";
 import type { Writable } from "node:stream";
 import { SandkeepError } from "../errors.ts";
 import type { Activity } from "../util/pump.ts";
@@ -44,12 +44,11 @@ interface Wire {
 }
 
 export function runProgram(wire: Wire, request: RunRequest): Running {
-  const { channel, nonce, tellsCode } = wire;
-  const front = new Front(nonce, request.tty !== undefined);
-  const tail = tellsCode ? new Tail(nonce) : undefined;
-  const activity: Activity = { at: Date.now(), waiting: 0 };
-  const text = header(request, { nonce, tellsCode, tty: request.tty !== undefined });
-  if (request.tty === undefined) send(channel, text, request.stdin);
+  const { channel, nonce } = wire;
+  const tty = request.tty !== undefined;
+  const front = new Front(nonce, tty);
+  const text = header(request, { nonce, tty });
+  if (!tty) send(channel, text, request.stdin);
   else {
     front.ready.then(
       () => channel.stdin.write(text),
@@ -60,12 +59,14 @@ export function runProgram(wire: Wire, request: RunRequest): Running {
       () => undefined,
     );
   }
-  channel.stdout.pipe(front);
-  // On a terminal both streams are one, and our last line is in it.
-  const onTerminal = request.tty !== undefined;
-  const output = tail !== undefined && onTerminal ? front.pipe(tail) : front;
-  const errors = tail !== undefined && !onTerminal ? channel.stderr.pipe(tail) : channel.stderr;
-  const result = settle(wire, request, { front, tail, output, errors, activity });
+  // On a terminal both streams are one.
+  const output = new Tail(nonce);
+  const errors = tty ? undefined : new Tail(nonce);
+  pipeline([channel.stdout, front, output], () => undefined);
+  if (errors !== undefined) pipeline([channel.stderr, errors], () => undefined);
+  const told = Promise.all([output.code, ...(errors === undefined ? [] : [errors.code])]);
+  const parts = { front, output, errors: errors ?? channel.stderr, told: told.then(([code]) => code) };
+  const result = settle(wire, request, parts);
   result.catch(() => undefined);
   front.begun.catch(() => undefined);
   return { begun: front.begun, result };
@@ -102,18 +103,16 @@ function type(channel: Channel, stdin: Readable | undefined): void {
 
 interface Parts {
   readonly front: Front;
-  readonly tail: Tail | undefined;
   readonly output: Readable;
   readonly errors: Readable;
-  readonly activity: Activity;
+  /** Its code, once all that it wrote has been read. */
+  readonly told: Promise<number>;
 }
-
-/** On a slow link what a command wrote last arrives long after the word that it ended. */
-const QUIET_MS = 3_000;
 
 async function settle(wire: Wire, request: RunRequest, parts: Parts): Promise<number> {
   const { channel, label } = wire;
-  const { front, tail, output, errors, activity } = parts;
+  const { front, output, errors, told } = parts;
+  const activity: Activity = { at: 0, waiting: 0 };
   const noise = new PassThrough();
   // What the login shell complains about, and nobody else would tell.
   let complaint = "";
@@ -127,33 +126,40 @@ async function settle(wire: Wire, request: RunRequest, parts: Parts): Promise<nu
   ]);
   pumps.catch(() => undefined);
   try {
-    const ended = await Promise.race([channel.ended, ...(tail === undefined ? [] : [tail.code])]);
-    const stopWaiting = closeWhenQuiet([output, errors], activity, QUIET_MS);
+    const ended = await Promise.race([told, endOf(channel, pumps)]);
+    const stopWaiting = closeWhenQuiet([output, errors], activity, request.stderr);
     await pumps.finally(stopWaiting);
     if (!front.hasBegun) throw notBegun(label, ended, complaint.trim());
-    const code = codeOf(ended, tail, label);
-    // Output that ended by itself is whole only where the host said so, and not the end of the connection.
-    if (output.readableEnded && errors.readableEnded) judgeEnd(await channel.closed, code, label);
-    return code;
+    // What it left running may have ended by itself with it, or been cut off.
+    if (output.readableEnded && errors.readableEnded) judgeEnd(await channel.closed, label);
+    return codeOf(ended, wire);
   } finally {
     request.stdin?.unpipe(channel.stdin);
     channel.close();
   }
 }
 
-function codeOf(ended: ChannelEnd | number, tail: Tail | undefined, label: string): number {
+/** The end of a program that does not tell it itself: of its streams, or of the shell that would have told. */
+async function endOf(channel: Channel, pumps: Promise<unknown>): Promise<ChannelEnd> {
+  return new Promise((resolve, reject) => {
+    const streams = pumps.then(async () => channel.ended);
+    streams.then(resolve, reject);
+    channel.ended.then((end) => {
+      if (end.kind === "killed") resolve(end);
+    }, reject);
+  });
+}
+
+function codeOf(ended: ChannelEnd | number, { label, tellsCode }: Wire): number {
   if (typeof ended === "number") return ended;
-  if (tail?.told !== undefined) return tail.told;
-  // A transport whose codes may be its own has said nothing of the command's.
-  if (ended.kind === "lost" || tail !== undefined) {
-    throw lost(label, ended.kind === "lost" ? ended.why : `ssh ended with ${String(ended.code)}`);
-  }
+  if (ended.kind === "lost") throw lost(label, ended.why);
+  // Success is what the program tells itself, and a transport's code may be its own.
+  if (tellsCode || ended.code === 0) throw lost(label, `ssh ended with ${String(ended.code)}`);
   return ended.code;
 }
 
-function judgeEnd(closed: ChannelEnd, code: number, label: string): void {
+function judgeEnd(closed: ChannelEnd, label: string): void {
   if (closed.kind === "lost") throw lost(label, closed.why);
-  if (closed.code !== code) throw lost(label, `ssh ended with ${String(closed.code)}`);
 }
 
 function notBegun(label: string, ended: ChannelEnd | number, complaint: string): SandkeepError {
@@ -222,37 +228,43 @@ class Front extends Transform {
   }
 }
 
-/** Takes our own last line out of a program's error stream. */
+/** Takes our own last line out of a program's stream. */
 class Tail extends Transform {
   readonly code: Promise<number>;
-  told: number | undefined;
-  readonly #pattern: RegExp;
-  readonly #keep: number;
+  readonly #mark: Buffer;
   #held = Buffer.alloc(0);
-  #tell: (code: number) => void = () => undefined;
+  #tell: ((code: number) => void) | undefined;
 
   constructor(nonce: string) {
     super();
-    this.#pattern = new RegExp(`${nonce} x (\\d+)\\r?\\n`);
-    this.#keep = nonce.length + 16;
+    this.#mark = Buffer.from(`${nonce} x `);
     this.code = new Promise((resolve) => (this.#tell = resolve));
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
     this.#held = Buffer.concat([this.#held, chunk]);
-    const found = this.#pattern.exec(this.#held.toString("latin1"));
-    if (found !== null) {
-      const end = found.index + found[0].length;
-      this.#held = Buffer.concat([this.#held.subarray(0, found.index), this.#held.subarray(end)]);
-      this.told = Number(found[1]);
-      this.#tell(this.told);
-    }
-    const out = this.told === undefined ? this.#held.length - this.#keep : this.#held.length;
-    if (out > 0) {
-      this.push(this.#held.subarray(0, out));
-      this.#held = this.#held.subarray(out);
-    }
+    const out = this.#tell === undefined ? this.#held.length : this.#look(this.#tell);
+    if (out > 0) this.push(this.#held.subarray(0, out));
+    this.#held = this.#held.subarray(out);
     done();
+  }
+
+  /** How much of what is held is no line of ours. A prompt waits for nothing: only what may become our line does. */
+  #look(tell: (code: number) => void): number {
+    const held = this.#held;
+    const at = held.indexOf(this.#mark);
+    if (at < 0) {
+      let most = Math.min(this.#mark.length - 1, held.length);
+      while (!held.subarray(held.length - most).equals(this.#mark.subarray(0, most))) most -= 1;
+      return held.length - most;
+    }
+    const from = at + this.#mark.length;
+    const [line = "", code] = /^(\d{1,3})\r?\n/.exec(held.toString("latin1", from, from + 5)) ?? [];
+    if (code === undefined) return held.length < from + 5 ? at : held.length;
+    this.#held = Buffer.concat([held.subarray(0, at), held.subarray(from + line.length)]);
+    this.#tell = undefined;
+    tell(Number(code));
+    return this.#held.length;
   }
 
   override _flush(done: () => void): void {

@@ -20,9 +20,8 @@ export interface Program {
 export interface Wrapping {
   /** Lowercase hex; tells lines of ours from what the host says by itself. */
   readonly nonce: string;
+  /** Both streams are one. */
   readonly tty: boolean;
-  /** The exit code is also written to the error stream, for a transport that cannot tell it from its own. */
-  readonly tellsCode: boolean;
 }
 
 const READ = 'IFS= read -r x && eval "$x"';
@@ -31,7 +30,7 @@ const READ = 'IFS= read -r x && eval "$x"';
  * Without quotes inside the quotes, backslashes, newlines or exclamation marks, it means the same to sh, bash, zsh, csh
  * and fish. Of the account's environment only the home and the search path are kept.
  */
-export function bootstrap({ nonce, tty }: Pick<Wrapping, "nonce" | "tty">): string {
+export function bootstrap({ nonce, tty }: Wrapping): string {
   const script = tty ? `t=$(stty -g) && stty raw -echo && echo ${nonce} r && ${READ}` : READ;
   return `exec env -i HOME="$HOME" PATH="$PATH" /bin/sh -c '${script}'`;
 }
@@ -80,9 +79,16 @@ function begun(
 }
 
 function plain(body: string, wrapping: Wrapping): string[] {
-  const { nonce, tellsCode } = wrapping;
-  const told = tellsCode ? [`trap 's=$?; printf "%s x %s\\n" ${nonce} $s >&2' EXIT`] : [];
-  return [...told, begun(wrapping, "$$", "-", "-", "$t"), body];
+  return [`trap 's=$?; ${ended(wrapping, 2)}' EXIT`, begun(wrapping, "$$", "-", "-", "$t"), body];
+}
+
+/**
+ * Said at the end of each stream, by the pipe that the command's own output went through: who reads it has read all of
+ * that, however slow the way and whatever else still holds the pipe.
+ */
+function ended({ nonce, tty }: Wrapping, errors: number): string {
+  const say = `printf "%s x %s\\n" ${nonce} $s`;
+  return tty ? say : `${say}; ${say} >&${String(errors)}`;
 }
 
 /** How often a command looks whether anybody still waits for it, in seconds. */
@@ -93,7 +99,8 @@ const GRACE_S = 3;
  * The shell outlives the signals that its command is sent, to report how it ended, and says nothing itself. The watch
  * ends the command's whole group once sshd's process for this connection is gone.
  */
-function supervised(body: string, onLost: "kill" | "keep", { nonce, tty, tellsCode }: Wrapping): string[] {
+function supervised(body: string, onLost: "kill" | "keep", wrapping: Wrapping): string[] {
+  const { tty } = wrapping;
   const alive = `{ kill -0 $PPID || [ -e /proc/$PPID ]; }`;
   const watch = `(exec </dev/null >/dev/null 3>&-; trap '' TERM HUP; ${alive} || exit; while sleep ${String(LOOK_S)}; do kill -0 $$ || exit; ${alive} || break; done; kill -s TERM -- -$$; sleep ${String(GRACE_S)}; kill -s KILL -- -$$) & w=$!`;
   return [
@@ -104,7 +111,7 @@ function supervised(body: string, onLost: "kill" | "keep", { nonce, tty, tellsCo
     `(exec 2>&3 3>&-; ${body})`,
     "s=$?",
     ...(onLost === "kill" ? ["kill $w"] : []),
-    ...(tellsCode ? [`printf '%s x %s\\n' ${nonce} $s >&3`] : []),
+    ended(wrapping, 3),
     "exit $s",
   ];
 }

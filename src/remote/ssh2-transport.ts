@@ -105,7 +105,7 @@ function channelOf(
   const ended = new Promise<ChannelEnd>((resolve) => {
     channel.once("exit", (code: number | null, signal?: string) => {
       if (code !== null) resolve({ kind: "exited", code });
-      else resolve({ kind: "exited", code: 128 + (signalNumber(signal) ?? 0) });
+      else resolve({ kind: "killed", code: 128 + (signalNumber(signal) ?? 0) });
     });
     channel.once("close", () => resolve({ kind: "lost", why: state.why }));
   });

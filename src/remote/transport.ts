@@ -8,6 +8,8 @@ export interface TerminalSize {
 
 export type ChannelEnd =
   | { readonly kind: "exited"; readonly code: number }
+  /** A signal ended the shell that would have told the command's end. */
+  | { readonly kind: "killed"; readonly code: number }
   /** The connection went, or the channel was closed, before the command told how it ended. */
   | { readonly kind: "lost"; readonly why: string };
 
@@ -15,6 +17,7 @@ export interface Channel {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
+  /** What the transport itself was told; output may still be on its way. */
   readonly ended: Promise<ChannelEnd>;
   /** After the last of its output; `lost` also when the connection went after the word that the command ended. */
   readonly closed: Promise<ChannelEnd>;

@@ -3,6 +3,7 @@ import type { Readable, Writable } from "node:stream";
 import { errnoOf } from "./errno.ts";
 
 export interface Activity {
+  /** Grows with all that arrives and is passed on. */
   at: number;
   /** Destinations that are not taking more at the moment. */
   waiting: number;
@@ -16,12 +17,12 @@ export async function pump(from: Readable | null, to: Writable, activity: Activi
   to.once("close", gone);
   try {
     for await (const chunk of from) {
-      activity.at = Date.now();
+      activity.at += 1;
       if (to.destroyed || to.write(chunk)) continue;
       activity.waiting += 1;
       await takesMore(to);
       activity.waiting -= 1;
-      activity.at = Date.now();
+      activity.at += 1;
     }
   } catch (thrown) {
     // The only failure without a meaning of its own: the source was closed on purpose.
@@ -44,18 +45,34 @@ function takesMore(to: Writable): Promise<void> {
   });
 }
 
-const QUIET_MS = 300;
+const TICK_MS = 50;
+/** In ticks, between any two of which what has arrived is read: a busy process takes nothing for quiet. */
+const QUIET = 6;
+const MOST = 200;
 
-/** A background process that kept the pipes open must not hold back the result of a command that has ended. */
+const LEFT_BEHIND =
+  "sandkeep: the command has ended, and something that it left running still holds its output; what that writes from now on is not kept\n";
+
+/**
+ * For a command that has ended and whose own output has arrived: a background process that kept the streams open must not
+ * hold back the result. They are closed once nothing comes any more, or after 10 s, and `tells` is told so.
+ */
 export function closeWhenQuiet(
   streams: readonly (Readable | null)[],
   activity: Activity,
-  quietMs = QUIET_MS,
+  tells: Writable,
 ): () => void {
-  const since = Date.now();
+  let [quiet, ticks, seen] = [0, 0, activity.at];
   const timer = setInterval(() => {
-    if (activity.waiting > 0 || Date.now() - Math.max(since, activity.at) < quietMs) return;
+    // What arrived late waits for whoever is slow to take it.
+    if (activity.waiting > 0) return;
+    ticks += 1;
+    quiet = activity.at === seen ? quiet + 1 : 0;
+    seen = activity.at;
+    if (quiet < QUIET && ticks < MOST) return;
+    clearInterval(timer);
+    if (!tells.destroyed) tells.write(LEFT_BEHIND);
     for (const stream of streams) stream?.destroy();
-  }, 50);
+  }, TICK_MS);
   return () => clearInterval(timer);
 }

@@ -5,7 +5,7 @@ import { bootstrap, header } from "../../src/remote/program.ts";
 import { configNames } from "../../src/remote/ssh-config.ts";
 
 const NONCE = "00ff00ff00ff00ff";
-const WRAPPING = { nonce: NONCE, tty: false, tellsCode: true };
+const WRAPPING = { nonce: NONCE, tty: false };
 /** Login shells of this machine; sh and bash are always there. */
 const SHELLS = ["sh", "bash", "dash", "zsh", "csh", "tcsh", "fish"].filter(
   (shell) => spawnSync("sh", ["-c", `command -v ${shell}`]).status === 0,
@@ -16,7 +16,9 @@ function through(shell: string, args: readonly string[], env: Readonly<Record<st
   const input = header(program, WRAPPING);
   const out = execFileSync(shell, ["-c", bootstrap(WRAPPING)], { input, stdio: ["pipe", "pipe", "ignore"] });
   const text = out.toString();
-  return text.slice(text.indexOf("\n") + 1);
+  const end = `${NONCE} x 0\n`;
+  expect(text.endsWith(end)).toBe(true);
+  return text.slice(text.indexOf("\n") + 1, -end.length);
 }
 
 describe.each(SHELLS)("with %s as the login shell", (shell) => {

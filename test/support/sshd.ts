@@ -7,6 +7,7 @@ import type { Server, Socket } from "node:net";
 import { connect, createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { Host, SshAccess } from "../../src/model/settings.ts";
@@ -130,6 +131,18 @@ async function stop(child: ChildProcess): Promise<void> {
   await ended;
 }
 
+async function* slowly(from: Readable, most: () => number): AsyncGenerator<Buffer> {
+  for await (const chunk of from) {
+    const bytes: Buffer = chunk;
+    for (let at = 0; at < bytes.length;) {
+      const part = bytes.subarray(at, at + Math.min(most(), bytes.length));
+      yield part;
+      at += part.length;
+      if (most() !== Infinity) await sleep(50);
+    }
+  }
+}
+
 /** Between a client and a server: counts, cuts or hangs. */
 export interface Cutter extends AsyncDisposable {
   readonly port: number;
@@ -142,10 +155,12 @@ export interface Cutter extends AsyncDisposable {
   cut(): void;
   /** Passes nothing on any more, and closes nothing. */
   hang(hangs: boolean): void;
+  /** Passes on so many bytes to the client at a time, twenty times a second. */
+  slow(bytes: number): void;
 }
 
 export async function startCutter(port: number): Promise<Cutter> {
-  const state = { sent: 0, made: 0, most: Infinity, hangs: false };
+  const state = { sent: 0, made: 0, most: Infinity, hangs: false, slow: Infinity };
   const sockets = new Set<Socket>();
   const cut = (): void => {
     for (const socket of sockets) socket.destroy();
@@ -168,7 +183,9 @@ export async function startCutter(port: number): Promise<Cutter> {
       if (state.sent > state.most) return cut();
       upstream.write(chunk);
     });
-    upstream.on("data", (chunk) => {
+    const answer = Readable.from(slowly(upstream, () => state.slow));
+    answer.on("error", () => undefined);
+    answer.on("data", (chunk) => {
       if (!state.hangs) client.write(chunk);
     });
   });
@@ -182,6 +199,9 @@ export async function startCutter(port: number): Promise<Cutter> {
       state.most = bytes === undefined ? Infinity : state.sent + bytes;
     },
     cut,
+    slow: (bytes) => {
+      state.slow = bytes;
+    },
     hang: (hangs) => {
       state.hangs = hangs;
     },

@@ -86,7 +86,7 @@ function runningHandle(child: ChildProcess, command: Command, request: ExecReque
 async function collect(child: ChildProcess, command: Command, request: ExecRequest): Promise<ExecResult> {
   const exited = exitOf(child);
   const status = statusOf(child, command);
-  const activity = { at: Date.now(), waiting: 0 };
+  const activity = { at: 0, waiting: 0 };
   const pumps = Promise.all([
     pump(child.stdout, request.stdout, activity),
     pump(child.stderr, request.stderr, activity),
@@ -100,7 +100,7 @@ async function collect(child: ChildProcess, command: Command, request: ExecReque
   }
   const exitCode = await exited;
   if (child.stdin !== null) request.stdin?.unpipe(child.stdin);
-  const stopWaiting = closeWhenQuiet([child.stdout, child.stderr], activity);
+  const stopWaiting = closeWhenQuiet([child.stdout, child.stderr], activity, request.stderr);
   await pumps;
   stopWaiting();
   return { exitCode: await confirmed(exitCode, status) };
