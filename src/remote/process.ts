@@ -141,13 +141,8 @@ async function settle(wire: Wire, request: RunRequest, parts: Parts): Promise<nu
 
 /** The end of a program that does not tell it itself: of its streams, or of the shell that would have told. */
 async function endOf(channel: Channel, pumps: Promise<unknown>): Promise<ChannelEnd> {
-  return new Promise((resolve, reject) => {
-    const streams = pumps.then(async () => channel.ended);
-    streams.then(resolve, reject);
-    channel.ended.then((end) => {
-      if (end.kind === "killed") resolve(end);
-    }, reject);
-  });
+  const killed = channel.ended.then(async (end) => (end.kind === "killed" ? end : pumps.then(() => end)));
+  return Promise.race([killed, pumps.then(async () => channel.ended)]);
 }
 
 function codeOf(ended: ChannelEnd | number, { label, tellsCode }: Wire): number {

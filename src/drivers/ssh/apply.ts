@@ -5,6 +5,7 @@ import type { RuntimeLabels } from "../../model/labels.ts";
 import { encodeFileName } from "../../util/file-name.ts";
 import { SandkeepError } from "../../errors.ts";
 import type { CreateRequest, Created, ObserveScope, UpdateRequest, WorkspaceFate } from "../driver.ts";
+import { TRY_BUBBLEWRAP } from "./bubblewrap.ts";
 import type { SshContext } from "./context.ts";
 import { broken, notFound, succeeded, wholeLines } from "./errors.ts";
 import { labelsLine, manifestLine } from "./manifest.ts";
@@ -50,8 +51,7 @@ function workspaceKey({ address, fleet_id }: Pick<RuntimeLabels, "address" | "fl
 
 /** Fails closed: a runtime that asks for isolation is not even made where there is none. */
 async function requireBubblewrap({ connection, host }: SshContext): Promise<void> {
-  const script = "bwrap --unshare-user-try --unshare-pid --ro-bind / / true";
-  const { code, stderr } = await connection.script({ script, args: [], reads: true });
+  const { code, stderr } = await connection.script({ script: TRY_BUBBLEWRAP, args: [], reads: true });
   if (code === 0) return;
   throw new SandkeepError(`isolation = "bubblewrap" does not work on ${host.name}: ${stderr.trim()}`, {
     code: "SSH_NO_BUBBLEWRAP",

@@ -3,6 +3,7 @@ import type { Probe, ProbeReason } from "../../model/posture.ts";
 import type { Host, Settings } from "../../model/settings.ts";
 import { preflightAccess, refusedBy } from "../../remote/posture.ts";
 import type { DriverDeps } from "../driver.ts";
+import { TRY_BUBBLEWRAP } from "./bubblewrap.ts";
 import type { SshContext } from "./context.ts";
 
 /** Connects to nothing and reads no secret. */
@@ -15,7 +16,7 @@ export async function preflightHost(
 }
 
 const LOOK = `
-command -v bwrap >/dev/null 2>&1 && bwrap --unshare-user-try --unshare-pid --ro-bind / / true >/dev/null 2>&1 && echo bwrap
+command -v bwrap >/dev/null 2>&1 && ( ${TRY_BUBBLEWRAP} ) >/dev/null 2>&1 && echo bwrap
 [ -w "$HOME" ] && echo home
 exit 0
 `;
