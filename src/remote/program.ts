@@ -118,7 +118,8 @@ function supervised(body: string, onLost: "kill" | "keep", wrapping: Wrapping): 
 
 /**
  * Signals what runs below a shell of ours, and what shares its session, but neither that shell, which lives on to report,
- * nor its watch. `$1` is the shell, `$2` the signal's name, `$3` the watch.
+ * nor its watch. Parents come first, so that a shell sees the signal before it sees its child end. `$1` is the shell,
+ * `$2` the signal's name, `$3` the watch.
  */
 export const SIGNAL_SCRIPT = `
 below() {
@@ -133,14 +134,14 @@ below() {
     END {
       for (pid in parent) {
         if (pid == root || pid == watch || parent[pid] == watch || runs[pid] == "bwrap") continue
-        mine = (session[pid] == root)
-        for (up = pid; !mine && up > 1 && up in parent; up = parent[up]) if (parent[up] == root) mine = 1
-        if (mine) print pid
+        mine = (session[pid] == root); depth = 0
+        for (up = pid; up > 1 && up in parent && up != root; up = parent[up]) { depth++; if (parent[up] == root) mine = 1 }
+        if (mine) print depth, pid
       }
-    }'
+    }' | sort -n | while read -r depth pid; do echo "$pid"; done
 }
 found=$(below "$1" "$3")
 [ -n "$found" ] || { sleep 1; found=$(below "$1" "$3"); }
-for pid in $found; do kill -s "$2" "$pid" 2>/dev/null; done
+kill -s "$2" $found 2>/dev/null
 exit 0
 `;

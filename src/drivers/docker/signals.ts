@@ -78,7 +78,7 @@ async function signalFromHere(
   // The engine may live in a virtual machine, where this number is another process's: its environment must prove it.
   if (!(await hasMarker(pid, exec.marker))) return false;
   try {
-    for (const each of [...(await descendants(pid)), pid]) {
+    for (const each of [pid, ...(await descendants(pid))]) {
       if (await hasMarker(each, exec.marker)) process.kill(each, constants.signals[name]);
     }
     return true;
@@ -96,5 +96,5 @@ async function descendants(pid: number): Promise<number[]> {
   const text = await readFile(`/proc/${pid}/task/${pid}/children`, "latin1").catch(() => "");
   const children = text.split(" ").flatMap((word) => (word === "" ? [] : [Number(word)]));
   const below = await Promise.all(children.map((child) => descendants(child)));
-  return [...below.flat(), ...children];
+  return [...children, ...below.flat()];
 }
