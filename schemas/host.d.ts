@@ -84,7 +84,7 @@ export type SandkeepHost =
 export interface HostSnapshot {
   host: string;
   taken_at: string;
-  via: "ssh" | "local";
+  via: "ssh" | "local" | "engine";
   target: string | null;
   duration_ms: number;
   node: string;
@@ -114,6 +114,12 @@ export interface HostSnapshot {
     version: string | null;
     root: string | null;
     message: string | null;
+    disk_use?: {
+      images: number;
+      containers: number;
+      volumes: number;
+      build_cache: number;
+    };
   }[];
   containers: {
     engine: string;

@@ -7,6 +7,7 @@ import type { Readable, Writable } from "node:stream";
 import type { Check } from "../model/attestation.ts";
 import type { Capabilities } from "../model/capabilities.ts";
 import type { FetchedImage, HeldImages, ImageQuery, ImageState } from "../model/engine-images.ts";
+import type { EngineInventory } from "../model/host.ts";
 import type { FieldRow } from "../model/fields.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { NetworkRequest } from "../model/network.ts";
@@ -38,8 +39,8 @@ export interface DriverDeps {
 }
 
 export type { FetchedImage, HeldImage, HeldImages, ImageQuery, ImageState } from "../model/engine-images.ts";
-export type { NetworkRequest } from "../model/network.ts";
-export type { PathFacts } from "../util/path-facts.ts";
+export type { NetworkRequest, PathFacts };
+export type { SalvagePart, SalvageSource, WorkspaceFate } from "../util/salvage-source.ts";
 
 /** One missing or impossible setting, told by `validate` with the position of `path`. */
 export interface Requirement {
@@ -57,7 +58,7 @@ export interface ObserveScope {
   readonly names: readonly string[];
   /** Engine names of the networks the fleet wants: a holder that is not ours is reported as foreign. */
   readonly networks?: readonly string[];
-  /** When given, only these addresses are of interest and a driver may look at no others. */
+  /** Only these addresses are of interest: a driver may look at no others. */
   readonly addresses?: readonly string[];
   /** True asks for the foreign objects of other sandbox tools as well, where a driver knows any and they cost no call. */
   readonly neighbours?: boolean;
@@ -179,8 +180,6 @@ export interface PlacedProgram extends AsyncDisposable {
   readonly path: string;
 }
 
-export type { SalvagePart, SalvageSource, WorkspaceFate } from "../util/salvage-source.ts";
-
 export type DriverEvent =
   /** Something happened to a runtime of the fleet. */
   | { readonly kind: "changed"; readonly address: string }
@@ -205,6 +204,8 @@ export interface ReadDriver extends AsyncDisposable {
   resolveImage(ref: string, policy: string, query?: ImageQuery): Promise<ImageState>;
   /** Everything the engine holds; only where `capabilities.images`. */
   images?(): Promise<HeldImages>;
+  /** Everything the engine holds, of whomever, with these of its labels; only where `capabilities.images`. */
+  inventory?(labels: readonly string[]): Promise<EngineInventory>;
   /** Resolves once subscribed, so that a listing made afterwards misses nothing. */
   events(scope: ObserveScope, signal: AbortSignal): Promise<AsyncIterable<DriverEvent>>;
 }
@@ -225,8 +226,8 @@ export interface Driver extends ReadDriver {
   update(request: UpdateRequest): Promise<void>;
   rename(objectId: string, to: string): Promise<void>;
   /**
-   * Makes the network, and a gate that runs as asked; what is there and right is left as it is. A `conflict` when the
-   * name is held by what is not this fleet's. Only where `capabilities.networks`, as is `removeNetwork`.
+   * Makes the network, and a gate that runs as asked; what is right is left. A `conflict` when the name is held by what is
+   * not this fleet's. Only where `capabilities.networks`, as is `removeNetwork`.
    */
   ensureNetwork?(request: NetworkRequest): Promise<void>;
   /** By id, with its gate. A `conflict` while anything else is attached, running or not. */
@@ -235,8 +236,8 @@ export interface Driver extends ReadDriver {
   /** Sets or (with undefined) clears an address's dormancy mark. */
   mark(scope: ObserveScope, address: string, mark: Omit<DormancyMark, "address"> | undefined): Promise<void>;
   /**
-   * Deletes what is kept for an address that has no runtime: its canonical workspace, where it is this fleet's. Nothing
-   * there is success; the dormancy mark is not touched. A `conflict` while a runtime uses it.
+   * Deletes the canonical workspace kept for an address without a runtime, where it is this fleet's, and no mark; nothing
+   * there is success. A `conflict` while a runtime uses it.
    */
   forget(scope: ObserveScope, address: string): Promise<void>;
   exec(request: ExecRequest): Promise<ExecHandle>;

@@ -8,7 +8,7 @@ import type { Answer } from "./parse.ts";
 import { askedLabels, containerTemplate } from "./containers.ts";
 import { parseAnswer } from "./parse.ts";
 import type { Place } from "./place.ts";
-import { placeOf, unreachablePlace } from "./place.ts";
+import { placeOf, targetOf, unreachablePlace } from "./place.ts";
 import { callOn } from "./reach.ts";
 import { LOOK } from "./script.ts";
 
@@ -34,9 +34,13 @@ export async function lookAt(request: LookRequest, engine: Engine): Promise<Look
   const { name, host, roots, disks } = request;
   const place = placeOf(host, request.folder);
   if (place === undefined) throw unreachablePlace(name);
+  const labels = askedLabels(Object.keys(host?.adopt?.labels ?? {}));
+  if (place.via === "engine") {
+    const { lookThroughEngines } = await import("./engine-look.ts");
+    return { ...(await lookThroughEngines({ name, host, place, labels }, engine)), place, labels };
+  }
   const engines: Record<string, string> = { ...place.engines };
   for (const used of request.engines) engines[used] ??= "";
-  const labels = askedLabels(Object.keys(host?.adopt?.labels ?? {}));
   const args = [
     `format:${containerTemplate(labels)}`,
     ...disks.map(([what, path]) => `disk:${what}=${path}`),
@@ -52,7 +56,7 @@ export async function lookAt(request: LookRequest, engine: Engine): Promise<Look
       host: name,
       taken_at: new Date(ended).toISOString(),
       via: place.via,
-      target: place.via === "local" ? null : place.ssh.target,
+      target: targetOf(place),
       duration_ms: ended - began,
     },
     labels,

@@ -6,14 +6,17 @@ import { accessTo, parseTarget } from "../remote/target.ts";
 
 export type Place =
   | { readonly via: "local"; readonly engines: Readonly<Record<string, string>> }
+  /** Of the machine only its engines can be asked. */
+  | { readonly via: "engine"; readonly target: string; readonly engines: Readonly<Record<string, string>> }
   | { readonly via: "ssh"; readonly ssh: SshAccess; readonly engines: Readonly<Record<string, string>> };
 
 const ENGINES = ["docker", "podman"] as const;
 const SSH_ENDPOINT = /^ssh:\/\/([^/]+)(\/.*)?$/;
 
-/** Undefined for a host whose engine alone can be reached. `root` is where programs of secrets start. */
+/** Undefined for a host that nothing reaches. `root` is where programs of secrets start. */
 export function placeOf(host: Host | undefined, root: string): Place | undefined {
   const engines: Record<string, string> = { docker: "" };
+  const alone: Record<string, string> = {};
   let behind: string | undefined;
   let here = host === undefined || host.name === THIS_HOST;
   for (const engine of ENGINES) {
@@ -26,22 +29,29 @@ export function placeOf(host: Host | undefined, root: string): Place | undefined
     } else if (endpoint.startsWith("unix://")) {
       here = true;
       engines[engine] = endpoint;
-    }
+    } else alone[engine] = endpoint;
   }
   if (host?.compose === "podman-compose") engines["podman"] ??= "";
   if (host?.ssh !== undefined) return { via: "ssh", ssh: host.ssh, engines };
   if (behind !== undefined)
     return { via: "ssh", ssh: accessTo(parseTarget(behind), undefined, root), engines };
-  return here ? { via: "local", engines } : undefined;
+  if (here) return { via: "local", engines };
+  const [[, target] = [], ...rest] = Object.entries(alone);
+  return target === undefined
+    ? undefined
+    : { via: "engine", target: [target, ...rest.map(([, each]) => each)].join(" "), engines: alone };
+}
+
+/** How it is reached, for people; null for this machine. */
+export function targetOf(place: Place): string | null {
+  if ("ssh" in place) return place.ssh.target;
+  return "target" in place ? place.target : null;
 }
 
 export function unreachablePlace(host: string): SandkeepError {
-  return new SandkeepError(
-    `of host ${host} only the engine can be reached, which does not tell how the machine is`,
-    {
-      code: "HOST_NO_WAY",
-      kind: "terminal",
-      hint: `say how the machine is reached: hosts.${host}.ssh = { target = "user@host" }`,
-    },
-  );
+  return new SandkeepError(`nothing says how host ${host} is reached`, {
+    code: "HOST_NO_WAY",
+    kind: "terminal",
+    hint: `say it: hosts.${host}.ssh = { target = "user@host" }, or hosts.${host}.docker = "tcp://host:port"`,
+  });
 }

@@ -7,6 +7,7 @@ import { hostSecret } from "../plan/survey.ts";
 import { openConnection } from "../remote/open.ts";
 import type { Engine } from "../reconcile.ts";
 import type { Place } from "./place.ts";
+import { unreachablePlace } from "./place.ts";
 
 const PATIENCE_MS = 60_000;
 const MOST_ANSWER = 32 * 1024 * 1024;
@@ -34,6 +35,7 @@ export interface ScriptCall {
 
 export async function callOn(name: string, place: Place, call: ScriptCall, engine: Engine): Promise<Buffer> {
   if (place.via === "local") return callHere(call, engine);
+  if (place.via === "engine") throw unreachablePlace(name);
   const { env } = engine;
   const randomId = (): string => engine.randomId();
   const secret = async (ref: SecretRef, folder: string): Promise<string> => hostSecret(engine, ref, folder);

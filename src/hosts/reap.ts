@@ -78,7 +78,7 @@ async function removeAll(
       endings.set(each, { status: "kept", message: "interrupted before its turn" });
       continue;
     }
-    const ending = await recorded(journal, each, () => removeOne(engine, each, look, olderThan));
+    const ending = await recorded(journal, each, () => removeOne(engine, config, { each, look, olderThan }));
     endings.set(each, ending);
     engine.sink.notify({
       type: "note",
@@ -111,13 +111,12 @@ async function recorded(journal: Journal, each: Stale, remove: () => Promise<End
   return ending;
 }
 
-async function removeOne(engine: Engine, each: Stale, look: Look, olderThan: number): Promise<Ending> {
-  const call =
-    each.reap === "container"
-      ? containerRemoval(each, look)
-      : directoryRemoval(engine, each, look, olderThan);
-  const answer = await callOn(each.host, look.place, { ...call, timeoutMs: REMOVAL_MS }, engine);
-  const [said = "", why] = (answer.toString("utf8").split("\0")[0] ?? "").split("\t");
+async function removeOne(
+  engine: Engine,
+  config: LoadedFleet,
+  { each, look, olderThan }: Removable,
+): Promise<Ending> {
+  const [said, why] = await askToRemove(engine, config, { each, look, olderThan });
   switch (said) {
     case "removed":
       return { status: "removed", message: null };
@@ -130,6 +129,39 @@ async function removeOne(engine: Engine, each: Stale, look: Look, olderThan: num
     default:
       return { status: "failed", message: why ?? "the host did not say how it ended" };
   }
+}
+
+interface Removable {
+  readonly each: Stale;
+  readonly look: Look;
+  readonly olderThan: number;
+}
+
+async function askToRemove(
+  engine: Engine,
+  { fleet }: LoadedFleet,
+  { each, look, olderThan }: Removable,
+): Promise<readonly [said: string, why?: string | undefined]> {
+  const { place, labels } = look;
+  if (place.via === "engine") {
+    const { removeThroughEngine } = await import("./engine-look.ts");
+    const at = { name: each.host, host: fleet.hosts[each.host], place, labels };
+    const { said, why } = await removeThroughEngine(at, each, toldOf(each, look), engine);
+    return [said, why];
+  }
+  const call =
+    each.reap === "container"
+      ? containerRemoval(each, look)
+      : directoryRemoval(engine, each, look, olderThan);
+  const answer = await callOn(each.host, place, { ...call, timeoutMs: REMOVAL_MS }, engine);
+  const [said = "", why] = (answer.toString("utf8").split("\0")[0] ?? "").split("\t");
+  return [said, why];
+}
+
+function toldOf(each: Stale, { told }: Look): string {
+  const line = told.get(each.object_id);
+  if (line === undefined) throw vanished(each);
+  return line;
 }
 
 function directoryRemoval(engine: Engine, each: Stale, look: Look, olderThan: number) {
@@ -145,8 +177,8 @@ function directoryRemoval(engine: Engine, each: Stale, look: Look, olderThan: nu
 }
 
 function containerRemoval(each: Stale, look: Look) {
-  const told = look.told.get(each.object_id);
-  if (told === undefined || each.engine === null) throw vanished(each);
+  const told = toldOf(each, look);
+  if (each.engine === null) throw vanished(each);
   const endpoint = look.place.engines[each.engine] ?? "";
   const template = containerTemplate(look.labels);
   return { script: REMOVE_CONTAINER, args: [each.engine, endpoint, each.object_id, template, told] };

@@ -13,7 +13,7 @@ import { readHolds } from "../state/holds.ts";
 import { nameMatcher } from "../util/path-pattern.ts";
 import type { Look } from "./look.ts";
 import { lookAt } from "./look.ts";
-import { placeOf } from "./place.ts";
+import { placeOf, targetOf } from "./place.ts";
 import type { StaleContext } from "./stale.ts";
 import { staleOn } from "./stale.ts";
 
@@ -26,7 +26,7 @@ export function listHosts(config: LoadedFleet): HostList {
     const place = placeOf(hosts[host], root);
     return {
       host,
-      target: place === undefined || place.via === "local" ? null : place.ssh.target,
+      target: place === undefined ? null : targetOf(place),
       backends: [...new Set(agents.map((each) => each.settings.backend))].toSorted(),
       agents: agents.map((each) => each.name),
       labels: { ...hosts[host]?.labels },
@@ -46,7 +46,7 @@ function hostNamed({ fleet }: LoadedFleet, name: string): Host | undefined {
   return name === THIS_HOST ? undefined : fleet.hosts[name];
 }
 
-/** Every host that can be looked at; those of which only the engine can be reached are left out. */
+/** Every host that can be looked at. */
 function hostsToLookAt(config: LoadedFleet): readonly string[] {
   const { hosts, root } = config.fleet;
   return [THIS_HOST, ...Object.keys(hosts)].filter((name) => placeOf(hosts[name], root) !== undefined);

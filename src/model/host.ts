@@ -18,6 +18,15 @@ export const diskSchema = z.strictObject({
 });
 export type Disk = z.infer<typeof diskSchema>;
 
+/** Bytes that an engine keeps, by what for. */
+const diskUseSchema = z.strictObject({
+  images: bytes,
+  containers: bytes,
+  volumes: bytes,
+  build_cache: bytes,
+});
+export type DiskUse = z.infer<typeof diskUseSchema>;
+
 const engineSchema = z.strictObject({
   engine: z.string(),
   status: z.enum(["ready", "absent", "unreachable"]),
@@ -25,6 +34,8 @@ const engineSchema = z.strictObject({
   /** Folder that it keeps its images and containers in. */
   root: z.string().nullable(),
   message: z.string().nullable(),
+  /** Only where the engine's own API was asked. */
+  disk_use: diskUseSchema.optional(),
 });
 
 /** A container of whomever. What it says of itself is the word of whoever made it. */
@@ -40,6 +51,22 @@ export const hostContainerSchema = z.strictObject({
   labels: z.record(z.string(), z.string()),
 });
 export type HostContainer = z.infer<typeof hostContainerSchema>;
+
+/** What an engine's API tells of itself, of its machine, and of everything it holds. */
+export interface EngineInventory {
+  readonly node: string;
+  readonly kernel: string;
+  /** Null for what it does not tell. */
+  readonly cpus: number | null;
+  /** Bytes. */
+  readonly memory_total: number | null;
+  readonly version: string;
+  readonly root: string;
+  readonly containers: readonly HostContainer[];
+  readonly disk_use?: DiskUse;
+  /** Containers that are left out. */
+  readonly left: number;
+}
 
 /** A folder where sandboxes are kept. */
 export const hostDirectorySchema = z.strictObject({
@@ -75,7 +102,8 @@ const composeProjectSchema = z.strictObject({
 export const hostSnapshotSchema = z.strictObject({
   host: z.string(),
   taken_at: at,
-  via: z.enum(["ssh", "local"]),
+  /** `engine`: only its engine's API could be asked. */
+  via: z.enum(["ssh", "local", "engine"]),
   target: z.string().nullable(),
   duration_ms: z.number(),
   node: z.string(),

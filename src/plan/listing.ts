@@ -7,7 +7,7 @@ import type { ListedNetwork, ListedRuntime, Listing } from "../model/listing.ts"
 import type { ObservedRuntime } from "../model/observed.ts";
 import type { Situation } from "../diff/situation.ts";
 import { engineKey } from "../observe/engines.ts";
-import type { Invalid } from "../policy/fleet.ts";
+import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
 import { getPath } from "../util/json-path.ts";
 import { decideAll } from "./decide.ts";
 import { decideNetworks } from "./networks.ts";
@@ -17,6 +17,8 @@ import { survey } from "./survey.ts";
 export interface ListRequest {
   readonly file?: string;
   readonly fleet?: string;
+  /** A fleet that is already loaded. */
+  readonly config?: LoadedFleet | undefined;
   readonly kind?: "browser" | "sandbox";
   readonly backend?: string;
   /** Also what is declared but not there, such as on-use and dormant runtimes, and what other sandbox tools made. */
@@ -35,8 +37,8 @@ export async function listFleet(
     }
   | Invalid
 > {
-  const { file, fleet } = request;
-  const seen = await survey(engine, { file, fleet, wanted: [], neighbours: request.all ?? false });
+  const { file, fleet, config } = request;
+  const seen = await survey(engine, { file, fleet, config, wanted: [], neighbours: request.all ?? false });
   if (seen.status === "invalid") return seen;
   const listing = listingOf(seen, request);
   const counting = countingEngines(seen);

@@ -89,7 +89,7 @@ function engineLines({ engines, containers }: HostSnapshot, style: Style): strin
     const tone: Tone = each.status === "ready" ? "good" : each.status === "absent" ? "dim" : "alarm";
     const about =
       each.status === "ready"
-        ? `${count(own.length, "container")}, ${running} running, in ${each.root ?? "?"}`
+        ? `${count(own.length, "container")}, ${running} running, in ${each.root ?? "?"}${diskUse(each)}`
         : (each.message ?? "its command line is not there");
     return [
       { text: each.engine },
@@ -98,6 +98,17 @@ function engineLines({ engines, containers }: HostSnapshot, style: Style): strin
     ];
   });
   return columns(style, [heading("ENGINE", "VERSION", ""), ...rows], 2);
+}
+
+function diskUse({ disk_use: use }: HostSnapshot["engines"][number]): string {
+  if (use === undefined) return "";
+  const parts = [
+    `images ${roughBytes(use.images)}`,
+    `containers ${roughBytes(use.containers)}`,
+    `volumes ${roughBytes(use.volumes)}`,
+    `build cache ${roughBytes(use.build_cache)}`,
+  ];
+  return `; ${parts.join(", ")}`;
 }
 
 const MOST_LISTED = 40;

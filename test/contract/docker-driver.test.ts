@@ -444,6 +444,7 @@ describeWithServices("the docker driver on a real engine", (services) => {
       "health",
       "images",
       "inspect",
+      "inventory",
       "observe",
       "probe",
       "resolveImage",

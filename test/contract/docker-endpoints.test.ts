@@ -12,6 +12,7 @@ import { dockerDriver } from "../../src/drivers/docker/index.ts";
 import type { Driver, DriverDeps } from "../../src/drivers/driver.ts";
 import type { Observation } from "../../src/model/observed.ts";
 import type { Host, SshAccess } from "../../src/model/settings.ts";
+import { makeCertificates } from "../support/certificates.ts";
 import { describeWith } from "../support/services.ts";
 import type { Sshd } from "../support/sshd.ts";
 import { startCutter, startSshd } from "../support/sshd.ts";
@@ -92,7 +93,9 @@ describeWith(["docker", "ssh"], "ways to a docker engine", (services) => {
         });
         expect(cutter.connections()).toBe(1);
         cutter.cut();
-        await expect.poll(async () => (await fleet.driver.observe(fleet.scope())).status).toBe("complete");
+        await expect
+          .poll(async () => (await fleet.driver.observe(fleet.scope())).status, { timeout: 30_000 })
+          .toBe("complete");
         expect(cutter.connections()).toBeGreaterThan(1);
       } finally {
         await fleet[Symbol.asyncDispose]();
@@ -205,7 +208,7 @@ describeWith(["docker", "ssh"], "ways to a docker engine", (services) => {
       const events = (await driver.events(fleet.scope(), new AbortController().signal))[
         Symbol.asyncIterator
       ]();
-      await expect.poll(() => stdout.text).toBe("up\n");
+      await expect.poll(() => stdout.text, { timeout: 30_000 }).toBe("up\n");
       const outcome = expect(handle.result).rejects.toMatchObject({ kind: "unreachable" });
       cut();
       expect(await events.next()).toEqual({ done: false, value: { kind: "gap" } });
@@ -224,69 +227,4 @@ function seen(driver: Driver): Promise<Observation> {
 /** An engine's socket on another machine, reached by the keys of the host's table alone. */
 function far(sshd: Sshd, socket: string, changes: Partial<SshAccess>): Host {
   return { ...sshd.host("far", changes), docker: `unix://${socket}` };
-}
-
-async function makeCertificates(folder: string): Promise<void> {
-  const inside = { cwd: folder };
-  await run(
-    "openssl",
-    [
-      "req",
-      "-x509",
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:prime256v1",
-      "-nodes",
-      "-days",
-      "2",
-      "-subj",
-      "/CN=test-ca",
-      "-keyout",
-      "ca.key",
-      "-out",
-      "ca.pem",
-    ],
-    inside,
-  );
-  await run(
-    "openssl",
-    [
-      "req",
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:prime256v1",
-      "-nodes",
-      "-subj",
-      "/CN=engine.test",
-      "-keyout",
-      "key.pem",
-      "-out",
-      "engine.csr",
-    ],
-    inside,
-  );
-  await writeFile(join(folder, "ext"), "subjectAltName=DNS:engine.test\n");
-  await run(
-    "openssl",
-    [
-      "x509",
-      "-req",
-      "-in",
-      "engine.csr",
-      "-CA",
-      "ca.pem",
-      "-CAkey",
-      "ca.key",
-      "-CAcreateserial",
-      "-days",
-      "2",
-      "-extfile",
-      "ext",
-      "-out",
-      "cert.pem",
-    ],
-    inside,
-  );
 }

@@ -9,6 +9,7 @@ import { slotOf } from "../../src/model/names.ts";
 import { equalJson, getPath } from "../../src/util/json-path.ts";
 import type { Cases, ContractHarness, MadeRuntime } from "./harness.ts";
 import { execCases } from "./exec-contract.ts";
+import { inventoryCases } from "./inventory-contract.ts";
 import { networkCases } from "./network-contract.ts";
 import { Fleet, KEPT, complete, exec, listTar, sampleTar, until } from "./harness.ts";
 
@@ -44,6 +45,7 @@ export function describeDriverContract(title: string, makeHarness: () => Promise
     describe("running commands", () => execCases(cases));
     describe("networks", () => networkCases(cases));
     describe("updating and files", () => changeCases(cases));
+    describe("taking stock", () => inventoryCases(cases));
     describe("events", () => eventCases(cases));
   });
 }
@@ -332,11 +334,6 @@ function observeCases({ fleet, harness, driver }: Cases): void {
       expect(seen.backend).toBe(harness().module.backend);
       expect(seen.message).not.toBe("");
     }
-  });
-
-  it("knows an image it does not have as absent", async () => {
-    const state = await driver().resolveImage("sandkeep-test/nowhere:0", "missing");
-    expect(state.status).not.toBe("present");
   });
 }
 

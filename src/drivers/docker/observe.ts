@@ -50,7 +50,7 @@ export async function observe(
   // A look at a whole fleet is followed by one at its images.
   if (whole && !isNarrow(scope)) facts.platform().catch(() => undefined);
   try {
-    const containers = listContainers(engine, scope);
+    const containers = listWanted(engine, scope);
     const [listed, dormant, every] = await Promise.all([
       containers,
       whole ? marksOf(engine, scope) : [],
@@ -88,19 +88,19 @@ function marksOf(engine: Engine, scope: ObserveScope): Promise<DormancyMark[]> {
   return known ? findMarks(engine, scope, scope.addresses) : listMarks(engine, scope);
 }
 
-async function listContainers(engine: Engine, scope: ObserveScope): Promise<readonly ListedContainer[]> {
+async function listWanted(engine: Engine, scope: ObserveScope): Promise<readonly ListedContainer[]> {
   // All of them: a foreign holder of one of our names carries no label to filter by.
-  if (!isNarrow(scope)) return listSome(engine, {});
+  if (!isNarrow(scope)) return listContainers(engine, {});
   const { fleet, addresses, names } = scope;
   const own = addresses.map((address) =>
-    listSome(engine, { label: [`${FLEET_LABEL}=${fleet}`, `${ADDRESS_LABEL}=${address}`] }),
+    listContainers(engine, { label: [`${FLEET_LABEL}=${fleet}`, `${ADDRESS_LABEL}=${address}`] }),
   );
   const others =
     scope.only === "runtimes"
       ? []
       : [
-          ...names.map((name) => listSome(engine, { name: [slotPattern(name)] })),
-          listSome(engine, { label: [`${FLEET_LABEL}=${fleet}`, GATE_LABEL] }),
+          ...names.map((name) => listContainers(engine, { name: [slotPattern(name)] })),
+          listContainers(engine, { label: [`${FLEET_LABEL}=${fleet}`, GATE_LABEL] }),
         ];
   const lists = await Promise.all([...own, ...others]);
   return [...new Map(lists.flat().map((each) => [each.Id, each])).values()];
@@ -113,7 +113,7 @@ function slotPattern(name: string): string {
 
 const OTHER_SLOTS = [SLOT_SUFFIX.new, SLOT_SUFFIX.old].join("|").replaceAll(".", "\\.");
 
-function listSome(
+export function listContainers(
   engine: Engine,
   filters: Readonly<Record<string, readonly string[]>>,
 ): Promise<ListedContainer[]> {

@@ -77,6 +77,10 @@ function readerOf(engine: Engine, facts: EngineFacts, host: Host | undefined, de
     ...(engine.dialect.changes ? changesMethods(engine) : {}),
     resolveImage: (ref, policy, query) => resolveImage({ engine, facts, env: deps.env }, ref, policy, query),
     images: () => heldImages(engine, facts),
+    inventory: async (labels) => {
+      const { inventory } = await import("./inventory.ts");
+      return inventory(engine, facts, labels);
+    },
     events: async (scope, signal) => {
       const { events } = await import("./events.ts");
       return events(engine, scope, signal);

@@ -178,6 +178,10 @@ function readClaims(of: Parts) {
     ID: text(of, "ID"),
     Name: text(of, "Name"),
     DockerRootDir: text(of, "DockerRootDir"),
+    ServerVersion: text(of, "ServerVersion"),
+    KernelVersion: text(of, "KernelVersion"),
+    NCPU: amount(of, "NCPU"),
+    MemTotal: amount(of, "MemTotal"),
     RegistryConfig: optional(of, "RegistryConfig", readRegistries) ?? {},
   };
 }

@@ -9,6 +9,7 @@ export const READS = [
   "changes",
   "resolveImage",
   "images",
+  "inventory",
   "events",
   "getFiles",
   "attest",

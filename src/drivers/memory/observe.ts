@@ -1,3 +1,4 @@
+import type { EngineInventory } from "../../model/host.ts";
 import type { ImageIdentity } from "../../model/spec.ts";
 import type { HeldImages, ImageQuery, ImageState, ReadDriver } from "../driver.ts";
 import { SandkeepError } from "../../errors.ts";
@@ -48,6 +49,20 @@ function heldImages(machine: Machine): HeldImages {
     used_by: objects.filter((each) => each.image?.digest === digest).map((each) => each.name),
   }));
   return { engine_id: machine.host, platform: PLATFORM, images };
+}
+
+function inventoryOf(machine: Machine, wanted: readonly string[]): EngineInventory {
+  const containers = [...machine.objects.values()].map((each) => ({
+    engine: "memory",
+    object_id: each.id,
+    name: each.name,
+    status: each.state,
+    created_at: new Date(each.createdAt).toISOString(),
+    execs: 0,
+    labels: Object.fromEntries(Object.entries(each.labels).filter(([key]) => wanted.includes(key))),
+  }));
+  const about = { node: machine.host, kernel: "", cpus: null, memory_total: null, version: "1", root: "/" };
+  return { ...about, containers, left: 0 };
 }
 
 /** The half that cannot change anything; it holds no function that could. */
@@ -103,6 +118,7 @@ export function memoryReader(connection: Connection): ReadDriver {
     resolveImage: async (ref, policy, query = {}) =>
       connection.call("resolveImage", ref, () => resolve(world, machine, ref, policy, query)),
     images: async () => connection.call("images", "", () => heldImages(machine)),
+    inventory: async (labels) => connection.call("inventory", "", () => inventoryOf(machine, labels)),
     events: async (scope, signal) =>
       connection.call("events", scope.fleet, () => memoryEvents(machine, scope, signal)),
     [Symbol.asyncDispose]: async () => undefined,
