@@ -1,8 +1,6 @@
 // The real thing: the BuildKit inside the private Docker Engine, through sandkeep's own bridge and Docker's client.
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
-import type { Server } from "node:net";
-import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -11,23 +9,23 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Bridge } from "../../src/drivers/buildkit/bridge.ts";
 import { Dialer } from "../../src/drivers/buildkit/dial.ts";
-import { parseEndpoint } from "../../src/drivers/buildkit/endpoint.ts";
 import { buildkitDriver } from "../../src/drivers/buildkit/index.ts";
-import type { DriverDeps } from "../../src/drivers/driver.ts";
 import type { JsonObject } from "../../src/model/json.ts";
-import type { Host } from "../../src/model/settings.ts";
 import type { DockerService, TestServices } from "../support/services.ts";
 import { describeWith } from "../support/services.ts";
 import type { EphemeralHarness } from "./ephemeral-contract.ts";
 import { describeEphemeralContract } from "./ephemeral-contract.ts";
-import { everyArgv, folderSource, realDeps, shellCommands } from "./harness.ts";
-
-function envOf({ buildx }: TestServices, home: string): DriverDeps["env"] {
-  const path = `${buildx.folder}:${process.env["PATH"] ?? ""}`;
-  return { PATH: path, HOME: home, TMPDIR: tmpdir() };
-}
-
-const hostAt = (endpoint: string): Host => ({ name: endpoint, buildkit: endpoint, labels: {} });
+import {
+  beginBuild,
+  endpointOf,
+  envOf,
+  hostAt,
+  isRunning,
+  shellAbove,
+  tcpProxy,
+  uniqueSleep,
+} from "./buildkit-kit.ts";
+import { everyArgv, folderSource, realDeps, shellCommands, until } from "./harness.ts";
 
 async function harnessOf(services: TestServices, docker: DockerService): Promise<EphemeralHarness> {
   const dir = await mkdtemp(join(tmpdir(), "sandkeep-contract-"));
@@ -78,26 +76,39 @@ function describeBuilds(under: () => Under): void {
   afterAll(() => rm(dir, { recursive: true, force: true, maxRetries: 5 }));
 
   async function cat(workspace: string, endpoint: string, argv = ["cat", "file.txt"]): Promise<string> {
-    const deps = realDeps(join(dir, "state"), envOf(services(), dir));
-    await using driver = await buildkitDriver.open(hostAt(endpoint), deps);
-    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-    const said = Promise.all([text(stdout), text(stderr)]);
-    const values: JsonObject = {
-      workspace: { source: workspace, access: "rw", target: "/workspace" },
-      buildkit: { image: under().docker.images.busybox, network: "none" },
-    };
-    const build = {
-      spec: { kind: "sandbox", backend: "buildkit", values },
-      bringBack: async () => undefined,
-    } as const;
-    const handle = await driver.exec({ objectId: "agent/a", build, argv, env: {}, stdout, stderr });
-    const { exitCode } = await handle.result;
-    stdout.end();
-    stderr.end();
-    const [out, err] = await said;
-    expect([exitCode, err]).toEqual([0, ""]);
-    return out;
+    await using begun = await beginBuild(services(), { dir, workspace, endpoint }, argv);
+    const ran = await begun.ran;
+    expect([ran.exitCode, ran.stderr]).toEqual([0, ""]);
+    return ran.stdout;
   }
+
+  it("loses nothing that a command wrote before it was ended, and leaves nothing of it running", async () => {
+    const workspace = join(dir, "ended");
+    await mkdir(workspace);
+    const tag = uniqueSleep();
+    const endpoint = `docker://${under().docker.socket}`;
+    // More than a worker passes on while a command runs.
+    const script = `head -c 3000000 /dev/zero | tr '\\0' x; echo said >&2; exec sleep ${tag}`;
+    await using begun = await beginBuild(services(), { dir, workspace, endpoint }, ["sh", "-c", script]);
+    await until(() => isRunning(tag), "the command to begin", 45_000);
+    await begun.handle.signal("SIGTERM");
+    const { exitCode, because, stdout, stderr } = await begun.ran;
+    expect([exitCode, because, stdout.length, stderr]).toEqual([143, undefined, 3_000_000, "said\n"]);
+    await until(async () => !(await isRunning(tag)), "its end on the worker");
+  });
+
+  it("takes the end of a command that the worker kills for the command's, with what it wrote", async () => {
+    const workspace = join(dir, "killed");
+    await mkdir(workspace);
+    const tag = uniqueSleep();
+    const endpoint = `docker://${under().docker.socket}`;
+    const script = `echo before; exec sleep ${tag}`;
+    await using begun = await beginBuild(services(), { dir, workspace, endpoint }, ["sh", "-c", script]);
+    await until(() => isRunning(tag), "the command to begin", 45_000);
+    process.kill(await shellAbove(tag), "SIGKILL");
+    const { exitCode, stdout } = await begun.ran;
+    expect([exitCode, stdout]).toEqual([137, "before\n"]);
+  });
 
   it("never takes a file of another workspace for its own, though path, size, time and mode are equal", async () => {
     const { docker } = under();
@@ -224,26 +235,4 @@ function describeBuilds(under: () => Under): void {
       },
     ]);
   });
-}
-
-function endpointOf(written: string) {
-  const endpoint = parseEndpoint(written);
-  if (endpoint === undefined) throw new Error(`no endpoint: ${written}`);
-  return endpoint;
-}
-
-async function tcpProxy(socket: string): Promise<AsyncDisposable & { readonly port: number }> {
-  const server: Server = createServer((client) => {
-    const engine = connect(socket);
-    client.on("error", () => engine.destroy());
-    engine.on("error", () => client.destroy());
-    client.pipe(engine).pipe(client);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return {
-    port: address.port,
-    [Symbol.asyncDispose]: () => new Promise((resolve) => void server.close(() => resolve())),
-  };
 }

@@ -1,11 +1,17 @@
-/** In: the environment. Out: the program that is handed the work, and its command lines. It runs none of them. */
+/**
+ * In: the environment. Out: the program that is handed the work, and its command lines. Of a
+ * program only the version is asked; nothing is built.
+ */
+import { execFile } from "node:child_process";
 import { constants } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
+import { SandkeepError } from "../../errors.ts";
 import { isAccessible } from "../../util/accessible.ts";
 import { findProgram } from "../../util/program.ts";
 import type { CacheBounds } from "../../model/cache.ts";
-import { buildctl } from "./buildctl.ts";
+import { buildctl, buildctlPlain } from "./buildctl.ts";
 import { buildxDocker, buildxRemote } from "./buildx.ts";
 import { Bridge } from "./bridge.ts";
 import type { Dialer } from "./dial.ts";
@@ -60,6 +66,8 @@ export interface FoundClient {
   readonly program: string;
 }
 
+const VERSION_TIMEOUT_MS = 10_000;
+
 /** Where Docker's own programs look for their plugins, besides the user's folder. */
 const PLUGIN_FOLDERS = [
   "/usr/local/lib/docker/cli-plugins",
@@ -89,15 +97,47 @@ export async function findClient(env: Env, named: string | undefined): Promise<F
   return undefined;
 }
 
+export async function versionOf({ client, program }: FoundClient, env: Env) {
+  const said = await promisify(execFile)(program, [...client.versionArgs], {
+    env: { ...env },
+    timeout: VERSION_TIMEOUT_MS,
+  }).catch(() => ({ stdout: "" }));
+  return client.version(said.stdout);
+}
+
 /** Docker's clients refuse an older engine one after the other; the remote driver asks nothing of its API. */
 const LEAST_API = [1, 44] as const;
+/** That of the first engine whose BuildKit knows named contexts. */
+const CONTEXTS_API = [1, 42] as const;
+/** Older ones of buildctl tell their progress as lines. */
+const JSON_PROGRESS = [0, 13] as const;
 
-/** As found, but with buildx's own driver for the BuildKit in an engine that every release of it can talk to. */
-export async function fitted(found: FoundClient, dialer: Dialer): Promise<FoundClient> {
-  if (found.client !== buildxRemote || !dialer.inEngine) return found;
-  const [major, minor] = await engineApi(dialer);
-  const talks = major > LEAST_API[0] || (major === LEAST_API[0] && minor >= LEAST_API[1]);
-  return talks ? { ...found, client: buildxDocker } : found;
+type Release = readonly [number, number];
+
+function isAtLeast([major, minor]: Release, [leastMajor, leastMinor]: Release): boolean {
+  return major > leastMajor || (major === leastMajor && minor >= leastMinor);
+}
+
+/** As found, in the form that fits its version and the worker's. Throws where none does. */
+export async function fitted(found: FoundClient, dialer: Dialer, env: Env): Promise<FoundClient> {
+  const api = dialer.inEngine ? await engineApi(dialer) : undefined;
+  if (found.client === buildxRemote) {
+    return api !== undefined && isAtLeast(api, LEAST_API) ? { ...found, client: buildxDocker } : found;
+  }
+  if (api !== undefined && !isAtLeast(api, CONTEXTS_API)) throw noContexts();
+  const [, major = "0", minor = "0"] =
+    /^(\d+)\.(\d+)/.exec((await versionOf(found, env))?.version ?? "") ?? [];
+  const tells = isAtLeast([Number(major), Number(minor)], JSON_PROGRESS);
+  return tells ? found : { ...found, client: buildctlPlain };
+}
+
+/** Without them nothing keeps a worker from taking another workspace's file for this one's. */
+function noContexts(): SandkeepError {
+  return new SandkeepError("the engine's BuildKit is too old for buildctl: it knows no named contexts", {
+    code: "BUILDKIT_NO_CONTEXTS",
+    blame: "backend",
+    hint: "use docker buildx, which needs none, or a Docker Engine 23 or newer",
+  });
 }
 
 /** What the client is given as its address. */

@@ -10,6 +10,8 @@ export const RESULTS = ".sandkeep";
 /** Folder of the workspace there. */
 export const TREE = "tree";
 const SECRET_FILE = "/run/sandkeep/command";
+/** A cache mount of the run's own: what the command writes there outlives it, also when the worker ends it. */
+const KEPT = "/run/sandkeep/kept";
 export const SECRET_ID = "sandkeep";
 
 export interface DockerfileInput {
@@ -28,11 +30,9 @@ export function dockerfile({ spec, nonce, workspace }: DockerfileInput): string 
     ...spec.setup.map((line) => `RUN ${execForm(["/bin/sh", "-c", `${exports(spec.env)}${line}`])}`),
     `WORKDIR ${target}`,
     ...(access === "none" ? [] : [`COPY ${workspace} .`]),
-    `RUN --mount=type=secret,id=${SECRET_ID},target=${SECRET_FILE},required=true ${execForm([
-      "/bin/sh",
-      "-c",
-      runScript(target, nonce),
-    ])}`,
+    `RUN --mount=type=secret,id=${SECRET_ID},target=${SECRET_FILE},required=true ${keptMount(nonce)} ${execForm(
+      ["/bin/sh", "-c", runScript(target, nonce)],
+    )}`,
     "FROM scratch",
     `COPY --from=run /${RESULTS} /${RESULTS}`,
     ...(access === "rw" ? [`COPY --from=run ${target} /${TREE}`] : []),
@@ -54,11 +54,47 @@ function runScript(target: string, nonce: string): string {
     `o=/${RESULTS}; mkdir -p $o`,
     'walk() { for p in "$1"/* "$1"/.[!.]* "$1"/..?*; do if [ -e "$p" ] || [ -L "$p" ]; then printf "%s\\\\0" "$p"; if [ -d "$p" ] && [ ! -L "$p" ]; then walk "$p"; fi; fi; done; }',
     `cd ${target} && walk . > $o/before`,
-    `(. ${SECRET_FILE}) </dev/null >$o/stdout 2>$o/stderr`,
+    `k=${KEPT}; (. ${SECRET_FILE}) </dev/null >$k/stdout 2>$k/stderr`,
     "c=$?",
     // Whatever the command removed, what follows has to find.
-    `mkdir -p $o ${target}; : >>$o/before; : >>$o/stdout; : >>$o/stderr; echo $c >$o/code`,
+    `mkdir -p $o ${target}; : >>$o/before`,
+    `for s in stdout stderr; do : >>$k/$s; cat $k/$s >$o/$s || exit ${UNABLE}; done`,
+    "for s in stdout stderr; do : >$k/$s; done",
+    // Its own control group's, in the places of both versions; the files of any other tell of nobody.
+    `for f in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do if [ -r $f ]; then while read -r name n; do [ "$name" != oom_kill ] || echo $n >$o/oom; done <$f; fi; done`,
+    "echo $c >$o/code",
   ].join("\n");
+}
+
+/** What the step itself ends with when it cannot hand over what the command wrote. */
+const UNABLE = 1;
+
+function keptMount(nonce: string): string {
+  return `--mount=type=cache,id=sandkeep-${nonce},target=${KEPT}`;
+}
+
+export interface RescueInput {
+  readonly image: string;
+  /** Of the build that came to no end. */
+  readonly lost: string;
+  readonly nonce: string;
+}
+
+/** Brings what a command had written until the worker ended it. */
+export function rescueDockerfile({ image, lost, nonce }: RescueInput): string {
+  const script = [
+    `: ${nonce}`,
+    `mkdir -p /${RESULTS}`,
+    `for s in stdout stderr; do if [ -e ${KEPT}/$s ]; then cat ${KEPT}/$s >/${RESULTS}/$s && : >${KEPT}/$s; fi; done`,
+  ].join("\n");
+  const lines = [
+    `FROM ${image} AS run`,
+    "USER 0",
+    `RUN ${keptMount(lost)} ${execForm(["/bin/sh", "-c", script])}`,
+    "FROM scratch",
+    `COPY --from=run /${RESULTS} /${RESULTS}`,
+  ];
+  return `${lines.join("\n")}\n`;
 }
 
 export interface CommandInput {

@@ -2,6 +2,7 @@
 import { SandkeepError, toError } from "../../errors.ts";
 import type { ErrorClass } from "../../model/failure.ts";
 import { errnoOf } from "../../util/errno.ts";
+import type { ExecResult } from "../driver.ts";
 
 interface Row {
   readonly test: RegExp;
@@ -20,6 +21,12 @@ const ROWS: readonly Row[] = [
     kind: "terminal",
     code: "BUILDKIT_SETUP",
     hint: "a line of sandbox.setup failed on the worker: correct it, the end of what it wrote is in the message",
+  },
+  {
+    test: /frontend capability \S*contexts/,
+    kind: "terminal",
+    code: "BUILDKIT_NO_CONTEXTS",
+    hint: "this worker is too old for buildctl, which needs named contexts: use docker buildx",
   },
   {
     test: /EACCES|EPERM|permission denied/i,
@@ -58,6 +65,27 @@ const OTHER = {
   code: "BUILDKIT_FAILED",
   hint: "the worker's own log may say more",
 } as const satisfies Omit<Row, "test">;
+
+const OUT_OF_MEMORY = /cannot allocate memory|ResourceExhausted/;
+
+/**
+ * The end of the command's own step, where the worker killed its shell and so all of it: no failure of the build, but the
+ * command's. `nonce` is in what is said of that step alone.
+ */
+export function killedBy(
+  failed: { readonly name: string; readonly error: string } | undefined,
+  nonce: string,
+): ExecResult | undefined {
+  if (failed === undefined || !`${failed.name}\n${failed.error}`.includes(nonce)) return undefined;
+  const { error } = failed;
+  const [, code] = /exit code: (\d+)\s*$/.exec(error) ?? [];
+  // The last words alone: before them the step's own text is quoted.
+  const starved = OUT_OF_MEMORY.test(error.slice(-LAST_WORDS));
+  if (starved) return { exitCode: 137, because: "out-of-memory" };
+  return code !== undefined && Number(code) > 128 ? { exitCode: Number(code) } : undefined;
+}
+
+const LAST_WORDS = 80;
 
 export interface FailureDetail {
   readonly cause?: unknown;

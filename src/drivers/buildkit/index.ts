@@ -131,7 +131,7 @@ function driverOf(worker: Worker): Driver {
   const { deps, host } = worker;
   const context = async () => {
     const dialer = await worker.dialer();
-    return { dialer, found: await fitted(await clientFor(deps.env, host), dialer), deps };
+    return { dialer, found: await fitted(await clientFor(deps.env, host), dialer, deps.env), deps };
   };
   return {
     ...refuseRuntimes("buildkit"),

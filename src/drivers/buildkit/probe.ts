@@ -1,14 +1,12 @@
 /** Whether a worker could take a command: from this machine's files and programs, and from the worker itself. */
-import { execFile } from "node:child_process";
 import { constants } from "node:fs";
-import { promisify } from "node:util";
 import { SandkeepError } from "../../errors.ts";
 import type { Probe, ProbeClient, ProbeReason } from "../../model/posture.ts";
 import type { Host } from "../../model/settings.ts";
 import { isAccessible } from "../../util/accessible.ts";
 import { findProgram } from "../../util/program.ts";
 import type { FoundClient } from "./client.ts";
-import { findClient, fitted } from "./client.ts";
+import { findClient, fitted, versionOf } from "./client.ts";
 import { askWorkers } from "./control.ts";
 import type { Dialer } from "./dial.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -18,7 +16,6 @@ import { buildkitError } from "./errors.ts";
 type Env = Readonly<Record<string, string | undefined>>;
 
 const LOOPBACK = /^(?:localhost|127\.|::1$)/;
-const VERSION_TIMEOUT_MS = 10_000;
 
 function missing(named: string | undefined): ProbeReason {
   return {
@@ -78,7 +75,7 @@ export async function probe(dialer: () => Promise<Dialer>, host: Host | undefine
     const worker = await dialer();
     await askWorkers(worker);
     if (found !== undefined && client !== undefined) {
-      const { driver } = (await fitted(found, worker)).client;
+      const { driver } = (await fitted(found, worker, env)).client;
       if (driver !== undefined) client = { ...client, driver };
     }
   } catch (thrown) {
@@ -96,14 +93,6 @@ function verdict(fatal: readonly ProbeReason[], weak: readonly ProbeReason[]): P
 
 function clientOf({ client, program }: FoundClient, version: string | null): ProbeClient {
   return { name: client.name, program, version };
-}
-
-async function versionOf({ client, program }: FoundClient, env: Env) {
-  const said = await promisify(execFile)(program, [...client.versionArgs], {
-    env: { ...env },
-    timeout: VERSION_TIMEOUT_MS,
-  }).catch(() => ({ stdout: "" }));
-  return client.version(said.stdout);
 }
 
 async function endpointReasons(endpoint: Endpoint, env: Env): Promise<[ProbeReason[], ProbeReason[]]> {

@@ -1,12 +1,20 @@
 /**
  * In: what a client says while it works. Out: what the worker said of a failure, and what else was said. Progress is JSON,
- * one object a line or spread over many, with other lines in between: so it is read as objects, not as lines. Results are
- * never taken from it, since workers clip it.
+ * one object a line or spread over many, with other lines in between: so it is read as objects, not as lines. Older clients
+ * tell it as lines, each with the number of its step. Results are never taken from it, since workers clip it.
  */
 import * as z from "zod";
 
 const objectSchema = z.object({
-  vertexes: z.array(z.object({ name: z.string().default(""), error: z.string().default("") })).nullish(),
+  vertexes: z
+    .array(
+      z.object({
+        name: z.string().default(""),
+        error: z.string().default(""),
+        started: z.string().nullish(),
+      }),
+    )
+    .nullish(),
   logs: z.array(z.object({ data: z.string().default("") })).nullish(),
 });
 
@@ -16,11 +24,22 @@ const KEPT_LOG = 2_000;
 /** What is no object of progress for so long is text that happens to begin with a brace. */
 const LONGEST_OBJECT = 8 * 1024 * 1024;
 
+/** A step that came to no good end, with all that was said of it. */
+interface Failed {
+  readonly name: string;
+  readonly error: string;
+}
+
 export class Progress {
   #text = "";
   #rest = "";
-  #failures: string[] = [];
+  #failures: Failed[] = [];
   #log = "";
+  /** The end of a line that is still to come. */
+  #line = "";
+  /** Steps by the number that lines begin with. */
+  readonly #numbered = new Map<string, string>();
+  readonly #begun = new Set<string>();
 
   push(chunk: string): void {
     this.#rest += chunk;
@@ -47,11 +66,21 @@ export class Progress {
 
   /** The worker's own word of what failed, else the last of what the client said; empty when nothing was. */
   failure(): string {
-    const step = this.#failures.at(-1);
+    const failed = this.failed;
+    const step = failed === undefined ? undefined : told(failed);
     const lines = `${this.#text}${this.#rest}`.split("\n").map((line) => line.trim());
     const last = lines.findLast((line) => line !== "")?.replace(/^(?:ERROR|error): /, "") ?? "";
     // What a command was cancelled by is no more than that it was cancelled.
     return step !== undefined && (last === "" || /failed to solve/.test(last)) ? step : last;
+  }
+
+  /** Whether a step whose name holds this has begun. */
+  hasBegun(part: string): boolean {
+    return [...this.#begun].some((name) => name.includes(part));
+  }
+
+  get failed(): Failed | undefined {
+    return this.#failures.at(-1);
   }
 
   /** The end of what the steps before the command wrote. */
@@ -63,18 +92,41 @@ export class Progress {
     const parsed = objectSchema.safeParse(parseJson(text));
     if (!parsed.success) return false;
     for (const { data } of parsed.data.logs ?? []) {
-      this.#log = (this.#log + Buffer.from(data, "base64").toString()).slice(-KEPT_LOG);
+      this.#wrote(Buffer.from(data, "base64").toString());
     }
-    for (const { error, name } of parsed.data.vertexes ?? []) {
-      if (error !== "")
-        this.#failures.push(name === "" ? firstWords(error) : `${firstWords(name)}: ${lastWords(error)}`);
+    for (const { error, name, started } of parsed.data.vertexes ?? []) {
+      if (started) this.#begun.add(name);
+      if (error !== "") this.#failures.push({ name, error });
     }
     return true;
   }
 
+  #wrote(text: string): void {
+    this.#log = (this.#log + text).slice(-KEPT_LOG);
+  }
+
   #keep(text: string): void {
     this.#text = (this.#text + text).slice(-KEPT_TEXT);
+    const lines = (this.#line + text).split("\n");
+    this.#line = (lines.pop() ?? "").slice(0, LONGEST_OBJECT);
+    for (const line of lines) this.#takeLine(line);
   }
+
+  #takeLine(line: string): void {
+    const [, number = "", said = ""] = /^#(\d+) (.*)$/.exec(line) ?? [];
+    const [, error] = /^ERROR: (.*)$/.exec(said) ?? [];
+    const [, written] = /^\d+\.\d+ (.*)$/.exec(said) ?? [];
+    if (error !== undefined) this.#failures.push({ name: this.#numbered.get(number) ?? "", error });
+    else if (written !== undefined) this.#wrote(`${written}\n`);
+    else if (said.startsWith("[")) {
+      this.#numbered.set(number, said);
+      this.#begun.add(said);
+    }
+  }
+}
+
+function told({ name, error }: Failed): string {
+  return name === "" ? firstWords(error) : `${firstWords(name)}: ${lastWords(error)}`;
 }
 
 /** A step's name holds its whole text, and so does its error, before what went wrong. */

@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import type { CacheBounds } from "../../model/cache.ts";
 import { bridgeFor } from "./client.ts";
 import { buildkitFailure } from "./errors.ts";
-import type { ExecContext } from "./exec.ts";
+import type { ExecContext } from "./build-run.ts";
 import { toError } from "../../errors.ts";
 
 const run = promisify(execFile);

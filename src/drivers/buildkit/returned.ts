@@ -53,6 +53,8 @@ export interface Returning {
 export interface Returned {
   /** Undefined when the results never came. */
   readonly exitCode: number | undefined;
+  /** The worker killed something of the command for want of memory. */
+  readonly outOfMemory: boolean;
   readonly changes: ReturnedChanges;
 }
 
@@ -84,6 +86,7 @@ class Reading {
   #before: ReadonlySet<string> = new Set();
   #tooLong: string | undefined;
   #exitCode: number | undefined;
+  #outOfMemory = false;
 
   constructor(to: Returning) {
     this.#to = to;
@@ -100,16 +103,14 @@ class Reading {
     if (entry.type === "Directory") return;
     if (name === "stdout") await copyTo(entry, this.#to.stdout);
     if (name === "stderr") await copyTo(entry, this.#to.stderr);
-    const most = name === "before" ? LONGEST_BEFORE : LONGEST_CODE;
+    if (name !== "before" && name !== "code" && name !== "oom") return;
     // A command can write there as well; the rest is read on, so that the worker's own word of the build is heard.
-    if ((name === "before" || name === "code") && entry.size > most) return void (this.#tooLong = name);
-    if (name === "before") {
-      const paths = (await bytesOf(entry)).toString().split("\0");
-      this.#before = new Set(paths.map((path) => path.replace(/^\.\//, "")));
-    }
-    if (name !== "code") return;
-    const [, code] = CODE.exec((await bytesOf(entry)).toString()) ?? [];
-    this.#exitCode = code === undefined ? undefined : Number(code);
+    if (entry.size > (name === "before" ? LONGEST_BEFORE : LONGEST_CODE)) return void (this.#tooLong = name);
+    const text = (await bytesOf(entry)).toString();
+    if (name === "before") this.#before = new Set(text.split("\0").map((path) => path.replace(/^\.\//, "")));
+    if (name === "oom") this.#outOfMemory = /^[1-9]/.test(text);
+    const [, code] = name === "code" ? (CODE.exec(text) ?? []) : [];
+    if (code !== undefined) this.#exitCode = Number(code);
   }
 
   async #tree(path: string, entry: ReadEntry): Promise<void> {
@@ -232,7 +233,7 @@ class Reading {
       deleted: await this.#deleted(),
       skipped: this.#skipped,
     };
-    return { exitCode: this.#exitCode, changes };
+    return { exitCode: this.#exitCode, outOfMemory: this.#outOfMemory, changes };
   }
 
   /** Sent, there when the command began, and not there at its end. */

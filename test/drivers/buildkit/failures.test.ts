@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Dialer } from "../../../src/drivers/buildkit/dial.ts";
-import { buildkitFailure } from "../../../src/drivers/buildkit/errors.ts";
+import { buildkitFailure, killedBy } from "../../../src/drivers/buildkit/errors.ts";
 
 describe("a failure", () => {
   it.each([
@@ -19,11 +19,36 @@ describe("a failure", () => {
     ["the client ended with 1", "BUILDKIT_FAILED"],
     ["tls: certificate required", "BUILDKIT_TLS"],
     ["connect ECONNREFUSED /b.sock", "BUILDKIT_UNREACHABLE"],
+    [
+      "failed to solve with frontend dockerfile.v0: unsupported frontend capability moby.buildkit.frontend.contexts",
+      "BUILDKIT_NO_CONTEXTS",
+    ],
   ])("%s", (said, code) => {
     const log = "curl: self-signed certificate, permission denied, connection refused, no space left";
     const failure = buildkitFailure("run the build", said, { log });
     expect(failure.code).toBe(code);
     expect(failure.message).toContain(log);
+  });
+});
+
+describe("a command's own step that failed", () => {
+  const name = '[run 5/5] RUN --mount=type=secret ["/bin/sh","-c",": 00ff\\nrest"]';
+  it.each([
+    [{ name, error: 'process "x" did not complete successfully: exit code: 137' }, { exitCode: 137 }],
+    [
+      { name: "", error: "executor failed running [/bin/sh -c : 00ff\nx]: exit code: 139" },
+      { exitCode: 139 },
+    ],
+    [
+      { name, error: 'ResourceExhausted: process "x" did not complete successfully: cannot allocate memory' },
+      { exitCode: 137, because: "out-of-memory" },
+    ],
+    // That it cannot hand over what was written is no end of the command.
+    [{ name, error: "process did not complete successfully: exit code: 1" }, undefined],
+    [{ name: "[run 2/5] RUN setup", error: "did not complete successfully: exit code: 137" }, undefined],
+    [undefined, undefined],
+  ])("%j is %j", (failed, result) => {
+    expect(killedBy(failed, "00ff")).toEqual(result);
   });
 });
 

@@ -43,6 +43,21 @@ async function returned(at: Desk, ...entries: readonly ArchiveEntry[]): Promise<
 }
 
 describe("what a worker returns", () => {
+  it.each([
+    ["1\n", true],
+    ["0\n", false],
+    ["", false],
+  ])("tells from %j whether memory ran out", async (body, outOfMemory) => {
+    const { workspace: source, folder } = await desk();
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const to = { source, baseline: new Map(), hidden: [], folder, stdout, stderr };
+    const entries = [
+      { path: ".sandkeep/code", body: "137\n" },
+      { path: ".sandkeep/oom", body },
+    ];
+    expect(await readReturned(archive(...entries), to)).toMatchObject({ exitCode: 137, outOfMemory });
+  });
+
   it("is files, their second names, and links, wherever those lead", async () => {
     const at = await desk();
     const { skipped } = await returned(
