@@ -609,6 +609,23 @@ export interface Sandbox {
     interval?: string;
   };
   /**
+   * When a step of making a sandbox is given up.
+   */
+  timeouts?: {
+    /**
+     * How long the pull of an image may take, such as "15m".
+     */
+    fetch?: string;
+    /**
+     * How long the copy of a workspace to a new sandbox may take.
+     */
+    seed?: string;
+    /**
+     * How long all setup lines of a new sandbox may take together.
+     */
+    setup?: string;
+  };
+  /**
    * What may leave the sandbox; everything else is denied. Gives it a network of its own.
    */
   egress?: {
@@ -1259,6 +1276,23 @@ export interface Sandbox1 {
      * Pause between attempts, such as "1s".
      */
     interval?: string;
+  };
+  /**
+   * When a step of making a sandbox is given up.
+   */
+  timeouts?: {
+    /**
+     * How long the pull of an image may take, such as "15m".
+     */
+    fetch?: string;
+    /**
+     * How long the copy of a workspace to a new sandbox may take.
+     */
+    seed?: string;
+    /**
+     * How long all setup lines of a new sandbox may take together.
+     */
+    setup?: string;
   };
   /**
    * What may leave the sandbox; everything else is denied. Gives it a network of its own.

@@ -19,6 +19,7 @@ ${BACKEND_PLACES[backend] ?? ""}backend = ${tomlText(backend)}   # where sandbox
 mode    = "all"   # which sessions are sandboxed: off, non-main, all
 scope   = "agent"   # how many sandboxes: one a session, one an agent, or one that is shared
 # setup = ["git config --global safe.directory /workspace"]
+# timeouts = { setup = "15m" }   # when a new sandbox is given up; also fetch (its image) and seed (its workspace)
 # attest = true   # what is asked for is also checked from inside each new sandbox
 # env = { LANG = "C.UTF-8" }
 # secrets = { NPM_TOKEN = { env = "NPM_TOKEN" } }   # env, file or command; for = ["run", "setup"] says who gets it

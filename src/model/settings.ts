@@ -65,6 +65,13 @@ export interface NetworkSettings {
   readonly egress?: Required<EgressSettings>;
 }
 
+/** Milliseconds after which a step is given up. */
+export interface TimeoutSettings {
+  readonly fetch: number;
+  readonly seed: number;
+  readonly setup: number;
+}
+
 /** One agent's `[sandbox]` with every default filled in. Key names are those of the config file. */
 export interface Settings {
   readonly mode: Mode;
@@ -82,6 +89,7 @@ export interface Settings {
   readonly secrets: Readonly<Record<string, SecretSetting>>;
   readonly workspace: WorkspaceSettings;
   readonly ready?: ReadySettings;
+  readonly timeouts: TimeoutSettings;
   readonly egress?: EgressSettings;
   readonly prune: PruneSettings;
   readonly disruption: DisruptionSettings;

@@ -2,15 +2,16 @@ import type { Decision } from "../diff/diff.ts";
 import type { Capabilities } from "../model/capabilities.ts";
 import type { GraphNode, Op } from "../model/plan.ts";
 import type { SalvageSettings } from "../model/salvage.ts";
+import { BUILT_IN } from "../resolve/defaults.ts";
 import { keyOfEffect } from "./node-effect.ts";
 
 /** Seconds a step may take before its outcome counts as unknown; more than any engine gives a stop. */
 export const TIMEOUT_S = {
-  fetch: 900,
+  fetch: seconds(BUILT_IN.timeouts.fetch),
   create: 60,
-  seed: 600,
+  seed: seconds(BUILT_IN.timeouts.seed),
   start: 60,
-  setup: 900,
+  setup: seconds(BUILT_IN.timeouts.setup),
   verify: 30,
   health: 300,
   rename: 30,
@@ -23,6 +24,10 @@ export const TIMEOUT_S = {
   mark: 30,
   network: 180,
 } as const satisfies Record<Op, number>;
+
+export function seconds(ms: number): number {
+  return Math.ceil(ms / 1000);
+}
 
 /** What tells one kind of node from another, besides what all share. */
 export type NodeDetail = GraphNode extends infer N

@@ -3,8 +3,9 @@ import type { WorkspaceFate } from "../drivers/driver.ts";
 import { SLOT_SUFFIX } from "../model/names.ts";
 import type { GraphNode } from "../model/plan.ts";
 import type { SalvageSettings } from "../model/salvage.ts";
+import { BUILT_IN } from "../resolve/defaults.ts";
 import type { Chain, GraphContext, NodeDetail } from "./chain.ts";
-import { startChain } from "./chain.ts";
+import { seconds, startChain } from "./chain.ts";
 import { isCandidate } from "./doomed.ts";
 
 type Removal = Pick<Extract<Decision["verdict"], { action: "remove" }>, "why" | "dormant" | "workspace">;
@@ -92,9 +93,11 @@ function raise(chain: Chain, context: GraphContext, undo: readonly string[]): vo
   });
   const all = [drop, ...undo];
   chain.add({ op: "create", id: "create", name: situation.name + SLOT_SUFFIX.new, spec_key, cause }, [drop]);
+  const { timeouts } = situation.desired?.settings ?? BUILT_IN;
   if (context.seed) {
     const why = "a new workspace starts as a copy of its source";
-    chain.add({ op: "seed", id: "seed", ...made, cause: why }, [drop]);
+    const timeout_s = seconds(timeouts.seed);
+    chain.add({ op: "seed", id: "seed", ...made, cause: why, timeout_s }, [drop]);
   }
   const stands = verdict.action === "recreate" && verdict.workspace !== "delete";
   if (stands && situation.current !== undefined && process) {
@@ -102,7 +105,10 @@ function raise(chain: Chain, context: GraphContext, undo: readonly string[]): vo
     chain.add({ op: "stop", id: "stop", object_id, cause: "its successor takes its place" }, all);
   }
   if (process) chain.add({ op: "start", id: "start", object_id: null, cause }, all);
-  if (context.setup) chain.add({ op: "setup", id: "setup", ...made, cause: "sandbox.setup" }, all);
+  if (context.setup) {
+    const timeout_s = seconds(timeouts.setup);
+    chain.add({ op: "setup", id: "setup", ...made, cause: "sandbox.setup", timeout_s }, all);
+  }
   const proof = { ...made, ...attested(context), cause: "what was asked for is enforced" };
   chain.add({ op: "verify", id: "verify", ...proof }, all);
   if (process || context.ready) {
@@ -120,7 +126,7 @@ function attested({ attest }: GraphContext): { readonly attest?: true; readonly 
 /** A little longer than the proof itself may take, so that the proof is what says that it failed. */
 function healthStep(context: GraphContext, of: { object_id: string | null; spec_key: string }): NodeDetail {
   const ready = context.decision.situation.desired?.settings.ready;
-  const timeout = ready === undefined ? {} : { timeout_s: Math.ceil(ready.timeout / 1000) + 60 };
+  const timeout = ready === undefined ? {} : { timeout_s: seconds(ready.timeout) + 60 };
   return { op: "health", id: "health", ...of, cause: "ready before it is used", ...timeout };
 }
 

@@ -15,6 +15,9 @@ const UNITS: Readonly<Record<string, (amount: number) => string>> = {
   max_wait: formatDuration,
   max_bytes: formatBytes,
   timeout: formatDuration,
+  fetch: formatDuration,
+  seed: formatDuration,
+  setup: formatDuration,
   interval: formatDuration,
 };
 

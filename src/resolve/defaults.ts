@@ -19,6 +19,7 @@ export const BUILT_IN = {
   env: { LANG: "C.UTF-8" },
   secrets: {},
   workspace: { source: ".", target: "/workspace" },
+  timeouts: { fetch: 15 * MINUTE, seed: 10 * MINUTE, setup: 15 * MINUTE },
   prune: { idle: 24 * HOUR, max_age: 7 * DAY },
   disruption: { when: "idle", max_wait: HOUR },
   salvage: {

@@ -41,6 +41,11 @@ export function mergeSettings(
       target: agent.workspace?.target ?? fleet.workspace?.target ?? BUILT_IN.workspace.target,
     },
     ...(ready === undefined ? {} : { ready }),
+    timeouts: {
+      fetch: agent.timeouts?.fetch ?? fleet.timeouts?.fetch ?? BUILT_IN.timeouts.fetch,
+      seed: agent.timeouts?.seed ?? fleet.timeouts?.seed ?? BUILT_IN.timeouts.seed,
+      setup: agent.timeouts?.setup ?? fleet.timeouts?.setup ?? BUILT_IN.timeouts.setup,
+    },
     ...(egress === undefined ? {} : { egress }),
     prune: {
       idle: agent.prune?.idle ?? fleet.prune?.idle ?? BUILT_IN.prune.idle,

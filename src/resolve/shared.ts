@@ -15,6 +15,7 @@ const NOT_SHAPING: ReadonlySet<string> = new Set([
   "provision",
   "protect",
   "attest",
+  "timeouts",
   "prune",
   "disruption",
   "salvage",
@@ -32,6 +33,9 @@ interface Policy {
 const POLICIES: readonly Policy[] = [
   { path: "protect", of: ({ protect }) => protect },
   { path: "attest", of: ({ attest }) => attest },
+  { path: "timeouts.fetch", of: ({ timeouts }) => timeouts.fetch },
+  { path: "timeouts.seed", of: ({ timeouts }) => timeouts.seed },
+  { path: "timeouts.setup", of: ({ timeouts }) => timeouts.setup },
   { path: "prune.idle", of: ({ prune }) => prune.idle },
   { path: "prune.max_age", of: ({ prune }) => prune.max_age },
   { path: "disruption.when", of: ({ disruption }) => disruption.when },

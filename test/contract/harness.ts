@@ -152,6 +152,7 @@ export class Fleet implements AsyncDisposable {
       env: input.env ?? { LANG: "C.UTF-8" },
       secrets: {},
       workspace: { source: path, access: input.access ?? "rw", target: "/workspace" },
+      timeouts: BUILT_IN.timeouts,
       prune: { idle: "off", max_age: "off" },
       disruption: { when: "idle", max_wait: "off" },
       salvage: { ...BUILT_IN.salvage, include: ["/"], exclude: [] },

@@ -25,6 +25,7 @@ const SHAPES_NOTHING: Readonly<Record<string, string>> = {
   provision: "when a runtime is created, not what it is",
   protect: "what may be done to a runtime",
   attest: "how a runtime is checked, not what it is",
+  timeouts: "how long making a runtime may take, not what it is",
   prune: "when a runtime goes",
   disruption: "when a runtime may be replaced",
   salvage: "what is kept of a runtime that goes",

@@ -178,3 +178,24 @@ describe.each(Object.entries(CASES))("%s", (name, world) => {
     expect(plan.graph.length > 0).toBe(acting);
   });
 });
+
+describe("timeouts", () => {
+  const patient = (address: `agent/${string}`, timeouts: { fetch: number; seed: number; setup: number }) =>
+    wish({ address, module: remote, settings: { setup: ["npm ci"], options: { image: "img:a" }, timeouts } });
+  const first = patient("agent/a", { fetch: 3_600_000, seed: 1_500, setup: 7_200_000 });
+  const second = patient("agent/b", { fetch: 60_000, seed: 2_000, setup: 1_000 });
+
+  it("are what the config says, and of those who wait for one image the most patient decides", () => {
+    const { graph } = planned({ desired: [first, second], module: remote, images: [lacking] });
+    const given = graph
+      .filter(({ op }) => op === "fetch" || op === "seed" || op === "setup")
+      .map(({ op, address, timeout_s }) => `${op} ${address} ${timeout_s}`);
+    expect(given.toSorted()).toEqual([
+      "fetch  3600",
+      "seed agent/a 2",
+      "seed agent/b 2",
+      "setup agent/a 7200",
+      "setup agent/b 1",
+    ]);
+  });
+});

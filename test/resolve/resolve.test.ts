@@ -33,6 +33,7 @@ describe("defaults", () => {
       provision: "eager",
       protect: false,
       attest: false,
+      timeouts: { fetch: 900_000, seed: 600_000, setup: 900_000 },
       setup: [],
       env: { LANG: "C.UTF-8" },
       secrets: {},

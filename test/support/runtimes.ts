@@ -47,6 +47,7 @@ export function settingsOf(more: Partial<Settings> = {}): Settings {
     env: {},
     secrets: {},
     workspace: { source: "/repo", access: "rw", target: "/workspace" },
+    timeouts: BUILT_IN.timeouts,
     prune: { idle: DAY, max_age: 7 * DAY },
     disruption: { when: "idle", max_wait: HOUR },
     salvage: BUILT_IN.salvage,

@@ -45,6 +45,12 @@ const disruptionSchema = z.strictObject({
     .describe('How long `when = "idle"` waits before it replaces anyway. "off" waits on.'),
 });
 
+const timeoutsSchema = z.strictObject({
+  fetch: durationSchema.optional().describe('How long the pull of an image may take, such as "15m".'),
+  seed: durationSchema.optional().describe("How long the copy of a workspace to a new sandbox may take."),
+  setup: durationSchema.optional().describe("How long all setup lines of a new sandbox may take together."),
+});
+
 /** `[sandbox]` and `[agents.NAME.sandbox]`. All keys are optional here; defaults are not the schema's business. */
 export const sandboxSchema = z.strictObject({
   mode: z
@@ -84,6 +90,7 @@ export const sandboxSchema = z.strictObject({
     .describe("Variables whose values are looked up when a command runs: { env }, { file } or { command }."),
   workspace: workspaceSchema.optional().describe("The folder the agent works on."),
   ready: readySchema.optional().describe("How to tell that a new sandbox is ready."),
+  timeouts: timeoutsSchema.optional().describe("When a step of making a sandbox is given up."),
   egress: egressSchema
     .optional()
     .describe("What may leave the sandbox; everything else is denied. Gives it a network of its own."),

@@ -17,6 +17,7 @@ function settings(options: JsonObject, access: Settings["workspace"]["access"] =
     env: {},
     secrets: {},
     workspace: { source: "/repo", access, target: "/workspace" },
+    timeouts: BUILT_IN.timeouts,
     prune: { idle: "off", max_age: "off" },
     disruption: { when: "idle", max_wait: "off" },
     salvage: BUILT_IN.salvage,

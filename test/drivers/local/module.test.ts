@@ -29,6 +29,7 @@ function settings(access: "none" | "ro" | "rw", options: JsonObject): Settings {
     env: {},
     secrets: {},
     workspace: { source: "/repo", access, target: "/workspace" },
+    timeouts: BUILT_IN.timeouts,
     prune: { idle: "off", max_age: "off" },
     disruption: { when: "idle", max_wait: "off" },
     salvage: BUILT_IN.salvage,
