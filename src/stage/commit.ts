@@ -26,6 +26,7 @@ import type { BytePath } from "../util/byte-path.ts";
 import { bytesOf, parentOf, pathText } from "../util/byte-path.ts";
 import { errnoOf } from "../util/errno.ts";
 import { hashOf, lookAt } from "../util/file-tree.ts";
+import type { FolderPath } from "../util/folder-handle.ts";
 import { FolderHandle, inParent } from "../util/folder-handle.ts";
 import type { Journal, JournalItem, Saved, Side } from "./journal.ts";
 import { blobPath } from "./journal.ts";
@@ -221,7 +222,7 @@ function unlinkIfThere(folder: FolderHandle, name: BytePath): boolean {
   }
 }
 
-function writeFile(path: Buffer, blob: string, saved: Saved): void {
+function writeFile(path: FolderPath, blob: string, saved: Saved): void {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   const fd = openSync(path, flags, 0o600);
   try {
@@ -248,7 +249,7 @@ function copyInto(fd: number, blob: string): void {
   }
 }
 
-function own(path: Buffer, { owner }: Saved): void {
+function own(path: FolderPath, { owner }: Saved): void {
   if (owner !== null && process.getuid?.() === 0) lchownSync(path, owner.uid, owner.gid);
 }
 

@@ -5,12 +5,14 @@
 import { chmodSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BytePath } from "../util/byte-path.ts";
-import { parentOf } from "../util/byte-path.ts";
+import { joinBytes, parentOf } from "../util/byte-path.ts";
 import type { Cloning } from "../util/copy-entry.ts";
-import { copyFile, finishFolder, makeFolder, makeLink, timesOf } from "../util/copy-entry.ts";
+import { copyFile, copyFileBeside, finishFolder, makeFolder, makeLink } from "../util/copy-entry.ts";
 import type { TreeEntry } from "../util/file-tree.ts";
-import { entryAt, lookAt, removeEntry } from "../util/file-tree.ts";
+import { changedAt, entryAt, lookAt, removeEntry } from "../util/file-tree.ts";
 import { FolderHandle, inParent } from "../util/folder-handle.ts";
+import type { Crew, OpenFolder } from "./copy-crew.ts";
+import { makeCrew, release } from "./copy-crew.ts";
 import type { Indexed, StageIndex } from "./index-file.ts";
 import type { Stage } from "./stage.ts";
 import type { Trees } from "./survey.ts";
@@ -23,8 +25,11 @@ export async function nextStep(): Promise<void> {
   await sleep(STEP_MS);
 }
 
-/** One after another, by `setImmediate` no less often than this. */
-const BREATH = 500;
+interface Filling extends Pick<Stage, "skip"> {
+  readonly crew: Crew;
+  readonly cloning: Cloning;
+  readonly index: StageIndex;
+}
 
 /** Copies the whole workspace into an empty folder. */
 export async function fillTree(
@@ -33,44 +38,70 @@ export async function fillTree(
 ): Promise<StageIndex> {
   using real = FolderHandle.open(stage.meta.source);
   using mine = FolderHandle.open(stage.tree);
-  const index: StageIndex = new Map();
   const began = Date.now();
-  const fresh: BytePath[] = [];
-  let done = 0;
-  const go = async (from: FolderHandle, to: FolderHandle, at: BytePath): Promise<void> => {
-    for (const name of from.names()) {
-      const path = at === "" ? name : `${at}/${name}`;
-      if (stage.skip(path)) continue;
-      const entry = lookAt(from, name);
-      if (entry?.kind === "folder") {
-        makeFolder(to, name);
-        {
-          using below = from.child(name);
-          using copy = to.child(name);
-          if (below !== undefined && copy !== undefined) await go(below, copy, path);
-        }
-        finishFolder(to, name, entry, timesOf(from, name));
-        index.set(path, { base: entry, mine: "" });
-      } else {
-        const made = copyHere(from, to, name, cloning);
-        if (made === undefined) continue;
-        index.set(path, made);
-        if (made.base.kind === "file" && changedAfter(made.base, began - STEP_MS)) fresh.push(path);
-      }
-      done += 1;
-      if (done % BREATH === 0) await sleep(0);
-    }
-  };
-  await go(real, mine, "");
+  const crew = makeCrew();
+  const filling: Filling = { skip: stage.skip, crew, cloning, index: new Map() };
+  // Whatever fails, the folders stay open until nothing is under way any more.
+  await new Promise<void>((resolve) => {
+    const root: OpenFolder = { from: real, to: mine, left: 1, finish: resolve };
+    void fillFolder(filling, root, "")
+      .catch((thrown: unknown) => crew.fail(thrown))
+      .then(() => release(root));
+  });
+  crew.throwIfFailed();
+  const { index } = filling;
   await nextStep();
   // What was written within the same step as it was copied may have been written again without a sign of it.
-  for (const path of fresh) replaceAt({ real, mine }, path, index, cloning);
+  const since = (began - STEP_MS) * 1e6;
+  const fresh = [...index].filter(([, { base }]) => base.kind === "file" && changedAt(base) > since);
+  for (const [path] of fresh) replaceAt({ real, mine }, path, index, cloning);
   if (fresh.length > 0) await nextStep();
   return index;
 }
+async function fillFolder(filling: Filling, folder: OpenFolder, at: BytePath): Promise<void> {
+  const { skip, crew, cloning, index } = filling;
+  const { from, to } = folder;
+  for (const name of from.names()) {
+    const path = joinBytes(at, name);
+    const entry = skip(path) ? undefined : lookAt(from, name);
+    if (entry?.kind === "folder") await enterFolder(filling, folder, { name, path, entry });
+    else if (entry?.kind === "file") {
+      await crew.take(folder, async () => {
+        const copied = await copyFileBeside(from, to, name, entry, cloning);
+        if (copied !== undefined) index.set(path, copied);
+      });
+    } else if (entry !== undefined) {
+      const made = copyHere(from, to, name, cloning);
+      if (made !== undefined) index.set(path, made);
+    }
+  }
+}
 
-function changedAfter({ sign }: TreeEntry, ms: number): boolean {
-  return Number(sign.split(":")[3] ?? 0) / 1e6 > ms;
+async function enterFolder(
+  filling: Filling,
+  above: OpenFolder,
+  { name, path, entry }: { readonly name: BytePath; readonly path: BytePath; readonly entry: TreeEntry },
+): Promise<void> {
+  makeFolder(above.to, name);
+  filling.index.set(path, { base: entry, mine: "" });
+  const [from, to] = [above.from.child(name), above.to.child(name)];
+  const finish = (): void => {
+    try {
+      from?.[Symbol.dispose]();
+      to?.[Symbol.dispose]();
+      finishFolder(above.to, name, entry);
+    } finally {
+      release(above);
+    }
+  };
+  above.left += 1;
+  if (from === undefined || to === undefined) return finish();
+  const folder: OpenFolder = { from, to, left: 1, finish };
+  try {
+    await fillFolder(filling, folder, path);
+  } finally {
+    release(folder);
+  }
 }
 
 /** Copies what is no folder; undefined when it is gone by now. */
@@ -87,8 +118,7 @@ function copyHere(
     makeLink(to, name, entry);
     return { base: entry, mine: "" };
   }
-  const base = copyFile(from, to, name, cloning);
-  return base === undefined ? undefined : { base, mine: lookAt(to, name)?.sign ?? "" };
+  return copyFile(from, to, name, cloning);
 }
 
 type Both = Pick<Trees, "real" | "mine">;

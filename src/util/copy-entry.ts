@@ -3,9 +3,9 @@ import {
   chmodSync,
   chownSync,
   constants,
+  copyFile as copyFileLater,
   copyFileSync,
   lchownSync,
-  lstatSync,
   mkdirSync,
   symlinkSync,
   unlinkSync,
@@ -15,9 +15,9 @@ import { SandkeepError } from "../errors.ts";
 import type { BytePath } from "./byte-path.ts";
 import { bytesOf, pathText } from "./byte-path.ts";
 import { errnoOf } from "./errno.ts";
-import { lookAt } from "./file-tree.ts";
+import { lookAt, writtenAt } from "./file-tree.ts";
 import type { TreeEntry } from "./file-tree.ts";
-import type { FolderHandle } from "./folder-handle.ts";
+import type { FolderHandle, FolderPath } from "./folder-handle.ts";
 
 /** Whether the file system shares contents between copies; undefined until the first file was tried. */
 export interface Cloning {
@@ -33,10 +33,13 @@ const CANNOT_CLONE: ReadonlySet<string> = new Set([
   "ENOSYS",
 ]);
 
-function copyContents(source: Buffer, target: Buffer, cloning: Cloning): void {
+const PLAIN = constants.COPYFILE_EXCL;
+const CLONED = constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL;
+
+function copyContents(source: FolderPath, target: FolderPath, cloning: Cloning): void {
   if (cloning.clones !== false) {
     try {
-      copyFileSync(source, target, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+      copyFileSync(source, target, CLONED);
       cloning.clones = true;
       return;
     } catch (thrown) {
@@ -46,10 +49,10 @@ function copyContents(source: Buffer, target: Buffer, cloning: Cloning): void {
     }
     removeFile(target);
   }
-  copyFileSync(source, target, constants.COPYFILE_EXCL);
+  copyFileSync(source, target, PLAIN);
 }
 
-function removeFile(path: Buffer): void {
+function removeFile(path: FolderPath): void {
   try {
     unlinkSync(path);
   } catch (thrown) {
@@ -58,26 +61,21 @@ function removeFile(path: Buffer): void {
 }
 
 /** Owner first: changing it takes special permission bits away. */
-function giveTo(path: Buffer, { uid, gid }: Pick<TreeEntry, "uid" | "gid">): void {
+function giveTo(path: FolderPath, { uid, gid }: Pick<TreeEntry, "uid" | "gid">): void {
   if (process.getuid?.() === 0) chownSync(path, uid, gid);
 }
 
 /** What a folder is to be like once everything in it is made. */
-export function finishFolder(folder: FolderHandle, name: BytePath, like: TreeEntry, at?: Times): void {
+export function finishFolder(folder: FolderHandle, name: BytePath, like: TreeEntry): void {
   const path = folder.at(name);
   giveTo(path, like);
   chmodSync(path, like.mode);
-  if (at !== undefined) utimesSync(path, at.atime, at.mtime);
+  setTime(path, like);
 }
 
-export interface Times {
-  readonly atime: number;
-  readonly mtime: number;
-}
-
-export function timesOf(folder: FolderHandle, name: BytePath): Times {
-  const { atimeMs, mtimeMs } = lstatSync(folder.at(name));
-  return { atime: atimeMs / 1000, mtime: mtimeMs / 1000 };
+function setTime(path: FolderPath, like: TreeEntry): void {
+  const seconds = writtenAt(like) / 1e9;
+  utimesSync(path, seconds, seconds);
 }
 
 /** Open to its owner alone until `finishFolder`. */
@@ -90,42 +88,76 @@ export function makeLink(folder: FolderHandle, name: BytePath, link: TreeEntry):
   if (process.getuid?.() === 0) lchownSync(folder.at(name), link.uid, link.gid);
 }
 
+export interface CopiedFile {
+  /** What it was when it was copied. */
+  readonly base: TreeEntry;
+  /** Sign of the copy. */
+  readonly mine: string;
+}
+
+/** Undefined where the file is no longer what it was before its contents were copied. */
+function seal(from: FolderHandle, to: FolderHandle, name: BytePath, base: TreeEntry): CopiedFile | undefined {
+  if (lookAt(from, name)?.sign !== base.sign) return undefined;
+  const target = to.at(name);
+  setTime(target, base);
+  let made = lookAt(to, name);
+  const owned = process.getuid?.() !== 0 || (made?.uid === base.uid && made.gid === base.gid);
+  if (!owned || made?.mode !== base.mode) {
+    giveTo(target, base);
+    chmodSync(target, base.mode);
+    made = lookAt(to, name);
+  }
+  return { base, mine: made?.sign ?? "" };
+}
+
 const ATTEMPTS = 5;
 
-/**
- * Copies a file, and answers what it was when it was copied. One that changes meanwhile is copied again; undefined
- * when it is no file any more.
- */
+/** Copies a file. One that changes meanwhile is copied again; undefined when it is no file any more. */
 export function copyFile(
   from: FolderHandle,
   to: FolderHandle,
   name: BytePath,
   cloning: Cloning,
-): TreeEntry | undefined {
-  let before = lookAt(from, name);
+): CopiedFile | undefined {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const before = lookAt(from, name);
     if (before?.kind !== "file") return undefined;
-    const target = to.at(name);
-    removeFile(target);
+    removeFile(to.at(name));
     try {
-      copyContents(from.at(name), target, cloning);
+      copyContents(from.at(name), to.at(name), cloning);
     } catch (thrown) {
       if (errnoOf(thrown) === "ENOENT") return undefined;
       throw thrown;
     }
-    const after = lookAt(from, name);
-    if (after?.sign === before.sign) {
-      giveTo(target, before);
-      chmodSync(target, before.mode);
-      const { atime, mtime } = timesOf(from, name);
-      utimesSync(target, atime, mtime);
-      return before;
-    }
-    before = after;
+    const copied = seal(from, to, name, before);
+    if (copied !== undefined) return copied;
   }
   throw new SandkeepError(`${pathText(name)} changes faster than it can be copied`, {
     code: "STAGE_SOURCE_CHANGES",
     kind: "transient",
     hint: "try again when nothing writes to the workspace",
+  });
+}
+
+/** The same of a file where none stands yet; its contents go meanwhile, so that several do at a time. */
+export async function copyFileBeside(
+  from: FolderHandle,
+  to: FolderHandle,
+  name: BytePath,
+  before: TreeEntry,
+  cloning: Cloning,
+): Promise<CopiedFile | undefined> {
+  // The first file proves what the file system can.
+  if (cloning.clones !== undefined) {
+    const thrown = await copyMeanwhile(from.at(name), to.at(name), cloning.clones ? CLONED : PLAIN);
+    const copied = thrown === null ? seal(from, to, name, before) : undefined;
+    if (copied !== undefined) return copied;
+  }
+  return copyFile(from, to, name, cloning);
+}
+
+function copyMeanwhile(source: FolderPath, target: FolderPath, mode: number): Promise<Error | null> {
+  return new Promise((resolve) => {
+    copyFileLater(source, target, mode, resolve);
   });
 }

@@ -23,6 +23,16 @@ export interface TreeEntry {
   readonly gid: number;
 }
 
+/** When a file's contents, or a folder's names, were last written: nanoseconds, as near as a number comes to them. */
+export function writtenAt({ sign }: TreeEntry): number {
+  return Number(sign.split(":")[2] ?? 0);
+}
+
+/** When anything of an entry was last changed; nobody can set that. */
+export function changedAt({ sign }: TreeEntry): number {
+  return Number(sign.split(":")[3] ?? 0);
+}
+
 export type Tree = ReadonlyMap<BytePath, TreeEntry>;
 
 const MODE = 0o7777;

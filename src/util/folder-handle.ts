@@ -8,15 +8,23 @@ const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY;
 /** What opening answers where no folder stands: nothing, a file, or a link, which is never followed. */
 const NO_FOLDER: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
 
+/** As the file system takes it: text where the name is plain, for that is much cheaper, and else its bytes. */
+export type FolderPath = string | Buffer;
+
+/** Its bytes are the same however they are written. */
+const PLAIN_NAME = /^[\x20-\x7e]+$/;
+
 /**
  * An open folder. Whatever is done below it goes through the handle, name by name, so that a link that somebody swaps in
  * on the way is met as the link it is and leads nowhere. Synchronous: for thousands of small calls that is much faster.
  */
 export class FolderHandle implements Disposable {
   readonly #fd: number;
+  readonly #path: string;
 
   private constructor(fd: number) {
     this.#fd = fd;
+    this.#path = `/proc/self/fd/${fd}/`;
   }
 
   /** The root of a tree: links on the way to it are its owner's own. */
@@ -25,14 +33,15 @@ export class FolderHandle implements Disposable {
   }
 
   /** A path of the entry that no link can bend. */
-  at(name: BytePath): Buffer {
+  at(name: BytePath): FolderPath {
     if (name === "" || name === "." || name === ".." || name.includes("/") || name.includes("\0")) {
       throw new SandkeepError(`${JSON.stringify(name)} is no name in a folder`, {
         code: "INTERNAL",
         blame: "tool",
       });
     }
-    return Buffer.concat([Buffer.from(`/proc/self/fd/${this.#fd}/`), bytesOf(name)]);
+    if (PLAIN_NAME.test(name)) return this.#path + name;
+    return Buffer.concat([Buffer.from(this.#path), bytesOf(name)]);
   }
 
   /** Undefined where no folder of that name stands. */
@@ -47,9 +56,7 @@ export class FolderHandle implements Disposable {
 
   /** Sorted by their bytes. */
   names(): BytePath[] {
-    return readdirSync(`/proc/self/fd/${this.#fd}`, { encoding: "latin1" }).toSorted((a, b) =>
-      a < b ? -1 : 1,
-    );
+    return readdirSync(this.#path, { encoding: "latin1" }).toSorted((a, b) => (a < b ? -1 : 1));
   }
 
   owner(): { readonly uid: number; readonly gid: number } {
