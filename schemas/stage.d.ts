@@ -88,7 +88,7 @@ export interface ListedStage {
   address: string;
   source: string;
   tree: string;
-  mechanism: "overlay" | "reflink" | "copy";
+  mechanism: "reflink" | "copy";
   mechanism_why: string;
   began_at: string;
   age_s: number;
@@ -108,7 +108,7 @@ export interface Stage {
   address: string;
   source: string;
   tree: string;
-  mechanism: "overlay" | "reflink" | "copy";
+  mechanism: "reflink" | "copy";
   mechanism_why: string;
   began_at: string;
 }

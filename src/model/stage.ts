@@ -1,7 +1,7 @@
 import * as z from "zod";
 
-/** How the agent's copy is kept: a mount that shows the workspace below it, contents shared by the file system, or copies. */
-export const stageMechanismSchema = z.enum(["overlay", "reflink", "copy"]);
+/** How the agent's copy is kept: contents shared by the file system, or copies. */
+export const stageMechanismSchema = z.enum(["reflink", "copy"]);
 export type StageMechanism = z.infer<typeof stageMechanismSchema>;
 
 /** `[stage]`: what may be applied, and what is without asking. */

@@ -31,7 +31,7 @@ export interface Crew {
 export function makeCrew(): Crew {
   let busy = 0;
   let failure: { readonly thrown: unknown } | undefined;
-  let wake: () => void = () => undefined;
+  let wake: (() => void) | undefined;
   const fail = (thrown: unknown): void => {
     failure ??= { thrown };
   };
@@ -45,7 +45,7 @@ export function makeCrew(): Crew {
     } catch (thrown) {
       fail(thrown);
     }
-    wake();
+    wake?.();
   };
   return {
     fail,

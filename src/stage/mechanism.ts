@@ -1,4 +1,11 @@
-/** How an agent's copy is kept: the cheapest way that keeps it apart from a workspace that goes on changing. */
+/**
+ * How an agent's copy is kept: the cheapest way that keeps it apart from a workspace that goes on changing.
+ *
+ * A mount that shows the workspace below it would start sooner, and is none: nobody may change what is below an overlay.
+ * Where somebody does, a file that is replaced stays the old one for the agent until the kernel forgets it, and one that
+ * is written in place is new at once. So the agent works on a mixture that nobody ever had, and what it adds to such a
+ * file carries somebody else's edit into its own changes.
+ */
 import { stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { StageMechanism } from "../model/stage.ts";
@@ -10,13 +17,16 @@ export interface Mechanism {
   readonly why: string;
 }
 
+const NO_OVERLAY =
+  "an overlay mount would show the agent a mixture of old and new files while somebody works in the workspace";
+
 const REFLINK: Mechanism = {
   mechanism: "reflink",
   why: "the file system shares contents between the workspace and its copy",
 };
 const COPY: Mechanism = {
   mechanism: "copy",
-  why: "the file system of the workspace cannot share contents with that of the state directory",
+  why: `the file system of the workspace cannot share contents with that of the state directory, and ${NO_OVERLAY}`,
 };
 
 /** What the first file of a copy proved. */

@@ -22,7 +22,10 @@ import type { StageRules } from "../../src/stage/rules.ts";
 
 // Trees of files for the laws of staged writes: made, edited and looked at without any code of src/stage.
 
-/** A workspace and a state directory of their own, where fsync costs nothing; gone when disposed. */
+/**
+ * A workspace and a state directory of their own, where fsync costs nothing; gone when disposed. `SANDKEEP_STAGE_ROOM`
+ * names another place: the laws hold on any file system, also on one that shares contents.
+ */
 export interface Scene extends Disposable {
   readonly base: string;
   readonly workspace: string;
@@ -30,7 +33,7 @@ export interface Scene extends Disposable {
 }
 
 export function scene(): Scene {
-  const room = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+  const room = process.env["SANDKEEP_STAGE_ROOM"] ?? (existsSync("/dev/shm") ? "/dev/shm" : tmpdir());
   const base = realpathSync(mkdtempSync(join(room, "sandkeep-stage-")));
   const workspace = join(base, "workspace");
   mkdirSync(workspace);
