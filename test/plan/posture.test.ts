@@ -107,10 +107,17 @@ describe("without asking", () => {
     expect(codes(posture.engines[0])).toEqual(["transport-unencrypted"]);
   });
 
-  test("an engine behind ssh, without an ssh", async () => {
-    const config = `[sandbox]\nbackend = "docker"\nhost = "b"\n${IMAGE}[agents.main]\n[hosts.b]\ndocker = "ssh://ci@b.example"\n`;
-    expect(codes((await told(config, { PATH: folder })).engines[0])).toEqual(["ssh-missing"]);
-    expect((await told(config)).engines[0]?.status).toBe("ready");
+  test("an engine behind ssh: what is assumed of the way, and that the system's ssh is missing where it is needed", async () => {
+    const assumed = ["ssh-default-identity", "ssh-default-known-hosts"];
+    const on = (host: string): string =>
+      `[sandbox]\nbackend = "docker"\nhost = "b"\n${IMAGE}[agents.main]\n[hosts.b]\n${host}`;
+    const plain = on('docker = "ssh://ci@b.example"\n');
+    expect(codes((await told(plain, { PATH: folder })).engines[0])).toEqual(assumed);
+    const system = on(
+      'docker = "unix:///run/docker.sock"\nssh = { target = "ci@b.example", transport = "openssh" }\n',
+    );
+    expect(codes((await told(system, { PATH: folder })).engines[0])).toEqual(["ssh-missing"]);
+    expect(codes((await told(system)).engines[0])).toEqual([...assumed, "ssh-system-client"]);
   });
 
   test("isolation that all want and none can have is unavailable; nothing falls back", async () => {
