@@ -121,7 +121,7 @@ function describeBuilds(under: () => Under): void {
     };
     // The hazard itself: one client that keeps its identity, as two machines with one home do.
     const env = { ...envOf(services(), dir), BUILDX_CONFIG: join(dir, "kept") };
-    const dialer = new Dialer(endpointOf(`docker://${docker.socket}`), env);
+    const dialer = new Dialer(endpointOf(`docker://${docker.socket}`), { env, randomId: () => "0" });
     await using bridge = await Bridge.open(() => dialer.dial());
     const client = (args: readonly string[]) =>
       promisify(execFile)(join(buildx.folder, "docker-buildx"), [...args], { env });
@@ -214,7 +214,10 @@ function describeBuilds(under: () => Under): void {
     await mkdir(workspace);
     await writeFile(join(workspace, "file.txt"), "here\n");
     const { docker } = under();
-    const dialer = new Dialer(endpointOf(`docker://${docker.socket}`), process.env);
+    const dialer = new Dialer(endpointOf(`docker://${docker.socket}`), {
+      env: process.env,
+      randomId: () => "0",
+    });
     await using bridge = await Bridge.open(() => dialer.dial());
     expect(await cat(workspace, bridge.address)).toBe("here\n");
     await using proxy = await tcpProxy(docker.socket);

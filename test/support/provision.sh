@@ -22,6 +22,7 @@ readonly NEEDS=(
   sshd:openssh-server
   ssh:openssh-client
   ssh-keygen:openssh-client
+  openssl:openssl
   bwrap:bubblewrap
   systemd-analyze:systemd
   unshare:util-linux

@@ -12,6 +12,8 @@ import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream";
 import { toError } from "../../errors.ts";
 
+const MOST_LISTENERS = 32;
+
 /** A connection to what the bridge leads to. */
 type Dial = () => Promise<Duplex>;
 
@@ -80,6 +82,8 @@ async function lead(client: Socket, dial: Dial, open: Set<Duplex>): Promise<void
 
 function track(open: Set<Duplex>, each: Duplex): void {
   open.add(each);
+  // Both directions watch both ends, which is more than Node takes for usual.
+  each.setMaxListeners(MOST_LISTENERS);
   each.once("close", () => open.delete(each));
   each.on("error", () => undefined);
 }

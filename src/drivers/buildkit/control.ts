@@ -1,6 +1,7 @@
 /** In: a connection. Out: whether BuildKit answers on it. One call of its control API, without a client program. */
 import { connect, constants } from "node:http2";
 import { once } from "node:events";
+import { TLSSocket } from "node:tls";
 import type { Dialer } from "./dial.ts";
 import { buildkitError, buildkitFailure } from "./errors.ts";
 
@@ -36,6 +37,13 @@ export async function askWorkers(dialer: Dialer): Promise<void> {
     call.resume();
     call.end(EMPTY);
     await once(call, "end", { signal });
+    if (status === undefined) {
+      const over = socket instanceof TLSSocket ? ", as one does that takes no such certificate" : "";
+      throw buildkitFailure(
+        "ask the worker",
+        `it closed the connection before it answered (ECONNRESET)${over}`,
+      );
+    }
     if (status !== "0") throw buildkitFailure("ask the worker", said === "" ? `gRPC status ${status}` : said);
   } catch (thrown) {
     throw buildkitError("ask the worker", failed ?? thrown);

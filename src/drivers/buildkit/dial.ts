@@ -4,11 +4,12 @@ import { connect as connectPlain } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { SandkeepError } from "../../errors.ts";
-import { SshTunnel } from "../../util/ssh-tunnel.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { RemoteDeps } from "../../remote/open.ts";
+import type { RemoteSocket } from "../../remote/socket.ts";
+import type { Endpoint, Ssh } from "./endpoint.ts";
+import { accessOf } from "./endpoint.ts";
 import { buildkitError } from "./errors.ts";
 
-type Env = Readonly<Record<string, string | undefined>>;
 type Direct = Extract<Endpoint, { kind: "unix" | "tcp" }>;
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -16,17 +17,20 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 15_000;
 /** A header of an answer to an upgrade is far shorter. */
 const LONGEST_HEAD = 64 * 1024;
-const SSH_CODES = { denied: "BUILDKIT_SSH_DENIED", unreachable: "BUILDKIT_UNREACHABLE" } as const;
+/** The beginning of HTTP/2, with settings that say nothing: whoever speaks it answers with its own. */
+const KNOCK = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+/** Where the host forwards no sockets. */
+const BRIDGE = 'exec buildctl --addr "unix://$1" dial-stdio';
 
-/** Connections to one endpoint; owns the tunnel where one is needed. */
+/** Connections to one endpoint; owns the way to its machine where there is one. */
 export class Dialer implements AsyncDisposable {
   readonly #endpoint: Endpoint;
-  readonly #env: Env;
-  #tunnel: SshTunnel | undefined;
+  readonly #deps: RemoteDeps;
+  #remote: Promise<RemoteSocket> | undefined;
 
-  constructor(endpoint: Endpoint, env: Env) {
+  constructor(endpoint: Endpoint, deps: RemoteDeps) {
     this.#endpoint = endpoint;
-    this.#env = env;
+    this.#deps = deps;
   }
 
   /** True where the worker is part of a Docker Engine, whose own API `engine` reaches. */
@@ -47,10 +51,9 @@ export class Dialer implements AsyncDisposable {
     const endpoint = this.#endpoint;
     try {
       switch (endpoint.kind) {
-        case "ssh": {
-          this.#tunnel ??= new SshTunnel(endpoint, this.#env, SSH_CODES);
-          return await connected({ kind: "unix", socket: await this.#tunnel.socket() }, ["h2"]);
-        }
+        case "ssh":
+          this.#remote ??= remoteSocket(endpoint, this.#deps);
+          return await (await this.#remote).dial();
         case "docker":
           return await upgraded(await connected(endpoint.engine, ["http/1.1"]));
         default:
@@ -62,8 +65,19 @@ export class Dialer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#tunnel?.[Symbol.asyncDispose]();
+    const remote = await this.#remote?.catch(() => undefined);
+    await remote?.[Symbol.asyncDispose]();
   }
+}
+
+async function remoteSocket(endpoint: Ssh, deps: RemoteDeps): Promise<RemoteSocket> {
+  const [{ openConnection }, { RemoteSocket }] = await Promise.all([
+    import("../../remote/open.ts"),
+    import("../../remote/socket.ts"),
+  ]);
+  const { to, socket } = endpoint;
+  const connection = openConnection(to.host, accessOf(endpoint), deps);
+  return new RemoteSocket(connection, { socket, knock: KNOCK, bridge: BRIDGE });
 }
 
 async function connected(endpoint: Direct, protocols: readonly string[]): Promise<Duplex> {

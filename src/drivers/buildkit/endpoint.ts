@@ -1,5 +1,7 @@
 import { SandkeepError } from "../../errors.ts";
-import type { Host } from "../../model/settings.ts";
+import type { Host, SshAccess } from "../../model/settings.ts";
+import type { Target } from "../../remote/target.ts";
+import { accessTo } from "../../remote/target.ts";
 import { readPems } from "../../util/pem-files.ts";
 
 /** PEM texts of a mutually authenticated connection. */
@@ -13,12 +15,15 @@ export interface TlsMaterial {
 type Unix = { readonly kind: "unix"; readonly socket: string };
 type Tcp = { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly tls?: TlsMaterial };
 
+/** A socket of the machine that it names. */
+export type Ssh = { readonly kind: "ssh"; readonly to: Target; readonly socket: string };
+
 export type Endpoint =
   | Unix
   | Tcp
   /** The BuildKit inside a Docker Engine, behind an upgrade of one of its HTTP connections. */
   | { readonly kind: "docker"; readonly engine: Unix | Tcp }
-  | { readonly kind: "ssh"; readonly destination: string; readonly port?: number; readonly socket: string };
+  | Ssh;
 
 const DOCKER_SOCKET = "/var/run/docker.sock";
 const BUILDKIT_SOCKET = "/run/buildkit/buildkitd.sock";
@@ -58,7 +63,7 @@ function tcpAt(rest: string): Tcp | undefined {
   return { kind: "tcp", host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port };
 }
 
-function sshAt(text: string): Endpoint | undefined {
+function sshAt(text: string): Ssh | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
   const user = decodeURIComponent(url.username);
@@ -68,8 +73,11 @@ function sshAt(text: string): Endpoint | undefined {
   if (socket.includes(":")) return undefined;
   return {
     kind: "ssh",
-    destination: user === "" ? host : `${user}@${host}`,
-    ...(url.port === "" ? {} : { port: Number(url.port) }),
+    to: {
+      ...(user === "" ? {} : { user }),
+      host,
+      ...(url.port === "" ? {} : { port: Number(url.port) }),
+    },
     socket,
   };
 }
@@ -94,4 +102,9 @@ export async function resolveEndpoint(host: Host | undefined): Promise<Endpoint>
   return endpoint.kind === "docker" && endpoint.engine.kind === "tcp"
     ? { kind: "docker", engine: { ...endpoint.engine, tls: material } }
     : endpoint;
+}
+
+/** By the user's own keys and known hosts. */
+export function accessOf({ to }: Ssh): SshAccess {
+  return accessTo(to, undefined, "/");
 }

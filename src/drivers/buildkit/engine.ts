@@ -2,7 +2,7 @@
 import { request } from "node:http";
 import * as z from "zod";
 import type { Dialer } from "./dial.ts";
-import { buildkitFailure } from "./errors.ts";
+import { buildkitError, buildkitFailure } from "./errors.ts";
 
 const TIMEOUT_MS = 10_000;
 const versionSchema = z.object({ ApiVersion: z.string().regex(/^\d+\.\d+$/) });
@@ -37,6 +37,8 @@ export async function askEngine(
       sent.on("error", reject);
       sent.end();
     });
+  } catch (thrown) {
+    throw buildkitError("ask the engine", thrown);
   } finally {
     socket.destroy();
   }

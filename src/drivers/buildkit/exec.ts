@@ -4,6 +4,7 @@ import type { ExecHandle, ExecRequest } from "../driver.ts";
 import type { ExecContext } from "./build-run.ts";
 import { BuildRun, SECRET } from "./build-run.ts";
 import { bridgeFor } from "./client.ts";
+import { askWorkers } from "./control.ts";
 import { commandScript } from "./dockerfile.ts";
 import { buildkitError } from "./errors.ts";
 import type { BuildSpec } from "./spec.ts";
@@ -26,7 +27,7 @@ export async function execute(context: ExecContext, request: ExecRequest): Promi
   const spec = readSpec(build.spec);
   const script = scriptOf(request, spec);
   // A client would go on trying for a while, and tell less.
-  (await context.dialer.dial()).destroy();
+  await askWorkers(context.dialer);
   const bridge = await bridgeFor(context.found, context.dialer);
   try {
     const run = new BuildRun(context, { request, build, spec, script }, bridge);

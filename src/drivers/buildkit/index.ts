@@ -92,7 +92,7 @@ class Worker implements AsyncDisposable {
   }
 
   dialer(): Promise<Dialer> {
-    this.#dialer ??= resolveEndpoint(this.host).then((endpoint) => new Dialer(endpoint, this.deps.env));
+    this.#dialer ??= resolveEndpoint(this.host).then((endpoint) => new Dialer(endpoint, this.deps));
     return this.#dialer;
   }
 

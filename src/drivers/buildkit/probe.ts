@@ -3,14 +3,14 @@ import { constants } from "node:fs";
 import { SandkeepError } from "../../errors.ts";
 import type { Probe, ProbeClient, ProbeReason } from "../../model/posture.ts";
 import type { Host } from "../../model/settings.ts";
+import { preflightAccess } from "../../remote/posture.ts";
 import { isAccessible } from "../../util/accessible.ts";
-import { findProgram } from "../../util/program.ts";
 import type { FoundClient } from "./client.ts";
 import { findClient, fitted, versionOf } from "./client.ts";
 import { askWorkers } from "./control.ts";
 import type { Dialer } from "./dial.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { resolveEndpoint } from "./endpoint.ts";
+import { accessOf, resolveEndpoint } from "./endpoint.ts";
 import { buildkitError } from "./errors.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -100,19 +100,11 @@ async function endpointReasons(endpoint: Endpoint, env: Env): Promise<[ProbeReas
   switch (at.kind) {
     case "unix":
       return [await socketReasons(at.socket), []];
-    case "ssh":
-      return [
-        (await findProgram("ssh", env)) === undefined
-          ? [
-              {
-                code: "ssh-missing",
-                message: `ssh is not on PATH, and the worker is reached through ${at.destination}`,
-                fix: "install it: apt-get install openssh-client",
-              },
-            ]
-          : [],
-        [],
-      ];
+    case "ssh": {
+      const seen = await preflightAccess(at.to.host, accessOf(at), env);
+      if (seen.status === "ready") return [[], []];
+      return seen.status === "unavailable" ? [[...seen.reasons], []] : [[], [...seen.reasons]];
+    }
     default:
       return [[], at.tls === undefined && !LOOPBACK.test(at.host) ? [unencrypted(at.host)] : []];
   }

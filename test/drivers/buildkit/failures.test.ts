@@ -73,7 +73,7 @@ describe("an engine that hands no connection over", () => {
       server.listen(path);
       await once(server, "listening");
       const engine = { kind: "unix", socket: path } as const;
-      await using dialer = new Dialer({ kind: "docker", engine }, {});
+      await using dialer = new Dialer({ kind: "docker", engine }, { env: {}, randomId: () => "0" });
       await expect(dialer.dial()).rejects.toMatchObject({ code });
       const [socket] = sockets;
       if (socket === undefined) throw new Error("it was not dialed");

@@ -140,8 +140,11 @@ describe("endpoints", () => {
     ["docker://", { kind: "docker", engine: { kind: "unix", socket: "/var/run/docker.sock" } }],
     ["docker:///d.sock", { kind: "docker", engine: { kind: "unix", socket: "/d.sock" } }],
     ["docker://build:2376", { kind: "docker", engine: { kind: "tcp", host: "build", port: 2376 } }],
-    ["ssh://ci@build:22/b.sock", { kind: "ssh", destination: "ci@build", port: 22, socket: "/b.sock" }],
-    ["ssh://build", { kind: "ssh", destination: "build", socket: "/run/buildkit/buildkitd.sock" }],
+    [
+      "ssh://ci@build:22/b.sock",
+      { kind: "ssh", to: { user: "ci", host: "build", port: 22 }, socket: "/b.sock" },
+    ],
+    ["ssh://build", { kind: "ssh", to: { host: "build" }, socket: "/run/buildkit/buildkitd.sock" }],
   ])("%s", (written, meant) => {
     expect(parseEndpoint(written)).toEqual(meant);
   });
