@@ -1,6 +1,6 @@
 /**
- * Hosts are tried by themselves where `[canary] every` says so, and their headroom is looked at where a host has limits: after
- * a look at the whole fleet, one host after the other, and never twice at once.
+ * Hosts are tried by themselves where `[canary] every` says so, and their headroom is looked at where a host has limits: when
+ * it is time, or after a look at the whole fleet, one host after the other, and never twice at once.
  */
 import { toError } from "../src/errors.ts";
 import type { DriverModule } from "../src/drivers/driver.ts";
@@ -8,6 +8,7 @@ import { runCanary } from "../src/hosts/canary/run.ts";
 import { weighHost } from "../src/hosts/headroom.ts";
 import { lookAtHost } from "../src/hosts/survey.ts";
 import type { Clock } from "../src/loop/clock.ts";
+import { startTicker } from "../src/loop/ticker.ts";
 import type { ResolvedFleet } from "../src/model/settings.ts";
 import { engineFor, loadModules } from "../src/observe/engines.ts";
 import { loadFleet } from "../src/policy/fleet.ts";
@@ -16,10 +17,13 @@ import type { Engine } from "../src/reconcile.ts";
 /** So often is a host with limits looked at. */
 const HEADROOM_MS = 300_000;
 
+/** A host is tried at most this part of its time late. */
+const PRECISION = 10;
+
 export interface HostCare {
   /** The fleet as a new config says. */
   adopt(fleet: ResolvedFleet): void;
-  /** To be called after each look at the whole fleet; resolves when what it began has ended. */
+  /** To be called after each look at the whole fleet; resolves when what is being done has ended. */
   looked(): Promise<void>;
 }
 
@@ -35,7 +39,8 @@ export function hostCare(
 ): HostCare {
   const care: Care = { engine, file };
   let fleet: ResolvedFleet | undefined;
-  let busy = false;
+  let stopTicker: (() => void) | undefined;
+  let running: Promise<void> | undefined;
   const last = new Map<string, number>();
   const due = (key: string, every: number): boolean => {
     const now = clock.now();
@@ -43,26 +48,33 @@ export function hostCare(
     last.set(key, now);
     return true;
   };
+  const tend = async (now: ResolvedFleet): Promise<void> => {
+    for (const host of hostsWithLimits(now))
+      if (due(`headroom ${host}`, HEADROOM_MS)) await guarded(care, host, weigh);
+    const { canary, agents } = now;
+    if (canary.every === "off") return;
+    const modules = await loadModules(
+      engine.drivers,
+      agents.map(({ settings }) => settings.backend),
+    );
+    for (const host of hostsToTry(now, modules))
+      if (due(`canary ${host}`, canary.every)) await guarded(care, host, attempt);
+  };
+  const looked = async (): Promise<void> => {
+    if (fleet === undefined || signal.aborted) return;
+    running ??= tend(fleet).finally(() => (running = undefined));
+    await running;
+  };
+  signal.addEventListener("abort", () => stopTicker?.(), { once: true });
   return {
     adopt(next) {
       fleet = next;
+      stopTicker?.();
+      const { every } = next.canary;
+      const interval = every === "off" || signal.aborted ? Infinity : every / PRECISION;
+      stopTicker = startTicker({ clock, interval, jitter: 0, random: () => 0 }, () => void looked());
     },
-    async looked() {
-      if (fleet === undefined || busy) return;
-      busy = true;
-      const { every } = fleet.canary;
-      try {
-        for (const host of hostsWithLimits(fleet))
-          if (due(`headroom ${host}`, HEADROOM_MS)) await guarded(care, host, weigh);
-        if (every === "off") return;
-        const used = fleet.agents.map(({ settings }) => settings.backend);
-        const modules = await loadModules(engine.drivers, used);
-        for (const host of hostsToTry(fleet, modules))
-          if (due(`canary ${host}`, every)) await guarded(care, host, attempt);
-      } finally {
-        busy = false;
-      }
-    },
+    looked,
   };
 }
 

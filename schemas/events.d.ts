@@ -111,6 +111,21 @@ export type SandkeepEvents =
       bytes: number;
     }
   | {
+      type: "canary.ended";
+      v: 1;
+      at: number;
+      verdict: "passed" | "failed";
+      duration_ms: number;
+    }
+  | {
+      type: "host.standing";
+      v: 1;
+      at: number;
+      by: "canary" | "headroom";
+      status: "degraded" | "recovered";
+      blocks: boolean;
+    }
+  | {
       type: "doctor.ended";
       v: 1;
       at: number;

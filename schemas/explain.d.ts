@@ -62,6 +62,7 @@ export interface SandkeepExplain {
       version: string | null;
       driver?: string;
     };
+    transport?: "ssh2" | "openssh";
     lane?: {
       engine: string;
       max_parallel: number;

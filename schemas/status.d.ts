@@ -53,6 +53,7 @@ export interface SandkeepStatus {
       version: string | null;
       driver?: string;
     };
+    transport?: "ssh2" | "openssh";
     lane?: {
       engine: string;
       max_parallel: number;
@@ -199,6 +200,21 @@ export interface SandkeepStatus {
           kept: number;
           failed: number;
           bytes: number;
+        }
+      | {
+          type: "canary.ended";
+          v: 1;
+          at: number;
+          verdict: "passed" | "failed";
+          duration_ms: number;
+        }
+      | {
+          type: "host.standing";
+          v: 1;
+          at: number;
+          by: "canary" | "headroom";
+          status: "degraded" | "recovered";
+          blocks: boolean;
         }
       | {
           type: "doctor.ended";

@@ -17,8 +17,12 @@ export interface Shortage {
 
 const DAY_MS = 86_400_000;
 const MIB = 1024 * 1024;
-/** About right is enough to act on. */
-const about = (bytes: number): string => formatBytes(Math.max(0, Math.floor(bytes / MIB)) * MIB);
+
+/** About right is enough to act on, and what moves a little is no news. */
+function about(bytes: number): string {
+  const unit = bytes >= 1024 * MIB ? 1024 * MIB : MIB;
+  return formatBytes(Math.max(0, Math.floor(bytes / unit)) * unit);
+}
 
 /** Pure. What the host does not tell is no shortage. */
 export function shortagesOf(
@@ -60,7 +64,7 @@ export async function weighHost(engine: Engine, config: LoadedFleet, look: Look)
   const state = fleetState(engine.stateDir, config.fleet.fleet);
   const limits = config.fleet.hosts[host]?.headroom;
   if (limits === undefined) {
-    await recordHostStanding(state, { host, by: "headroom" }, undefined);
+    await recordHostStanding(state, { host, by: "headroom" }, undefined, engine.now());
     return;
   }
   const stale = limits.max_stale === undefined ? [] : await judgeHost(engine, config, look, DAY_MS);
@@ -78,7 +82,7 @@ export async function tellShortages(
   const why = shortages.map((each) => each.why).join("; ");
   const word =
     shortages.length === 0 ? undefined : { why, since: engine.now(), blocks: limits.back_pressure };
-  const news = await recordHostStanding(state, { host, by: "headroom" }, word);
+  const news = await recordHostStanding(state, { host, by: "headroom" }, word, engine.now());
   if (!news) return;
   const pressed = limits.back_pressure ? "; nothing new is made there until there is room" : "";
   const message = word === undefined ? `host ${host} has room again` : `host ${host}: ${why}${pressed}`;

@@ -52,6 +52,8 @@ export type Probe = (
 ) & {
   /** The program that work is handed to, where there is a choice. */
   readonly client?: ProbeClient;
+  /** Which client makes the SSH connection, where there is one: the built-in one, or the system's. */
+  readonly transport?: "ssh2" | "openssh";
 };
 
 const probeClientSchema = z.strictObject({
@@ -76,6 +78,8 @@ export const enginePostureSchema = z.strictObject({
   probed: z.boolean(),
   /** The client program that would be used, where a backend has a choice. */
   client: probeClientSchema.optional(),
+  /** Which client makes the SSH connection, where the backend is reached by one. */
+  transport: z.enum(["ssh2", "openssh"]).optional(),
   /** Who works and who waits there, where commands take turns. */
   lane: listedLaneSchema.optional(),
   agents: z.array(

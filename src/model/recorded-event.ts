@@ -109,6 +109,21 @@ export const recordedEventSchema = z.discriminatedUnion("type", [
     failed: amount,
     bytes: amount,
   }),
+  z.object({
+    type: z.literal("canary.ended"),
+    ...common,
+    verdict: z.enum(["passed", "failed"]),
+    duration_ms: ms,
+  }),
+  z.object({
+    type: z.literal("host.standing"),
+    ...common,
+    /** Who says so. */
+    by: z.enum(["canary", "headroom"]),
+    status: z.enum(["degraded", "recovered"]),
+    /** Nothing new is made there. */
+    blocks: z.boolean(),
+  }),
   z.object({ type: z.literal("doctor.ended"), ...common, found: amount, fixed: amount, failed: amount }),
 ]);
 export type RecordedEvent = z.infer<typeof recordedEventSchema>;

@@ -66,6 +66,8 @@ async function recentEvents(engine: Engine, fleet: string): Promise<Posture["rec
 /** What was done and how it ended; undefined for what is no end of anything. */
 function outcomeOf(event: RecordedEvent): { readonly action: string; readonly outcome: string } | undefined {
   if (event.type === "change.ended") return { action: event.action, outcome: event.status };
+  if (event.type === "canary.ended") return { action: "canary", outcome: event.verdict };
+  if (event.type === "host.standing") return { action: "host", outcome: event.status };
   if (event.type === "run.ended") return { action: "run", outcome: event.exit_class };
   return undefined;
 }
@@ -106,6 +108,7 @@ async function postureOf(
     reasons: reasonsOf(found),
     probed: probed !== undefined,
     ...clientOf(found),
+    ...(seen?.transport === undefined ? {} : { transport: seen.transport }),
     ...(await laneOf(engine, ref, module)),
     agents: agents.map((each) => ({
       agent: each.name,

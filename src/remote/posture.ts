@@ -12,7 +12,8 @@ export async function preflightAccess(name: string, access: SshAccess, env: Env)
     const reasons = await accessPosture(name, access, env);
     const system = reasons.some(({ code }) => code === "ssh-system-client");
     if (system && (await findProgram("ssh", env)) === undefined) return withoutClient(access.target);
-    return reasons.length === 0 ? { status: "ready" } : { status: "degraded", reasons };
+    const transport = system ? "openssh" : "ssh2";
+    return reasons.length === 0 ? { status: "ready", transport } : { status: "degraded", reasons, transport };
   } catch (thrown) {
     if (!(thrown instanceof SandkeepError)) throw thrown;
     const fix = thrown.hint ?? "check the host's ssh table";

@@ -12,6 +12,11 @@ const TONES = {
   unavailable: "alarm",
 } as const satisfies Record<EnginePosture["status"], Tone>;
 
+const TRANSPORTS = {
+  ssh2: "ssh2, the built-in SSH client",
+  openssh: "the system's ssh",
+} as const satisfies Record<NonNullable<EnginePosture["transport"]>, string>;
+
 const INDENT = 2;
 
 /** One backend on one host: its status, each reason with its fix, and what its agents have there. */
@@ -37,6 +42,13 @@ export function enginePostureLines(engine: EnginePosture, style: Style, indent =
       indent,
     ),
     ...(engine.client === undefined ? [] : clientLines(engine.client, style, inner)),
+    ...(engine.transport === undefined
+      ? []
+      : paragraph(style, `over ${TRANSPORTS[engine.transport]}`, {
+          indent: inner,
+          hang: INDENT,
+          tone: "dim",
+        })),
     ...(engine.lane === undefined
       ? []
       : paragraph(style, laneLine(engine.lane), { indent: inner, hang: INDENT, tone: "dim" })),

@@ -57,6 +57,14 @@ const WORDS: { readonly [T in RecordedEvent["type"]]: (event: Of<T>) => Words } 
     `${removed} removed, ${kept} kept, ${failed} failed`,
     "plain",
   ],
+  "canary.ended": ({ verdict, duration_ms }) => [
+    `${verdict} in ${took(duration_ms)}`,
+    verdict === "passed" ? "good" : "error",
+  ],
+  "host.standing": ({ by, status, blocks }) => [
+    `${status}, says its ${by}${blocks ? "; nothing new is made there" : ""}`,
+    status === "recovered" ? "good" : "warning",
+  ],
   "doctor.ended": ({ found, fixed, failed }) => [
     `${found} found, ${fixed} mended, ${failed} failed`,
     "plain",

@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import * as z from "zod";
 import type { HostStanding } from "../model/facts.ts";
+import type { EventFacts } from "../model/recorded-event.ts";
 import type { FleetState } from "./directory.ts";
+import { recordEvents } from "./events.ts";
 import { readJson, writeJson } from "./files.ts";
 import { withMutex } from "./mutex.ts";
 
@@ -33,6 +35,7 @@ export async function recordHostStanding(
   state: FleetState,
   { host, by }: Pick<HostStanding, "host" | "by">,
   word: Omit<HostStanding, "host" | "by"> | undefined,
+  now: number,
 ): Promise<boolean> {
   const path = hostStandingFile(state);
   const before = (await readHostStanding(state)).find((each) => each.host === host && each.by === by);
@@ -41,13 +44,20 @@ export async function recordHostStanding(
     const all = (await readJson(path, hostStandingSchema, "quarantine", state.onProblem))?.hosts ?? [];
     const rest = all.filter((each) => each.host !== host || each.by !== by);
     // What goes on has not begun anew.
-    const now = word === undefined ? [] : [{ host, by, ...word, since: before?.since ?? word.since }];
+    const told = word === undefined ? [] : [{ host, by, ...word, since: before?.since ?? word.since }];
     await writeJson(path, {
       v: 1,
-      hosts: [...rest, ...now].toSorted((a, b) => order(a) - order(b) || (a.host < b.host ? -1 : 1)),
+      hosts: [...rest, ...told].toSorted((a, b) => order(a) - order(b) || (a.host < b.host ? -1 : 1)),
     });
   });
-  return before?.why !== word?.why || before?.blocks !== word?.blocks;
+  const news = before?.why !== word?.why || before?.blocks !== word?.blocks;
+  if (news) await recordEvents(state, [standing(by, word)], now);
+  return news;
+}
+
+function standing(by: HostStanding["by"], word: { readonly blocks: boolean } | undefined): EventFacts {
+  const status = word === undefined ? "recovered" : "degraded";
+  return { type: "host.standing", by, status, blocks: word?.blocks ?? false };
 }
 
 function order({ by }: Pick<HostStanding, "by">): number {

@@ -107,17 +107,20 @@ describe("without asking", () => {
     expect(codes(posture.engines[0])).toEqual(["transport-unencrypted"]);
   });
 
-  test("an engine behind ssh: what is assumed of the way, and that the system's ssh is missing where it is needed", async () => {
-    const assumed = ["ssh-default-identity", "ssh-default-known-hosts"];
-    const on = (host: string): string =>
-      `[sandbox]\nbackend = "docker"\nhost = "b"\n${IMAGE}[agents.main]\n[hosts.b]\n${host}`;
-    const plain = on('docker = "ssh://ci@b.example"\n');
-    expect(codes((await told(plain, { PATH: folder })).engines[0])).toEqual(assumed);
-    const system = on(
-      'docker = "unix:///run/docker.sock"\nssh = { target = "ci@b.example", transport = "openssh" }\n',
-    );
-    expect(codes((await told(system, { PATH: folder })).engines[0])).toEqual(["ssh-missing"]);
-    expect(codes((await told(system)).engines[0])).toEqual([...assumed, "ssh-system-client"]);
+  test("an engine behind ssh: what is assumed of the way is told, and by which client it goes", async () => {
+    const head = `[sandbox]\nbackend = "docker"\nhost = "b"\n${IMAGE}[agents.main]\n[hosts.b]\n`;
+    const alone = (await told(`${head}docker = "ssh://ci@b.example"\n`)).engines[0];
+    expect(codes(alone)).toEqual(["ssh-default-identity", "ssh-default-known-hosts"]);
+    expect(alone).toMatchObject({ status: "degraded", transport: "ssh2" });
+    await writeFile(join(folder, "key"), "");
+    const ssh = `ssh = { target = "ci@b.example", identity_file = "key", known_hosts = "b.example ssh-ed25519 AAAA"`;
+    const given = `${head}docker = "unix:///d.sock"\n${ssh}`;
+    expect((await told(`${given} }\n`)).engines[0]).toMatchObject({ status: "ready", transport: "ssh2" });
+    const system = `${given}, transport = "openssh" }\n`;
+    expect((await told(system)).engines[0]).toMatchObject({ status: "degraded", transport: "openssh" });
+    const without = await told(system, { PATH: folder });
+    expect(without).toMatchObject({ status: "unavailable" });
+    expect(codes(without.engines[0])).toEqual(["ssh-missing"]);
   });
 
   test("isolation that all want and none can have is unavailable; nothing falls back", async () => {

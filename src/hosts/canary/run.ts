@@ -25,6 +25,7 @@ import { findReady } from "../../runs/ready.ts";
 import { chooseSession } from "../../runs/whom.ts";
 import { keepCanary } from "../../state/canaries.ts";
 import { fleetState } from "../../state/directory.ts";
+import { recordEvents } from "../../state/events.ts";
 import { readHolds, WHOLE_FLEET } from "../../state/holds.ts";
 import { recordHostStanding } from "../../state/host-standing.ts";
 import type { Look } from "../look.ts";
@@ -239,7 +240,10 @@ async function conclude(engine: Engine, config: EphemeralFleet, report: CanaryRe
   const { host, verdict, why } = report;
   const passed = verdict === "passed";
   const word = { why: `its canary failed: ${why}`, since: engine.now(), blocks: true };
-  const news = await recordHostStanding(state, { host, by: "canary" }, passed ? undefined : word);
+  const now = engine.now();
+  const ended = { type: "canary.ended", verdict, duration_ms: report.duration_ms } as const;
+  await recordEvents(state, [ended], now);
+  const news = await recordHostStanding(state, { host, by: "canary" }, passed ? undefined : word, now);
   if (news) {
     const message = passed
       ? `host ${host} takes new sandboxes again: its canary passed`
