@@ -739,9 +739,9 @@ export interface Sandbox {
      */
     network?: "none" | "host";
     /**
-     * What becomes of a command whose connection is lost; either way its outcome is unknown.
+     * What becomes of a command whose connection is lost: kill ends it, keep leaves it, both with an unknown outcome; reattach takes it up again within four minutes, or ends it.
      */
-    on_disconnect?: "kill" | "keep";
+    on_disconnect?: "kill" | "keep" | "reattach";
   };
   /**
    * Settings of the buildkit backend.
@@ -1408,9 +1408,9 @@ export interface Sandbox1 {
      */
     network?: "none" | "host";
     /**
-     * What becomes of a command whose connection is lost; either way its outcome is unknown.
+     * What becomes of a command whose connection is lost: kill ends it, keep leaves it, both with an unknown outcome; reattach takes it up again within four minutes, or ends it.
      */
-    on_disconnect?: "kill" | "keep";
+    on_disconnect?: "kill" | "keep" | "reattach";
   };
   /**
    * Settings of the buildkit backend.

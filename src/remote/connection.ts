@@ -10,11 +10,12 @@ import { SandkeepError } from "../errors.ts";
 import { latest } from "../util/latest.ts";
 import type { Access } from "./access.ts";
 import { TIMING } from "./access.ts";
+import { beginKept } from "./kept.ts";
 import { Lanes } from "./lanes.ts";
 import type { Begun, RunRequest, Running } from "./process.ts";
 import { runProgram } from "./process.ts";
 import type { Program } from "./program.ts";
-import { bootstrap, SIGNAL_SCRIPT } from "./program.ts";
+import { bootstrap, END_SCRIPT, SIGNAL_SCRIPT } from "./program.ts";
 import type { Channel, Forwarded, TerminalSize, Transport } from "./transport.ts";
 import { BUSY } from "./transport.ts";
 
@@ -28,6 +29,8 @@ export interface RemoteProcess {
   signal(name: NodeJS.Signals): Promise<void>;
   /** Sizes its terminal; of several at once the last one wins. */
   resize(size: TerminalSize): Promise<void>;
+  /** For one whose end is not known: ends it, and tells whether it is certain that nothing of it runs. */
+  end(): Promise<boolean>;
   /** Hangs up: nobody hears of it any more. */
   close(): void;
 }
@@ -60,6 +63,7 @@ export interface Connection extends AsyncDisposable {
 const SCRIPT_MS = 120_000;
 const MOST_OUTPUT = 64 * 1024 * 1024;
 const BUSY_TRIES = 8;
+const END_MS = 20_000;
 /** From a channel to the first word of what runs on it. */
 const BEGIN_MS = TIMING.connectMs;
 
@@ -162,8 +166,22 @@ async function inTime<T>(begins: Promise<T>, channel: Channel, label: string): P
   return Promise.race([begins, late]).finally(() => clearTimeout(timer));
 }
 
+/** The same as `open`, for a command that goes on over as many connections as it takes. */
+async function openKept(lanes: Lanes, label: string, request: RunRequest, folder: string): Promise<Opened> {
+  const script = async (text: string, args: readonly string[]): Promise<unknown> =>
+    runScript(lanes, label, { script: text, args });
+  const attach = async (attaching: RunRequest) => {
+    const { running, channel } = await open(lanes, label, attaching);
+    return { result: running.result, close: () => channel.close() };
+  };
+  return beginKept({ label, folder, attach, script }, request);
+}
+
 async function start(lanes: Lanes, label: string, request: RunRequest): Promise<RemoteProcess> {
-  const { running, begun, channel } = await open(lanes, label, request);
+  const { running, begun, channel } =
+    request.keptIn === undefined
+      ? await open(lanes, label, request)
+      : await openKept(lanes, label, request, request.keptIn);
   let ended = false;
   const over = (): void => {
     ended = true;
@@ -182,6 +200,11 @@ async function start(lanes: Lanes, label: string, request: RunRequest): Promise<
       await runScript(lanes, label, { script: SIGNAL_SCRIPT, args });
     },
     resize,
+    end: async () => {
+      const args = [begun.pid, begun.watch];
+      const { code } = await runScript(lanes, label, { script: END_SCRIPT, args, timeoutMs: END_MS });
+      return code === 0;
+    },
     close: () => channel.close(),
   };
 }

@@ -19,6 +19,8 @@ export interface Streams {
 
 export interface RunRequest extends Program, Streams {
   readonly tty?: TerminalSize;
+  /** Folder to be made on the host, where it is kept over lost connections; not for one with a terminal. */
+  readonly keptIn?: string;
 }
 
 /** What the program's shell said of itself when it began. */
@@ -36,7 +38,7 @@ export interface Running {
   readonly result: Promise<number>;
 }
 
-interface Wire {
+export interface Wire {
   readonly channel: Channel;
   readonly nonce: string;
   readonly tellsCode: boolean;
@@ -109,6 +111,8 @@ interface Parts {
   readonly told: Promise<number>;
 }
 
+const SLOW_TICKS = 60;
+
 async function settle(wire: Wire, request: RunRequest, parts: Parts): Promise<number> {
   const { channel, label } = wire;
   const { front, output, errors, told } = parts;
@@ -127,7 +131,12 @@ async function settle(wire: Wire, request: RunRequest, parts: Parts): Promise<nu
   pumps.catch(() => undefined);
   try {
     const ended = await Promise.race([told, endOf(channel, pumps)]);
-    const stopWaiting = closeWhenQuiet([output, errors], activity, request.stderr);
+    const stopWaiting = closeWhenQuiet(
+      [output, errors],
+      activity,
+      request.stderr,
+      channel.slowEnd === true ? SLOW_TICKS : undefined,
+    );
     await pumps.finally(stopWaiting);
     if (!front.hasBegun) throw notBegun(label, ended, complaint.trim());
     // What it left running may have ended by itself with it, or been cut off.

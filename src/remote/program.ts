@@ -24,7 +24,7 @@ export interface Wrapping {
   readonly tty: boolean;
 }
 
-const READ = 'IFS= read -r x && eval "$x"';
+export const READ = 'IFS= read -r x && eval "$x"';
 
 /**
  * Without quotes inside the quotes, backslashes, newlines or exclamation marks, it means the same to sh, bash, zsh, csh
@@ -115,6 +115,19 @@ function supervised(body: string, onLost: "kill" | "keep", wrapping: Wrapping): 
     "exit $s",
   ];
 }
+
+/**
+ * Ends what a lost connection left, and says with 0 that nothing of it runs any more. `$1` is the shell, `$2` the watch:
+ * where that is gone, it has done so, and the number may be somebody else's.
+ */
+export const END_SCRIPT = `
+gone() { n=0; while kill -0 -- "-$1"; do [ "$n" -lt "$2" ] || return 1; n=$((n + 1)); sleep 0.2; done 2>/dev/null; }
+if kill -0 "$2" 2>/dev/null; then
+  kill -s TERM -- "-$1" 2>/dev/null
+  gone "$1" 15 || ! kill -0 "$2" 2>/dev/null || kill -s KILL -- "-$1" 2>/dev/null
+fi
+gone "$1" 30
+`;
 
 /**
  * Signals what runs below a shell of ours, and what shares its session, but neither that shell, which lives on to report,

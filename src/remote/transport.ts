@@ -21,6 +21,8 @@ export interface Channel {
   readonly ended: Promise<ChannelEnd>;
   /** After the last of its output; `lost` also when the connection went after the word that the command ended. */
   readonly closed: Promise<ChannelEnd>;
+  /** The end of its output comes a moment after the last of it. */
+  readonly slowEnd?: true;
   /** Absent where only the host itself can size the terminal. */
   readonly resize?: (size: TerminalSize) => void;
   close(): void;

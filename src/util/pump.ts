@@ -47,7 +47,7 @@ function takesMore(to: Writable): Promise<void> {
 
 const TICK_MS = 50;
 /** In ticks, between any two of which what has arrived is read: a busy process takes nothing for quiet. */
-const QUIET = 6;
+const QUIET_TICKS = 6;
 const MOST = 200;
 
 const LEFT_BEHIND =
@@ -61,6 +61,7 @@ export function closeWhenQuiet(
   streams: readonly (Readable | null)[],
   activity: Activity,
   tells: Writable,
+  quietTicks = QUIET_TICKS,
 ): () => void {
   let [quiet, ticks, seen] = [0, 0, activity.at];
   const timer = setInterval(() => {
@@ -69,7 +70,7 @@ export function closeWhenQuiet(
     ticks += 1;
     quiet = activity.at === seen ? quiet + 1 : 0;
     seen = activity.at;
-    if (quiet < QUIET && ticks < MOST) return;
+    if (quiet < quietTicks && ticks < MOST) return;
     clearInterval(timer);
     if (!tells.destroyed) tells.write(LEFT_BEHIND);
     for (const stream of streams) stream?.destroy();

@@ -18,7 +18,7 @@ import { describeWith } from "../support/services.ts";
 import type { Sshd } from "../support/sshd.ts";
 import { startCutter, startSshd } from "../support/sshd.ts";
 import type { ContractHarness } from "./harness.ts";
-import { Fleet, complete, exec, folderSource, realDeps, shellCommands, until } from "./harness.ts";
+import { Fleet, complete, exec, folderSource, realDeps, shellCommands, start, until } from "./harness.ts";
 
 const run = promisify(execFile);
 
@@ -261,6 +261,37 @@ describeWith(["ssh"], "the ssh driver on a host that is not its own", () => {
     await driver.remove(second.objectId, "delete");
     expect(await readdir(join(root(), mine.name, "workspaces"))).toEqual([]);
   });
+
+  it.each([
+    ["reattach", "none"],
+    ["reattach", "bubblewrap"],
+    ["kill", "none"],
+  ])(
+    "does with a command that is cut off as on_disconnect = %j says, with isolation = %j",
+    async (does, isolation) => {
+      const plain = { workspace_root: root(), on_disconnect: does, isolation };
+      await using mine = new Fleet({ ...harness(sshd.host()), plain }, driver);
+      const { objectId } = await mine.run("a", { access: "none" });
+      await using cutter = await startCutter(sshd.port);
+      await using cut = await throughCutter(cutter.port);
+      const argv = [
+        "sh",
+        "-c",
+        "echo x >>times; echo go; while [ ! -e on ]; do sleep 0.05; done; echo done; exit 3",
+      ];
+      const begun = await start(cut, { objectId, argv });
+      await begun.waitFor("go");
+      cutter.cut();
+      const ended = begun.ran.then(
+        ({ exitCode, stdout }) => `${String(exitCode)} ${stdout.toString()}`,
+        (thrown: unknown) => String(thrown),
+      );
+      if (does === "kill") expect(await ended).toMatch(/lost before .*; it was ended there/);
+      await exec(driver, objectId, ["touch", "on"]);
+      if (does === "reattach") expect(await ended).toBe("3 go\ndone\n");
+      expect((await exec(driver, objectId, ["cat", "times"])).stdout.toString()).toBe("x\n");
+    },
+  );
 
   it("makes nothing where the host cannot write, and says so", async () => {
     const kept = { ...harness(sshd.host()), plain: { workspace_root: "/proc/sandkeep" } };

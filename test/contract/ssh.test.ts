@@ -22,6 +22,7 @@ async function sshHarness(isolation: "none" | "bubblewrap"): Promise<ContractHar
     variants: {
       "network of the host": { options: { network: "host" } },
       "kept after a lost connection": { options: { on_disconnect: "keep" } },
+      "taken up again after a lost connection": { options: { on_disconnect: "reattach" } },
       "no environment": { env: {} },
     },
     live: [

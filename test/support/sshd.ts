@@ -153,6 +153,8 @@ export interface Cutter extends AsyncDisposable {
   cutAfter(bytes: number | undefined): void;
   /** Ends every connection now. */
   cut(): void;
+  /** Ends every connection now, and each new one at once, until it is told otherwise. */
+  refuse(refuses: boolean): void;
   /** Passes nothing on any more, and closes nothing. */
   hang(hangs: boolean): void;
   /** Passes on so many bytes to the client at a time, twenty times a second. */
@@ -160,13 +162,17 @@ export interface Cutter extends AsyncDisposable {
 }
 
 export async function startCutter(port: number): Promise<Cutter> {
-  const state = { sent: 0, made: 0, most: Infinity, hangs: false, slow: Infinity };
+  const state = { sent: 0, made: 0, most: Infinity, hangs: false, slow: Infinity, refuses: false };
   const sockets = new Set<Socket>();
   const cut = (): void => {
     for (const socket of sockets) socket.destroy();
   };
   const server = createServer((client) => {
     state.made += 1;
+    if (state.refuses) {
+      client.destroy();
+      return;
+    }
     const upstream = connect(port, "127.0.0.1");
     for (const socket of [client, upstream]) {
       sockets.add(socket);
@@ -199,6 +205,10 @@ export async function startCutter(port: number): Promise<Cutter> {
       state.most = bytes === undefined ? Infinity : state.sent + bytes;
     },
     cut,
+    refuse: (refuses) => {
+      state.refuses = refuses;
+      if (refuses) cut();
+    },
     slow: (bytes) => {
       state.slow = bytes;
     },

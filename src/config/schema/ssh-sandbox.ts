@@ -18,7 +18,9 @@ export const sshSchema = z.strictObject({
     .optional()
     .describe("Whether commands reach the network. Takes isolation to enforce."),
   on_disconnect: z
-    .enum(["kill", "keep"])
+    .enum(["kill", "keep", "reattach"])
     .optional()
-    .describe("What becomes of a command whose connection is lost; either way its outcome is unknown."),
+    .describe(
+      "What becomes of a command whose connection is lost: kill ends it, keep leaves it, both with an unknown outcome; reattach takes it up again within four minutes, or ends it.",
+    ),
 });

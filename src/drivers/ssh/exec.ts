@@ -1,8 +1,10 @@
 /** Runs one command in a runtime on the host: in its workspace, or in a sandbox that shows it little more than that. */
+import { randomBytes } from "node:crypto";
+import type { RemoteProcess, RunRequest } from "../../remote/connection.ts";
 import type { Program } from "../../remote/program.ts";
 import { DEFAULT_PATH } from "../../util/program.ts";
 import { SandkeepError } from "../../errors.ts";
-import type { ExecHandle, ExecRequest } from "../driver.ts";
+import type { ExecHandle, ExecRequest, ExecResult } from "../driver.ts";
 import { noBubblewrap, SANDBOX_HOME, sandboxOf } from "./bubblewrap.ts";
 import type { SshContext } from "./context.ts";
 import { broken } from "./errors.ts";
@@ -29,14 +31,42 @@ export async function execute(context: SshContext, request: ExecRequest): Promis
     ...(stdin === undefined ? {} : { stdin }),
     ...(tty === undefined ? {} : { tty }),
   });
+  const ended = async (): Promise<ExecResult> => {
+    try {
+      return { exitCode: await running.result };
+    } catch (thrown) {
+      throw program.onLost === "kill" ? await afterLoss(thrown, running) : thrown;
+    }
+  };
+  const result = ended();
+  // A caller may look at it late; until then a failure must not count as unhandled.
+  result.catch(() => undefined);
   return {
-    result: running.result.then((exitCode) => ({ exitCode })),
+    result,
     signal: async (name) => running.signal(name),
     resize: async (size) => running.resize(size),
   };
 }
 
-async function programOf(context: SshContext, request: ExecRequest): Promise<Program> {
+/** What a lost connection left is ended before anybody is told, and what is not certain of that is told as well. */
+async function afterLoss(thrown: unknown, running: RemoteProcess): Promise<unknown> {
+  if (!(thrown instanceof SandkeepError) || thrown.code !== "SSH_LOST") return thrown;
+  const isOver = await running.end().catch(() => false);
+  const told = isOver
+    ? "it was ended there"
+    : "it may still be running there, and is ended once sshd sees the loss";
+  return new SandkeepError(`${thrown.message}; ${told}`, {
+    code: thrown.code,
+    kind: "unreachable",
+    blame: "backend",
+    hint: "nothing is known of its outcome; look at what it was to do before you run it again",
+    cause: thrown,
+  });
+}
+
+type Losing = Pick<RunRequest, "onLost" | "keptIn">;
+
+async function programOf(context: SshContext, request: ExecRequest): Promise<Program & Losing> {
   const { objectId, cwd } = request;
   // The target is known only from the manifest; the usual one is guessed, and looked at again where it was another.
   const first = await openRuntime(context, objectId, relativeTo("/workspace", cwd));
@@ -82,7 +112,12 @@ function environment(
   });
 }
 
-function plainProgram(runtime: OpenRuntime, workspace: string, spec: SshSpec, request: ExecRequest): Program {
+function plainProgram(
+  runtime: OpenRuntime,
+  workspace: string,
+  spec: SshSpec,
+  request: ExecRequest,
+): Program & Losing {
   const { cwd } = request;
   if (!runtime.hasFolder) throw noSuchFolder(cwd ?? spec["workspace.target"]);
   const way = relativeTo(spec["workspace.target"], cwd);
@@ -92,8 +127,17 @@ function plainProgram(runtime: OpenRuntime, workspace: string, spec: SshSpec, re
     script: RUN,
     args: [folder, ...request.argv],
     env: environment(runtime, spec, request, place),
-    onLost: spec["ssh.on_disconnect"],
+    ...losing(runtime, spec, request),
   };
+}
+
+/** A terminal is not taken up again: what it showed is gone with it. */
+function losing({ dir }: OpenRuntime, spec: SshSpec, { tty }: ExecRequest): Losing {
+  const asked = spec["ssh.on_disconnect"];
+  if (asked !== "reattach") return { onLost: asked };
+  return tty === undefined
+    ? { onLost: "kill", keptIn: `${dir}/runs/${randomBytes(8).toString("hex")}` }
+    : { onLost: "kill" };
 }
 
 function sandboxProgram(
@@ -102,13 +146,13 @@ function sandboxProgram(
   workspace: string,
   spec: SshSpec,
   request: ExecRequest,
-): Program {
+): Program & Losing {
   if (!runtime.hasBubblewrap) throw noBubblewrap(host.name);
   return {
     script: RUN,
     args: [request.cwd ?? spec["workspace.target"], ...request.argv],
     env: environment(runtime, spec, request, { home: SANDBOX_HOME, tmp: "/tmp" }),
-    onLost: spec["ssh.on_disconnect"],
+    ...losing(runtime, spec, request),
     within: sandboxOf(runtime.dir, workspace, spec),
   };
 }

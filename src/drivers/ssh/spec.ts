@@ -5,6 +5,7 @@ import type { Json, JsonObject } from "../../model/json.ts";
 import type { PathFacts } from "../driver.ts";
 import { sshFields } from "./fields.ts";
 
+const DISCONNECTS = ["kill", "keep", "reattach"] as const;
 const DEFAULT_ROOT = "~/.sandkeep/sandboxes";
 
 const text = z.string().refine((value) => !value.includes("\0"));
@@ -16,7 +17,7 @@ const specSchema = z.object({
   "ssh.workspace_root": text.regex(/^[~/]/),
   "ssh.isolation": z.enum(["none", "bubblewrap"]),
   "ssh.network": z.enum(["none", "host"]),
-  "ssh.on_disconnect": z.enum(["kill", "keep"]),
+  "ssh.on_disconnect": z.enum(DISCONNECTS),
 });
 export type SshSpec = z.infer<typeof specSchema>;
 
@@ -66,6 +67,6 @@ export function normaliseOptions(options: JsonObject, _facts: PathFacts): JsonOb
     workspace_root: typeof root === "string" ? root.replace(/(?<=.)\/+$/, "") : DEFAULT_ROOT,
     isolation,
     network: isolation === "none" || options["network"] === "host" ? "host" : "none",
-    on_disconnect: options["on_disconnect"] === "keep" ? "keep" : "kill",
+    on_disconnect: DISCONNECTS.find((each) => each === options["on_disconnect"]) ?? "kill",
   };
 }
