@@ -588,6 +588,14 @@ export interface Sandbox {
      * Where the workspace appears; also the working directory.
      */
     target?: string;
+    /**
+     * Of a workspace that is copied to another machine: copied once, or also brought up to date before each run, which is refused where both sides changed a file.
+     */
+    sync?: "seed" | "before-run";
+    /**
+     * What such a copy leaves out beside what .sandkeepignore names: nothing, or what git ignores.
+     */
+    ignore?: "off" | "gitignore";
   };
   /**
    * How to tell that a new sandbox is ready.
@@ -1257,6 +1265,14 @@ export interface Sandbox1 {
      * Where the workspace appears; also the working directory.
      */
     target?: string;
+    /**
+     * Of a workspace that is copied to another machine: copied once, or also brought up to date before each run, which is refused where both sides changed a file.
+     */
+    sync?: "seed" | "before-run";
+    /**
+     * What such a copy leaves out beside what .sandkeepignore names: nothing, or what git ignores.
+     */
+    ignore?: "off" | "gitignore";
   };
   /**
    * How to tell that a new sandbox is ready.

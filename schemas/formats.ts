@@ -51,6 +51,7 @@ import {
   stageListSchema,
   stageSchema,
 } from "../src/model/stage.ts";
+import { syncSchema } from "../src/model/sync.ts";
 import { triageSchema } from "../src/model/triage.ts";
 import {
   bundleExtractSchema,
@@ -201,6 +202,12 @@ export const FORMATS: readonly Format[] = [
     io: "output",
     description:
       "Answers of `sandkeep stage list`, `diff`, `apply`, `discard` and `export` with --json, in this order.",
+  },
+  {
+    name: "sync",
+    schema: syncSchema,
+    io: "output",
+    description: "Answer of `sandkeep sync pull`, `push` and `status` with --json.",
   },
   {
     name: "validate",

@@ -44,6 +44,7 @@ export interface ApplyContext {
   readonly state: FleetState;
   /** Base of the state directory: never part of a workspace that is copied. */
   readonly stateDir: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly stages: StageKeeper | undefined;
   /** Ids of what was created; steps add to it. */
   readonly made: Set<string>;

@@ -113,6 +113,7 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       pulled: (image) => recordPulled(state, image, engine.now()),
       state,
       stateDir: engine.stateDir,
+      env: engine.env,
       stages: engine.stages,
       made,
       calls: { read: seen.reads, write: 0 },

@@ -28,7 +28,9 @@ export async function runStep(
     case "seed":
       return run.needsSeed
         ? seed(objectOf(node, run), specOf(context.plan, node.spec_key), driver, {
+            owner: { fleet: context.plan.source.fleet, address: run.change.address },
             stateDir: context.stateDir,
+            env: context.env,
             tell: (message) => progress(node, context, message, null),
           })
         : undefined;

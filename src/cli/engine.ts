@@ -35,6 +35,7 @@ function lazyStages({ env, globals }: Invocation): StageKeeper {
     open: async (request) => (await load()).open(request),
     beforeRun: async (request) => (await load()).beforeRun(request),
     afterRun: async (request, rules, last) => (await load()).afterRun(request, rules, last),
+    bringThere: async (request) => (await load()).bringThere(request),
     foresee: async (request) => (await load()).foresee(request),
     unapplied: async (owner) => (await load()).unapplied(owner),
   };

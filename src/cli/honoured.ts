@@ -11,7 +11,7 @@ export interface SelectiveFlag {
 }
 
 const GOING_BY_A_CONFIG =
-  "init validate explain plan apply watch list inspect recreate prune images salvage destroy run shell runs stage doctor events hold release";
+  "init validate explain plan apply watch list inspect recreate prune images salvage destroy run shell runs stage sync doctor events hold release";
 
 export const HONOURED: readonly SelectiveFlag[] = [
   {

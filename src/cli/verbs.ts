@@ -251,6 +251,16 @@ export const VERBS: readonly Verb[] = [
     options: STAGE_OPTIONS,
     load: () => import("./commands/stage.ts"),
   },
+  {
+    name: "sync",
+    about: "move changes between the workspace here and its copy on another machine",
+    args: [
+      ["<action>", "pull, push or status"],
+      ["[agents...]", "whose workspaces; all that are kept on another machine where none is named"],
+    ],
+    options: [{ flags: "--dry-run", about: "pull, push: say what would move, and move nothing" }],
+    load: () => import("./commands/sync.ts"),
+  },
   ...HOST_VERBS,
   {
     name: "doctor",

@@ -55,11 +55,11 @@ function workspace(
   host: Host | undefined,
   facts: PathFacts,
 ): JsonObject {
-  const { access, source, target } = settings.workspace;
+  const { access, source, target, ignore = "off" } = settings.workspace;
   const provider = module.provider(settings, host);
-  return access === "none"
-    ? { access, target, provider }
-    : { access, target, provider, source: facts.realPath(source) };
+  if (access === "none") return { access, target, provider };
+  const copied = provider === "volume" && ignore !== "off" ? { ignore } : {};
+  return { access, target, provider, source: facts.realPath(source), ...copied };
 }
 
 /** Who gets a secret is policy, but for the main program, which has a field of its own. */

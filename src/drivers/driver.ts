@@ -19,6 +19,7 @@ import type { Host, SecretRef, Settings } from "../model/settings.ts";
 import type { ImageIdentity, Spec, WorkspaceProvider } from "../model/spec.ts";
 import type { CacheBounds } from "../model/cache.ts";
 import type { LaneBounds } from "../model/lanes.ts";
+import type { OpenWorkspace } from "../util/open-workspace.ts";
 import type { PathFacts } from "../util/path-facts.ts";
 import type { ReturnedChanges } from "../util/returned-changes.ts";
 import type { SalvageSource, WorkspaceFate } from "../util/salvage-source.ts";
@@ -42,9 +43,8 @@ export type { FetchedImage, HeldImage, HeldImages, ImageQuery, ImageState } from
 export type { NetworkRequest, PathFacts };
 export type { SalvagePart, SalvageSource, WorkspaceFate } from "../util/salvage-source.ts";
 
-/** One missing or impossible setting, told by `validate` with the position of `path`. */
+/** One missing or impossible setting, told by `validate` with the position of `path`, such as `docker.image`. */
 export interface Requirement {
-  /** Settings path, `docker.image`. */
   readonly path: string;
   readonly code: string;
   readonly message: string;
@@ -90,10 +90,7 @@ export interface HealthReport {
   readonly detail?: string;
 }
 
-export interface TerminalSize {
-  readonly columns: number;
-  readonly rows: number;
-}
+export type TerminalSize = Readonly<Record<"columns" | "rows", number>>;
 
 /** What a command of an ephemeral backend is made of: nothing of it exists before. */
 export interface BuildRequest {
@@ -263,6 +260,8 @@ export interface Driver extends ReadDriver {
   putFiles(objectId: string, directory: string, tar: Readable): Promise<void>;
   /** A tar stream of a path in the runtime. */
   getFiles(objectId: string, path: string): Promise<Readable>;
+  /** A running runtime's canonical workspace; `transient` while another has it open. Only where `provider` can be `volume`. */
+  openWorkspace?(objectId: string): Promise<OpenWorkspace>;
   /** The contents of what `changes` tells, running or not; undefined when it is gone. Only where `capabilities.changes`. */
   salvage?(objectId: string, workspace: WorkspaceFate): Promise<SalvageSource | undefined>;
 }

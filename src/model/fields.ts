@@ -37,3 +37,9 @@ export function liveField(path: string, why: string, extra: Partial<FieldRow> = 
 export function ignoredField(path: string, why: string, extra: Partial<FieldRow> = {}): FieldRow {
   return { path, hashed: false, classify: always("ignored"), why, ...extra };
 }
+
+/** Rows of every backend: how a copy of the workspace is made and kept shapes nothing that exists. */
+export const copiedWorkspaceFields: readonly FieldRow[] = [
+  ignoredField("workspace.sync", "how the copy is brought up to date, not what the runtime is"),
+  ignoredField("workspace.ignore", "what of the workspace is copied, not what the runtime is"),
+];

@@ -25,6 +25,10 @@ export interface WorkspaceSettings {
   readonly access: Access;
   /** Absolute path inside the runtime; also a run's working directory. */
   readonly target: string;
+  /** When a copy on another machine is brought up to date; absent means once, when it is made. */
+  readonly sync?: "seed" | "before-run";
+  /** What a copy leaves out beside what is named in `.sandkeepignore`; absent means nothing. */
+  readonly ignore?: "off" | "gitignore";
 }
 
 export interface PruneSettings {

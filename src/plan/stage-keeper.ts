@@ -1,3 +1,4 @@
+import type { Driver } from "../drivers/driver.ts";
 import type { KeyPath, Source } from "../model/source.ts";
 import type { StageSettings } from "../model/stage.ts";
 
@@ -20,6 +21,11 @@ export interface StageKeeper {
     /** Nothing will run in its runtime any more: without changes the stage goes. */
     last: boolean,
   ): Promise<readonly StageNote[]>;
+  /**
+   * Before a run in a workspace that is kept on another machine: what was done here since is there. Throws, and has moved
+   * nothing, where both sides did something to a path, or somebody is at work in it.
+   */
+  bringThere(request: BringRequest): Promise<readonly StageNote[]>;
   /** How a copy of this workspace is, or would be, kept, found out by looking only. */
   foresee(stage: Partial<StageRequest> & Pick<StageRequest, "source">): Promise<string>;
   /** How many changes would be left behind when the runtime goes; undefined where there is no stage. */
@@ -31,6 +37,16 @@ export interface StageRequest {
   readonly address: string;
   /** Real path of the workspace. */
   readonly source: string;
+}
+
+/** The caller is alone with the address. */
+export interface BringRequest extends StageRequest {
+  readonly driver: Driver;
+  readonly objectId: string;
+  readonly ignore: "off" | "gitignore";
+  /** Runs that go on in its runtime. */
+  readonly busy: number;
+  readonly tell: (message: string) => void;
 }
 
 export interface StageNote {

@@ -18,7 +18,7 @@ export const BUILT_IN = {
   setup: [],
   env: { LANG: "C.UTF-8" },
   secrets: {},
-  workspace: { source: ".", target: "/workspace" },
+  workspace: { source: ".", target: "/workspace", sync: "seed", ignore: "off" },
   timeouts: { fetch: 15 * MINUTE, seed: 10 * MINUTE, setup: 15 * MINUTE },
   prune: { idle: 24 * HOUR, max_age: 7 * DAY },
   disruption: { when: "idle", max_wait: HOUR },

@@ -39,6 +39,8 @@ export function mergeSettings(
       source: facts.realPath(absolutePath(source, root, facts.home)),
       access: agent.workspace?.access ?? fleet.workspace?.access ?? access,
       target: agent.workspace?.target ?? fleet.workspace?.target ?? BUILT_IN.workspace.target,
+      sync: agent.workspace?.sync ?? fleet.workspace?.sync ?? BUILT_IN.workspace.sync,
+      ignore: agent.workspace?.ignore ?? fleet.workspace?.ignore ?? BUILT_IN.workspace.ignore,
     },
     ...(ready === undefined ? {} : { ready }),
     timeouts: {

@@ -40,6 +40,13 @@ export function targetOf({ config, whom }: Pick<Claiming, "config" | "whom">, ad
   return { address, backend, host, name: runtimeName(name_prefix, fleet, address) };
 }
 
+export interface ClaimOptions {
+  /** Whether one that is not ready is made so. */
+  readonly makes?: boolean;
+  /** Done before it counts as used, while nobody else can begin to; where it throws, nothing runs. */
+  readonly prepare?: (runtime: ObservedRuntime) => Promise<void>;
+}
+
 /**
  * Looks and registers under the address lock, so that nobody removes the runtime between the two. What is not ready is made
  * so, unless it is there for good or not at all.
@@ -49,7 +56,7 @@ export async function claim(
   state: FleetState,
   driver: Driver,
   target: Target,
-  makes = true,
+  { makes = true, prepare = async () => undefined }: ClaimOptions = {},
 ): Promise<Claimed> {
   const { engine, config, whom, run_id } = claiming;
   const { address } = target;
@@ -58,6 +65,7 @@ export async function claim(
       await using _lock = await lockAddress(state, address, { waitMs: LOCK_WAIT_MS });
       const runtime = await findReady(driver, config, target);
       if (runtime !== undefined) {
+        await prepare(runtime);
         const who = { address, agent: whom.agent.name, session: whom.session };
         const handle = await openRun(state, { run_id, ...who, now: () => engine.now() });
         await recordActivity(state, address, engine.now()).catch(async (thrown: unknown) => {

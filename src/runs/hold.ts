@@ -1,4 +1,7 @@
 /** In: where a command is to run. Out: the runtime it runs in, or what it is built from, kept busy until it is let go. */
+import { SandkeepError } from "../errors.ts";
+import type { ObservedRuntime } from "../model/observed.ts";
+import { readOpenRuns } from "../state/open-runs.ts";
 import type { Driver, DriverModule } from "../drivers/driver.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
 import type { ArtifactPlace } from "./artifacts.ts";
@@ -50,7 +53,10 @@ export async function hold(
   }
   const { runtime, handle } =
     wish === undefined
-      ? await claim(run, state, driver, target, where.at === "declared")
+      ? await claim(run, state, driver, target, {
+          makes: where.at === "declared",
+          prepare: async (ready) => bringWorkspace(run, { driver, module }, target, ready),
+        })
       : await claimEphemeral(run, { state, driver }, target, wish);
   return {
     handle,
@@ -59,6 +65,39 @@ export async function hold(
     placeBin: (bin) => placeInside(driver, runtime.object_id, bin),
   };
 }
+
+/** Where the config asks for it, what was done here since the last time is there before a command begins. */
+async function bringWorkspace(
+  { engine, config, state, whom }: Run,
+  { driver, module }: { readonly driver: Driver; readonly module: DriverModule },
+  { address, host }: Target,
+  { object_id }: ObservedRuntime,
+): Promise<void> {
+  const { settings } = whom.agent;
+  const { access, source, sync, ignore = "off" } = settings.workspace;
+  const place = host === undefined ? undefined : config.fleet.hosts[host];
+  if (sync !== "before-run" || access === "none" || module.provider(settings, place) !== "volume") return;
+  if (engine.stages === undefined)
+    throw new SandkeepError("nothing here keeps workspaces in step", NO_KEEPER);
+  const open = await readOpenRuns(state, engine.now());
+  const notes = await engine.stages.bringThere({
+    fleet: config.fleet.fleet,
+    address,
+    source,
+    ignore,
+    driver,
+    objectId: object_id,
+    busy: open.filter((each) => each.address === address).length,
+    tell: (message) => engine.sink.notify({ type: "note", level: "info", code: "SYNC", message }),
+  });
+  for (const note of notes) engine.sink.notify({ type: "note", ...note });
+}
+
+const NO_KEEPER = {
+  code: "NO_STAGES",
+  hint: "hand in `stages` with the engine",
+  blame: "tool",
+} as const;
 
 export function placedAt({ address, backend, host }: Target) {
   return { ...ON_HOST, sandboxed: true, address, backend, host: host ?? THIS_HOST };

@@ -25,7 +25,7 @@ import { decide } from "./decide.ts";
 import { describe, naming } from "./describe.ts";
 import { discard, recoverDiscard } from "./discard.ts";
 import { unreadable } from "./fault.ts";
-import { ignoredByGit } from "./git-ignored.ts";
+import { ignoredByGit } from "../util/git-ignored.ts";
 import type { StageRules } from "./rules.ts";
 import type { Stage } from "./stage.ts";
 import type { StageSurvey, Trees } from "./survey.ts";
@@ -60,9 +60,13 @@ export async function lookAtStage(stage: Stage, context: StageContext, wanted: W
     const survey = await surveyStage(stage, trees);
     const { differences, mine } = survey;
     const { rules } = context;
-    const git = { source: stage.meta.source, real: trees.real, env: context.env };
-    const ignored =
-      rules.git_ignored === "exclude" ? await ignoredByGit(differences, git) : new Set<BytePath>();
+    const hint = 'make git work in the workspace, or set git_ignored = "include" in [stage]';
+    const git = { source: stage.meta.source, real: trees.real, env: context.env, hint };
+    const paths = differences.map(({ path, mine: now, real }) => ({
+      path,
+      isFolder: (now ?? real)?.kind === "folder",
+    }));
+    const ignored = rules.git_ignored === "exclude" ? await ignoredByGit(paths, git) : new Set<BytePath>();
     const looks = conflictLooks(trees, stage);
     const chosen = (path: BytePath): boolean => wanted(pathText(path));
     const decision = decide({ differences, mine, wanted: chosen, ignored, rules, looks });

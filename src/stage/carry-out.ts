@@ -76,12 +76,12 @@ export async function beginApply(
   return journal;
 }
 
-function ownerOf(entry: TreeEntry | undefined): Saved["owner"] {
+export function ownerOf(entry: TreeEntry | undefined): Saved["owner"] {
   return entry === undefined ? null : { uid: entry.uid, gid: entry.gid };
 }
 
 /** What is new belongs to whom its folder belongs to, as if they had made it. */
-function parentOwner(root: FolderHandle, path: BytePath): Saved["owner"] {
+export function parentOwner(root: FolderHandle, path: BytePath): Saved["owner"] {
   for (let at = parentOf(path); at !== ""; at = parentOf(at)) {
     const above = entryAt(root, at);
     if (above !== undefined) return ownerOf(above);
@@ -89,7 +89,7 @@ function parentOwner(root: FolderHandle, path: BytePath): Saved["owner"] {
   return root.owner();
 }
 
-function keep(
+export function keep(
   root: FolderHandle,
   path: BytePath,
   entry: TreeEntry | undefined,
@@ -106,30 +106,39 @@ function keep(
 
 /** Commits a journal, or where that cannot be done, undoes it and says why. */
 export async function settle(stage: Stage, journal: Journal): Promise<void> {
-  const folder = underWay(stage.dir);
-  try {
-    await commit(stage.meta.source, folder, journal);
-  } catch (thrown) {
-    await undo(stage, journal);
-    throw stageFault("apply the changes to", stage.meta.source, thrown);
-  }
+  await commitOrUndo({ dir: stage.dir, source: stage.meta.source }, journal);
   await committed(stage, journal);
 }
 
-async function undo(stage: Stage, journal: Journal): Promise<void> {
-  const folder = underWay(stage.dir);
+/** Where a journal lies, and what it is about. */
+export interface JournalPlace {
+  readonly dir: string;
+  readonly source: string;
+}
+
+export async function commitOrUndo({ dir, source }: JournalPlace, journal: Journal): Promise<void> {
+  try {
+    await commit(source, underWay(dir), journal);
+  } catch (thrown) {
+    await undo({ dir, source }, journal);
+    throw stageFault("apply the changes to", source, thrown);
+  }
+}
+
+export async function undo({ dir, source }: JournalPlace, journal: Journal): Promise<void> {
+  const folder = underWay(dir);
   const undoing: Journal = { ...journal, phase: "undoing" };
   await writeJournal(folder, undoing);
   try {
-    await commit(stage.meta.source, folder, undoing);
+    await commit(source, folder, undoing);
   } catch (thrown) {
     throw new SandkeepError(`the workspace could not be brought back: ${toError(thrown).message}`, {
       code: "STAGE_UNDO",
-      hint: "put right what it says; the next `sandkeep stage` command goes on with it",
+      hint: "put right what it says; the next command on it goes on with it",
       cause: thrown,
     });
   }
-  await dropJournal(stage.dir);
+  await dropJournal(dir);
 }
 
 /** From here on nothing undoes it: what the index calls agreed has to stay so. */
@@ -196,8 +205,9 @@ function agreedSign({ mine }: Trees, path: BytePath, after: Saved | null): strin
 export async function recover(stage: Stage): Promise<"nothing" | "finished" | "undone"> {
   const journal = await readJournal(underWay(stage.dir));
   if (journal === undefined) return "nothing";
+  const place = { dir: stage.dir, source: stage.meta.source };
   if (journal.phase === "undoing") {
-    await undo(stage, journal);
+    await undo(place, journal);
     return "undone";
   }
   if (journal.phase === "committed") {
@@ -207,7 +217,7 @@ export async function recover(stage: Stage): Promise<"nothing" | "finished" | "u
   try {
     await commit(stage.meta.source, underWay(stage.dir), journal);
   } catch (thrown) {
-    await undo(stage, journal);
+    await undo(place, journal);
     if (thrown instanceof Intervened) return "undone";
     throw stageFault("finish applying the changes to", stage.meta.source, thrown);
   }

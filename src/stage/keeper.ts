@@ -20,6 +20,7 @@ import { stageRules } from "./rules.ts";
 import type { Stage } from "./stage.ts";
 import { dropStage, readStage } from "./stage.ts";
 import { openTrees, surveyStage } from "./survey.ts";
+import { bringThere } from "./sync/bring.ts";
 
 export interface KeeperDeps {
   readonly stateDir: string;
@@ -36,6 +37,7 @@ export function stageKeeper(deps: KeeperDeps): StageKeeper {
     open: async (request) => void (await opened(deps, request)),
     beforeRun: (request) => beforeRun(deps, request),
     afterRun: (request, rules, last) => afterRun(deps, request, rules, last),
+    bringThere: (request) => bringThere(deps, applyId(deps.now(), deps.randomId()), request),
     foresee: (request) => foresee(deps, request),
     unapplied: (owner) => unapplied(deps, owner),
   };

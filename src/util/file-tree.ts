@@ -1,5 +1,6 @@
 /** What stands in a tree of files, looked at through folder handles only: links are entries and never ways. */
 import { createHash } from "node:crypto";
+import type { BigIntStats } from "node:fs";
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, readlinkSync } from "node:fs";
 import { chmodSync, rmdirSync, unlinkSync } from "node:fs";
 import { setImmediate as breathe } from "node:timers/promises";
@@ -37,16 +38,20 @@ export type Tree = ReadonlyMap<BytePath, TreeEntry>;
 
 const MODE = 0o7777;
 
+export function signOf({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${ino}:${size}:${mtimeNs}:${ctimeNs}`;
+}
+
 /** Undefined where nothing of that name is. */
 export function lookAt(folder: FolderHandle, name: BytePath): TreeEntry | undefined {
   const path = folder.at(name);
   const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   if (stat === undefined) return undefined;
-  const { ino, size, mtimeNs, ctimeNs } = stat;
+  const { size } = stat;
   const common = {
     mode: Number(stat.mode) & MODE,
     size: 0,
-    sign: `${ino}:${size}:${mtimeNs}:${ctimeNs}`,
+    sign: signOf(stat),
     uid: Number(stat.uid),
     gid: Number(stat.gid),
   };
@@ -110,6 +115,47 @@ export async function readTree(root: string, skip: (path: BytePath) => boolean =
     },
   });
   return tree;
+}
+
+/** Of these entries, whose folders are not left out, those that are, with all below them. */
+export type LeftOut = (
+  level: ReadonlyMap<BytePath, Pick<TreeEntry, "kind">>,
+) => Promise<ReadonlySet<BytePath>>;
+
+/** Everything below a folder but for what is left out, which is not entered. Folders stand before what is in them. */
+export async function readKept(root: FolderHandle, leftOut: LeftOut): Promise<Tree> {
+  const found = new Map<BytePath, TreeEntry>();
+  let folders: readonly BytePath[] = [""];
+  while (folders.length > 0) {
+    const level = new Map<BytePath, TreeEntry>();
+    for (const at of folders) {
+      readFolder(root, at, level);
+      if (level.size % BREATH === 0) await breathe();
+    }
+    const out = await leftOut(level);
+    const next: BytePath[] = [];
+    for (const [path, entry] of level) {
+      if (out.has(path)) continue;
+      found.set(path, entry);
+      if (entry.kind === "folder") next.push(path);
+    }
+    folders = next;
+  }
+  return new Map([...found].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function readFolder(root: FolderHandle, at: BytePath, into: Map<BytePath, TreeEntry>): void {
+  const take = (folder: FolderHandle): void => {
+    for (const name of folder.names()) {
+      const entry = lookAt(folder, name);
+      if (entry !== undefined) into.set(joinBytes(at, name), entry);
+    }
+  };
+  if (at === "") return take(root);
+  inParent(root, at, (parent, name) => {
+    using folder = parent.child(name);
+    if (folder !== undefined) take(folder);
+  });
 }
 
 /** Removes an entry and all below it; nothing there is success. Read-only folders are no obstacle to their owner. */

@@ -8,6 +8,10 @@ const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY;
 /** What opening answers where no folder stands: nothing, a file, or a link, which is never followed. */
 const NO_FOLDER: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
 
+/** Whether an open folder has a name that no link can bend. */
+const BY_HANDLE = process.platform === "linux";
+const SLASH = Buffer.from("/");
+
 /** As the file system takes it: text where the name is plain, for that is much cheaper, and else its bytes. */
 export type FolderPath = string | Buffer;
 
@@ -16,20 +20,21 @@ const PLAIN_NAME = /^[\x20-\x7e]+$/;
 
 /**
  * An open folder. Whatever is done below it goes through the handle, name by name, so that a link that somebody swaps in
- * on the way is met as the link it is and leads nowhere. Synchronous: for thousands of small calls that is much faster.
+ * on the way is met as the link it is and leads nowhere; where the system has no names for open folders, only links that
+ * were there before are. Synchronous: for thousands of small calls that is much faster.
  */
 export class FolderHandle implements Disposable {
   readonly #fd: number;
-  readonly #path: string;
+  readonly #path: FolderPath;
 
-  private constructor(fd: number) {
-    this.#fd = fd;
-    this.#path = `/proc/self/fd/${fd}/`;
+  private constructor(path: FolderPath, flags: number) {
+    this.#fd = openSync(path, flags);
+    this.#path = BY_HANDLE ? `/proc/self/fd/${this.#fd}/` : Buffer.concat([Buffer.from(path), SLASH]);
   }
 
   /** The root of a tree: links on the way to it are its owner's own. */
   static open(path: string): FolderHandle {
-    return new FolderHandle(openSync(path, DIRECTORY));
+    return new FolderHandle(path, DIRECTORY);
   }
 
   /** A path of the entry that no link can bend. */
@@ -40,14 +45,14 @@ export class FolderHandle implements Disposable {
         blame: "tool",
       });
     }
-    if (PLAIN_NAME.test(name)) return this.#path + name;
+    if (typeof this.#path === "string" && PLAIN_NAME.test(name)) return this.#path + name;
     return Buffer.concat([Buffer.from(this.#path), bytesOf(name)]);
   }
 
   /** Undefined where no folder of that name stands. */
   child(name: BytePath): FolderHandle | undefined {
     try {
-      return new FolderHandle(openSync(this.at(name), DIRECTORY | constants.O_NOFOLLOW));
+      return new FolderHandle(this.at(name), DIRECTORY | constants.O_NOFOLLOW);
     } catch (thrown) {
       if (NO_FOLDER.has(errnoOf(thrown) ?? "")) return undefined;
       throw thrown;

@@ -55,6 +55,7 @@ export class Bench {
       modules: { memory: this.module },
       scope: () => SCOPE,
       stateDir: "/nowhere",
+      env: process.env,
       stages: undefined,
       state: fleetState("/nowhere", "team"),
       made: new Set(),

@@ -5,6 +5,7 @@ import type { MemoryWorld } from "../../src/drivers/memory/world.ts";
 import type { EphemeralHarness } from "./ephemeral-contract.ts";
 import { describeEphemeralContract } from "./ephemeral-contract.ts";
 import { describeDriverContract } from "./driver-contract.ts";
+import { describeWorkspaceContract } from "./workspace-contract.ts";
 import type { ContractCommands, ContractHarness } from "./harness.ts";
 import { KEPT, realDeps } from "./harness.ts";
 
@@ -33,11 +34,14 @@ const extra: Record<string, MemoryCommand> = {
   },
 };
 
-async function memoryHarness(lifecycle: "process" | "directory"): Promise<ContractHarness> {
+async function memoryHarness(
+  lifecycle: "process" | "directory",
+  host?: ContractHarness["host"],
+): Promise<ContractHarness> {
   const world = createWorld({ lifecycle, images: { "base:1": "one" }, commands: extra });
   return {
     module: memoryDriver(world),
-    host: undefined,
+    host,
     deps: realDeps("/nowhere"),
     plain: { image: "base:1" },
     variants: {
@@ -113,3 +117,6 @@ function sourceIn(world: MemoryWorld): ContractHarness["source"] {
 describeEphemeralContract("memory, as builds", builderHarness);
 describeDriverContract("memory, as an engine of processes", () => memoryHarness("process"));
 describeDriverContract("memory, as directories", () => memoryHarness("directory"));
+describeWorkspaceContract("memory, a workspace on a host", () =>
+  memoryHarness("process", { name: "build1", labels: {} }),
+);

@@ -5,6 +5,7 @@ import { sshDriver } from "../../src/drivers/ssh/index.ts";
 import { describeWith } from "../support/services.ts";
 import { startSshd } from "../support/sshd.ts";
 import { describeDriverContract } from "./driver-contract.ts";
+import { describeWorkspaceContract } from "./workspace-contract.ts";
 import type { ContractHarness } from "./harness.ts";
 import { folderSource, realDeps, shellCommands } from "./harness.ts";
 
@@ -58,4 +59,6 @@ async function sshHarness(isolation: "none" | "bubblewrap"): Promise<ContractHar
 describeWith(["ssh"], "the ssh driver", () => {
   describeDriverContract("without isolation", async () => sshHarness("none"));
   describeDriverContract("in bubblewrap", async () => sshHarness("bubblewrap"));
+  describeWorkspaceContract("a workspace without isolation", async () => sshHarness("none"));
+  describeWorkspaceContract("a workspace in bubblewrap", async () => sshHarness("bubblewrap"));
 });

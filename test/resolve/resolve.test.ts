@@ -37,7 +37,13 @@ describe("defaults", () => {
       setup: [],
       env: { LANG: "C.UTF-8" },
       secrets: {},
-      workspace: { source: join(folder, "project"), access: "rw", target: "/workspace" },
+      workspace: {
+        source: join(folder, "project"),
+        access: "rw",
+        target: "/workspace",
+        sync: "seed",
+        ignore: "off",
+      },
       prune: { idle: 86_400_000, max_age: 604_800_000 },
       disruption: { when: "idle", max_wait: 3_600_000 },
       salvage: {
@@ -137,6 +143,8 @@ describe("merging", () => {
       source: join(folder, "home", "repo"),
       access: "ro",
       target: "/workspace",
+      sync: "seed",
+      ignore: "off",
     });
     expect(settings.options).toMatchObject({
       image: "node:22-slim",

@@ -18,6 +18,16 @@ const workspaceSchema = z.strictObject({
     .optional()
     .describe("Whether commands see the workspace, and may change it."),
   target: sandboxPath.optional().describe("Where the workspace appears; also the working directory."),
+  sync: z
+    .enum(["seed", "before-run"])
+    .optional()
+    .describe(
+      "Of a workspace that is copied to another machine: copied once, or also brought up to date before each run, which is refused where both sides changed a file.",
+    ),
+  ignore: z
+    .enum(["off", "gitignore"])
+    .optional()
+    .describe("What such a copy leaves out beside what .sandkeepignore names: nothing, or what git ignores."),
 });
 
 const readySchema = z.strictObject({

@@ -1,6 +1,6 @@
 /** The field table. Nothing is ever made, so nothing can drift: each command is as the settings say at its start. */
 import type { FieldRow } from "../../model/fields.ts";
-import { ignoredField, recreateField } from "../../model/fields.ts";
+import { copiedWorkspaceFields, ignoredField, recreateField } from "../../model/fields.ts";
 
 const PER_RUN = "each command is a build of its own, so it holds from the next one on";
 
@@ -9,6 +9,7 @@ export const buildkitFields: readonly FieldRow[] = [
   recreateField("workspace.access", PER_RUN),
   recreateField("workspace.target", PER_RUN),
   recreateField("workspace.provider", "the workspace is sent with each command"),
+  ...copiedWorkspaceFields,
   recreateField("writes", "with staged writes another folder is sent", { introduced_default: "direct" }),
   recreateField("setup", "setup lines are cached layers below each command"),
   recreateField("env", PER_RUN),

@@ -1,5 +1,5 @@
 import type { FieldClass, FieldRow } from "../../model/fields.ts";
-import { ignoredField, liveField, recreateField } from "../../model/fields.ts";
+import { copiedWorkspaceFields, ignoredField, liveField, recreateField } from "../../model/fields.ts";
 import type { Json } from "../../model/json.ts";
 import { impliedSwap } from "./limits.ts";
 
@@ -35,6 +35,7 @@ export const dockerFields: readonly FieldRow[] = [
   recreateField("workspace.access", `mounts are ${FIXED}`),
   recreateField("workspace.target", `mounts are ${FIXED}`),
   recreateField("workspace.provider", `mounts are ${FIXED}`),
+  ...copiedWorkspaceFields,
   recreateField("writes", "the workspace is another folder with staged writes", {
     introduced_default: "direct",
   }),

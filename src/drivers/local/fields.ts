@@ -1,6 +1,6 @@
 /** The field table: how each part of a local spec behaves when it changes. */
 import type { FieldRow } from "../../model/fields.ts";
-import { ignoredField, liveField, recreateField } from "../../model/fields.ts";
+import { copiedWorkspaceFields, ignoredField, liveField, recreateField } from "../../model/fields.ts";
 
 const PER_EXEC = "applied to each command, so it holds from the next one on";
 
@@ -9,6 +9,7 @@ export const localFields: readonly FieldRow[] = [
   recreateField("workspace.access", "setup ran with the old access"),
   recreateField("workspace.target", "setup may have written the old path down"),
   recreateField("workspace.provider", "how the workspace gets in is decided when the runtime is created"),
+  ...copiedWorkspaceFields,
   recreateField("writes", "the workspace is another folder with staged writes", {
     introduced_default: "direct",
   }),

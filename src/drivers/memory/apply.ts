@@ -27,6 +27,7 @@ import { locate, targetOf, usesVolume, volumeKey } from "./place.ts";
 import { ensureNetwork, removeNetwork, requireNetwork } from "./networks.ts";
 import { placeProgram } from "./program.ts";
 import { mainCommand, observableFields, strings, textAt } from "./spec.ts";
+import { openWorkspace } from "./workspace.ts";
 import type { Connection, MemoryWorld } from "./world.ts";
 
 /** The half that changes the engine; each method is one idempotent effect. */
@@ -85,8 +86,11 @@ export function memoryWriter(connection: Connection): Omit<Driver, keyof ReadDri
   };
 }
 
-function fileWriter({ world, machine, call }: Connection) {
+function fileWriter(connection: Connection) {
+  const { world, machine, call } = connection;
   return {
+    openWorkspace: async (objectId) =>
+      call("openWorkspace", objectId, () => openWorkspace(connection, machine.object(objectId))),
     placeProgram: async (objectId, program) =>
       call("placeProgram", objectId, async () => placeProgram(machine.object(objectId), program)),
     putFiles: async (objectId, directory, tar) =>

@@ -14,6 +14,8 @@ export const READS = [
   "getFiles",
   "attest",
   "salvage",
+  "listWorkspace",
+  "readWorkspace",
 ] as const;
 export const WRITES = [
   "fetch",
@@ -32,6 +34,8 @@ export const WRITES = [
   "placeProgram",
   "putFiles",
   "deliver",
+  "openWorkspace",
+  "writeWorkspace",
 ] as const;
 export type MemoryOp = (typeof READS)[number] | (typeof WRITES)[number];
 

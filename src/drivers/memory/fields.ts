@@ -1,6 +1,6 @@
 import type { Capabilities } from "../../model/capabilities.ts";
 import type { FieldRow } from "../../model/fields.ts";
-import { ignoredField, liveField, recreateField } from "../../model/fields.ts";
+import { copiedWorkspaceFields, ignoredField, liveField, recreateField } from "../../model/fields.ts";
 
 const FIXED = "fixed when the runtime is created";
 const PER_EXEC = "applied to each command, so it holds from the next one on";
@@ -13,6 +13,7 @@ export function memoryFields(lifecycle: Capabilities["lifecycle"]): readonly Fie
     recreateField("workspace.access", FIXED),
     recreateField("workspace.target", FIXED),
     recreateField("workspace.provider", FIXED),
+    ...copiedWorkspaceFields,
     recreateField("writes", FIXED, { introduced_default: "direct" }),
     recreateField("setup", "setup commands run once, in a fresh runtime"),
     perExec("env", lifecycle === "directory" ? PER_EXEC : FIXED),

@@ -1,15 +1,14 @@
 import { posix } from "node:path";
 import type { Readable } from "node:stream";
 import { Readable as ReadableStream } from "node:stream";
-import type { Header } from "tar";
+import { bytePath } from "../../util/byte-path.ts";
+import { TAR_END, tarHeader, tarPadding } from "../../util/tar-header.ts";
 import { memoryError } from "./errors.ts";
 
 export type TreeEntry =
   | { readonly type: "file"; readonly mode: number; readonly content: Buffer }
   | { readonly type: "directory"; readonly mode: number }
   | { readonly type: "link"; readonly target: string };
-
-const BLOCK = 512;
 
 /** Files by path relative to a root, without leading slash; the root itself is "". */
 export class FileTree {
@@ -64,36 +63,32 @@ export class FileTree {
 
   /** A tar stream of one path with everything below it, named from `base` on, as an engine names them from the path's last part on. */
   async pack(path: string, base = posix.basename(path)): Promise<Readable> {
-    const tar = await import("tar");
     const top = relative(path);
     if (this.get(top) === undefined) throw memoryError("not-found", `there is no file ${path}`);
-    const blocks: Buffer[] =
-      top === "" ? [...packEntry(tar.Header, base, { type: "directory", mode: 0o755 })] : [];
+    const blocks: Buffer[] = top === "" ? [...packEntry(base, { type: "directory", mode: 0o755 })] : [];
     for (const [name, entry] of [...this.entries].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
       if (top !== "" && name !== top && !name.startsWith(`${top}/`)) continue;
-      blocks.push(...packEntry(tar.Header, posix.join(base, posix.relative(top, name)), entry));
+      blocks.push(...packEntry(posix.join(base, posix.relative(top, name)), entry));
     }
-    return ReadableStream.from([...blocks, Buffer.alloc(2 * BLOCK)]);
+    return ReadableStream.from([...blocks, TAR_END]);
   }
 }
 
-const TYPES = { file: "File", directory: "Directory", link: "SymbolicLink" } as const;
+const KINDS = { file: "file", directory: "folder", link: "link" } as const;
 
-function packEntry(TarHeader: typeof Header, path: string, entry: TreeEntry): readonly Buffer[] {
+function packEntry(path: string, entry: TreeEntry): readonly Buffer[] {
   const content = entry.type === "file" ? entry.content : Buffer.alloc(0);
-  const header = new TarHeader({
-    path: entry.type === "directory" ? `${path}/` : path,
+  const head = tarHeader({
+    path: bytePath(path),
+    kind: KINDS[entry.type],
     mode: entry.type === "link" ? 0o777 : entry.mode,
     uid: 0,
     gid: 0,
     size: content.length,
-    mtime: new Date(0),
-    type: TYPES[entry.type],
-    ...(entry.type === "link" ? { linkpath: entry.target } : {}),
+    mtime: 0,
+    ...(entry.type === "link" ? { target: bytePath(entry.target) } : {}),
   });
-  const block = Buffer.alloc(BLOCK);
-  if (header.encode(block)) throw memoryError("terminal", `the path ${path} is too long for this backend`);
-  return [block, content, Buffer.alloc((BLOCK - (content.length % BLOCK)) % BLOCK)];
+  return [head, content, tarPadding(content.length)];
 }
 
 function relative(path: string): string {

@@ -26,6 +26,7 @@ import { checkHealth, inspectRuntime, observeFleet } from "./observe.ts";
 import { preflightHost, probeHost } from "./probe.ts";
 import { requireSettings } from "./requirements.ts";
 import { normaliseOptions } from "./spec.ts";
+import { openWorkspace } from "./workspace.ts";
 
 export const sshDriver: DriverModule = {
   backend: "ssh",
@@ -106,6 +107,7 @@ function driver(context: SshContext): Driver {
     exec: async (request) => execute(context, request),
     putFiles: async (objectId, directory, tar) => putFiles(context, objectId, directory, tar),
     getFiles: async (objectId, path) => getFiles(context, objectId, path),
+    openWorkspace: async (objectId) => openWorkspace(context, objectId),
     salvage: async (objectId, workspace) => salvage(context, objectId, workspace),
   };
 }
