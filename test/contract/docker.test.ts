@@ -1,6 +1,7 @@
 import { dockerDriver } from "../../src/drivers/docker/index.ts";
 import { describeWithServices } from "../support/services.ts";
 import { describeDriverContract } from "./driver-contract.ts";
+import { describeWorkspaceContract } from "./workspace-contract.ts";
 import { engineHarness, MIB } from "./engine-harness.ts";
 
 describeWithServices("a real Docker Engine", (services) => {
@@ -19,6 +20,15 @@ describeWithServices("a real Docker Engine", (services) => {
         { path: "docker.pids", from: { options: { pids: 64 } }, to: { options: { pids: 128 } } },
         { path: "docker.restart", from: {}, to: { options: { restart: "unless-stopped" } } },
       ],
+    }),
+  );
+  describeWorkspaceContract("a workspace volume", () =>
+    engineHarness({
+      // As of an engine of another machine.
+      module: { ...dockerDriver, provider: () => "volume" },
+      service: services().docker,
+      cli: ["true"],
+      live: [],
     }),
   );
 });
