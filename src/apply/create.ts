@@ -34,7 +34,7 @@ export async function create(
     // One time for all attempts, so that a lost first one is known again.
     now: (run.stamp ??= context.now()),
   });
-  await openStageOf(spec, labels, context.stages);
+  await openStageOf(spec, { fleet: labels.fleet, address: labels.address, host: node.host }, context.stages);
   try {
     const made = await run.driver.create({ name: node.name, labels, spec });
     run.created = made.objectId;

@@ -11,6 +11,7 @@ import { specOf, updatedLabels } from "./labels.ts";
 import { seed } from "./seed.ts";
 import { salvage, weigh } from "./salvage.ts";
 import { runSetup } from "./setup.ts";
+import { leaveStageOf } from "./stage.ts";
 import { mustInspect, verify } from "./verify.ts";
 
 type ChangeNode = Exclude<GraphNode, { op: "fetch" | "network" }>;
@@ -58,7 +59,10 @@ export async function runStep(
     case "remove": {
       // A compensation for a creation that never got an object has nothing to take away.
       const object = node.object_id ?? run.created;
-      return object === undefined ? undefined : driver.remove(object, node.workspace);
+      if (object === undefined) return;
+      await driver.remove(object, node.workspace);
+      if (run.change.actions.includes("remove")) await leaveStageOf(node.address, context);
+      return;
     }
     case "forget":
       return driver.forget(context.scope(engineKey(node)), node.address);

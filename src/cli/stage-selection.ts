@@ -2,6 +2,7 @@ import { SandkeepError } from "../errors.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { ListedRuntime } from "../model/listing.ts";
 import { parseAddress } from "../model/names.ts";
+import { engineKey } from "../observe/engines.ts";
 import { listFleet } from "../plan/listing.ts";
 import { loadFleet } from "../policy/fleet.ts";
 import type { Engine } from "../reconcile.ts";
@@ -11,7 +12,7 @@ import { runtimeOf } from "../runs/whom.ts";
 import type { StageContext } from "../stage/actions.ts";
 import { applyId } from "../stage/keeper.ts";
 import { stageRules } from "../stage/rules.ts";
-import type { Stage } from "../stage/stage.ts";
+import type { FleetStages, Stage } from "../stage/stage.ts";
 import { listStages } from "../stage/stage.ts";
 import { fleetState } from "../state/directory.ts";
 import { listWords } from "../util/suggestion.ts";
@@ -19,10 +20,9 @@ import { EXIT, usageError } from "./exit-codes.ts";
 import type { Invocation } from "./invocation.ts";
 import { addresses, textOption } from "./options.ts";
 
-export interface StageRoom {
+export interface StageRoom extends FleetStages {
   readonly status: "found";
   readonly context: StageContext;
-  readonly stages: readonly Stage[];
   /** Where an agent's session has its stage, as the config says; undefined without a config. */
   readonly addressOf: (agent: string, session: string | undefined) => string | undefined;
 }
@@ -49,12 +49,12 @@ export async function findStages(
     rules,
     now: () => engine.now(),
     newId: () => applyId(engine.now(), engine.randomId()),
-    busy: (address) => busyAt(engine, globals, address),
+    busy: ({ meta }) => busyAt(engine, globals, meta),
   };
   return {
     status: "found",
     context,
-    stages: await listStages(stateDir, fleet),
+    ...(await listStages(stateDir, fleet)),
     addressOf: (agent, session) =>
       config && runtimeOf(config.fleet, { agent, ...(session === undefined ? {} : { session }) }),
   };
@@ -64,7 +64,7 @@ export async function findStages(
 async function busyAt(
   engine: Engine,
   { file, fleet }: Invocation["globals"],
-  address: string,
+  { address, engine: home }: Stage["meta"],
 ): Promise<string | undefined> {
   const place = { ...(file === undefined ? {} : { file }), ...(fleet === undefined ? {} : { fleet }) };
   const outcome = await listFleet(engine, { ...place, all: true });
@@ -73,9 +73,21 @@ async function busyAt(
   const rows = [...runtimes, ...orphans].filter((each) => each.address === address);
   if (rows.some((each) => each.busy)) return "its engine reports a command that runs in it";
   if (rows.some((each) => each.object_id !== null)) return undefined;
-  // Where nobody declares it, any engine of the fleet may hold it.
+  // Where nobody declares it, the engine that it was made on may hold it, and where that is not known, any.
   const [row] = rows;
-  const mine = away.filter((each) => (row === undefined ? !outcome.complete : isWaitingFor(row, each)));
+  const isHome = (each: Parameters<typeof engineKey>[0]): boolean =>
+    home === undefined ? !outcome.complete : engineKey(each) === engineKey(home);
+  if (
+    home !== undefined &&
+    row === undefined &&
+    !outcome.asked.has(engineKey(home)) &&
+    (await couldTell(engine, home.backend))
+  )
+    throw unobserved(
+      address,
+      `${showEngine(home.backend, home.host)}, where it was made, is not in the config any more`,
+    );
+  const mine = away.filter((each) => (row === undefined ? isHome(each) : isWaitingFor(row, each)));
   const telling: typeof mine = [];
   for (const each of mine) if (await couldTell(engine, each.backend)) telling.push(each);
   if (telling.length === 0) return undefined;
@@ -112,22 +124,25 @@ export async function chooseStage(
   room: StageRoom,
   hasChanges: (stage: Stage) => Promise<boolean>,
 ): Promise<Stage> {
-  const { stages } = room;
+  const { stages, broken } = room;
   const [, ...named] = invocation.args;
   const targets = addresses([...named, ...invocation.globals.targets]);
   const agent = textOption(invocation, "agent");
   const session = textOption(invocation, "session");
   if (targets.length > 1) throw usageError("more than one stage is named", "Name one at a time.");
   const said = targets[0] ?? (agent === undefined ? undefined : room.addressOf(agent, session));
-  const mine = stages.filter(({ meta }) => {
-    if (targets.length > 0) return meta.address === said;
+  const isMeant = (address: string): boolean => {
+    if (targets.length > 0) return address === said;
     if (agent === undefined) return true;
-    const parts = parseAddress(meta.address);
+    const parts = parseAddress(address);
     const own = parts !== undefined && "agent" in parts && parts.agent === agent;
     const asked = session === undefined || (parts?.scope === "session" && parts.session === session);
-    return meta.address === said || (own && asked);
-  });
+    return address === said || (own && asked);
+  };
+  const mine = stages.filter(({ meta }) => isMeant(meta.address));
   const [only, ...others] = mine;
+  const lost = broken.find(({ address }) => isMeant(address));
+  if (only === undefined && lost !== undefined) throw lost.fault;
   if (only === undefined) throw noStage(said ?? agent, stages);
   if (others.length === 0) return only;
   const changed: Stage[] = [];

@@ -121,10 +121,24 @@ export const listedStageSchema = stageSchema.extend({
   applied: z.array(z.string()),
   /** Why it could not be read; its counts are 0 then. */
   error: z.string().nullable(),
+  /** What to do about that. */
+  fix: z.string().nullable(),
+});
+
+/** A stage whose description cannot be read. */
+export const brokenStageSchema = z.strictObject({
+  address: z.string(),
+  folder: z.string(),
+  error: z.string(),
+  fix: z.string(),
 });
 
 /** Answer of `stage list`. */
-export const stageListSchema = z.strictObject({ stages: z.array(listedStageSchema), exit_code: z.int() });
+export const stageListSchema = z.strictObject({
+  stages: z.array(listedStageSchema),
+  broken: z.array(brokenStageSchema),
+  exit_code: z.int(),
+});
 export type StageList = z.infer<typeof stageListSchema>;
 
 /** Answer of `stage diff`. */

@@ -34,6 +34,8 @@ export async function listFleet(
       readonly listing: Listing;
       /** False when an engine that the fleet is known to use, or any of those it may be on, could not be seen. */
       readonly complete: boolean;
+      /** Keys of the engines that were asked, seen or not. */
+      readonly asked: ReadonlySet<string>;
     }
   | Invalid
 > {
@@ -43,7 +45,8 @@ export async function listFleet(
   const listing = listingOf(seen, request);
   const counting = countingEngines(seen);
   const complete = listing.unobserved.every((each) => !counting.has(engineKey(each)));
-  return { status: "listed", listing, complete };
+  const asked = new Set(seen.engines.map((each) => engineKey(each)));
+  return { status: "listed", listing, complete, asked };
 }
 
 /** Without a config and with nothing remembered, whatever this machine has may hold the fleet. */

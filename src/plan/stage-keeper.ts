@@ -26,6 +26,8 @@ export interface StageKeeper {
    * nothing, where both sides did something to a path, or somebody is at work in it.
    */
   bringThere(request: BringRequest): Promise<readonly StageNote[]>;
+  /** After its runtime was taken away for good: without changes the stage goes, and else is nobody's any more. */
+  leave(stage: Pick<StageRequest, "fleet" | "address">): Promise<void>;
   /** How a copy of this workspace is, or would be, kept, found out by looking only. */
   foresee(stage: Partial<StageRequest> & Pick<StageRequest, "source">): Promise<string>;
   /** How many changes would be left behind when the runtime goes; undefined where there is no stage. */
@@ -37,6 +39,8 @@ export interface StageRequest {
   readonly address: string;
   /** Real path of the workspace. */
   readonly source: string;
+  /** Where its runtime is, or is to be: whom to ask whether somebody works in it. */
+  readonly engine?: { readonly backend: string; readonly host: string };
 }
 
 /** The caller is alone with the address. */

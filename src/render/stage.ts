@@ -19,13 +19,17 @@ import { formatAge, roughBytes } from "./value.ts";
 
 const heading = (...titles: readonly string[]): Cell[] => titles.map((text) => ({ text, tone: "dim" }));
 
-export function renderStageList({ stages }: StageList, style: Style): string {
-  if (stages.length === 0) return joinBlocks([paragraph(style, "There is no stage.")]);
+export function renderStageList({ stages, broken }: StageList, style: Style): string {
+  if (stages.length + broken.length === 0) return joinBlocks([paragraph(style, "There is no stage.")]);
   const rows = stages.map(({ address, age_s, mechanism, changes, conflicts, busy, error }): Cell[] => {
     const { added, modified, deleted } = changes;
     const all = added + modified + deleted;
     const state =
-      error ?? (all === 0 ? "no changes" : `${count(all, "change")}: +${added} ~${modified} -${deleted}`);
+      error !== null
+        ? "broken"
+        : all === 0
+          ? "no changes"
+          : `${count(all, "change")}: +${added} ~${modified} -${deleted}`;
     const rest = [conflicts > 0 ? count(conflicts, "conflict") : "", busy > 0 ? "in use" : ""].filter(
       Boolean,
     );
@@ -36,7 +40,15 @@ export function renderStageList({ stages }: StageList, style: Style): string {
       { text: [state, ...rest].join("; "), tone: error === null ? "plain" : "warning" },
     ];
   });
-  return joinBlocks([columns(style, [heading("ADDRESS", "BEGAN", "KEPT BY", "STATE"), ...rows], 0)]);
+  const faults = [...broken, ...stages].flatMap(({ address, error, fix }) =>
+    error === null
+      ? []
+      : paragraph(style, [`${address}: ${error}`, ...(fix === null ? [] : [fix])].join(". "), {
+          tone: "warning",
+        }),
+  );
+  const table = columns(style, [heading("ADDRESS", "BEGAN", "KEPT BY", "STATE"), ...rows], 0);
+  return joinBlocks([rows.length === 0 ? [] : table, faults]);
 }
 
 const SIGNS: Readonly<Record<StageChange["change"], readonly [sign: string, tone: Tone]>> = {

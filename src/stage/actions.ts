@@ -39,7 +39,7 @@ export interface StageContext {
   /** Names an apply; sorts by time. */
   newId(): string;
   /** Why the runtime is in use, as its engine tells it; undefined when it is not. */
-  busy(address: string): Promise<string | undefined>;
+  busy(stage: Stage): Promise<string | undefined>;
 }
 
 export type Wanted = (path: string) => boolean;
@@ -138,7 +138,7 @@ export async function withStage<T>(stage: Stage, context: StageContext, work: ()
   await using _lock = await lockAddress(context.state, address, { waitMs: LOCK_WAIT_MS });
   await recover(stage);
   const runs = (await readOpenRuns(context.state, context.now())).filter((each) => each.address === address);
-  const busy = runs[0] === undefined ? await context.busy(address) : `run ${runs[0].run_id} goes on in it`;
+  const busy = runs[0] === undefined ? await context.busy(stage) : `run ${runs[0].run_id} goes on in it`;
   if (busy !== undefined) throw inUse(address, busy);
   await recoverDiscard(stage, context.now());
   return await work();

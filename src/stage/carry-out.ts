@@ -22,9 +22,9 @@ import {
   dropJournal,
   keepApplied,
   newJournalFolder,
-  readJournal,
   save,
   underWay,
+  unfinished,
   writeJournal,
 } from "./journal.ts";
 import { stageFault } from "./fault.ts";
@@ -203,7 +203,7 @@ function agreedSign({ mine }: Trees, path: BytePath, after: Saved | null): strin
 
 /** What an earlier command left half done: finished where that is possible, else undone. True when there was something. */
 export async function recover(stage: Stage): Promise<"nothing" | "finished" | "undone"> {
-  const journal = await readJournal(underWay(stage.dir));
+  const journal = await unfinished(stage.dir);
   if (journal === undefined) return "nothing";
   const place = { dir: stage.dir, source: stage.meta.source };
   if (journal.phase === "undoing") {

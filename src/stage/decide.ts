@@ -9,6 +9,7 @@ import { formatBytes } from "../util/bytes.ts";
 import type { Tree } from "../util/file-tree.ts";
 import type { Difference } from "./compare.ts";
 import type { Conflict, ConflictLooks } from "./conflicts.ts";
+import { nameInGit } from "./bare-repository.ts";
 import { conflictsOf } from "./conflicts.ts";
 import { leadsOutside } from "./links.ts";
 import type { KeyPlace, StageRules } from "./rules.ts";
@@ -87,6 +88,21 @@ const ROWS: readonly Row[] = [
     find: ({ path }, _, { rules }) => {
       const denial = rules.denial(pathText(path));
       return denial && { why: `${denial.pattern} is denied`, place: denial.place };
+    },
+    fix: "leave it out with --path, or take the pattern out of [stage] deny",
+  },
+  {
+    code: "denied",
+    find: ({ path, mine }, _, { rules, mine: tree, looks }) => {
+      if (mine === undefined || rules.denial(pathText(path)) !== undefined) return undefined;
+      const named = nameInGit(
+        path,
+        (at) => tree.get(at),
+        (at) => looks.real(at),
+      );
+      const denial = named === undefined ? undefined : rules.denial(pathText(named));
+      const why = `git takes its folder for a repository, and ${denial?.pattern ?? ""} is denied`;
+      return denial && { why, place: denial.place };
     },
     fix: "leave it out with --path, or take the pattern out of [stage] deny",
   },

@@ -65,6 +65,20 @@ export function blobPath(folder: string, side: Side, n: number): string {
   return join(folder, side, String(n));
 }
 
+/** The journal of what an earlier command left; one that cannot be read stands against everything else. */
+export async function unfinished(dir: string): Promise<Journal | undefined> {
+  const folder = underWay(dir);
+  const journal = await readJournal(folder);
+  if (journal !== undefined || (await readText(join(folder, "journal.json"))) === undefined) return journal;
+  throw new SandkeepError(
+    `an earlier apply is still under way in ${folder}, and its journal is torn or newer`,
+    {
+      code: "STAGE_DAMAGED",
+      hint: `${join(folder, "before")} holds what the workspace had, ${join(folder, "after")} what it was to have: bring back what you need, then remove ${folder}`,
+    },
+  );
+}
+
 /** Undefined where there is none, or where its making was cut short: then nothing was touched. */
 export async function readJournal(folder: string): Promise<Journal | undefined> {
   return await readJson(join(folder, "journal.json"), journalSchema, "report", undefined);
@@ -77,15 +91,7 @@ export async function writeJournal(folder: string, journal: Journal): Promise<vo
 /** An empty folder for a journal; what an earlier one left unfinished before it touched anything goes. */
 export async function newJournalFolder(dir: string): Promise<string> {
   const folder = underWay(dir);
-  if ((await readText(join(folder, "journal.json"))) !== undefined) {
-    throw new SandkeepError(
-      `an earlier apply is still under way in ${folder}, and its journal is torn or newer`,
-      {
-        code: "STAGE_DAMAGED",
-        hint: "its before/ holds what the workspace had: bring back what you need, then remove that folder",
-      },
-    );
-  }
+  await unfinished(dir);
   await rm(folder, { recursive: true, force: true });
   await makeDirectory(folder);
   for (const side of ["before", "after"]) mkdirSync(join(folder, side), { mode: 0o700 });

@@ -2,23 +2,26 @@
  * What runtimes with staged writes need of their stages, as the engine is handed it. In: whose stage. Out: a stage that
  * can be worked in before a run, and after it what the rules apply by themselves and what is left for a person.
  */
+import { existsSync } from "node:fs";
 import { SandkeepError } from "../errors.ts";
 import type { StageKeeper, StageNote, StageRequest } from "../plan/stage-keeper.ts";
 import { lockAddress } from "../state/address-lock.ts";
 import { fleetState } from "../state/directory.ts";
 import { readOpenRuns } from "../state/open-runs.ts";
 import { pathText } from "../util/byte-path.ts";
+import type { StageOwner } from "../util/stage-place.ts";
 import type { StageContext } from "./actions.ts";
-import { countsOf, lookAtStage } from "./actions.ts";
-import { applyDifferences, recover } from "./carry-out.ts";
+import { countsOf, hasChanges, lookAtStage } from "./actions.ts";
+import { appliedIds, applyDifferences, recover } from "./carry-out.ts";
 import { kindOf } from "./compare.ts";
 import type { Difference } from "./compare.ts";
 import { followIfClean, recoverDiscard } from "./discard.ts";
 import { foreseeMechanism } from "./mechanism.ts";
+import { underWay } from "./journal.ts";
 import { openStage } from "./open.ts";
 import { stageRules } from "./rules.ts";
 import type { Stage } from "./stage.ts";
-import { dropStage, readStage } from "./stage.ts";
+import { dropStage, readStage, writeMeta } from "./stage.ts";
 import { openTrees, surveyStage } from "./survey.ts";
 import { bringThere } from "./sync/bring.ts";
 
@@ -39,6 +42,7 @@ export function stageKeeper(deps: KeeperDeps): StageKeeper {
     afterRun: (request, rules, last) => afterRun(deps, request, rules, last),
     bringThere: (request) => bringThere(deps, applyId(deps.now(), deps.randomId()), request),
     foresee: (request) => foresee(deps, request),
+    leave: (owner) => leave(deps, owner),
     unapplied: (owner) => unapplied(deps, owner),
   };
 }
@@ -161,10 +165,20 @@ function isNewFolder(path: string, chosen: readonly Difference[]): boolean {
   return folder?.mine?.kind === "folder" && folder.real === undefined;
 }
 
-async function unapplied(
-  { stateDir }: KeeperDeps,
-  owner: Pick<StageRequest, "fleet" | "address">,
-): Promise<number | undefined> {
+/** What was applied can be taken back as long as the stage is kept, so it is kept for that, too. */
+async function leave({ stateDir }: KeeperDeps, owner: StageOwner): Promise<void> {
+  const stage = await readStage(stateDir, owner);
+  if (stage === undefined) return;
+  const { engine: _gone, ...meta } = stage.meta;
+  const used =
+    existsSync(underWay(stage.dir)) ||
+    (await hasChanges(stage).catch(() => true)) ||
+    (await appliedIds(stage)).length > 0;
+  if (used) await writeMeta(stage.dir, meta);
+  else await dropStage(stage.dir);
+}
+
+async function unapplied({ stateDir }: KeeperDeps, owner: StageOwner): Promise<number | undefined> {
   const stage = await readStage(stateDir, owner);
   if (stage === undefined) return undefined;
   using trees = openTrees(stage);

@@ -1,11 +1,12 @@
-import { toError } from "../errors.ts";
+import { SandkeepError, toError } from "../errors.ts";
 import type { StageList } from "../model/stage.ts";
 import { readOpenRuns } from "../state/open-runs.ts";
 import type { StageContext } from "./actions.ts";
 import { aboutOf, countsOf, lookAtStage } from "./actions.ts";
 import { appliedIds } from "./carry-out.ts";
 import { kindOf } from "./compare.ts";
-import type { Stage } from "./stage.ts";
+import { unfinished } from "./journal.ts";
+import type { BrokenStage, Stage } from "./stage.ts";
 
 /** One that cannot be looked at is told as that; the others are no worse for it. */
 export async function listedStage(stage: Stage, context: StageContext): Promise<StageList["stages"][number]> {
@@ -18,13 +19,20 @@ export async function listedStage(stage: Stage, context: StageContext): Promise<
     applied: [...(await appliedIds(stage))],
   };
   try {
+    await unfinished(stage.dir);
     using look = await lookAtStage(stage, context, () => true);
     const changes = countsOf(
       look.survey.differences.map(({ real, mine }) => ({ change: kindOf(real, mine) })),
     );
-    return { ...base, changes, conflicts: look.decision.conflicts.length, error: null };
+    return { ...base, changes, conflicts: look.decision.conflicts.length, error: null, fix: null };
   } catch (thrown) {
     const changes = { added: 0, modified: 0, deleted: 0 };
-    return { ...base, changes, conflicts: 0, error: toError(thrown).message };
+    const { message } = toError(thrown);
+    const fix = thrown instanceof SandkeepError ? (thrown.hint ?? null) : null;
+    return { ...base, changes, conflicts: 0, error: message, fix };
   }
+}
+
+export function listedBroken({ address, dir, fault }: BrokenStage): StageList["broken"][number] {
+  return { address, folder: dir, error: fault.message, fix: fault.hint ?? "" };
 }

@@ -5,7 +5,7 @@
 import { mkdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SandkeepError } from "../errors.ts";
-import { makeDirectory, readText } from "../state/files.ts";
+import { makeDirectory } from "../state/files.ts";
 import { bytePath } from "../util/byte-path.ts";
 import type { Cloning } from "../util/copy-entry.ts";
 import { finishFolder } from "../util/copy-entry.ts";
@@ -18,7 +18,7 @@ import { fillTree } from "./fill.ts";
 import { writeIndex } from "./index-file.ts";
 import { mechanismOf } from "./mechanism.ts";
 import type { Stage, StageMeta } from "./stage.ts";
-import { dropStage, readStage, skipState, stageOf, writeMeta } from "./stage.ts";
+import { dropStage, isDescribed, readStage, skipState, stageOf, undescribed, writeMeta } from "./stage.ts";
 import { openTrees, surveyStage } from "./survey.ts";
 
 export interface OpenRequest extends StageOwner {
@@ -27,17 +27,28 @@ export interface OpenRequest extends StageOwner {
   readonly source: string;
   readonly id: string;
   readonly now: number;
+  /** Where its runtime is, or is to be. */
+  readonly engine?: StageMeta["engine"];
 }
 
 export async function openStage(request: OpenRequest): Promise<Stage> {
   const { stateDir, source, address } = request;
   const known = await readStage(stateDir, request);
   if (known === undefined) return await begin(request);
-  if (known.meta.source === source) return known;
+  if (known.meta.source === source) return await followEngine(known, request);
   const changes = await countChanges(known);
   if (changes > 0) throw otherSource(address, known.meta.source, changes);
   await dropStage(known.dir);
   return await begin(request);
+}
+
+/** A runtime may come back on another engine. */
+async function followEngine(stage: Stage, { engine }: OpenRequest): Promise<Stage> {
+  const { meta } = stage;
+  const same = meta.engine?.backend === engine?.backend && meta.engine?.host === engine?.host;
+  if (same || engine === undefined) return stage;
+  await writeMeta(stage.dir, { ...meta, engine });
+  return { ...stage, meta: { ...meta, engine } };
 }
 
 async function countChanges(stage: Stage): Promise<number> {
@@ -57,18 +68,9 @@ function otherSource(address: string, source: string, changes: number): Sandkeep
 }
 
 async function begin(request: OpenRequest): Promise<Stage> {
-  const { stateDir, source, fleet, address, id, now } = request;
+  const { stateDir, source, fleet, address, id, now, engine } = request;
   const dir = stageFolder(stateDir, request);
-  // Without its `stage.json` nobody has worked in what is there; with one that nobody can read, somebody may have.
-  if ((await readText(join(dir, "stage.json"))) !== undefined) {
-    throw new SandkeepError(
-      `${join(dir, "stage.json")} is torn, newer than this version, or another runtime's`,
-      {
-        code: "STAGE_DAMAGED",
-        hint: "the agent's files are in tree/ beside it: save what you need, then remove that folder",
-      },
-    );
-  }
+  if (await isDescribed(dir)) throw undescribed(dir);
   await dropStage(dir);
   await makeDirectory(dir);
   const plan = {
@@ -77,7 +79,8 @@ async function begin(request: OpenRequest): Promise<Stage> {
     index: join(dir, "index"),
     skip: await skipState(stateDir, source),
   };
-  const base = { v: 1, id, fleet, address, source, began_at: now } as const;
+  const where = engine === undefined ? {} : { engine };
+  const base = { v: 1, id, fleet, address, source, began_at: now, ...where } as const;
   try {
     await mkdir(plan.tree, { mode: 0o700 });
     const cloning: Cloning = { clones: undefined };

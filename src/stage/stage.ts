@@ -8,9 +8,9 @@ import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
 import * as z from "zod";
+import { SandkeepError } from "../errors.ts";
 import { stageMechanismSchema } from "../model/stage.ts";
-import { listNames, readJson, removeFile, writeJson } from "../state/files.ts";
-import type { ProblemSink } from "../state/files.ts";
+import { listNames, readJson, readText, removeFile, writeJson } from "../state/files.ts";
 import type { BytePath } from "../util/byte-path.ts";
 import { bytePath, isBelow } from "../util/byte-path.ts";
 import { syncDirectory } from "../util/durable-file.ts";
@@ -32,6 +32,8 @@ const metaSchema = z.object({
   mechanism: stageMechanismSchema,
   why: z.string(),
   began_at: z.number(),
+  /** Where its runtime is; absent once that was taken away. */
+  engine: z.strictObject({ backend: z.string(), host: z.string() }).optional(),
 });
 export type StageMeta = z.infer<typeof metaSchema>;
 
@@ -63,13 +65,9 @@ export async function dropStage(dir: string): Promise<void> {
 }
 
 /** Undefined where no whole stage is. */
-export async function readStage(
-  stateDir: string,
-  owner: StageOwner,
-  onProblem?: ProblemSink,
-): Promise<Stage | undefined> {
+export async function readStage(stateDir: string, owner: StageOwner): Promise<Stage | undefined> {
   const dir = stageFolder(stateDir, owner);
-  const meta = await readJson(join(dir, "stage.json"), metaSchema, "report", onProblem);
+  const meta = await readJson(join(dir, "stage.json"), metaSchema, "report", undefined);
   if (meta === undefined || meta.fleet !== owner.fleet || meta.address !== owner.address) return undefined;
   return await stageOf(stateDir, dir, meta);
 }
@@ -88,18 +86,44 @@ export async function skipState(stateDir: string, source: string): Promise<(path
   return (path) => path === inside || isBelow(path, inside);
 }
 
-/** Every whole stage of a fleet, by address. */
-export async function listStages(
-  stateDir: string,
-  fleet: string,
-  onProblem?: ProblemSink,
-): Promise<readonly Stage[]> {
-  const found: Stage[] = [];
-  for (const name of await listNames(fleetStages(stateDir, fleet))) {
-    const address = decodeFileName(name);
-    const stage =
-      address === undefined ? undefined : await readStage(stateDir, { fleet, address }, onProblem);
-    if (stage !== undefined) found.push(stage);
+/** One whose description nobody can read, with why and what to do; what the agent made may well be whole. */
+export interface BrokenStage {
+  readonly address: string;
+  readonly dir: string;
+  readonly fault: SandkeepError;
+}
+
+export interface FleetStages {
+  readonly stages: readonly Stage[];
+  readonly broken: readonly BrokenStage[];
+}
+
+/** Every stage of a fleet, by address. */
+export async function listStages(stateDir: string, fleet: string): Promise<FleetStages> {
+  const stages: Stage[] = [];
+  const broken: BrokenStage[] = [];
+  const names = await listNames(fleetStages(stateDir, fleet));
+  const addresses = names.map((name) => decodeFileName(name)).filter((each) => each !== undefined);
+  for (const address of addresses.toSorted()) {
+    const stage = await readStage(stateDir, { fleet, address });
+    const dir = stageFolder(stateDir, { fleet, address });
+    if (stage !== undefined) stages.push(stage);
+    else if (await isDescribed(dir)) broken.push({ address, dir, fault: undescribed(dir) });
   }
-  return found.toSorted((a, b) => (a.meta.address < b.meta.address ? -1 : 1));
+  return { stages, broken };
+}
+
+/** Without its `stage.json` nobody has worked in what is there; with one that nobody can read, somebody may have. */
+export async function isDescribed(dir: string): Promise<boolean> {
+  return (await readText(join(dir, "stage.json"))) !== undefined;
+}
+
+export function undescribed(dir: string): SandkeepError {
+  return new SandkeepError(
+    `${join(dir, "stage.json")} is torn, newer than this version, or another runtime's`,
+    {
+      code: "STAGE_DAMAGED",
+      hint: `the agent's files are in ${join(dir, "tree")}: save what you need, then remove ${dir}`,
+    },
+  );
 }

@@ -8,6 +8,7 @@ import { decide } from "../../src/stage/decide.ts";
 import { followIfClean } from "../../src/stage/discard.ts";
 import { newJournalFolder, underWay } from "../../src/stage/journal.ts";
 import type { Stage } from "../../src/stage/stage.ts";
+import { listStages } from "../../src/stage/stage.ts";
 import { conflictLooks, openTrees, surveyStage } from "../../src/stage/survey.ts";
 import type { Made, Scene } from "./scene.ts";
 import { filesOf, makeAll, NO_RULES, put, remove, scene, staged } from "./scene.ts";
@@ -157,6 +158,7 @@ it("a journal that cannot be read is not written over", async () => {
   const journal = join(underWay(stage.dir), "journal.json");
   fs.writeFileSync(journal, fs.readFileSync(journal).subarray(0, 40));
   await expect(newJournalFolder(stage.dir)).rejects.toMatchObject({ code: "STAGE_DAMAGED" });
+  await expect(recover(stage)).rejects.toMatchObject({ code: "STAGE_DAMAGED" });
   expect(fs.existsSync(join(underWay(stage.dir), "before", "0"))).toBe(true);
 });
 
@@ -167,7 +169,11 @@ it("a stage whose description cannot be read is not begun anew over the agent's 
   const mine = filesOf(stage.tree);
   await expect(staged(on)).rejects.toMatchObject({
     code: "STAGE_DAMAGED",
-    hint: expect.stringContaining("tree/"),
+    hint: expect.stringContaining(stage.tree),
   });
   expect([...filesOf(stage.tree)]).toEqual([...mine]);
+  expect(await listStages(on.stateDir, stage.meta.fleet)).toMatchObject({
+    stages: [],
+    broken: [{ address: stage.meta.address, fault: { hint: expect.stringContaining(stage.tree) } }],
+  });
 });
