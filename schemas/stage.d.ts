@@ -6,6 +6,12 @@
 export type SandkeepStage =
   | {
       stages: ListedStage[];
+      broken: {
+        address: string;
+        folder: string;
+        error: string;
+        fix: string;
+      }[];
       exit_code: number;
     }
   | {
@@ -101,6 +107,7 @@ export interface ListedStage {
   busy: number;
   applied: string[];
   error: string | null;
+  fix: string | null;
 }
 export interface Stage {
   id: string;
