@@ -12,6 +12,8 @@ import type { Reference } from "./reference.ts";
 import { registryAuth } from "./registry-auth.ts";
 import type { Answer, Ask } from "./registry-token.ts";
 import { authorization } from "./registry-token.ts";
+import type { Way } from "./registry-way.ts";
+import { wayTo } from "./registry-way.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -38,6 +40,7 @@ export class RegistryClient {
   readonly #ref: Reference;
   readonly #env: Env;
   readonly #insecure: boolean;
+  readonly #ways = new Map<string, Promise<Way>>();
   #base: string | undefined;
   #authorization: string | undefined;
 
@@ -98,7 +101,7 @@ export class RegistryClient {
     const credentials = await registryAuth(name, this.#env);
     const plain = this.#base?.startsWith("http:") === true;
     return authorization({ challenge, registry, repository, credentials, plain }, (url, options) =>
-      send(url, { ...options, insecure: this.#insecure }),
+      this.#ask(url, { ...options, insecure: this.#insecure }),
     );
   }
 
@@ -109,7 +112,15 @@ export class RegistryClient {
     };
     const ask = { method, headers, insecure: this.#insecure };
     this.#base ??= await this.#scheme();
-    return send(`${this.#base}${path}`, ask);
+    return this.#ask(`${this.#base}${path}`, ask);
+  }
+
+  /** What is read of the way to a registry or its token service is read once. */
+  async #ask(url: string, ask: Ask): Promise<Answer> {
+    const target = new URL(url);
+    const way = this.#ways.get(target.origin) ?? wayTo(target, this.#env);
+    this.#ways.set(target.origin, way);
+    return send(target, ask, await way);
   }
 
   /** As engines do it: encrypted first; only a registry that is marked insecure may do without. */
@@ -117,7 +128,7 @@ export class RegistryClient {
     const secure = `https://${this.#ref.registry}`;
     if (!this.#insecure) return secure;
     try {
-      await send(`${secure}/v2/`, { method: "GET", headers: {}, insecure: true });
+      await this.#ask(`${secure}/v2/`, { method: "GET", headers: {}, insecure: true });
       return secure;
     } catch {
       return `http://${this.#ref.registry}`;
@@ -134,12 +145,17 @@ function digestOf(body: Buffer): string {
 }
 
 /** One request to its end. Redirects are not followed: manifests are served in place. */
-async function send(url: string, ask: Ask): Promise<Answer> {
-  const target = new URL(url);
+async function send(target: URL, ask: Ask, { ca, ...way }: Way): Promise<Answer> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const headers = { "user-agent": "sandkeep", ...ask.headers };
   return new Promise<Answer>((resolve, reject) => {
-    const options = { method: ask.method, headers, signal };
+    const options = {
+      method: ask.method,
+      headers,
+      signal,
+      ...way,
+      ...(ca === undefined ? {} : { ca: [...ca] }),
+    };
     const take = (response: IncomingMessage): void => {
       const { statusCode: status = 0, headers: told } = response;
       collect(response)
