@@ -20,8 +20,11 @@ const DIGEST_BYTES = 32;
 /** The bundled program, compiled. */
 export interface Program {
   readonly load: () => Pick<typeof CommandLine, "start">;
-  /** After the program ran: keeps what was compiled of it for the next start, where none is kept that fits. Never throws. */
-  readonly keep: () => void;
+  /**
+   * After the program carried out a verb: keeps what was compiled of it for the next start, where none is kept that fits or
+   * that verb had no part in it. Never throws.
+   */
+  readonly keep: (verb: string) => void;
 }
 
 /** The wrapper that Node itself puts around a CommonJS module. */
@@ -44,7 +47,8 @@ type Started = Pick<NodeJS.Process, "execArgv" | "env">;
 export function compileProgram(bundle: string, { execArgv, env }: Started): Program {
   const source = readFileSync(bundle);
   const cache = `${bundle}.${process.version}-${process.arch}.cache`;
-  const cachedData = readCode(cache, source, bundle);
+  const kept = readCode(cache, source, bundle);
+  const cachedData = kept?.code;
   // No import() in it: V8 forgets who answers that when it takes code from a cache.
   const script = new Script(
     `(function(exports,require,module,__filename,__dirname){${source.toString("latin1")}\n})`,
@@ -58,35 +62,49 @@ export function compileProgram(bundle: string, { execArgv, env }: Started): Prog
       const wrapper: Wrapper = script.runInThisContext();
       const module = {
         exports: {
-          start: (): Promise<number> => Promise.reject(new Error(`${bundle} exports no program`)),
+          start: (): Promise<never> => Promise.reject(new Error(`${bundle} exports no program`)),
         },
       };
       wrapper(module.exports, createRequire(bundle), module, bundle, dirname(bundle));
       return module.exports;
     },
-    keep: () => {
+    keep: (verb) => {
       // Code made under other flags would only be refused by the next start without them.
       const flags = execArgv.length > 0 || (env["NODE_OPTIONS"] ?? "") !== "";
-      const fits = cachedData !== undefined && script.cachedDataRejected !== true;
-      if (!fits && !flags) writeCode(cache, source, bundle, () => script.createCachedData());
+      // What came from the cache is part of what is kept, so each verb adds its own code to that of the others.
+      const verbs = script.cachedDataRejected === true ? [] : (kept?.verbs ?? []);
+      if (flags || verbs.includes(verb)) return;
+      writeCode(cache, source, bundle, () => made([...verbs, verb], script.createCachedData()));
     },
   };
 }
 
-function digest(source: Buffer, code: Buffer): Buffer {
-  const made = `${process.version} ${process.arch} ${cachedDataVersionTag()} ${source.length}\n`;
-  return createHash("sha256").update(made).update(source).update(code).digest();
+/** After the digest: the verbs that were carried out, and on the next line what was compiled. */
+function made(verbs: readonly string[], code: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${verbs.join(" ")}\n`), code]);
 }
 
-function readCode(cache: string, source: Buffer, bundle: string): Buffer | undefined {
+function digest(source: Buffer, kept: Buffer): Buffer {
+  const maker = `${process.version} ${process.arch} ${cachedDataVersionTag()} ${source.length}\n`;
+  return createHash("sha256").update(maker).update(source).update(kept).digest();
+}
+
+interface Kept {
+  readonly verbs: readonly string[];
+  readonly code: Buffer;
+}
+
+function readCode(cache: string, source: Buffer, bundle: string): Kept | undefined {
   try {
     const file = openSync(cache, "r");
     try {
       const { uid, mode } = fstatSync(file);
       if (uid !== statSync(bundle).uid || (mode & 0o022) !== 0) return undefined;
-      const kept = readFileSync(file);
-      const code = kept.subarray(DIGEST_BYTES);
-      return digest(source, code).equals(kept.subarray(0, DIGEST_BYTES)) ? code : undefined;
+      const bytes = readFileSync(file);
+      const kept = bytes.subarray(DIGEST_BYTES);
+      if (!digest(source, kept).equals(bytes.subarray(0, DIGEST_BYTES))) return undefined;
+      const end = kept.indexOf("\n");
+      return { verbs: kept.toString("latin1", 0, end).split(" "), code: kept.subarray(end + 1) };
     } finally {
       closeSync(file);
     }
@@ -96,12 +114,12 @@ function readCode(cache: string, source: Buffer, bundle: string): Buffer | undef
   }
 }
 
-function writeCode(cache: string, source: Buffer, bundle: string, made: () => Buffer): void {
+function writeCode(cache: string, source: Buffer, bundle: string, make: () => Buffer): void {
   const draft = `${cache}.${randomUUID()}`;
   try {
     if (statSync(bundle).uid !== process.geteuid?.()) return;
-    const code = made();
-    writeFileSync(draft, Buffer.concat([digest(source, code), code]), { flag: "wx", mode: 0o644 });
+    const kept = make();
+    writeFileSync(draft, Buffer.concat([digest(source, kept), kept]), { flag: "wx", mode: 0o644 });
     renameSync(draft, cache);
   } catch {
     // A read-only folder, a full disk: the next start compiles again.

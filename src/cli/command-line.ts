@@ -13,17 +13,32 @@ export async function main(
   streams: Streams,
   cwd: () => string = () => process.cwd(),
 ): Promise<number> {
+  return (await carryOut(argv, env, streams, cwd)).code;
+}
+
+/** How one command line ended; the verb is empty where none was understood. */
+interface Ended {
+  readonly code: number;
+  readonly verb: string;
+}
+
+async function carryOut(
+  argv: readonly string[],
+  env: Env,
+  streams: Streams,
+  cwd: () => string,
+): Promise<Ended> {
   const version = toolVersion();
   const [first = ""] = argv;
   if (first === "--version" || first === "-V") {
     streams.stdout.write(`${version}\n`);
-    return 0;
+    return { code: 0, verb: "" };
   }
   let verb = "";
   try {
     const { parseCommandLine } = await import("./program.ts");
     const parsed = parseCommandLine(argv, version, streams);
-    if (parsed === undefined) return 0;
+    if (parsed === undefined) return { code: 0, verb };
     verb = parsed.verb.name;
     const { args, options } = parsed;
     // One command checks too little for code that zod would generate and compile for each schema to pay.
@@ -35,9 +50,9 @@ export async function main(
     const { checkAccepted } = await import("./accepted.ts");
     await checkAccepted(invocation);
     const module = await parsed.verb.load();
-    return await module.run(invocation);
+    return { code: await module.run(invocation), verb };
   } catch (error) {
-    return await fail(error, argv, env, streams, verb);
+    return { code: await fail(error, argv, env, streams, verb), verb };
   }
 }
 
@@ -64,8 +79,8 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== "EPIPE") throw error;
 }
 
-/** Carries out this process's own command line. Answers its exit code; the caller ends the process with it. */
-export async function start(): Promise<number> {
+/** Carries out this process's own command line. Answers its exit code, with which the caller ends the process. */
+export async function start(): Promise<Ended> {
   const { stdout, stderr } = process;
   const argv = process.argv.slice(2);
   const streams: Streams = {
@@ -84,5 +99,5 @@ export async function start(): Promise<number> {
   process.on("uncaughtException", (error) => void crash(error));
   // Nothing left to wait for although the command is not done: without this it would end as if all were well.
   process.once("beforeExit", () => void crash(new Error("the command ended before its work was done")));
-  return await main(argv, process.env, streams);
+  return await carryOut(argv, process.env, streams, () => process.cwd());
 }

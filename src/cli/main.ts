@@ -14,8 +14,8 @@ async function carryOut(): Promise<number> {
     return 0;
   }
   const program = compileProgram(join(import.meta.dirname, "program.cjs"), process);
-  const code = await program.load().start();
-  program.keep();
+  const { code, verb } = await program.load().start();
+  if (verb !== "") program.keep(verb);
   return code;
 }
 

@@ -32,13 +32,16 @@ afterEach(async () => {
 
 /** Programs of equal length, which V8 cannot tell apart by itself. */
 async function answers(code: number): Promise<void> {
-  await writeFile(bundle, `const code = () => ${code}; exports.start = () => Promise.resolve(code());\n`);
+  await writeFile(bundle, `const code = () => ${code}; exports.start = () => Promise.resolve({ code: code(), verb: "plan" });\n`);
 }
 
-async function startOnce(started: Parameters<typeof compileProgram>[1] = PLAIN): Promise<number> {
+async function startOnce(
+  started: Parameters<typeof compileProgram>[1] = PLAIN,
+  verb = "plan",
+): Promise<number> {
   const program = compileProgram(bundle, started);
-  const code = await program.load().start();
-  program.keep();
+  const { code } = await program.load().start();
+  program.keep(verb);
   return code;
 }
 
@@ -53,6 +56,17 @@ describe("what was compiled of the program", () => {
     expect(await startOnce()).toBe(1);
     expect(await inode()).toBe(kept);
     expect((await readdir(folder)).toSorted()).toEqual(["program.cjs", basename(cache)]);
+  });
+
+  it("grows with each verb that is carried out, once", async () => {
+    await startOnce();
+    const first = await inode();
+    await startOnce(PLAIN, "run");
+    const second = await inode();
+    expect(second).not.toBe(first);
+    expect(await startOnce(PLAIN, "plan")).toBe(1);
+    expect(await startOnce(PLAIN, "run")).toBe(1);
+    expect(await inode()).toBe(second);
   });
 
   it("is not used for another program, not even for one of the same length", async () => {
