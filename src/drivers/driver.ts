@@ -62,7 +62,7 @@ export interface ObserveScope {
   readonly addresses?: readonly string[];
   /** True asks for the foreign objects of other sandbox tools as well, where a driver knows any and they cost no call. */
   readonly neighbours?: boolean;
-  /** Only runtimes are of interest: a driver may look for no foreign objects, dormancy marks and networks. */
+  /** Only runtimes under `names` and those beside them are of interest: a driver may look for nothing else. */
   readonly only?: "runtimes";
 }
 

@@ -198,7 +198,19 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function parseSpec(text: string | undefined): Spec | undefined {
+/** Specs by their text: most runtimes of a fleet have one spec, and each is read at every look. */
+const specs = new Map<string, Spec | undefined>();
+const MOST_SPECS = 64;
+
+function parseSpec(text = ""): Spec | undefined {
+  if (specs.has(text)) return specs.get(text);
+  if (specs.size >= MOST_SPECS) specs.clear();
+  const spec = readSpec(text);
+  specs.set(text, spec);
+  return spec;
+}
+
+function readSpec(text: string): Spec | undefined {
   const value = parseObject(text);
   if (value === undefined || typeof value["backend"] !== "string" || !isJsonObject(value["values"]))
     return undefined;

@@ -15,7 +15,7 @@ import { isGone } from "./errors.ts";
 import type { EngineFacts } from "./facts.ts";
 import { updateOptions, warnedOf } from "./limits.ts";
 import { maskedPaths, STAMP_LABEL, workspaceVolume } from "./mounts.ts";
-import { findContainer, getContainer } from "./observe.ts";
+import { findContainer, getContainer } from "./find-container.ts";
 import { openWorkspace } from "./own-command.ts";
 import type { DockerSpec } from "./section.ts";
 import { inSection, readSection, readValues } from "./section.ts";

@@ -11,7 +11,7 @@ import type { Engine } from "./client.ts";
 import { ownerOf } from "./container.ts";
 import type { EngineFacts } from "./facts.ts";
 import { impliedSwap } from "./limits.ts";
-import { getContainer } from "./observe.ts";
+import { getContainer } from "./find-container.ts";
 import { runOwn } from "./own-command.ts";
 import type { DockerSpec } from "./section.ts";
 import { inSection, readValues } from "./section.ts";

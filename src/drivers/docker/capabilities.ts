@@ -1,8 +1,8 @@
 import { availableParallelism } from "node:os";
 import type { Capabilities } from "../../model/capabilities.ts";
 
-/** Where an engine saturates: more changes at once only make each one slower. */
-export const WRITES_AT_ONCE = Math.min(availableParallelism() + 1, 4);
+/** Where an engine saturates: with fewer its cores wait for its disk, and more only make each change slower. */
+export const WRITES_AT_ONCE = Math.min(2 * (availableParallelism() + 1), 12);
 
 export const capabilities: Capabilities = {
   lifecycle: "process",

@@ -2,6 +2,7 @@
  * In: a container. Out: what its removal would destroy, told or handed out: its writable layer, the volumes of its own,
  * and its canonical workspace volume where that goes too. It changes nothing.
  */
+import { opendir } from "node:fs/promises";
 import { posix } from "node:path";
 import { decodeLabels } from "../../model/labels.ts";
 import type { RuntimeChanges } from "../../model/observed.ts";
@@ -13,7 +14,7 @@ import { archive } from "./files.ts";
 import type { Layer } from "./layer.ts";
 import { isBelow, mountTargets, readLayer } from "./layer.ts";
 import { workspaceVolume } from "./mounts.ts";
-import { findContainer } from "./observe.ts";
+import { findContainer } from "./find-container.ts";
 import type { Container } from "./wire-container.ts";
 import { readLayerChanges, readLayerSize } from "./wire.ts";
 
@@ -34,7 +35,11 @@ export async function changes(
   const volumes = doomedVolumes(container, workspace);
   const [size, ...glances] = await Promise.all([
     layer.files === 0 ? 0 : sizeOf(engine, objectId, signal),
-    ...volumes.map((target) => engine.reads.add(() => glance(engine, container, target, signal))),
+    ...volumes.map(async (target) =>
+      (await isSeenEmpty(engine, container, target))
+        ? EMPTY
+        : await engine.reads.add(() => glance(engine, container, target, signal)),
+    ),
   ]);
   const inVolumes = glances.flatMap((each) => each.paths);
   return {
@@ -124,6 +129,28 @@ function doomedVolumes(container: Container, workspace: WorkspaceFate): string[]
 }
 
 type Glance = Pick<RuntimeChanges, "bytes" | "files" | "paths" | "more">;
+const EMPTY: Glance = { bytes: 0, files: 0, paths: [], more: false };
+
+/**
+ * An engine starts a process of its own for an archive, which an empty workspace is not worth. Only a volume with a random
+ * name is surely the same on this machine as on an engine that may be elsewhere behind its socket; false where it cannot be seen.
+ */
+async function isSeenEmpty(engine: Engine, { Mounts }: Container, target: string): Promise<boolean> {
+  const mount = Mounts.find(({ Destination }) => Destination === target);
+  const { kind } = await engine.endpoint();
+  if (mount === undefined || !ANONYMOUS.test(mount.Name) || kind !== "unix") return false;
+  try {
+    await using folder = await opened(mount.Source);
+    return (await folder.read()) === null;
+  } catch {
+    return false;
+  }
+}
+
+async function opened(path: string) {
+  const folder = await opendir(path);
+  return { read: () => folder.read(), [Symbol.asyncDispose]: () => folder.close() };
+}
 
 /** The first of what is in a volume. The engine tells no sizes, so the head of its archive is read. */
 async function glance(

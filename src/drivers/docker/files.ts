@@ -6,7 +6,7 @@ import type { DriverDeps, ExecResult } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { exec } from "./exec.ts";
 import { OWN_EXEC } from "./execs.ts";
-import { getContainer } from "./observe.ts";
+import { getContainer } from "./find-container.ts";
 import type { Container } from "./wire-container.ts";
 import { readCreated } from "./wire.ts";
 

@@ -3,7 +3,7 @@ import type { Engine } from "./client.ts";
 import { Demux } from "./demux.ts";
 import { toError } from "../../errors.ts";
 import type { EngineFacts } from "./facts.ts";
-import { findContainer, healthOf, stateOf } from "./observe.ts";
+import { findContainer, healthOf, stateOf } from "./find-container.ts";
 import type { Container } from "./wire-container.ts";
 import { time } from "./wire.ts";
 

@@ -3,25 +3,19 @@
  * One list of containers, one of volumes, and concurrent inspects. It changes nothing.
  */
 import type { Host } from "../../model/settings.ts";
-import { SandkeepError } from "../../errors.ts";
 import type { Json } from "../../model/json.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
 import { ADDRESS_LABEL, decodeLabels, FLEET_LABEL } from "../../model/labels.ts";
-import { SLOT_SUFFIX } from "../../model/names.ts";
+import { SLOT_SUFFIX, slotNames } from "../../model/names.ts";
 import { foreignBecause } from "../../model/ownership.ts";
-import type {
-  DormancyMark,
-  ForeignObject,
-  Observation,
-  ObservedRuntime,
-  RuntimeState,
-} from "../../model/observed.ts";
+import type { DormancyMark, ForeignObject, Observation, ObservedRuntime } from "../../model/observed.ts";
 import type { ObserveScope } from "../driver.ts";
 import { THIS_HOST, reservedNames } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { waits } from "./deliver.ts";
-import { dockerError, isGone } from "./errors.ts";
+import { dockerError } from "./errors.ts";
 import { countExecs } from "./execs.ts";
+import { findContainer, healthOf, stateOf } from "./find-container.ts";
 import type { EngineFacts } from "./facts.ts";
 import type { EngineName } from "./endpoint.ts";
 import { GATE_LABEL, isGate, ownNetworkName } from "./gates.ts";
@@ -34,7 +28,7 @@ import { readFields } from "./values.ts";
 import { findMarks, isOwned, listMarks } from "./volumes.ts";
 import type { Container, ListedContainer } from "./wire-container.ts";
 import type { Image } from "./wire.ts";
-import { readContainers, readContainer } from "./wire-container.ts";
+import { readContainers } from "./wire-container.ts";
 import { time } from "./wire.ts";
 
 export async function observe(
@@ -50,6 +44,10 @@ export async function observe(
   // A look at a whole fleet is followed by one at its images.
   if (whole && !isNarrow(scope)) facts.platform().catch(() => undefined);
   try {
+    if (scope.only === "runtimes" && isNarrow(scope)) {
+      const runtimes = await inspectNamed(engine, facts, scope);
+      return { status: "complete", ...where, runtimes, foreign: [], dormant: [], networks: [] };
+    }
     const containers = listWanted(engine, scope);
     const [listed, dormant, every] = await Promise.all([
       containers,
@@ -92,17 +90,13 @@ async function listWanted(engine: Engine, scope: ObserveScope): Promise<readonly
   // All of them: a foreign holder of one of our names carries no label to filter by.
   if (!isNarrow(scope)) return listContainers(engine, {});
   const { fleet, addresses, names } = scope;
-  const own = addresses.map((address) =>
-    listContainers(engine, { label: [`${FLEET_LABEL}=${fleet}`, `${ADDRESS_LABEL}=${address}`] }),
-  );
-  const others =
-    scope.only === "runtimes"
-      ? []
-      : [
-          ...names.map((name) => listContainers(engine, { name: [slotPattern(name)] })),
-          listContainers(engine, { label: [`${FLEET_LABEL}=${fleet}`, GATE_LABEL] }),
-        ];
-  const lists = await Promise.all([...own, ...others]);
+  const lists = await Promise.all([
+    ...addresses.map((address) =>
+      listContainers(engine, { label: [`${FLEET_LABEL}=${fleet}`, `${ADDRESS_LABEL}=${address}`] }),
+    ),
+    ...names.map((name) => listContainers(engine, { name: [slotPattern(name)] })),
+    listContainers(engine, { label: [`${FLEET_LABEL}=${fleet}`, GATE_LABEL] }),
+  ]);
   return [...new Map(lists.flat().map((each) => [each.Id, each])).values()];
 }
 
@@ -166,7 +160,23 @@ function foreignReason(
     : "the name is held by something that sandkeep did not make";
 }
 
-/** One runtime by id; undefined when it is gone, or when its labels are none of ours. */
+/** Each list costs an engine time for every container that it has, and a name nothing. */
+async function inspectNamed(
+  engine: Engine,
+  facts: EngineFacts,
+  scope: ObserveScope & { readonly addresses: readonly string[] },
+): Promise<ObservedRuntime[]> {
+  const names = scope.names.flatMap((name) => slotNames(name));
+  const seen = await Promise.all(names.map((name) => inspectRuntime(engine, facts, name)));
+  return seen
+    .filter((runtime) => runtime !== undefined)
+    .filter(({ name, labels }) => {
+      // What has no such name may still have an id that begins like it.
+      return names.includes(name) && isOwned(scope, labels) && scope.addresses.includes(labels.address);
+    });
+}
+
+/** One runtime by id or name; undefined when it is gone, or when its labels are none of ours. */
 export async function inspectRuntime(
   engine: Engine,
   facts: EngineFacts,
@@ -232,55 +242,6 @@ const noFields: Readonly<Record<string, Json>> = {};
 
 function named<T>(fields: Readonly<Record<string, T>>, engine: EngineName): Readonly<Record<string, T>> {
   return Object.fromEntries(Object.entries(fields).map(([path, value]) => [inSection(path, engine), value]));
-}
-
-/** The engine's answer for one container, or undefined when there is none. */
-export async function findContainer(engine: Engine, objectId: string): Promise<Container | undefined> {
-  try {
-    return await engine.reads.add(() =>
-      engine.json(
-        {
-          what: `inspect container ${objectId.slice(0, 12)}`,
-          method: "GET",
-          path: `/containers/${encodeURIComponent(objectId)}/json`,
-        },
-        readContainer,
-      ),
-    );
-  } catch (thrown) {
-    if (isGone(thrown)) return undefined;
-    throw thrown;
-  }
-}
-
-/** As `findContainer`, for those who cannot go on without it. */
-export async function getContainer(engine: Engine, objectId: string): Promise<Container> {
-  const container = await findContainer(engine, objectId);
-  if (container !== undefined) return container;
-  throw new SandkeepError(`container ${objectId.slice(0, 12)} is gone`, {
-    code: "DOCKER_NOT_FOUND",
-    kind: "not-found",
-    blame: "backend",
-    hint: "plan again",
-  });
-}
-
-const STATES: Readonly<Record<string, RuntimeState>> = {
-  created: "created",
-  running: "running",
-  paused: "paused",
-  restarting: "restarting",
-  exited: "stopped",
-};
-
-/** Dead and half-removed containers are broken: nothing but a removal helps them. */
-export function stateOf(container: Container): RuntimeState {
-  return STATES[container.State.Status] ?? "broken";
-}
-
-export function healthOf(container: Container): ObservedRuntime["health"] {
-  const status = container.State.Health?.Status;
-  return status === "healthy" || status === "unhealthy" || status === "starting" ? status : "none";
 }
 
 export function platformOf(image: Image): string {

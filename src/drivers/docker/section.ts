@@ -71,9 +71,18 @@ export type DockerSpec = z.infer<typeof valuesSchema>;
 
 /** Undefined for values that another tool or version wrote: labels are not trusted to be well-formed. */
 export function tryReadValues(values: JsonObject, engine: EngineName = "docker"): DockerSpec | undefined {
+  const known = read[engine].get(values);
+  if (known !== undefined) return known;
   const parsed = valuesSchema.safeParse({ ...values, docker: values[engine] });
-  return parsed.success ? parsed.data : undefined;
+  if (parsed.success) read[engine].set(values, parsed.data);
+  return parsed.data;
 }
+
+/** Runtimes with one spec share its values, which are never changed. */
+const read: Readonly<Record<EngineName, WeakMap<JsonObject, DockerSpec>>> = {
+  docker: new WeakMap(),
+  podman: new WeakMap(),
+};
 
 export function readValues(values: JsonObject, engine: EngineName = "docker"): DockerSpec {
   const found = tryReadValues(values, engine);

@@ -1,0 +1,55 @@
+import { SandkeepError } from "../../errors.ts";
+import type { ObservedRuntime, RuntimeState } from "../../model/observed.ts";
+import type { Engine } from "./client.ts";
+import { isGone } from "./errors.ts";
+import type { Container } from "./wire-container.ts";
+import { readContainer } from "./wire-container.ts";
+
+/** The engine's answer for one container, or undefined when there is none. */
+export async function findContainer(engine: Engine, objectId: string): Promise<Container | undefined> {
+  try {
+    return await engine.reads.add(() =>
+      engine.json(
+        {
+          what: `inspect container ${objectId.slice(0, 12)}`,
+          method: "GET",
+          path: `/containers/${encodeURIComponent(objectId)}/json`,
+        },
+        readContainer,
+      ),
+    );
+  } catch (thrown) {
+    if (isGone(thrown)) return undefined;
+    throw thrown;
+  }
+}
+
+/** As `findContainer`, for those who cannot go on without it. */
+export async function getContainer(engine: Engine, objectId: string): Promise<Container> {
+  const container = await findContainer(engine, objectId);
+  if (container !== undefined) return container;
+  throw new SandkeepError(`container ${objectId.slice(0, 12)} is gone`, {
+    code: "DOCKER_NOT_FOUND",
+    kind: "not-found",
+    blame: "backend",
+    hint: "plan again",
+  });
+}
+
+const STATES: Readonly<Record<string, RuntimeState>> = {
+  created: "created",
+  running: "running",
+  paused: "paused",
+  restarting: "restarting",
+  exited: "stopped",
+};
+
+/** Dead and half-removed containers are broken: nothing but a removal helps them. */
+export function stateOf(container: Container): RuntimeState {
+  return STATES[container.State.Status] ?? "broken";
+}
+
+export function healthOf(container: Container): ObservedRuntime["health"] {
+  const status = container.State.Health?.Status;
+  return status === "healthy" || status === "unhealthy" || status === "starting" ? status : "none";
+}
