@@ -189,12 +189,12 @@ async function step(context: ApplyContext, node: GraphNode, work: Work): Promise
     context.calls[READING.has(op) ? "read" : "write"] += 1;
     await attempt(work, node, context.wait);
     finished("done", null);
-    if (irreversible) await journal.result({ ...entry, status: "done" });
+    if (irreversible) journal.result({ ...entry, status: "done" });
   } catch (thrown) {
     const { message } = toError(thrown);
     finished("failed", message);
     const status = thrown instanceof Stale ? "stale" : "failed";
-    if (irreversible) await journal.result({ ...entry, status, error: message }).catch(() => undefined);
+    if (irreversible) journal.result({ ...entry, status, error: message });
     throw thrown;
   }
 }

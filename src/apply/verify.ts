@@ -62,7 +62,7 @@ async function attest(
   const checks = await run.driver.attest(objectId, spec);
   const failed = checks.filter(({ status }) => status !== "held");
   const { id, op, address } = node;
-  await context.journal.result({
+  context.journal.result({
     node: id,
     op,
     address,

@@ -102,7 +102,7 @@ async function recorded(journal: Journal, each: Stale, remove: () => Promise<End
     status: "failed",
     message: toError(thrown).message,
   }));
-  await journal.result({
+  journal.result({
     ...step,
     status: ending.status,
     object_id: each.object_id,

@@ -4,11 +4,12 @@
  * Takes over only from a dead holder, or from one that stood still for a whole TTL under this process's own eyes.
  */
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { liveness, ownIdentity } from "../util/process-identity.ts";
 import type { ProblemSink } from "./files.ts";
-import { readJson, removeFile, writeJson } from "./files.ts";
+import { parseJson, readJson, readText, removeFile, writeJson } from "./files.ts";
 import { withMutex } from "./mutex.ts";
 import { processIdentitySchema } from "./processes.ts";
 
@@ -140,6 +141,16 @@ async function readClaim(path: string): Promise<ClaimFile | undefined> {
   return readJson(path, claimSchema, "report", undefined);
 }
 
+type OwnFile = ClaimFile & { readonly holder: Holder };
+
+function textNow(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
 /** Owns the file and its heartbeat until disposed. */
 export class Claim implements AsyncDisposable {
   readonly version: number;
@@ -147,6 +158,7 @@ export class Claim implements AsyncDisposable {
   readonly #holder: Holder;
   readonly #options: ClaimOptions;
   readonly #timer: NodeJS.Timeout;
+  #proof: { readonly text: string; readonly file: OwnFile } | undefined;
   #renewed = performance.now();
   #renewing: Promise<boolean> | undefined;
   #released = false;
@@ -176,11 +188,15 @@ export class Claim implements AsyncDisposable {
     return this.#renewing;
   }
 
-  /** The file while it is still ours. */
-  async #own(): Promise<(ClaimFile & { readonly holder: Holder }) | undefined> {
-    const file = await readClaim(this.#path);
+  /** The file while it is still ours. Asked before every step: a text that was found to be ours still says so. */
+  async #own(): Promise<OwnFile | undefined> {
+    if (this.#proof !== undefined && textNow(this.#path) === this.#proof.text) return this.#proof.file;
+    const text = await readText(this.#path);
+    const file = text === undefined ? undefined : parseJson(text, claimSchema);
     const holder = file?.holder;
-    return file && holder?.token === this.#holder.token ? { ...file, holder } : undefined;
+    if (text === undefined || !file || holder?.token !== this.#holder.token) return undefined;
+    this.#proof = { text, file: { ...file, holder } };
+    return this.#proof.file;
   }
 
   async #writeHeartbeat(): Promise<boolean> {

@@ -45,9 +45,10 @@ export interface JournalResult extends JournalStep {
 
 /** What one apply meant to do and did. It helps history and explain; no decision rests on it. */
 export interface Journal extends AsyncDisposable {
-  /** On disk before it returns; rejects (STATE_IO) when it cannot be, and then the step must not happen. */
+  /** On disk before it returns, with all told before; rejects (STATE_IO) when they cannot be, and then the step must not happen. */
   intent(step: JournalStep): Promise<void>;
-  result(step: JournalResult): Promise<void>;
+  /** Goes to disk on its own, at the latest with the next intent or the end: nothing waits for what is past. */
+  result(step: JournalResult): void;
 }
 
 /** The file is made with the first entry, so that an apply without changes leaves none. */
@@ -63,6 +64,8 @@ export async function openJournal(
   let next: Promise<void> | undefined;
   /** After a failed write the file may end in half a line; the next entry then starts a new one. */
   let torn = false;
+  /** Why a result could not be written: told by the next intent. */
+  let lost: { readonly error: unknown } | undefined;
   async function write(lines: string, at: number): Promise<void> {
     file ??= createFile(dir, at, options.planId);
     const { handle, path } = await file;
@@ -92,8 +95,15 @@ export async function openJournal(
     await write(waiting.splice(0).join(""), at);
   }
   return {
-    intent: async (step) => append({ ...step, phase: "intent" }),
-    result: async (step) => append({ ...step, phase: "result" }),
+    async intent(step) {
+      if (lost !== undefined) throw lost.error;
+      await append({ ...step, phase: "intent" });
+    },
+    result(step) {
+      append({ ...step, phase: "result" }).catch((error: unknown) => {
+        lost = { error };
+      });
+    },
     async [Symbol.asyncDispose]() {
       await tail;
       const opened = await file?.catch(() => undefined);

@@ -18,7 +18,7 @@ describe("the journal", () => {
     const now = (): number => (at += 1);
     await using journal = await openJournal(state, { planId: PLAN, now });
     await journal.intent(step);
-    await journal.result({ ...step, status: "failed", error: "no space" });
+    journal.result({ ...step, status: "failed", error: "no space" });
     await journal.intent({ ...step, address: "agent/b" });
     expect(await readdir(join(state.dir, "journal"))).toEqual(["1970-01-01T00-00-01.001Z-abababab.jsonl"]);
     const common = { v: 1, plan_id: PLAN, node: step.node, op: "create" };
@@ -55,7 +55,7 @@ describe("the journal", () => {
     expect(await readJournal(state, { limit: 10 })).toHaveLength(1);
     expect(problems).toEqual([]);
     await appendFile(join(state.dir, "journal", name), "\n");
-    await journal.result({ ...step, status: "done" });
+    journal.result({ ...step, status: "done" });
     expect(await readJournal(state, { limit: 10 })).toMatchObject([{ phase: "result" }, { phase: "intent" }]);
     expect(problems).toMatchObject([{ code: "state-file-damaged" }]);
   });
@@ -126,7 +126,7 @@ describe("a full disk", () => {
     });
 
     await writeFile(ballast, "");
-    await journal.result({ ...step, status: "done" });
+    journal.result({ ...step, status: "done" });
     expect(await readJournal(state, { limit: 10 })).toMatchObject([{ phase: "result" }, { phase: "intent" }]);
     await hold(state, { address: "fleet", reason: "after", by: "b", since: 1 });
   });

@@ -5,6 +5,7 @@
 import { mkdir, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../../errors.ts";
+import type { JsonObject } from "../../model/json.ts";
 import { decodeLabels } from "../../model/labels.ts";
 import { pathFacts } from "../../util/path-facts.ts";
 import { stageTree } from "../../util/stage-place.ts";
@@ -16,11 +17,11 @@ import type { EngineFacts } from "./facts.ts";
 import { updateOptions, warnedOf } from "./limits.ts";
 import { maskedPaths, STAMP_LABEL, workspaceVolume } from "./mounts.ts";
 import { findContainer, getContainer } from "./find-container.ts";
-import { openWorkspace } from "./own-command.ts";
+import { isRoot, openWorkspace } from "./own-command.ts";
 import type { DockerSpec } from "./section.ts";
 import { inSection, readSection, readValues } from "./section.ts";
 import { foreignVolume, removeVolume, volumeLabels } from "./volumes.ts";
-import { isForeignWorkspace, ownWorkspace } from "./workspaces.ts";
+import { hasWorkspaceVolume, isForeignWorkspace, ownWorkspace } from "./workspaces.ts";
 import type { Container } from "./wire-container.ts";
 import { readCreated } from "./wire.ts";
 
@@ -64,6 +65,7 @@ export async function create(
   const { Id, Warnings } = await engine.creates.add(() =>
     engine.writes.add(() => engine.json(call, readCreated)),
   );
+  if (await startsAsRoot(facts, options)) engine.known.open.add(Id);
   const warnings = Warnings.map((message) => {
     const path = warnedOf(message);
     return { path: path === undefined ? undefined : inSection(path, engine.dialect.name), message };
@@ -77,6 +79,14 @@ export async function create(
     if (isForeignWorkspace(thrown)) await removeContainer(engine, Id);
     throw thrown;
   }
+}
+
+/** Whose commands run as root, which needs no wider workspace; false where only the container itself could tell. */
+async function startsAsRoot(facts: EngineFacts, { User, Image }: JsonObject): Promise<boolean> {
+  if (User !== undefined) return isRoot(String(User));
+  const id = String(Image);
+  const image = id.startsWith("sha256:") ? await facts.image(id).catch(() => undefined) : undefined;
+  return image !== undefined && isRoot(image.Config?.User ?? "");
 }
 
 function withStage(spec: DockerSpec, tree: string): DockerSpec {
@@ -128,6 +138,7 @@ export async function start(engine: Engine, objectId: string): Promise<void> {
       throw thrown;
     await send("unpause");
   }
+  if (engine.known.open.has(objectId)) return;
   await openWorkspace(engine, await getContainer(engine, objectId));
 }
 
@@ -170,6 +181,7 @@ export async function rename(engine: Engine, objectId: string, to: string): Prom
 
 /** Removes by id, with its anonymous volumes. The canonical workspace volume goes only on demand. */
 export async function remove(engine: Engine, objectId: string, workspace: "keep" | "delete"): Promise<void> {
+  if (engine.known.volumeless.has(objectId)) return removeContainer(engine, objectId);
   const container = await findContainer(engine, objectId);
   if (container === undefined) return;
   const volume = await doomedVolume(engine, container, workspace);
@@ -211,8 +223,8 @@ async function doomedVolume(
 ): Promise<string | undefined> {
   const labels = decodeLabels(container.Config.Labels);
   if (labels === undefined) return undefined;
+  if (!hasWorkspaceVolume(container, labels)) return undefined;
   const name = workspaceVolume(labels);
-  if (!container.Mounts.some((mount) => mount.Type === "volume" && mount.Name === name)) return undefined;
   if (workspace === "keep" && container.State.Status !== "created") return undefined;
   const made = await volumeLabels(engine, name);
   if (made === undefined || foreignVolume(labels, labels.address, made) !== undefined) return undefined;

@@ -44,6 +44,8 @@ export class Engine implements AsyncDisposable {
   readonly writes = new PQueue({ concurrency: WRITES_AT_ONCE });
   /** Creations alone, within the writes. */
   readonly creates: PQueue;
+  /** Containers whose workspace needs no widening, and those that have no workspace volume: neither ever changes. */
+  readonly known = { open: new Set<string>(), volumeless: new Set<string>() };
   readonly dialect: Dialect;
   readonly #host: Host | undefined;
   readonly #env: Readonly<Record<string, string | undefined>>;

@@ -30,6 +30,7 @@ import type { Container, ListedContainer } from "./wire-container.ts";
 import type { Image } from "./wire.ts";
 import { readContainers } from "./wire-container.ts";
 import { time } from "./wire.ts";
+import { hasWorkspaceVolume } from "./workspaces.ts";
 
 export async function observe(
   engine: Engine,
@@ -185,6 +186,7 @@ export async function inspectRuntime(
   const container = await findContainer(engine, objectId);
   const labels = container === undefined ? undefined : decodeLabels(container.Config.Labels);
   if (container === undefined || labels === undefined) return undefined;
+  if (!hasWorkspaceVolume(container, labels)) engine.known.volumeless.add(container.Id);
   const [image, info] = await Promise.all([facts.image(container.Image), facts.info()]);
   const { dialect } = engine;
   const created = tryReadValues(labels.spec.values, dialect.name);

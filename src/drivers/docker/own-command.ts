@@ -60,7 +60,10 @@ export async function runOwn(
   return { exitCode: exec?.ExitCode ?? -1, output: output.trim() };
 }
 
-const ROOT = /^(?:0|root)?(?::|$)/;
+/** Of a container's or an image's user. */
+export function isRoot(user: string): boolean {
+  return /^(?:0|root)?(?::|$)/.test(user);
+}
 
 /**
  * A fresh volume belongs to root, and a container without capabilities cannot hand it over. Its owner may widen it,
@@ -68,8 +71,7 @@ const ROOT = /^(?:0|root)?(?::|$)/;
  */
 export async function openWorkspace(engine: Engine, container: Container): Promise<void> {
   const target = container.Config.Labels[TARGET_LABEL];
-  if (target === undefined || ROOT.test(container.Config.User) || container.State.Status !== "running")
-    return;
+  if (target === undefined || isRoot(container.Config.User) || container.State.Status !== "running") return;
   const { exitCode, output } = await runOwn(engine, container.Id, 'chmod 1777 -- "$1"', [target], {
     user: "0:0",
   });

@@ -9,9 +9,15 @@ import type { ObserveScope } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { STAMP_LABEL, workspaceVolume } from "./mounts.ts";
 import { foreignVolume, removeVolume, volumeLabels } from "./volumes.ts";
+import type { Container } from "./wire-container.ts";
 import { readVolumes } from "./wire.ts";
 
 const FOREIGN = "DOCKER_VOLUME_FOREIGN";
+
+export function hasWorkspaceVolume({ Mounts }: Pick<Container, "Mounts">, labels: RuntimeLabels): boolean {
+  const name = workspaceVolume(labels);
+  return Mounts.some((mount) => mount.Type === "volume" && mount.Name === name);
+}
 
 /** Labels of the address's workspace volume; undefined when there is none. Throws for one that is somebody else's. */
 export async function ownWorkspace(
