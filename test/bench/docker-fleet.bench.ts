@@ -8,6 +8,8 @@ import { promisify } from "node:util";
 import Docker from "dockerode";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWithServices } from "../support/services.ts";
+import type { Life, Paired, Round } from "./fleet-table.ts";
+import { median, tableOf } from "./fleet-table.ts";
 
 // Whole processes beside Docker Compose on the same services, and beside a bare loop over the engine's API.
 const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.js");
@@ -15,21 +17,11 @@ const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.js");
 const SIZES = (process.env["SANDKEEP_BENCH_FLEETS"] ?? "100,500").split(",").map(Number);
 /** What only looks is cheap enough to be asked often. */
 const LOOKS = 9;
+/** All of it this often, one tool after the other each time; a large fleet takes long enough to be even by itself. */
+const ROUNDS = (size: number): number => (size < 500 ? 3 : 1);
 const BARE_AT_ONCE = 8;
-const GOALS = { create: 1.1, plan: { small: 1.6, large: 1 }, recreate: 1.1, destroy: 1.1, run: 1.6 } as const;
-const MOST_MEBIBYTES = 150;
-
 interface Ran {
   readonly milliseconds: number;
-  readonly mebibytes: number;
-}
-
-/** One tool's milliseconds for the life of a fleet. */
-interface Life {
-  readonly create: number;
-  readonly look: number;
-  readonly recreate: number;
-  readonly destroy: number;
   readonly mebibytes: number;
 }
 
@@ -75,7 +67,7 @@ describeWithServices("a fleet of containers", (services) => {
     return median(times);
   };
 
-  async function liveInSandkeep(size: number): Promise<Life & { readonly command: Record<string, number> }> {
+  async function liveInSandkeep(size: number): Promise<Life & { readonly commands: readonly Paired[] }> {
     const { busybox } = services().docker.images;
     const agents = Array.from({ length: size }, (_, index) => `[agents.a${index}]\n`).join("");
     const head = `version = 1\nfleet = "${fleetName()}"\nfleet_id = "bench1"\n[sandbox]\nbackend = "docker"\n`;
@@ -86,7 +78,7 @@ describeWithServices("a fleet of containers", (services) => {
     const made = await sandkeep("apply", "--yes");
     const look = await often(() => sandkeep("plan", "--detailed-exitcode"));
     const planned = await sandkeep("plan");
-    const command = await commandTimes();
+    const commands = await commandTimes();
     const again = await sandkeep("recreate", "--all", "--yes");
     const gone = await sandkeep("destroy", "--all", "--yes");
     return {
@@ -95,23 +87,24 @@ describeWithServices("a fleet of containers", (services) => {
       recreate: again.milliseconds,
       destroy: gone.milliseconds,
       mebibytes: Math.max(...[made, planned, again, gone].map((each) => each.mebibytes)),
-      command,
+      commands,
     };
   }
 
   /** In turn, so that a machine that slows down slows them all. */
-  async function commandTimes(): Promise<Record<string, number>> {
+  async function commandTimes(): Promise<readonly Paired[]> {
     const docker = new Docker({ socketPath: services().docker.socket });
     const [container] = await docker.listContainers({
       filters: { label: [`sandkeep.fleet=${fleetName()}`] },
     });
-    const times: Record<"sandkeep" | "node" | "exec", number[]> = { sandkeep: [], node: [], exec: [] };
+    const times: Paired[] = [];
     for (let round = 0; round < LOOKS; round += 1) {
-      times.node.push((await run(process.execPath, ["-e", ""])).milliseconds);
-      times.exec.push((await run("docker", ["exec", container?.Id ?? "", "true"])).milliseconds);
-      times.sandkeep.push((await sandkeep("run", "--agent", "a0", "--", "true")).milliseconds);
+      const node = await run(process.execPath, ["-e", ""]);
+      const exec = await run("docker", ["exec", container?.Id ?? "", "true"]);
+      const own = await sandkeep("run", "--agent", "a0", "--", "true");
+      times.push({ ours: own.milliseconds, reference: node.milliseconds + exec.milliseconds });
     }
-    return { sandkeep: median(times.sandkeep), reference: median(times.node) + median(times.exec) };
+    return times;
   }
 
   async function liveInCompose(size: number): Promise<Life> {
@@ -176,49 +169,13 @@ describeWithServices("a fleet of containers", (services) => {
   it.each(SIZES)(
     "of %i costs about what Compose and the engine itself cost",
     async (size) => {
-      const ours = await liveInSandkeep(size);
-      const theirs = await liveInCompose(size);
-      const bare = await liveBare(size);
-      const judged = (ratio: number, goal: number) => ({
-        ratio: ratio.toFixed(2),
-        goal: `≤ ${goal}`,
-        verdict: ratio <= goal ? "holds" : "missed",
-      });
-      const row = (what: string, key: "create" | "recreate" | "destroy") => ({
-        [`${size} containers`]: what,
-        sandkeep: seconds(ours[key]),
-        compose: seconds(theirs[key]),
-        bare: seconds(bare[key]),
-        ...judged(ours[key] / Math.min(theirs[key], bare[key]), GOALS[key]),
-      });
-      console.table([
-        row("create", "create"),
-        {
-          [`${size} containers`]: "no-op: plan / up -d / list and inspects",
-          sandkeep: seconds(ours.look),
-          compose: seconds(theirs.look),
-          bare: seconds(bare.look),
-          ...judged(ours.look / theirs.look, size < 500 ? GOALS.plan.small : GOALS.plan.large),
-        },
-        row("recreate all", "recreate"),
-        row("destroy", "destroy"),
-        {
-          [`${size} containers`]: "run -- true / empty node + docker exec",
-          sandkeep: seconds(ours.command["sandkeep"] ?? 0),
-          compose: "",
-          bare: seconds(ours.command["reference"] ?? 0),
-          ...judged((ours.command["sandkeep"] ?? 0) / (ours.command["reference"] ?? 1), GOALS.run),
-        },
-        {
-          [`${size} containers`]: "peak memory",
-          sandkeep: `${Math.round(ours.mebibytes)} MiB`,
-          compose: `${Math.round(theirs.mebibytes)} MiB`,
-          bare: "",
-          ratio: "",
-          goal: `< ${MOST_MEBIBYTES} MiB`,
-          verdict: ours.mebibytes < MOST_MEBIBYTES ? "holds" : "missed",
-        },
-      ]);
+      const rounds: Round[] = [];
+      for (let round = 0; round < ROUNDS(size); round += 1) {
+        const ours = await liveInSandkeep(size);
+        const theirs = await liveInCompose(size);
+        rounds.push({ ours, theirs, bare: await liveBare(size) });
+      }
+      console.log(tableOf(size, rounds));
     },
     1_800_000,
   );
@@ -271,12 +228,4 @@ function peakOf(pid: number | undefined): number {
   } catch {
     return 0;
   }
-}
-
-function seconds(milliseconds: number): string {
-  return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

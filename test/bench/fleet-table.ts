@@ -1,0 +1,84 @@
+/** What the bench of fleets prints: one table for each size, as the README shows it. */
+const GOALS = { create: 1.1, plan: { small: 1.6, large: 1 }, recreate: 1.1, destroy: 1.1, run: 1.6 } as const;
+const MOST_MEBIBYTES = 150;
+
+/** One tool's milliseconds for the life of a fleet. */
+export interface Life {
+  readonly create: number;
+  readonly look: number;
+  readonly recreate: number;
+  readonly destroy: number;
+  readonly mebibytes: number;
+}
+
+/** Milliseconds of both, one right after the other. */
+export interface Paired {
+  readonly ours: number;
+  readonly reference: number;
+}
+
+export interface Round {
+  readonly ours: Life & { readonly commands: readonly Paired[] };
+  readonly theirs: Life;
+  readonly bare: Omit<Life, "mebibytes">;
+}
+
+/** As the README shows it. Each ratio is the median of those of the rounds, so that a round's own weather does not count. */
+export function tableOf(size: number, rounds: readonly Round[]): string {
+  const over = (pick: (round: Round) => number): number => median(rounds.map((round) => pick(round)));
+  const row = (what: string, key: "create" | "look" | "recreate" | "destroy", goal: number) => [
+    what,
+    seconds(over(({ ours }) => ours[key])),
+    seconds(over(({ theirs }) => theirs[key])),
+    seconds(over(({ bare }) => bare[key])),
+    over(({ ours, theirs, bare }) => {
+      return ours[key] / (key === "look" ? theirs[key] : Math.min(theirs[key], bare[key]));
+    }).toFixed(2),
+    `≤ ${goal}`,
+  ];
+  const commands = rounds.flatMap(({ ours }) => ours.commands);
+  const mebibytes = (pick: (round: Round) => Life): string =>
+    `${Math.round(Math.max(...rounds.map((round) => pick(round).mebibytes)))} MiB`;
+  return asTable([
+    [`${size} containers`, "sandkeep", "compose", "bare", "ratio", "goal"],
+    row("create (healthy: has run for two seconds)", "create", GOALS.create),
+    row(
+      "no-op `plan`, which compares each live field",
+      "look",
+      size < 500 ? GOALS.plan.small : GOALS.plan.large,
+    ),
+    row("recreate all", "recreate", GOALS.recreate),
+    row("destroy (tells what is lost)", "destroy", GOALS.destroy),
+    [
+      "`run -- true` / empty node + `docker exec`",
+      seconds(median(commands.map((each) => each.ours))),
+      "",
+      seconds(median(commands.map((each) => each.reference))),
+      median(commands.map((each) => each.ours / each.reference)).toFixed(2),
+      `≤ ${GOALS.run}`,
+    ],
+    [
+      "peak memory",
+      mebibytes(({ ours }) => ours),
+      mebibytes(({ theirs }) => theirs),
+      "",
+      "",
+      `< ${MOST_MEBIBYTES}`,
+    ],
+  ]);
+}
+
+function asTable([head = [], ...rows]: readonly (readonly string[])[]): string {
+  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((text, column) => text.padEnd(widths[column] ?? 0)).join(" | ")} |`;
+  return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
+}
+
+function seconds(milliseconds: number): string {
+  return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
