@@ -32,7 +32,10 @@ afterEach(async () => {
 
 /** Programs of equal length, which V8 cannot tell apart by itself. */
 async function answers(code: number): Promise<void> {
-  await writeFile(bundle, `const code = () => ${code}; exports.start = () => Promise.resolve({ code: code(), verb: "plan" });\n`);
+  await writeFile(
+    bundle,
+    `const code = () => ${code}; exports.start = () => Promise.resolve({ code: code(), verb: "plan" });\n`,
+  );
 }
 
 async function startOnce(

@@ -83,9 +83,9 @@ export async function create(
 
 /** Whose commands run as root, which needs no wider workspace; false where only the container itself could tell. */
 async function startsAsRoot(facts: EngineFacts, { User, Image }: JsonObject): Promise<boolean> {
-  if (User !== undefined) return isRoot(String(User));
-  const id = String(Image);
-  const image = id.startsWith("sha256:") ? await facts.image(id).catch(() => undefined) : undefined;
+  if (typeof User === "string") return isRoot(User);
+  const named = typeof Image === "string" && Image.startsWith("sha256:");
+  const image = named ? await facts.image(Image).catch(() => undefined) : undefined;
   return image !== undefined && isRoot(image.Config?.User ?? "");
 }
 

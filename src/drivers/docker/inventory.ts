@@ -2,7 +2,8 @@
 import type { DiskUse, EngineInventory, HostContainer } from "../../model/host.ts";
 import type { Engine } from "./client.ts";
 import type { EngineFacts } from "./facts.ts";
-import { findContainer, listContainers } from "./observe.ts";
+import { findContainer } from "./find-container.ts";
+import { listContainers } from "./observe.ts";
 import type { Container } from "./wire-container.ts";
 import { readDiskUse } from "./wire-disk-use.ts";
 import { time } from "./wire.ts";

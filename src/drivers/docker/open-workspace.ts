@@ -19,7 +19,7 @@ import { isGone } from "./errors.ts";
 import { exec } from "./exec.ts";
 import { OWN_EXEC } from "./execs.ts";
 import { workspaceVolume } from "./mounts.ts";
-import { findContainer, getContainer } from "./observe.ts";
+import { findContainer, getContainer } from "./find-container.ts";
 import type { Container } from "./wire-container.ts";
 import { readCreated } from "./wire.ts";
 
