@@ -174,6 +174,24 @@ describeWith(["ssh"], "a connection to a host", () => {
       expect(said).toEqual(all.map((_, n) => String(n)));
     });
 
+    it(`gets in at last where sshd turns newcomers away, ${over}`, async () => {
+      // With two that are logging in, every further one is hung up on.
+      await using busy = await startSshd(["MaxStartups 2:100:2"]);
+      await using counter = await startCutter(busy.port);
+      const waiting = [connect(busy.port, "127.0.0.1"), connect(busy.port, "127.0.0.1")];
+      for (const each of waiting) each.on("error", () => undefined);
+      await Promise.all(waiting.map(async (each) => once(each, "data")));
+      const target = `${busy.user}@127.0.0.1:${String(counter.port)}`;
+      const known_hosts = `[127.0.0.1]:${String(counter.port)} ${busy.hostKey}`;
+      const { known_hosts_file: _, ...written } = busy.access({ transport, target, known_hosts });
+      await using connection = openConnection("busy", written, deps());
+      const said = connection.script({ script: "echo in", args: [] });
+      said.catch(() => undefined);
+      await until(() => counter.connections() > 1, "a second try");
+      for (const each of waiting) each.destroy();
+      expect((await said).stdout.toString()).toBe("in\n");
+    });
+
     it(`says of a lost connection that nothing is known, ends the command there, and connects again, ${over}`, async () => {
       await using cutter = await startCutter(sshd.port);
       await using connection = openConnection("cut", through(cutter.port, { transport }), deps());

@@ -293,6 +293,45 @@ describeWith(["ssh"], "the ssh driver on a host that is not its own", () => {
     },
   );
 
+  it("is full, then read-only, and each is told as that; what was there stays", async () => {
+    const small = join(dir, "small");
+    await mkdir(small);
+    await run("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", small]);
+    try {
+      const plain = { workspace_root: join(small, "root") };
+      await using mine = new Fleet({ ...harness(sshd.host()), plain }, driver);
+      const { objectId } = await mine.run("a", { access: "none" });
+      const source = await mkdtemp(join(dir, "large-"));
+      await writeFile(join(source, "large"), Buffer.alloc(4_000_000, 1));
+      const put = driver.putFiles(objectId, "/workspace", Readable.from(create({ cwd: source }, ["."])));
+      await expect(put).rejects.toMatchObject({ code: "SSH_NO_SPACE", kind: "transient" });
+      const wrote = await exec(driver, objectId, [
+        "sh",
+        "-c",
+        "cat /dev/zero >fill; echo kept >keep; exit 4",
+      ]);
+      expect(wrote.exitCode).toBe(4);
+      const spec = await mine.spec({ access: "none" });
+      const labels = mine.labels("b", spec);
+      const second = driver.create({ name: labels.name, labels, spec });
+      await expect(second).rejects.toMatchObject({
+        code: expect.stringMatching(/SSH_(NO_SPACE|CANNOT_WRITE)/),
+      });
+      expect((await mine.only()).object_id).toBe(objectId);
+      await exec(driver, objectId, ["rm", "fill"]);
+      await run("mount", ["-o", "remount,ro", small]);
+      expect((await mine.only()).state).toBe("running");
+      const third = driver.create({ name: labels.name, labels, spec });
+      await expect(third).rejects.toMatchObject({ code: "SSH_CANNOT_WRITE", kind: "denied" });
+      await expect(driver.remove(objectId, "delete")).rejects.toMatchObject({ kind: "denied" });
+      expect((await mine.only()).object_id).toBe(objectId);
+      await run("mount", ["-o", "remount,rw", small]);
+      await driver.remove(objectId, "delete");
+    } finally {
+      await run("umount", ["-l", small]);
+    }
+  });
+
   it("makes nothing where the host cannot write, and says so", async () => {
     const kept = { ...harness(sshd.host()), plain: { workspace_root: "/proc/sandkeep" } };
     await using mine = new Fleet(kept, driver);

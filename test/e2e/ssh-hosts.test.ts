@@ -30,6 +30,12 @@ ssh = { target = "${sshd.user}@127.0.0.1:${String(sshd.port)}", identity_file = 
       before: { via: "ssh" },
     });
 
+    const here = await project.run(["canary", "--host", "local"]);
+    expect([here.code, here.stderr + here.stdout]).toEqual([
+      78,
+      expect.stringContaining('the ssh backend has nothing to do on "local"'),
+    ]);
+
     // Other sandboxes of this account come and go meanwhile, so that only what is there at all is certain.
     expect(report.provision_delta).not.toBeNull();
     expect(report.destroy_delta).not.toBeNull();

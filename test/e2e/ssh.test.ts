@@ -120,6 +120,29 @@ ${more}`,
     expect(await project.ok("run", "--", "cat", "hello.txt")).toContain("from here\n");
   });
 
+  test("a host that is away holds up no other, and is told by the exit code only when nothing else went wrong", async () => {
+    const more = `[agents.main]
+[agents.far.sandbox]
+host = "far"
+[hosts.far]
+ssh = { target = "${first.user}@127.0.0.1:1", identity_file = "${first.keyFile}", known_hosts_file = "${first.knownHostsFile}" }
+`;
+    await configure(second.port, second, more);
+    const path = join(project.root, "sandkeep.toml");
+    const made = (await readFile(path, "utf8"))
+      .replace("[agents.main]\n[agents.main]", "[agents.main]")
+      .replace(`"${root()}"`, `"${root()}-2"`)
+      .replace("made.txt", "again.txt");
+    await writeFile(path, made);
+    const plan = await project.plan();
+    expect([plan.complete, plan.exit_code]).toEqual([false, 69]);
+    expect(actionsOf(plan)).toEqual({ "agent/main": ["recreate"] });
+    expect((await project.run(["apply", "--yes"])).code).toBe(69);
+    expect(await project.ok("run", "--agent", "main", "--", "cat", "again.txt")).toContain("made\n");
+    await writeFile(path, made.replace("echo made > again.txt", "exit 3"));
+    expect([1, 5]).toContain((await project.run(["apply", "--yes"])).code);
+  });
+
   test("destroy removes it, and the workspace with it", async () => {
     await project.run(["destroy", "--all", "--yes"]);
     expect(await readdir(join(`${root()}-2`, project.fleet, "workspaces"))).toEqual([]);

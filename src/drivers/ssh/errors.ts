@@ -64,7 +64,8 @@ export function succeeded(result: ScriptResult, doing: string): ScriptResult {
   const row = ROWS[result.code];
   // What the host's programs say names the cause best; it is one line, and never longer than a line.
   const said = result.stderr.trim().split("\n").at(-1)?.slice(0, 300) ?? "";
-  const space = /no space left|disk quota/i.test(result.stderr);
+  // Of a part that still fitted, tar says only that it was a part.
+  const space = /no space left|disk quota|wrote only \d+ of/i.test(result.stderr);
   const why = [row?.message ?? `exit code ${String(result.code)}`, said].filter((each) => each !== "");
   throw new SandkeepError(`could not ${doing}: ${why.join(": ")}`, {
     code: space ? "SSH_NO_SPACE" : (row?.code ?? "SSH_FAILED"),

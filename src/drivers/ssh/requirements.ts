@@ -2,6 +2,7 @@
 import { namesFor } from "../../model/secret-use.ts";
 import type { Host, Settings } from "../../model/settings.ts";
 import type { Requirement } from "../driver.ts";
+import { THIS_HOST } from "../driver.ts";
 
 interface RequirementRow {
   readonly when: (settings: Settings, host: Host | undefined) => boolean;
@@ -19,6 +20,15 @@ const ROWS: readonly RequirementRow[] = [
       code: "ssh-host-required",
       message: "the ssh backend needs a host",
       hint: "set sandbox.host to the name of a [hosts.<name>] table with ssh = { target = … }",
+    },
+  },
+  {
+    when: (settings) => settings.host === THIS_HOST,
+    requirement: {
+      path: "host",
+      code: "ssh-host-is-this-machine",
+      message: 'the ssh backend has nothing to do on "local", which is this machine itself',
+      hint: 'name a host with ssh = { target = … }, or use backend = "local" here',
     },
   },
   {
