@@ -1,16 +1,15 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { filesOf } from "../stage/scene.ts";
-import { describeWithServices } from "../support/services.ts";
-import { Project, reasonsOf } from "./cli.ts";
+import { Project } from "./cli.ts";
+import { pathsOf, read } from "./staged.ts";
 
 // Staged writes as a person has them: an agent's changes are looked at, applied, taken back, thrown away or exported.
 
 const exec = promisify(execFile);
-const read = (project: Project, name: string): Promise<string> => readFile(join(project.root, name), "utf8");
 
 interface Listed {
   readonly address: string;
@@ -24,11 +23,6 @@ async function listed(project: Project): Promise<Listed> {
   const [stage] = stages as Listed[];
   if (stage === undefined) throw new Error("there is no stage");
   return stage;
-}
-
-async function pathsOf(project: Project, ...more: readonly string[]): Promise<string[]> {
-  const { changes } = await project.json("stage", "diff", ...more);
-  return (changes as { change: string; path: string }[]).map(({ change, path }) => `${change} ${path}`);
 }
 
 describe("on this machine", () => {
@@ -181,6 +175,35 @@ name'; ln -s notes.txt link`);
     expect(await run("cat kept.txt")).toMatchObject({ code: 1 });
   });
 
+  test("one that nobody can read is listed with what to do, and a clean one goes with its sandbox", async () => {
+    const { tree } = await listed(project);
+    const about = join(dirname(tree), "stage.json");
+    const whole = await readFile(about, "utf8");
+    await writeFile(about, whole.slice(0, 40));
+    expect(await project.json("stage", "list")).toMatchObject({
+      stages: [],
+      broken: [{ address: "agent/work", folder: dirname(tree), fix: expect.stringContaining(tree) }],
+    });
+    expect(await project.ok("stage", "list")).toContain("is torn");
+    expect(await project.run(["stage", "diff"])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("STAGE_DAMAGED"),
+    });
+    await writeFile(about, whole);
+    await mkdir(join(dirname(tree), "apply"));
+    await writeFile(join(dirname(tree), "apply", "journal.json"), "{");
+    expect(await project.json("stage", "list")).toMatchObject({
+      stages: [{ error: expect.stringContaining("torn"), fix: expect.stringContaining("before") }],
+    });
+    expect(await project.run(["stage", "apply", "--yes"])).toMatchObject({ code: 1 });
+    await rm(join(dirname(tree), "apply"), { recursive: true });
+    await project.ok("stage", "discard", "--yes");
+    await rm(join(dirname(tree), "applied"), { recursive: true, force: true });
+    await project.ok("destroy", "--all", "--yes");
+    expect(await project.json("stage", "list")).toMatchObject({ stages: [], broken: [] });
+    await project.ok("apply", "--yes");
+  });
+
   test("what git ignores stays in the stage where the rule says so", async () => {
     await exec("git", ["init", "-q", project.root]);
     await project.file(".gitignore", "cache/\n");
@@ -192,55 +215,5 @@ name'; ln -s notes.txt link`);
     });
     await expect(stat(join(project.root, "cache"))).rejects.toThrow("ENOENT");
     await project.ok("stage", "discard", "--yes");
-  });
-});
-
-describeWithServices("in a container", (services) => {
-  test("the agent's copy is mounted instead of the workspace, and a change of writes replaces the sandbox", async () => {
-    await using project = await Project.open({ docker: services().docker.host });
-    await project.config(`
-[sandbox]
-backend = "docker"
-writes = "staged"
-[sandbox.workspace]
-access = "rw"
-[sandbox.docker]
-image = "sandkeep-test/busybox:1"
-[agents.work]`);
-    await project.file("notes.txt", "one\n");
-    await chmod(join(project.root, "notes.txt"), 0o640);
-    await symlink("notes.txt", join(project.root, "link"));
-    await project.ok("apply", "--yes");
-    expect(await project.run(["plan", "--detailed-exitcode"])).toMatchObject({ code: 0 });
-    const ran = await project.run(["run", "--", "sh", "-c", "cat link; echo two >> notes.txt; rm link"]);
-    expect(ran).toMatchObject({ code: 0, stdout: "one\n" });
-    expect(await read(project, "notes.txt")).toBe("one\n");
-    expect(await pathsOf(project)).toEqual(["deleted link", "modified notes.txt"]);
-    const env = { DOCKER_HOST: "unix:///nonexistent/sandkeep-test/docker.sock" };
-    for (const action of ["apply", "discard"]) {
-      const away = await project.run(["stage", action, "--yes"], { env });
-      expect(away).toMatchObject({ code: 69, stderr: expect.stringContaining("BACKEND_UNOBSERVED") });
-    }
-    await project.ok("stage", "apply", "--yes");
-    expect(await read(project, "notes.txt")).toBe("one\ntwo\n");
-    expect((await stat(join(project.root, "notes.txt"))).mode & 0o777).toBe(0o640);
-    await project.file("notes.txt", "three\n");
-    expect(await project.run(["run", "--", "cat", "notes.txt"])).toMatchObject({
-      code: 0,
-      stdout: "three\n",
-    });
-    const kept = await project.run(["run", "--ephemeral", "--keep", "--", "true"]);
-    const address = /ephemeral\/[\w-]+/.exec(kept.stderr)?.[0] ?? "";
-    expect(await project.run(["run", "--in", address, "--", "sh", "-c", "echo x > f"])).toMatchObject({
-      code: 0,
-    });
-    expect(await pathsOf(project, address)).toEqual(["added f"]);
-    await project.ok("destroy", address, "--yes");
-    await project.edit('writes = "staged"', 'writes = "direct"');
-    const plan = await project.plan();
-    expect(reasonsOf(plan, "agent/work")).toMatchObject({ writes: ["staged", "direct"] });
-    await project.ok("apply", "--yes");
-    await project.ok("run", "--", "sh", "-c", "echo direct > notes.txt");
-    expect(await read(project, "notes.txt")).toBe("direct\n");
   });
 });
