@@ -42,6 +42,8 @@ export const UNSEEN: Readonly<Record<string, string>> = {
   setup: "what it did to the file system is the agent's own from then on",
   secrets: "handed to each command, never to the container",
   ready: "asked while the runtime comes up",
+  "workspace.sync": "when the copy is brought up to date",
+  "workspace.ignore": "what of the workspace is copied",
   writes: "told by the source of the workspace's mount, which a case changes",
   "docker.image_policy": "says when to fetch",
   "docker.stop_timeout": "read from the config at the moment of the stop",
