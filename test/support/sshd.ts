@@ -86,7 +86,8 @@ async function listen(
     "PasswordAuthentication no",
     "KbdInteractiveAuthentication no",
     "PermitRootLogin yes",
-    "MaxStartups 200",
+    // Of this one the last word counts.
+    ...(config.some((line) => line.startsWith("MaxStartups ")) ? [] : ["MaxStartups 200"]),
     // Nothing of the account that runs the tests: not its start-up files, and nothing left behind in its home.
     `SetEnv HOME=${join(dir, "home")}`,
   ];
