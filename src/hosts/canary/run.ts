@@ -167,9 +167,9 @@ async function tryAll(trial: Trial, made: () => Promise<void>): Promise<void> {
   const { backend } = whom.agent.settings;
   const host = target.host === undefined ? undefined : config.fleet.hosts[target.host];
   let driver: Driver | undefined;
+  let handle: AsyncDisposable | undefined;
   try {
     let subject: Subject | undefined;
-    let handle: AsyncDisposable | undefined;
     await step(trial, "provision", async () => {
       driver = await config.modules[backend]?.open(host, driverDeps(engine));
       if (driver === undefined) return { status: "failed", message: `there is no backend ${backend}` };
@@ -192,9 +192,10 @@ async function tryAll(trial: Trial, made: () => Promise<void>): Promise<void> {
       await made();
       await check(trial, subject);
     }
-    await handle?.[Symbol.asyncDispose]();
+    // In use until it is gone: a watch at work here would take it for what a killed one left, and remove it as well.
     await remove(trial, driver);
   } finally {
+    await handle?.[Symbol.asyncDispose]();
     await driver?.[Symbol.asyncDispose]();
   }
 }
