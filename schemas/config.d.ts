@@ -801,15 +801,15 @@ export interface Sandbox {
       server_name?: string;
     };
     /**
-     * How much of the worker's cache `prune` leaves.
+     * How much of the worker's cache `apply`, `watch` and `prune --cache` leave.
      */
     cache?: {
       /**
-       * `prune` removes what the worker's cache has not used for this long, such as "7d".
+       * What the worker's cache has not used for this long is removed, such as "7d".
        */
       max_age?: string;
       /**
-       * `prune` removes the oldest of the worker's cache beyond this size, such as "10GiB".
+       * The oldest of the worker's cache beyond this size is removed, such as "10GiB".
        */
       max_size?: string | number;
     };
@@ -1478,15 +1478,15 @@ export interface Sandbox1 {
       server_name?: string;
     };
     /**
-     * How much of the worker's cache `prune` leaves.
+     * How much of the worker's cache `apply`, `watch` and `prune --cache` leave.
      */
     cache?: {
       /**
-       * `prune` removes what the worker's cache has not used for this long, such as "7d".
+       * What the worker's cache has not used for this long is removed, such as "7d".
        */
       max_age?: string;
       /**
-       * `prune` removes the oldest of the worker's cache beyond this size, such as "10GiB".
+       * The oldest of the worker's cache beyond this size is removed, such as "10GiB".
        */
       max_size?: string | number;
     };

@@ -354,6 +354,14 @@ export interface SandkeepPlan {
     users: string[];
     enforced: string | null;
   }[];
+  caches?: {
+    backend: string;
+    host: string;
+    action: "prune" | "no-op";
+    why: string;
+    max_age_ms: number | null;
+    max_bytes: number | null;
+  }[];
   orphans: {
     address: string;
     backend: string;

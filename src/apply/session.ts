@@ -37,6 +37,7 @@ import { readOpenRuns, sweepOpenRuns } from "../state/open-runs.ts";
 import { recordPulled } from "../state/pulled-images.ts";
 import { readSightings, recordSightings } from "../state/sightings.ts";
 import { apply } from "./apply.ts";
+import { keepCaches } from "./prune-caches.ts";
 
 export { assertSameFleet, staleChanges } from "./precondition.ts";
 
@@ -121,6 +122,7 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       signal: input.signal,
       stale: input.stale,
     });
+    await keepCaches(engine, seen.config, plan);
     await recordEvents(state, eventsOf(plan, result, engine.wait.elapsed() - began), engine.now());
     return result;
   } finally {

@@ -1,3 +1,4 @@
+import type { CacheUse } from "./cache.ts";
 import type { ErrorClass } from "./failure.ts";
 import type { Json } from "./json.ts";
 import type { RuntimeLabels } from "./labels.ts";
@@ -61,6 +62,8 @@ export type Observation =
       readonly dormant: readonly DormancyMark[];
       /** Networks of our fleet; absent where the backend has none. */
       readonly networks?: readonly ObservedNetwork[];
+      /** Of a worker that keeps one. */
+      readonly cache?: CacheUse;
     }
   | {
       readonly status: "unobserved";

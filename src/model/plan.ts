@@ -4,6 +4,7 @@ import { passingRoleSchema } from "./ephemeral.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { rolloutPlaceSchema } from "./rollout.ts";
 import { salvageExcessSchema, salvageSettingsSchema } from "./salvage.ts";
+import { cacheChangeSchema } from "./cache.ts";
 import { networkChangeSchema } from "./network-change.ts";
 import { sourceSchema } from "./source.ts";
 
@@ -227,9 +228,8 @@ export const planSchema = z.strictObject({
   tool_version: z.string(),
   /** `sha256:<hex>` over decisions, specs, images, preconditions and graph: equal inputs, equal id. */
   plan_id: z.string(),
-  /** ISO 8601. */
   created_at: z.string(),
-  /** ISO 8601 time of a plan that asks what would happen then; it is never applied. Null for one of now. */
+  /** Both ISO 8601; this one of a plan that asks what would happen then, which is never applied. Null for one of now. */
   at: z.string().nullable(),
   mode: z.enum(["apply", "recreate", "prune", "destroy"]),
   /** False when some engine could not be observed; nothing is planned for what it holds. */
@@ -254,6 +254,7 @@ export const planSchema = z.strictObject({
   specs: z.record(z.string(), specEntrySchema),
   changes: z.array(changeSchema),
   networks: z.array(networkChangeSchema).optional(),
+  caches: z.array(cacheChangeSchema).optional(),
   orphans: z.array(
     z.strictObject({
       address: z.string(),

@@ -5,6 +5,7 @@ import type { Plan } from "../model/plan.ts";
 import type { PausedRollout } from "../model/rollout.ts";
 import { ROLLOUT } from "../resolve/defaults.ts";
 import { engineKey } from "../observe/engines.ts";
+import { decideCaches } from "./caches.ts";
 import { blockOnHosts } from "./degraded-hosts.ts";
 import { blockOnNetworks, decideNetworks } from "./networks.ts";
 import { buildPlan } from "./plan.ts";
@@ -57,6 +58,7 @@ export function planFrom(
     },
     decisions,
     networks: decideNetworks(seen, decisions, request.intent),
+    caches: decideCaches(seen, request),
     observations: seen.observations,
     declared: new Set(seen.engines.filter((each) => each.declared).map((each) => engineKey(each))),
     modules: seen.modules,

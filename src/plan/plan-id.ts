@@ -19,6 +19,8 @@ export function planId(plan: Plan): string {
   for (const change of plan.changes) line(changeText(change));
   for (const each of plan.networks ?? [])
     line(canonicalJson([each.network, each.name, each.object_id, each.action, each.spec ?? null]));
+  for (const each of plan.caches ?? [])
+    line(canonicalJson(["cache", each.backend, each.host, each.action, each.max_age_ms, each.max_bytes]));
   for (const each of plan.orphans)
     line(JSON.stringify([each.address, each.backend, each.host, each.object_id]));
   for (const each of plan.foreign) line(JSON.stringify([each.backend, each.host, each.name, each.object_id]));

@@ -5,6 +5,7 @@
 import type { DesiredRuntime, Modules } from "../desire/desire.ts";
 import type { Decision } from "../diff/diff.ts";
 import type { NetworkDecision } from "../diff/networks.ts";
+import type { CacheChange } from "../model/cache.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Hold } from "../model/facts.ts";
 import type { PlanRequest } from "../model/intent.ts";
@@ -36,6 +37,7 @@ export interface PlanInput {
   readonly source: Plan["source"];
   readonly decisions: readonly Decision[];
   readonly networks?: readonly NetworkDecision[];
+  readonly caches?: readonly CacheChange[];
   readonly observations: readonly Observation[];
   /** Engines that the config uses; others are only remembered, and their absence is a warning. */
   readonly declared: ReadonlySet<string>;
@@ -76,6 +78,7 @@ export function buildPlan(input: PlanInput): Plan {
     specs,
     changes,
     ...(networks.length === 0 ? {} : { networks }),
+    ...(input.caches === undefined || input.caches.length === 0 ? {} : { caches: [...input.caches] }),
     ...lists,
     blocked,
     graph,

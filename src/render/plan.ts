@@ -100,6 +100,21 @@ function networks(plan: Plan, style: Style, verbose: boolean): string[] {
   );
 }
 
+function caches(plan: Plan, style: Style, verbose: boolean): string[] {
+  return section(
+    style,
+    "Caches",
+    (plan.caches ?? [])
+      .filter((each) => verbose || each.action !== "no-op")
+      .map((each) => {
+        const [symbol, tone] = each.action === "no-op" ? (["=", "dim"] as const) : (["-", "remove"] as const);
+        const head = showEngine(each.backend, each.host);
+        const rest = each.action === "no-op" ? "kept" : "to be cut down";
+        return { symbol, tone, head, rest, body: [each.why] };
+      }),
+  );
+}
+
 function orphans(plan: Plan, style: Style): string[] {
   // An orphan that this plan removes is told once, as its removal.
   const leaving = new Set(
@@ -192,6 +207,7 @@ export function renderPlan(plan: Plan, style: Style, options: { readonly verbose
     unobserved(plan, style),
     ...shown.map((change) => changeLines(style, change, options.verbose)),
     networks(plan, style, options.verbose),
+    caches(plan, style, options.verbose),
     images(plan, style, options.verbose),
     orphans(plan, style),
     blocked(plan, style),

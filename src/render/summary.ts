@@ -43,7 +43,9 @@ function upToDate({ changes, blocked, held, dormant }: Plan): string {
 export function planSummary(plan: Plan): string {
   const networks = (plan.networks ?? []).filter((each) => each.action !== "no-op").length;
   const counted = networks === 0 ? "" : `${count(networks, "network")} to change`;
-  const work = [told(plan.summary, WORK), counted].filter((part) => part !== "").join(", ");
+  const caches = (plan.caches ?? []).filter((each) => each.action !== "no-op").length;
+  const cut = caches === 0 ? "" : `${count(caches, "cache")} to cut down`;
+  const work = [told(plan.summary, WORK), counted, cut].filter((part) => part !== "").join(", ");
   const rest = [upToDate(plan), told(plan.summary, REST)].filter((part) => part !== "").join(", ");
   const blind = plan.observed
     .filter((engine) => engine.status === "unobserved")

@@ -64,7 +64,7 @@ async function cutCaches(invocation: Invocation): Promise<number> {
   if (config === undefined) return EXIT.ok;
   if (config.status === "invalid") return await answerInvalid(invocation, config.diagnostics);
   const told = switchOption(invocation, "dryRun");
-  const caches = await pruneCaches(engine, config, told);
+  const caches = await pruneCaches(engine, config, { dryRun: told });
   for (const { engine: where, bounds, failure } of caches) {
     const what = cacheWords(bounds);
     const message =

@@ -14,10 +14,10 @@ const tlsSchema = z.strictObject({
 const cacheSchema = z.strictObject({
   max_age: durationSchema
     .optional()
-    .describe('`prune` removes what the worker\'s cache has not used for this long, such as "7d".'),
+    .describe('What the worker\'s cache has not used for this long is removed, such as "7d".'),
   max_size: sizeSchema
     .optional()
-    .describe('`prune` removes the oldest of the worker\'s cache beyond this size, such as "10GiB".'),
+    .describe('The oldest of the worker\'s cache beyond this size is removed, such as "10GiB".'),
 });
 
 /** A password in an endpoint would reach plans and logs. */
@@ -51,5 +51,7 @@ export const buildkitSchema = z.strictObject({
     .optional()
     .describe("Most commands that wait for their turn on the endpoint; more are refused."),
   tls: tlsSchema.optional().describe("Certificates for a tcp:// endpoint, or one of docker://host:port."),
-  cache: cacheSchema.optional().describe("How much of the worker's cache `prune` leaves."),
+  cache: cacheSchema
+    .optional()
+    .describe("How much of the worker's cache `apply`, `watch` and `prune --cache` leave."),
 });

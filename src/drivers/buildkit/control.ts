@@ -1,9 +1,11 @@
-/** In: a connection. Out: whether BuildKit answers on it. One call of its control API, without a client program. */
+/** In: a connection. Out: what BuildKit answers on it. Calls of its control API that change nothing, without a client program. */
 import { connect, constants } from "node:http2";
 import { once } from "node:events";
 import { TLSSocket } from "node:tls";
 import type { Dialer } from "./dial.ts";
 import { buildkitError, buildkitFailure } from "./errors.ts";
+import type { UsageRecord } from "./usage.ts";
+import { usageRecords } from "./usage.ts";
 
 const ANSWER_TIMEOUT_MS = 10_000;
 /** gRPC's frame of a message without fields. */
@@ -11,6 +13,16 @@ const EMPTY = Buffer.alloc(5);
 
 /** Asks for the list of workers, which every version answers and which starts nothing. Throws where there is none. */
 export async function askWorkers(dialer: Dialer): Promise<void> {
+  await ask(dialer, "ListWorkers");
+}
+
+/** What its cache holds, each record as in the answer. */
+export async function askUsage(dialer: Dialer): Promise<readonly UsageRecord[]> {
+  return usageRecords(await ask(dialer, "DiskUsage"));
+}
+
+/** The answer's message, without gRPC's frame. */
+async function ask(dialer: Dialer, method: "ListWorkers" | "DiskUsage"): Promise<Buffer> {
   const socket = await dialer.dial();
   const session = connect("http://buildkit", { createConnection: () => socket });
   let failed: unknown;
@@ -21,7 +33,7 @@ export async function askWorkers(dialer: Dialer): Promise<void> {
     const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
     const call = session.request({
       [constants.HTTP2_HEADER_METHOD]: "POST",
-      [constants.HTTP2_HEADER_PATH]: "/moby.buildkit.v1.Control/ListWorkers",
+      [constants.HTTP2_HEADER_PATH]: `/moby.buildkit.v1.Control/${method}`,
       "content-type": "application/grpc",
       te: "trailers",
     });
@@ -34,7 +46,8 @@ export async function askWorkers(dialer: Dialer): Promise<void> {
     };
     call.on("response", note);
     call.on("trailers", note);
-    call.resume();
+    const chunks: Buffer[] = [];
+    call.on("data", (chunk: Buffer) => chunks.push(chunk));
     call.end(EMPTY);
     await once(call, "end", { signal });
     if (status === undefined) {
@@ -45,6 +58,7 @@ export async function askWorkers(dialer: Dialer): Promise<void> {
       );
     }
     if (status !== "0") throw buildkitFailure("ask the worker", said === "" ? `gRPC status ${status}` : said);
+    return Buffer.concat(chunks).subarray(EMPTY.length);
   } catch (thrown) {
     throw buildkitError("ask the worker", failed ?? thrown);
   } finally {

@@ -22,5 +22,5 @@ export const buildkitFields: readonly FieldRow[] = [
   ignoredField("buildkit.max_parallel", "when a command begins, not what it is"),
   ignoredField("buildkit.queue_capacity", "when a command begins, not what it is"),
   ignoredField("buildkit.tls", "how the worker is reached"),
-  ignoredField("buildkit.cache", "what `prune` leaves"),
+  ignoredField("buildkit.cache", "how much of the worker's cache stays"),
 ];

@@ -12,7 +12,7 @@ import { refuseRuntimes } from "../ephemeral.ts";
 import type { Observation } from "../../model/observed.ts";
 import { fitted } from "./client.ts";
 import { Dialer } from "./dial.ts";
-import { askWorkers } from "./control.ts";
+import { askUsage } from "./control.ts";
 import { resolveEndpoint } from "./endpoint.ts";
 import { buildkitError } from "./errors.ts";
 import { execute } from "./exec.ts";
@@ -22,6 +22,7 @@ import { clientFor, preflight, probe } from "./probe.ts";
 import { pruneCache } from "./prune.ts";
 import { requireSettings } from "./requirements.ts";
 import { normaliseOptions } from "./spec.ts";
+import { cacheUse } from "./usage.ts";
 
 export const buildkitDriver: DriverModule = {
   backend: "buildkit",
@@ -119,8 +120,8 @@ function readerOf(worker: Worker): ReadDriver {
 async function observe(worker: Worker): Promise<Observation> {
   const at = { backend: "buildkit", host: worker.host?.name ?? "" };
   try {
-    await askWorkers(await worker.dialer());
-    return { status: "complete", ...at, runtimes: [], foreign: [], dormant: [] };
+    const cache = cacheUse(await askUsage(await worker.dialer()));
+    return { status: "complete", ...at, runtimes: [], foreign: [], dormant: [], cache };
   } catch (thrown) {
     const { kind, message, hint } = buildkitError("ask the worker", thrown);
     return { status: "unobserved", ...at, kind, message, hint };

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { SandkeepError } from "../../errors.ts";
+import type { CacheBounds } from "../../model/cache.ts";
 import { getPath } from "../../util/json-path.ts";
 import type { BuildRequest, Driver, ExecHandle, ExecRequest } from "../driver.ts";
 import type { ReturnedPath } from "../../util/returned-changes.ts";
@@ -21,7 +22,14 @@ export function memoryBuilder(connection: Connection): Driver {
     ...memoryReader(connection),
     ...refuseRuntimes("memory"),
     exec: async (request) => connection.call("exec", request.objectId, () => build(world, request)),
+    prune: async (bounds) => connection.call("prune", "", () => prune(world, bounds)),
   };
+}
+
+function prune(world: MemoryWorld, { max_size = Infinity }: CacheBounds): void {
+  if (world.cache === undefined) return;
+  const { bytes } = world.cache.use;
+  world.cache.use = { bytes: Math.min(bytes, max_size), oldest_use: world.now() };
 }
 
 function build(world: MemoryWorld, request: ExecRequest): ExecHandle {

@@ -36,6 +36,7 @@ export const WRITES = [
   "deliver",
   "openWorkspace",
   "writeWorkspace",
+  "prune",
 ] as const;
 export type MemoryOp = (typeof READS)[number] | (typeof WRITES)[number];
 

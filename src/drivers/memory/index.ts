@@ -46,7 +46,7 @@ export function memoryDriver(world: MemoryWorld): DriverModule {
     require: (settings) => tooManyCpus(settings.options["cpus"]),
     normalise: normaliseOptions,
     preflight: async () => ({ status: "ready" }),
-    ...(ephemeral ? { lane: laneBounds } : {}),
+    ...(ephemeral ? { lane: laneBounds, cache: () => world.cache?.bounds } : {}),
     openReader: async (host) => memoryReader(world.connect(host?.name ?? THIS_HOST)),
     async open(host): Promise<Driver> {
       const connection = world.connect(host?.name ?? THIS_HOST);

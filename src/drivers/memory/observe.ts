@@ -85,7 +85,9 @@ export function memoryReader(connection: Connection): ReadDriver {
     async observe(scope) {
       const where = { backend: "memory", host: machine.host };
       try {
-        return { status: "complete", ...where, ...listFleet(await connection.view(), scope) };
+        const cache = connection.world.cache?.use;
+        const found = listFleet(await connection.view(), scope);
+        return { status: "complete", ...where, ...found, ...(cache === undefined ? {} : { cache }) };
       } catch (error) {
         if (!(error instanceof SandkeepError)) throw error;
         return { status: "unobserved", ...where, kind: error.kind, message: error.message, hint: error.hint };

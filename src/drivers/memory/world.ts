@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { CacheBounds, CacheUse } from "../../model/cache.ts";
 import type { Capabilities } from "../../model/capabilities.ts";
 import type { Json } from "../../model/json.ts";
 import type { ImageIdentity } from "../../model/spec.ts";
@@ -67,6 +68,8 @@ export class MemoryWorld {
   readonly dropped = new Set<string>();
   /** What main programs began with. */
   readonly delivered: { readonly name: string; readonly secrets: Readonly<Record<string, string>> }[] = [];
+  /** Of one that makes no runtimes: what its cache holds, and what its settings leave of it. */
+  cache: { readonly bounds: CacheBounds; use: CacheUse } | undefined;
   /** Nothing can be looked at from inside. */
   blind = false;
   /** What engines say at each creation. */
