@@ -11,6 +11,7 @@ import { FolderHandle } from "../util/folder-handle.ts";
 import { getPath } from "../util/json-path.ts";
 import type { Packed } from "../util/pack-tree.ts";
 import { coalesced, packEntries } from "../util/pack-tree.ts";
+import { stageTree } from "../util/stage-place.ts";
 import { TAR_END } from "../util/tar-header.ts";
 import { leftOut } from "./left-out.ts";
 
@@ -35,7 +36,8 @@ export async function seed(
   driver: Driver,
   { owner, stateDir, env, tell }: Seeding,
 ): Promise<void> {
-  const source = getPath(spec.values, "workspace.source");
+  const staged = getPath(spec.values, "writes") === "staged";
+  const source = staged ? stageTree(stateDir, owner) : getPath(spec.values, "workspace.source");
   const target = getPath(spec.values, "workspace.target");
   if (typeof source !== "string" || typeof target !== "string") {
     throw new SandkeepError("the workspace to seed has no source", { code: "INTERNAL", blame: "tool" });

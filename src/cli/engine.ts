@@ -36,6 +36,7 @@ function lazyStages({ env, globals }: Invocation): StageKeeper {
     beforeRun: async (request) => (await load()).beforeRun(request),
     afterRun: async (request, rules, last) => (await load()).afterRun(request, rules, last),
     bringThere: async (request) => (await load()).bringThere(request),
+    fetchBack: async (request) => (await load()).fetchBack(request),
     foresee: async (request) => (await load()).foresee(request),
     leave: async (owner) => (await load()).leave(owner),
     unapplied: async (owner) => (await load()).unapplied(owner),

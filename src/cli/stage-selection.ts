@@ -4,6 +4,7 @@ import type { ListedRuntime } from "../model/listing.ts";
 import { parseAddress } from "../model/names.ts";
 import { engineKey } from "../observe/engines.ts";
 import { listFleet } from "../plan/listing.ts";
+import type { LoadedFleet } from "../policy/fleet.ts";
 import { loadFleet } from "../policy/fleet.ts";
 import type { Engine } from "../reconcile.ts";
 import { resolveStage } from "../resolve/stage.ts";
@@ -14,6 +15,7 @@ import { applyId } from "../stage/keeper.ts";
 import { stageRules } from "../stage/rules.ts";
 import type { FleetStages, Stage } from "../stage/stage.ts";
 import { listStages } from "../stage/stage.ts";
+import { mirrorStage } from "../stage/sync/staged.ts";
 import { fleetState } from "../state/directory.ts";
 import { listWords } from "../util/suggestion.ts";
 import { EXIT, usageError } from "./exit-codes.ts";
@@ -23,6 +25,10 @@ import { addresses, textOption } from "./options.ts";
 export interface StageRoom extends FleetStages {
   readonly status: "found";
   readonly context: StageContext;
+  /** Stages whose agent works on another machine that could not be asked what there is new, by address, and why. */
+  readonly away: ReadonlyMap<string, unknown>;
+  /** Where the agent works on another machine: its copy there is what the stage is. */
+  readonly send: (stage: Stage) => Promise<void>;
   /** Where an agent's session has its stage, as the config says; undefined without a config. */
   readonly addressOf: (agent: string, session: string | undefined) => string | undefined;
 }
@@ -51,13 +57,35 @@ export async function findStages(
     newId: () => applyId(engine.now(), engine.randomId()),
     busy: ({ meta }) => busyAt(engine, globals, meta),
   };
+  const found = await listStages(stateDir, fleet);
   return {
     status: "found",
     context,
-    ...(await listStages(stateDir, fleet)),
+    ...found,
+    away: config === undefined ? new Map() : await fetchAll(engine, config, found.stages),
+    send: async (stage) => (config === undefined ? undefined : mirrorStage(engine, config, stage, "send")),
     addressOf: (agent, session) =>
       config && runtimeOf(config.fleet, { agent, ...(session === undefined ? {} : { session }) }),
   };
+}
+
+/** What agents did on other machines is in their stages; what stands against that is told, and kept. */
+async function fetchAll(
+  engine: Engine,
+  config: LoadedFleet,
+  stages: readonly Stage[],
+): Promise<ReadonlyMap<string, unknown>> {
+  const away = new Map<string, unknown>();
+  for (const stage of stages) {
+    const { address } = stage.meta;
+    await mirrorStage(engine, config, stage, "fetch").catch((thrown: unknown) => {
+      if (!(thrown instanceof SandkeepError)) throw thrown;
+      away.set(address, thrown);
+      const message = `${address}: what is new on its own machine is not in it: ${thrown.message}`;
+      engine.sink.notify({ type: "note", level: "warn", code: "STAGE_NOT_FETCHED", message });
+    });
+  }
+  return away;
 }
 
 /** What only the engine can tell: a command that somebody else runs inside. One that could not be seen is no answer. */
@@ -125,7 +153,7 @@ export async function chooseStage(
   hasChanges: (stage: Stage) => Promise<boolean>,
 ): Promise<Stage> {
   const { stages, broken } = room;
-  const [, ...named] = invocation.args;
+  const [action, ...named] = invocation.args;
   const targets = addresses([...named, ...invocation.globals.targets]);
   const agent = textOption(invocation, "agent");
   const session = textOption(invocation, "session");
@@ -144,6 +172,9 @@ export async function chooseStage(
   const lost = broken.find(({ address }) => isMeant(address));
   if (only === undefined && lost !== undefined) throw lost.fault;
   if (only === undefined) throw noStage(said ?? agent, stages);
+  const settles = action === "apply" || action === "discard";
+  // Nothing is applied or thrown away that nobody has seen.
+  for (const { meta } of mine) if (settles && room.away.has(meta.address)) throw room.away.get(meta.address);
   if (others.length === 0) return only;
   const changed: Stage[] = [];
   for (const each of mine) if (await hasChanges(each)) changed.push(each);

@@ -28,6 +28,8 @@ export interface StageKeeper {
   bringThere(request: BringRequest): Promise<readonly StageNote[]>;
   /** After its runtime was taken away for good: without changes the stage goes, and else is nobody's any more. */
   leave(stage: Pick<StageRequest, "fleet" | "address">): Promise<void>;
+  /** After a run with staged writes on another machine: what the agent did there is in the stage here. */
+  fetchBack(request: BringRequest): Promise<void>;
   /** How a copy of this workspace is, or would be, kept, found out by looking only. */
   foresee(stage: Partial<StageRequest> & Pick<StageRequest, "source">): Promise<string>;
   /** How many changes would be left behind when the runtime goes; undefined where there is no stage. */
@@ -45,6 +47,8 @@ export interface StageRequest {
 
 /** The caller is alone with the address. */
 export interface BringRequest extends StageRequest {
+  /** What came back of the agent's work is in a stage, and the workspace follows through that. */
+  readonly staged: boolean;
   readonly driver: Driver;
   readonly objectId: string;
   readonly ignore: "off" | "gitignore";

@@ -92,8 +92,8 @@ const NO_SALVAGE: Requirement = {
 const NO_STAGE: Requirement = {
   path: "writes",
   code: "writes-staged-unavailable",
-  message: 'writes = "staged" needs a workspace of this machine, and here it is kept on another one',
-  hint: 'use an engine of this machine, or set writes = "direct"',
+  message: 'writes = "staged" needs a workspace, and this runtime has none but its own',
+  hint: 'set workspace.access = "rw", or writes = "direct"',
 };
 
 /** Nothing falls back to direct writes. */
@@ -104,7 +104,7 @@ function unstaged(
 ): Requirement[] {
   if (settings.writes !== "staged" || settings.workspace.access !== "rw" || module === undefined) return [];
   const provider = module.provider(settings, host);
-  return provider === "volume" || provider === "own" ? [NO_STAGE] : [];
+  return provider === "own" ? [NO_STAGE] : [];
 }
 
 /** Settings shared by reference are judged once; a fault of the fleet's own tables is told once. */

@@ -4,6 +4,7 @@ import type { ObservedRuntime } from "../model/observed.ts";
 import { readOpenRuns } from "../state/open-runs.ts";
 import type { Driver, DriverModule } from "../drivers/driver.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
+import type { BringRequest } from "../plan/stage-keeper.ts";
 import type { ArtifactPlace } from "./artifacts.ts";
 import { placeOfRuntime } from "./artifacts.ts";
 import type { BinRequest, PlacedBin } from "./bin.ts";
@@ -42,7 +43,7 @@ export interface Held extends Pick<Claimed, "handle">, Partial<Pick<ClaimedBuild
 export async function hold(
   run: Run,
   where: Inside,
-  { driver, module }: { readonly driver: Driver; readonly module: DriverModule },
+  { driver, module }: Reach,
   target: Target,
 ): Promise<Held> {
   const { state } = run;
@@ -68,29 +69,48 @@ export async function hold(
 
 /** Where the config asks for it, what was done here since the last time is there before a command begins. */
 async function bringWorkspace(
-  { engine, config, state, whom }: Run,
-  { driver, module }: { readonly driver: Driver; readonly module: DriverModule },
-  { address, host }: Target,
+  run: Run,
+  reach: Reach,
+  target: Target,
   { object_id }: ObservedRuntime,
 ): Promise<void> {
-  const { settings } = whom.agent;
-  const { access, source, sync, ignore = "off" } = settings.workspace;
-  const place = host === undefined ? undefined : config.fleet.hosts[host];
-  if (sync !== "before-run" || access === "none" || module.provider(settings, place) !== "volume") return;
+  const request = await remoteWorkspace(run, reach, target, object_id);
+  if (request === undefined) return;
+  const { engine, whom } = run;
+  if (!request.staged && whom.agent.settings.workspace.sync !== "before-run") return;
   if (engine.stages === undefined)
     throw new SandkeepError("nothing here keeps workspaces in step", NO_KEEPER);
+  for (const note of await engine.stages.bringThere(request)) engine.sink.notify({ type: "note", ...note });
+}
+
+export interface Reach {
+  readonly driver: Driver;
+  readonly module: DriverModule;
+}
+
+/** The workspace of a run where it is kept on another machine. */
+export async function remoteWorkspace(
+  { engine, config, state, whom }: Run,
+  { driver, module }: Reach,
+  { address, host }: Target,
+  objectId: string,
+): Promise<BringRequest | undefined> {
+  const { settings } = whom.agent;
+  const { access, source, ignore = "off" } = settings.workspace;
+  const place = host === undefined ? undefined : config.fleet.hosts[host];
+  if (access === "none" || module.provider(settings, place) !== "volume") return undefined;
   const open = await readOpenRuns(state, engine.now());
-  const notes = await engine.stages.bringThere({
+  return {
     fleet: config.fleet.fleet,
     address,
     source,
     ignore,
     driver,
-    objectId: object_id,
+    objectId,
+    staged: settings.writes === "staged",
     busy: open.filter((each) => each.address === address).length,
     tell: (message) => engine.sink.notify({ type: "note", level: "info", code: "SYNC", message }),
-  });
-  for (const note of notes) engine.sink.notify({ type: "note", ...note });
+  };
 }
 
 const NO_KEEPER = {

@@ -23,11 +23,12 @@ import type { EndedRun, Run } from "./ending.ts";
 import { artifactsOf, atTheEnd, finish } from "./ending.ts";
 import { removeEphemeral, tellKept } from "./ephemeral.ts";
 import { callerEnvironment, secretValues } from "./environment.ts";
-import type { Inside } from "./hold.ts";
-import { hold, ON_HOST, placedAt } from "./hold.ts";
+import type { Inside, Reach } from "./hold.ts";
+import { hold, ON_HOST, placedAt, remoteWorkspace } from "./hold.ts";
 import type { Outcome } from "./exit-class.ts";
 import type { RunHead, RunRecord } from "./record.ts";
 import { recordRefusal, recordRun } from "./record.ts";
+import type { Target } from "./ready.ts";
 import { makeRunId } from "./run-id.ts";
 import { chooseWhere } from "./where.ts";
 
@@ -52,7 +53,10 @@ async function runStaged(run: Run, where: Inside): Promise<EndedRun> {
   const { stages } = engine;
   if (writes !== "staged" || stages === undefined) return await runInside(run, where);
   const stage = { fleet: config.fleet.fleet, address: where.address, source: workspace.source };
-  await stages.beforeRun(stage);
+  // What is kept on another machine follows once that is within reach.
+  const module = config.modules[whom.agent.settings.backend];
+  const host = config.fleet.hosts[whom.agent.settings.host ?? ""];
+  if (module?.provider(whom.agent.settings, host) !== "volume") await stages.beforeRun(stage);
   const manifest = await runInside(run, where);
   try {
     const rules = { settings: config.fleet.stage, locate: (key: KeyPath) => config.loaded.locate(key) };
@@ -106,7 +110,11 @@ async function runInside(run: Run, where: Inside): Promise<EndedRun> {
   const claimed = await orRefused(run, nowhere, secrets, () => hold(run, where, { driver, module }, target));
   const { build, ticket } = claimed;
   await using _turn = atTheEnd(run, async () => ticket?.[Symbol.asyncDispose]());
-  await using _gone = atTheEnd(run, () => leave(run, build === undefined ? where : undefined));
+  let back = true;
+  await using _gone = atTheEnd(run, () => leave(run, build === undefined && back ? where : undefined));
+  await using _back = atTheEnd(run, async () => {
+    back = await fetchBack(run, { driver, module }, target, claimed.place.object_id);
+  });
   await using _busy = atTheEnd(run, () => claimed.handle[Symbol.asyncDispose]());
   await using _used = atTheEnd(run, () => recordActivity(state, address, engine.now()));
   const there = { ...claimed.place, cwd: null };
@@ -130,6 +138,21 @@ async function runInside(run: Run, where: Inside): Promise<EndedRun> {
     io.onStart?.(handle);
     return handle;
   });
+}
+
+/** What the agent did elsewhere is brought into its stage here. False where it is only there. */
+async function fetchBack(run: Run, reach: Reach, target: Target, objectId: string | null): Promise<boolean> {
+  const { engine } = run;
+  if (run.whom.agent.settings.writes !== "staged" || objectId === null) return true;
+  const request = await remoteWorkspace(run, reach, target, objectId);
+  try {
+    if (request !== undefined) await engine.stages?.fetchBack(request);
+    return true;
+  } catch (thrown) {
+    const message = `what the run left could not be fetched, and is kept where it is: ${toError(thrown).message}`;
+    engine.sink.notify({ type: "note", level: "warn", code: "STAGE_NOT_FETCHED", message });
+    return false;
+  }
 }
 
 /** What was made for this run goes with it. */

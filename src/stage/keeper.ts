@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { SandkeepError } from "../errors.ts";
-import type { StageKeeper, StageNote, StageRequest } from "../plan/stage-keeper.ts";
+import type { BringRequest, StageKeeper, StageNote, StageRequest } from "../plan/stage-keeper.ts";
 import { lockAddress } from "../state/address-lock.ts";
 import { fleetState } from "../state/directory.ts";
 import { readOpenRuns } from "../state/open-runs.ts";
@@ -24,6 +24,7 @@ import type { Stage } from "./stage.ts";
 import { dropStage, readStage, writeMeta } from "./stage.ts";
 import { openTrees, surveyStage } from "./survey.ts";
 import { bringThere } from "./sync/bring.ts";
+import { fetchIntoStage, sendFromStage } from "./sync/mirror.ts";
 
 export interface KeeperDeps {
   readonly stateDir: string;
@@ -40,7 +41,11 @@ export function stageKeeper(deps: KeeperDeps): StageKeeper {
     open: async (request) => void (await opened(deps, request)),
     beforeRun: (request) => beforeRun(deps, request),
     afterRun: (request, rules, last) => afterRun(deps, request, rules, last),
-    bringThere: (request) => bringThere(deps, applyId(deps.now(), deps.randomId()), request),
+    bringThere: (request) =>
+      request.staged
+        ? bringStage(deps, request)
+        : bringThere(deps, applyId(deps.now(), deps.randomId()), request),
+    fetchBack: (request) => fetchBack(deps, request),
     foresee: (request) => foresee(deps, request),
     leave: (owner) => leave(deps, owner),
     unapplied: (owner) => unapplied(deps, owner),
@@ -64,6 +69,29 @@ async function opened(deps: KeeperDeps, request: StageRequest): Promise<Stage> {
   }
   const { stateDir } = deps;
   return await openStage({ ...request, stateDir, id: deps.randomId(), now: deps.now() });
+}
+
+/** The stage has all that the agent did there, follows the workspace where that is nothing, and is there again. */
+async function bringStage(deps: KeeperDeps, request: BringRequest): Promise<readonly StageNote[]> {
+  const stage = await opened(deps, request);
+  await recover(stage);
+  if (request.busy > 0) return [];
+  await fetchIntoStage(deps, applyId(deps.now(), deps.randomId()), request);
+  await recoverDiscard(stage, deps.now());
+  await followIfClean(stage, deps.now());
+  await sendFromStage(deps, applyId(deps.now(), deps.randomId()), request);
+  return [];
+}
+
+async function fetchBack(deps: KeeperDeps, request: BringRequest): Promise<void> {
+  const stage = await readStage(deps.stateDir, request);
+  if (stage === undefined) return;
+  const state = fleetState(deps.stateDir, request.fleet);
+  await using _lock = await lockAddress(state, request.address, { waitMs: LOCK_WAIT_MS });
+  await recover(stage);
+  // Whoever ends last fetches what all of them left.
+  if ((await openRunsIn(deps, request)) > 0) return;
+  await fetchIntoStage(deps, applyId(deps.now(), deps.randomId()), { ...request, busy: 0 });
 }
 
 async function openRunsIn(deps: KeeperDeps, { fleet, address }: StageRequest): Promise<number> {

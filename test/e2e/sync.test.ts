@@ -15,7 +15,7 @@ describeWith(["ssh"], "a workspace kept in step with its copy on a host", () => 
   let project: Project;
   let sshd: Sshd;
 
-  async function configure(workspace: string): Promise<void> {
+  async function configure(workspace: string, more = ""): Promise<void> {
     await writeFile(
       join(project.root, "sandkeep.toml"),
       `version = 1
@@ -33,7 +33,7 @@ ${workspace}
 [sandbox.ssh]
 workspace_root = "${join(project.folder, "sandboxes")}"
 [agents.main]
-`,
+${more}`,
     );
   }
   const at = (...parts: readonly string[]): string => join(project.root, "work", ...parts);
@@ -138,5 +138,27 @@ workspace_root = "${join(project.folder, "sandboxes")}"
     expect(await project.json("sync", "status")).toMatchObject({
       workspaces: [{ status: "differs", here: [], there: [{ path: "there.txt", change: "added" }] }],
     });
+  });
+
+  test("staged writes: what the agent did there is reviewed and applied here, and thrown away there", async () => {
+    await project.ok("sync", "pull");
+    await configure('ignore = "gitignore"', '[agents.main.sandbox]\nwrites = "staged"\n');
+    await project.ok("apply", "--yes");
+    const ran = await project.run([
+      "run",
+      "--",
+      "sh",
+      "-c",
+      "echo agent > src/main.txt; echo new > made.txt",
+    ]);
+    expect(ran.stderr).toContain("2 staged changes (1 added, 1 modified)");
+    expect(await readFile(at("src", "main.txt"), "utf8")).toBe("newer\n");
+    expect(await project.ok("stage", "diff", "--stat")).toContain("src/main.txt");
+    await project.ok("stage", "apply", "--path", "made.txt", "--yes");
+    expect(await readFile(at("made.txt"), "utf8")).toBe("new\n");
+    await project.ok("stage", "discard", "--yes");
+    await writeFile(at("here.txt"), "followed\n");
+    expect(await there("cat src/main.txt made.txt here.txt")).toContain("newer\nnew\nfollowed\n");
+    expect(await readFile(at("src", "main.txt"), "utf8")).toBe("newer\n");
   });
 });

@@ -68,7 +68,9 @@ function readWorkspace(container: Container, created: DockerSpec): Record<string
   const { [FLEET_LABEL]: fleet = "", [ADDRESS_LABEL]: address = "" } = container.Config.Labels;
   // What a stage was made from the mount does not tell.
   const staged = mount.Type === "bind" && isStageTree(mount.Source, { fleet, address });
-  fields["writes"] = staged ? "staged" : null;
+  // On another machine the stage is here, and the volume tells nothing of it.
+  const told = created.workspace.provider === "volume" ? created.writes === "staged" : staged;
+  fields["writes"] = told ? "staged" : null;
   if (mount.Type === "bind" && !staged) fields["workspace.source"] = mount.Source;
   // Whether a volume is a runtime's own or canonical it does not tell; that it is no folder, it does.
   if (mount.Type === "bind" || created.workspace.provider === "bind")

@@ -30,9 +30,10 @@ export async function bringThere(
       leftOut: await leftOut({ source, stateDir, ignore, env }),
       // Nothing comes here.
       rules: await stageRules(resolveStage(undefined), () => undefined),
+      judges: true,
       id,
       now: deps.now(),
-      tell: progress((bytes) => request.tell(`${address}: sent ${formatBytes(bytes)} of the workspace`)),
+      tell: movingOf(request),
     },
     "push",
     async () => {
@@ -44,6 +45,10 @@ export async function bringThere(
   const count = synced.here.length;
   const message = `${address}: ${count} ${count === 1 ? "change" : "changes"} brought to its workspace`;
   return [{ level: "info", code: "SYNCED", message }];
+}
+
+export function movingOf({ address, tell }: Pick<BringRequest, "address" | "tell">): (bytes: number) => void {
+  return progress((bytes) => tell(`${address}: moved ${formatBytes(bytes)} of the workspace`));
 }
 
 const TELL_EVERY = 4 * 1024 * 1024;

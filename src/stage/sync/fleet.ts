@@ -25,7 +25,7 @@ import { progress } from "./bring.ts";
 import type { SyncWay } from "./sync.ts";
 import { syncWorkspace } from "./sync.ts";
 
-const LOCK_WAIT_MS = 10_000;
+export const LOCK_WAIT_MS = 10_000;
 
 /** A workspace that is kept on another machine. */
 export interface RemoteWorkspace {
@@ -98,6 +98,7 @@ export async function syncOne(
       stateDir,
       root: source,
       leftOut: await leftOut({ source, stateDir, ignore, env }),
+      judges: true,
       rules: await stageRules(config.fleet.stage, (key) => config.loaded.locate(key)),
       id: applyId(engine.now(), engine.randomId()),
       now: engine.now(),
@@ -116,7 +117,7 @@ export async function syncOne(
   }
 }
 
-async function runningId(driver: Driver, config: LoadedFleet, address: Address): Promise<string> {
+export async function runningId(driver: Driver, config: LoadedFleet, address: Address): Promise<string> {
   const { fleet, fleet_id, name_prefix } = config.fleet;
   const name = runtimeName(name_prefix, fleet, address);
   const scope = {

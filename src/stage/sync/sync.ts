@@ -26,6 +26,8 @@ export interface Sync {
   readonly root: string;
   readonly leftOut: LeftOut;
   readonly rules: StageRules;
+  /** False where the folder here is no workspace, so that whatever is there may come. */
+  readonly judges: boolean;
   readonly id: string;
   readonly now: number;
   /** Bytes of contents moved so far. */
@@ -77,7 +79,7 @@ async function carryOut(sync: Sync, { open, look, dir, way, allowed }: Carrying)
   const differs = look.push.length + look.pull.length > 0;
   if (way === "status") return look.conflicts.length > 0 ? "conflict" : differs ? "differs" : "same";
   if (look.conflicts.length > 0) return "conflict";
-  if (way === "pull" && look.refusals.length > 0) return "refused";
+  if (way === "pull" && sync.judges && look.refusals.length > 0) return "refused";
   const changes = way === "push" ? look.push : look.pull;
   if (changes.length === 0) return "same";
   await allowed();

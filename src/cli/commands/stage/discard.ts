@@ -21,6 +21,7 @@ export async function act(invocation: Invocation, room: StageRoom): Promise<numb
       joinBlocks([doomed.flatMap((path) => paragraph(style, path, { indent: 2 }))]),
     );
   });
+  if (outcome.status === "discarded") await room.send(stage);
   const exit_code = outcome.status === "declined" ? EXIT.blocked : EXIT.ok;
   const document: StageDiscard = { stage: aboutOf(stage), ...outcome, exit_code };
   await answer(invocation, document, (style) => renderStageDiscard(document, style));
