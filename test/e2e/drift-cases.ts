@@ -45,8 +45,6 @@ export const UNSEEN: Readonly<Record<string, string>> = {
   "workspace.sync": "when the copy is brought up to date",
   "workspace.ignore": "what of the workspace is copied",
   writes: "told by the source of the workspace's mount, which a case changes",
-  "workspace.sync": "says how a copy of the workspace is brought up to date, and is no part of a container",
-  "workspace.ignore": "says what of the workspace is copied, and is no part of a container",
   "docker.image_policy": "says when to fetch",
   "docker.stop_timeout": "read from the config at the moment of the stop",
   "docker.allowed_roots": "a rule for configs",
