@@ -6,10 +6,10 @@ import { EXIT, usageError } from "../exit-codes.ts";
 import { openHost } from "../hosts/host.ts";
 import type { Invocation } from "../invocation.ts";
 import { addresses, listOption, numberOption } from "../options.ts";
-import { readPlan } from "../plan-file.ts";
 import { answerInvalid, tell } from "../print.ts";
 
 async function applyFile(invocation: Invocation, file: string): Promise<number> {
+  const { readPlan } = await import("../plan-file.ts");
   const plan = await readPlan(resolve(invocation.cwd, file));
   const parallelism = numberOption(invocation, "parallelism", 1);
   await using host = await openHost(invocation, { answered: true });

@@ -8,7 +8,6 @@ import { usageError } from "../exit-codes.ts";
 import { openHost } from "../hosts/host.ts";
 import type { Invocation } from "../invocation.ts";
 import { addresses, listOption, momentOption, numberOption, switchOption, textOption } from "../options.ts";
-import { savePlan } from "../plan-file.ts";
 import { answer, answerInvalid, tell } from "../print.ts";
 
 export async function run(invocation: Invocation): Promise<number> {
@@ -49,7 +48,10 @@ export async function run(invocation: Invocation): Promise<number> {
 async function answerPlan(invocation: Invocation, plan: Plan): Promise<void> {
   const out = textOption(invocation, "out");
   const verbose = switchOption(invocation, "verbose");
-  if (out !== undefined) await savePlan(plan, resolve(invocation.cwd, out));
+  if (out !== undefined) {
+    const { savePlan } = await import("../plan-file.ts");
+    await savePlan(plan, resolve(invocation.cwd, out));
+  }
   await answer(invocation, plan, (style) => renderPlan(plan, style, { verbose }));
   if (out !== undefined)
     await tell(invocation, () => `Saved; \`sandkeep apply ${out}\` carries out exactly this.\n`);

@@ -8,7 +8,6 @@ import type { Engine } from "./client.ts";
 import { Demux } from "./demux.ts";
 import { dockerError } from "./errors.ts";
 import { findExec } from "./execs.ts";
-import { ranOutOfMemory } from "./out-of-memory.ts";
 import { MARKER, signalExec } from "./signals.ts";
 import { readCreated } from "./wire.ts";
 
@@ -69,6 +68,7 @@ export async function exec(
   const result = follow(engine, Id, socket, { ...request, broken }).then(
     async (ended): Promise<ExecResult> => {
       if (ended.exitCode !== KILLED || killed) return ended;
+      const { ranOutOfMemory } = await import("./out-of-memory.ts");
       const out = await ranOutOfMemory(engine, request.objectId, Id);
       return out ? { ...ended, because: "out-of-memory" } : ended;
     },

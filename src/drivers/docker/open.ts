@@ -15,7 +15,6 @@ import { heldImages, removeImage } from "./held-images.ts";
 import { resolveImage } from "./images.ts";
 import { ensureNetwork, removeNetwork } from "./networks.ts";
 import { inspectRuntime, observe } from "./observe.ts";
-import { openWorkspace } from "./open-workspace.ts";
 import { probe } from "./probe.ts";
 import { placeProgram } from "./program.ts";
 import { setMark } from "./volumes.ts";
@@ -50,7 +49,10 @@ export function openDriver(dialect: Dialect, host: Host | undefined, deps: Drive
     placeProgram: (objectId, program) => placeProgram(engine, deps, objectId, program),
     putFiles: (objectId, directory, tar) => putFiles(engine, deps, objectId, directory, tar),
     getFiles: (objectId, path) => getFiles(engine, deps, objectId, path),
-    openWorkspace: (objectId) => openWorkspace(engine, deps, objectId),
+    openWorkspace: async (objectId) => {
+      const { openWorkspace } = await import("./open-workspace.ts");
+      return openWorkspace(engine, deps, objectId);
+    },
     ...(dialect.changes ? salvageMethods(engine) : {}),
   };
 }
