@@ -127,7 +127,8 @@ function checkRequirements(
     ];
     judged.set(settings, faults);
     for (const { path, ...fault } of faults) {
-      const told = errorAt(agent.provenance(path), fault);
+      // What nobody wrote is asked for where the backend was chosen.
+      const told = errorAt({ ...agent.provenance("backend"), ...agent.provenance(path) }, fault);
       found.set(`${told.code} ${told.path}`, told);
     }
   }

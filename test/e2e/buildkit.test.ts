@@ -116,7 +116,9 @@ cache = { max_age = "1h", max_size = "100GiB" }
     await project.config('[sandbox]\nbackend = "buildkit"\n[agents.main]');
     const invalid = await project.run(["validate"]);
     expect(invalid.code).toBe(78);
-    expect(invalid.stdout + invalid.stderr).toMatch(/needs an endpoint[^]*needs an image/);
+    expect(invalid.stdout + invalid.stderr).toMatch(
+      /sandkeep\.toml:5:\d+[^]*needs an endpoint[^]*sandkeep\.toml:5:\d+[^]*needs an image/,
+    );
     await project.config(config(`unix://${project.root}/nothing.sock`));
     expect((await project.run(["plan"])).code).toBe(69);
     const away = await project.run(sh("true"));
