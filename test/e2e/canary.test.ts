@@ -215,7 +215,7 @@ async function engineObjects(search: Search, project: Project, socket: string, s
   for (const name of await project.containers()) {
     search.note(`processes of ${name}`, await project.docker("top", name));
     const id = await project.docker("inspect", "--format", "{{.Id}}", name);
-    const folder = join(dirname(socket), "data", "containers", id);
+    const folder = join(dirname(socket), "docker.data", "containers", id);
     for (const [path, content] of await filesBelow(folder)) {
       if (!path.endsWith("-json.log")) search.note(path, content);
     }

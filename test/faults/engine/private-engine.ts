@@ -63,7 +63,7 @@ export class PrivateEngine implements AsyncDisposable {
 
   async up(): Promise<void> {
     const [command = "dockerd", ...args] = this.#argv;
-    const log = await open(join(this.folder, "dockerd.log"), "a");
+    const log = await open(join(this.folder, "docker.log"), "a");
     this.#daemon = spawn(command, args, { detached: true, stdio: ["ignore", log.fd, log.fd] });
     await log.close();
     const limit = Date.now() + START_LIMIT_MS;
@@ -73,7 +73,7 @@ export class PrivateEngine implements AsyncDisposable {
         return;
       } catch (cause) {
         if (Date.now() > limit) {
-          const said = await readFile(join(this.folder, "dockerd.log"), "utf8");
+          const said = await readFile(join(this.folder, "docker.log"), "utf8");
           throw new Error(`the engine did not come back:\n${said.slice(-2000)}`, { cause });
         }
         await sleep(50);
@@ -83,7 +83,7 @@ export class PrivateEngine implements AsyncDisposable {
 
   async #stop(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     // The one that the daemon started goes with it; what both wrote there could keep the next from starting.
-    for (const file of ["dockerd.pid", "exec/containerd/containerd.pid"]) {
+    for (const file of ["docker.pid", "docker.exec/containerd/containerd.pid"]) {
       const path = join(this.folder, file);
       const pid = await readFile(path, "utf8").then(Number, () => undefined);
       if (pid !== undefined && (await isAlive(pid))) process.kill(pid, signal);
@@ -104,7 +104,7 @@ export class PrivateEngine implements AsyncDisposable {
 }
 
 async function pidIn(folder: string): Promise<number> {
-  return Number(await readFile(join(folder, "dockerd.pid"), "utf8"));
+  return Number(await readFile(join(folder, "docker.pid"), "utf8"));
 }
 
 /** A daemon that ended is gone although its parent, which waits for something else, did not look after it. */
