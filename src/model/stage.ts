@@ -126,7 +126,7 @@ export const listedStageSchema = stageSchema.extend({
 });
 
 /** A stage whose description cannot be read. */
-export const brokenStageSchema = z.strictObject({
+const brokenStageSchema = z.strictObject({
   address: z.string(),
   folder: z.string(),
   error: z.string(),

@@ -17,10 +17,10 @@ export const syncChangeSchema = z.strictObject({
 export type SyncChange = z.infer<typeof syncChangeSchema>;
 
 /** A path at which both sides did something since they were alike. */
-export const syncConflictSchema = z.strictObject({ ...named, here: z.string(), there: z.string() });
+const syncConflictSchema = z.strictObject({ ...named, here: z.string(), there: z.string() });
 
 /** What may not come here. */
-export const syncRefusalSchema = z.strictObject({
+const syncRefusalSchema = z.strictObject({
   ...named,
   code: z.enum(["denied", "too-large", "link-outside", "special-file", "special-bits"]),
   why: z.string(),

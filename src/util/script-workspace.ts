@@ -142,7 +142,7 @@ function readListing(bytes: Buffer): Map<BytePath, WorkspaceEntry> {
 }
 
 /** It names something below what it is joined to. */
-export function isPlainPath(path: BytePath): boolean {
+function isPlainPath(path: BytePath): boolean {
   return path !== "" && path.split("/").every((part) => part !== "" && part !== "." && part !== "..");
 }
 

@@ -21,7 +21,7 @@ export interface TarHead {
   readonly target?: BytePath;
 }
 
-export const TYPE = { file: "0", link: "2", folder: "5", longLink: "K", longName: "L" } as const;
+const TYPE = { file: "0", link: "2", folder: "5", longLink: "K", longName: "L" } as const;
 
 const NAME = 100;
 const LARGEST_OCTAL = 0o77777777777;

@@ -71,7 +71,7 @@ export class Bench {
       sink: { notify: (event) => void this.events.push(event) },
       journal: {
         intent: async (step) => void this.journal.push({ ...step, phase: "intent" }),
-        result: async (step) => void this.journal.push({ ...step, phase: "result" }),
+        result: (step) => void this.journal.push({ ...step, phase: "result" }),
         [Symbol.asyncDispose]: async () => undefined,
       },
       assertHeld: async () => undefined,

@@ -42,7 +42,7 @@ function hashAt(root: FolderHandle, path: BytePath): string | undefined {
 /** File systems tell times in steps of a few milliseconds: what was written within one may be written again without a sign. */
 const STEP_MS = 50;
 
-export function settled(sign: string, now: number): string {
+function settled(sign: string, now: number): string {
   return Number(sign.split(":")[3] ?? 0) / 1e6 > now - STEP_MS ? "" : sign;
 }
 
