@@ -499,7 +499,7 @@ export interface Sandbox {
    */
   backend?: "local" | "docker" | "podman" | "ssh" | "buildkit";
   /**
-   * Which of [hosts] the backend connects to.
+   * Which of [hosts] the backend connects to; "local" is this machine.
    */
   host?: string;
   /**
@@ -1176,7 +1176,7 @@ export interface Sandbox1 {
    */
   backend?: "local" | "docker" | "podman" | "ssh" | "buildkit";
   /**
-   * Which of [hosts] the backend connects to.
+   * Which of [hosts] the backend connects to; "local" is this machine.
    */
   host?: string;
   /**

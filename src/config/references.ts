@@ -1,4 +1,5 @@
 import type { Diagnostic } from "../model/diagnostic.ts";
+import { THIS_HOST } from "../model/names.ts";
 import type { KeyPath } from "../model/source.ts";
 import { listWords, nearestWord } from "../util/suggestion.ts";
 import { type Fault, diagnose, quote } from "./document.ts";
@@ -66,7 +67,7 @@ function unknownHosts({ value, sandboxes, hosts }: Facts): readonly Finding[] {
     return near === undefined ? `declared hosts: ${listWords(hosts)}` : `did you mean "${near}"?`;
   };
   return textsAt(value, sandboxes, "host")
-    .filter(({ text }) => !hosts.has(text))
+    .filter(({ text }) => text !== THIS_HOST && !hosts.has(text))
     .slice(0, LIMITS.diagnostics + 1)
     .map(({ text, path }) => {
       const message = `expected the name of a host in [hosts], got ${quote(text)}`;

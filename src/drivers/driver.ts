@@ -24,8 +24,7 @@ import type { PathFacts } from "../util/path-facts.ts";
 import type { ReturnedChanges } from "../util/returned-changes.ts";
 import type { SalvageSource, WorkspaceFate } from "../util/salvage-source.ts";
 
-/** Name under which this machine's own engine appears wherever a host is shown. */
-export const THIS_HOST = "local";
+export { THIS_HOST } from "../model/names.ts";
 
 /** Everything a driver needs from outside, so that tests can hand in their own. */
 export interface DriverDeps {

@@ -1,6 +1,9 @@
 /** Agent and session names. */
 export const NAME_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
 
+/** Name under which this machine itself appears wherever a host is shown. */
+export const THIS_HOST = "local";
+
 /** The session that `mode = "non-main"` leaves on the host. */
 export const MAIN_SESSION = "main";
 

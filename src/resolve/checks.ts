@@ -1,8 +1,9 @@
 import type { Diagnostic } from "../model/diagnostic.ts";
+import { THIS_HOST } from "../model/names.ts";
 import type { Host, SshAccess } from "../model/settings.ts";
 import type { KeyPath, Source } from "../model/source.ts";
 import type { AgentWithTable } from "./agents.ts";
-import { SECTIONS, THIS_MACHINE } from "./defaults.ts";
+import { SECTIONS } from "./defaults.ts";
 import { errorAt, keyWithPlace } from "./diagnose.ts";
 
 interface HostRule {
@@ -25,25 +26,29 @@ const oneOf = (first: keyof SshAccess, second: keyof SshAccess): HostRule => ({
   hint: "remove one of the two",
 });
 
+const keyOf = (certificate: "certificate" | "certificate_file"): HostRule => ({
+  why: "a certificate is proved with the key it was made for",
+  key: ["ssh", certificate],
+  code: "ssh-certificate-without-key",
+  check: ({ ssh }) =>
+    ssh?.[certificate] !== undefined && !identified(ssh) ? "a certificate needs its key" : undefined,
+  hint: "add ssh.identity_file or ssh.identity",
+});
+
 const HOST_RULES: readonly HostRule[] = [
   {
     why: "the name is how this machine's own engine is shown",
     key: [],
     code: "reserved-host",
     check: ({ name }) =>
-      name === THIS_MACHINE ? `the host name "${name}" stands for this machine's own engine` : undefined,
+      name === THIS_HOST ? `the host name "${name}" stands for this machine's own engine` : undefined,
     hint: "give the host another name",
   },
   oneOf("identity", "identity_file"),
   oneOf("certificate", "certificate_file"),
   oneOf("known_hosts", "known_hosts_file"),
-  {
-    why: "a certificate is proved with the key it was made for",
-    key: ["ssh", "certificate_file"],
-    code: "ssh-certificate-without-key",
-    check: ({ ssh }) => (certified(ssh) && !identified(ssh) ? "a certificate needs its key" : undefined),
-    hint: "add ssh.identity_file or ssh.identity",
-  },
+  keyOf("certificate"),
+  keyOf("certificate_file"),
   {
     why: "the built-in client cannot use a certificate",
     key: ["ssh", "transport"],

@@ -36,9 +36,6 @@ export const BUILT_IN = {
 /** Only where a `ready` table gives the command. */
 export const READY = { timeout: 30 * SECOND, interval: SECOND } as const;
 
-/** Where a host is shown, this stands for this machine's own engine. */
-export const THIS_MACHINE = "local";
-
 export const SESSIONS: readonly string[] = ["main"];
 export const NAME_PREFIX = "sandkeep";
 export const GUARDS = { max_destroy: "off", allow_empty: false } as const;

@@ -1,7 +1,7 @@
 import type { Config } from "../config/schema/root.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
+import { THIS_HOST } from "../model/names.ts";
 import type { KeyPath, Source } from "../model/source.ts";
-import { THIS_MACHINE } from "./defaults.ts";
 import { errorAt } from "./diagnose.ts";
 
 interface Fault {
@@ -27,7 +27,7 @@ export function checkReports(
     });
   }
   (canary.hosts ?? []).forEach((name) => {
-    if (name === THIS_MACHINE || Object.hasOwn(hosts, name)) return;
+    if (name === THIS_HOST || Object.hasOwn(hosts, name)) return;
     faults.push({
       key: ["canary", "hosts"],
       code: "unknown-host",

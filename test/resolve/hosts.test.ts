@@ -37,6 +37,11 @@ it.each([
     "hosts.h.ssh.certificate_file",
   ],
   [
+    'ssh = { target = "b", certificate = { env = "C" } }',
+    "ssh-certificate-without-key",
+    "hosts.h.ssh.certificate",
+  ],
+  [
     'ssh = { target = "b", identity_file = "k", certificate_file = "c", transport = "ssh2" }',
     "ssh-transport",
     "hosts.h.ssh.transport",
@@ -47,4 +52,11 @@ it.each([
   const text = `[hosts.h]\n${line}\n${AGENT}`;
   const { diagnostics } = await resolveText(text);
   expect(diagnostics).toMatchObject([{ severity: "error", code, path, line: lineOf(text, "ssh =") }]);
+});
+
+it("takes an agent back to this machine where the fleet's default is a host", async () => {
+  const text = `[sandbox]\nbackend = "docker"\nhost = "h"\ndocker = { image = "a" }\n[hosts.h]\ndocker = "tcp://h:2376"\n[agents.a]\n[agents.b.sandbox]\nbackend = "local"\nhost = "local"\n`;
+  const { fleet, diagnostics } = await resolveText(text);
+  expect(diagnostics).toEqual([]);
+  expect(fleet?.agents.map(({ settings }) => settings.host)).toEqual(["h", "local"]);
 });

@@ -6,10 +6,6 @@ import type { Outcome } from "./rows.ts";
 /** A setting of something that sandkeep does not have yet: shown commented out, without credentials. */
 export function aside(section: KeyPath, name: string, value: unknown, why: string): Outcome {
   const path = [...section, snakeCase(name)];
-  if (name.endsWith("Data")) {
-    const env = snakeCase(name).toUpperCase();
-    return { why: `${why}; its value was not copied`, aside: { path, value: { env } } };
-  }
   if (guardCredentials(value) !== undefined)
     return { why: `${why}; it holds what looks like a credential, so it was not copied` };
   const shown = showable(value);

@@ -3,21 +3,49 @@ import { type KeyPath, formatKeyPath } from "../../model/source.ts";
 import { nearestKey } from "../key-tree.ts";
 import type { ParsedConfig } from "../parse.ts";
 import { valueAt } from "../table.ts";
-import { aside } from "./aside.ts";
 import { guardCredentials } from "./credentials.ts";
 import { readFlag } from "./docker-flag-fields.ts";
 import { readDockerFlags } from "./docker-flags.ts";
 import { type Draft, type Setting, keepDefault } from "./draft.ts";
-import { type Row, type Walk, eachRow, elsewhere, row, settle, trusted, walk, wrongType } from "./rows.ts";
-import { ANYTHING, COUNT, TEXT, oneOf } from "./shape.ts";
+import { type Outcome, type Row, type Walk, elsewhere, row, settle, walk, wrongType } from "./rows.ts";
+import { COUNT, TEXT, oneOf } from "./shape.ts";
+import { hostNameOf, readTarget } from "./ssh-target.ts";
 
 const BACKEND: KeyPath = ["options", "sandbox", "backend"];
 const EXTRA_ARGS: KeyPath = ["options", "sandbox", "docker", "extra_args"];
 const docker = (name: string): KeyPath => ["sandbox", "docker", name];
 
-const SSH = "a host is a table of its own: write [hosts.<name>] with ssh = { target = … }, and sandbox.host";
 const BUILDKIT_TEXTS = ["endpoint", "image", "buildctl_path"] as const;
 const BUILDKIT_COUNTS = ["max_parallel", "queue_capacity"] as const;
+
+/** The host and the user are one key here, so both say it. */
+function sshRows(value: unknown): readonly Row[] {
+  const [host, user] = ["host", "user"].map((name) => valueAt(value, ["options", "sandbox", "ssh", name]));
+  const joined = typeof host === "string" && typeof user === "string" ? `${user}@${host}` : host;
+  const target = guardCredentials(joined) === undefined ? readTarget(joined) : undefined;
+  const name = target === undefined ? "" : hostNameOf(target, new Set());
+  const chosen: Setting = { path: ["sandbox", "host"], value: name, vital: true };
+  const follows = valueAt(value, BACKEND) === "ssh" ? [chosen] : [];
+  const access = (from: string, become: (given: string) => Outcome): Row =>
+    row(["options", "sandbox", "ssh", from], TEXT, (given) =>
+      target === undefined
+        ? { why: "no host has it: a host needs a host and a user that ssh could take" }
+        : become(given),
+    );
+  const key = (name_: string, written: string): Setting => ({
+    path: ["hosts", name, "ssh", name_],
+    value: written,
+  });
+  return [
+    access("host", () => ({
+      sets: [key("target", target ?? ""), ...follows],
+      ...(user === undefined ? { note: "without a user it is the one that sandkeep runs as" } : {}),
+    })),
+    access("user", () => ({ sets: [key("target", target ?? "")] })),
+    access("key_file", (given) => ({ sets: [key("identity_file", given)] })),
+    access("known_hosts_file", (given) => ({ sets: [key("known_hosts_file", given)] })),
+  ];
+}
 
 const ROWS: readonly Row[] = [
   row(["options", "sandbox_mode"], oneOf("direct", "staged"), (value) => ({
@@ -40,11 +68,6 @@ const ROWS: readonly Row[] = [
       sets: [{ path: ["sandbox", "buildkit", name], value }],
     })),
   ),
-  trusted(
-    eachRow(["options", "sandbox", "ssh"], ANYTHING, ({ given }, name) =>
-      aside(["sandbox", "ssh"], name, given, SSH),
-    ),
-  ),
 ];
 
 const rest = (path: readonly string[]): string =>
@@ -56,7 +79,7 @@ export function importBmo(
   diagnostics: Walk["diagnostics"],
 ): void {
   const scene = { draft, keys, diagnostics, at: [] };
-  walk({ ...scene, rows: ROWS, guard: guardCredentials, rest }, value);
+  walk({ ...scene, rows: [...ROWS, ...sshRows(value)], guard: guardCredentials, rest }, value);
   importFlags(scene, valueAt(value, EXTRA_ARGS));
   draft.agents.add("main");
   const backend = valueAt(value, BACKEND) ?? "local";
@@ -89,6 +112,13 @@ const KEPT: Readonly<Record<string, readonly (readonly [Setting, string])[]>> = 
   local: [
     [{ path: ["sandbox", "backend"], value: "local", vital: true }, "commands run on this machine"],
     [{ path: ["sandbox", "local", "home"], value: "user" }, "commands see the user's own home"],
+  ],
+  ssh: [
+    [{ path: ["sandbox", "workspace", "access"], value: "rw" }, "commands work on the working directory"],
+    [
+      { path: ["sandbox", "workspace", "sync"], value: "before-run" },
+      "the working directory is synchronized before every command",
+    ],
   ],
   buildkit: [
     [

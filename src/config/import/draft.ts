@@ -1,9 +1,10 @@
 import { type KeyPath, type Source, formatKeyPath } from "../../model/source.ts";
+import { equalJson } from "../../util/json-path.ts";
 import type { Product } from "./report.ts";
 
 export type Scalar = string | number | boolean;
 /** A small table that is written on one line. */
-export type Inline = Readonly<Record<string, string | number>>;
+export type Inline = Readonly<Record<string, string | number | readonly string[]>>;
 
 /** One source key, while it is not yet known what becomes of it. */
 export interface Entry {
@@ -29,6 +30,8 @@ export interface Item {
 export interface Line {
   readonly path: KeyPath;
   readonly from: Entry | undefined;
+  /** Further source keys that say the same. */
+  readonly also: readonly Entry[];
   /** Why it is written although the source does not have it. */
   readonly why: string | undefined;
   readonly value: Scalar | Inline | readonly Item[];
@@ -93,17 +96,31 @@ function isTexts(value: Setting["value"]): value is readonly string[] {
   return Array.isArray(value);
 }
 
-/** Writes a key; one that is set again loses its first value, and that is told. */
+/** Writes a key; one that is set again to something else loses its first value, and that is told. */
 export function set(draft: Draft, setting: Setting, from: Entry | undefined, why?: string): void {
   const { path, value, vital = false, keepEmpty = false } = setting;
   const id = formatKeyPath(path);
-  const before = draft.lines.get(id)?.from;
-  if (before !== undefined && before !== from) {
+  const line = draft.lines.get(id);
+  if (line !== undefined && from !== undefined && saysSame(line, value)) {
+    draft.lines.set(id, { ...line, also: [...line.also, from] });
+    return;
+  }
+  for (const before of line === undefined ? [] : sourcesOf(line)) {
+    if (before === from) continue;
     before.lost = true;
     before.notes.push(`set again by ${from?.key ?? "a default"}`);
   }
   const written = isTexts(value) ? value.map((each) => ({ value: each, from, refused: undefined })) : value;
-  draft.lines.set(id, { path, from, why, value: written, vital, keepEmpty, refused: undefined });
+  draft.lines.set(id, { path, from, also: [], why, value: written, vital, keepEmpty, refused: undefined });
+}
+
+function saysSame({ value }: Line, again: Setting["value"]): boolean {
+  return !isList(value) && !isTexts(again) && equalJson(value, again);
+}
+
+/** Every source key that a line was written for. */
+export function sourcesOf({ from, also }: Line): readonly Entry[] {
+  return from === undefined ? [] : [from, ...also];
 }
 
 /** Adds elements to a list that several source keys fill. */
@@ -114,6 +131,7 @@ export function append(draft: Draft, path: KeyPath, values: readonly string[], f
   draft.lines.set(id, {
     path,
     from: undefined,
+    also: [],
     why: undefined,
     value: [...(old !== undefined && isList(old) ? old : []), ...items],
     vital: false,

@@ -1,7 +1,8 @@
 import type { KeyPath } from "../../model/source.ts";
 import { diagnose } from "../document.ts";
-import { isReservedKey, nearestKey } from "../key-tree.ts";
+import { nearestKey } from "../key-tree.ts";
 import { entriesAt, isTable, valueAt } from "../table.ts";
+import { freeName } from "./free-name.ts";
 import { type Walk, wrongType } from "./rows.ts";
 
 /** One agent of the source file. */
@@ -44,7 +45,7 @@ export function readAgents(scene: Scene): readonly Agent[] {
     else if (seen.has(id)) repeated(scene, key, id);
     else {
       seen.add(id);
-      agents.push({ id, at, name: agentName(id, taken) });
+      agents.push({ id, at, name: freeName(id, "agent", taken) });
     }
   }
   return agents;
@@ -54,19 +55,6 @@ function repeated({ keys, diagnostics }: Scene, path: KeyPath, id: string): void
   const message = `an agent ${JSON.stringify(id.slice(0, 60))} is already declared in this file`;
   const hint = "keep one of the two in the source file; nothing was written";
   diagnostics.push(diagnose(nearestKey(keys, path), { code: "duplicate-agent", message, hint, path }));
-}
-
-function agentName(id: string, taken: Set<string>): string {
-  const fits = id
-    .trim()
-    .replace(/[^A-Za-z0-9._-]+/g, "-")
-    .slice(0, 60)
-    .replace(/(?<=.)-+$/, "");
-  const base = isReservedKey(fits) ? `agent-${fits.replaceAll("_", "")}` : fits;
-  let name = base;
-  for (let count = 2; taken.has(name); count++) name = `${base}-${String(count)}`;
-  taken.add(name);
-  return name;
 }
 
 export const DEFAULTS: KeyPath = ["agents", "defaults"];

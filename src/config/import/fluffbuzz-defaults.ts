@@ -1,6 +1,7 @@
 import { formatKeyPath } from "../../model/source.ts";
 import { valueAt } from "../table.ts";
 import { type Draft, type Setting, keepDefault } from "./draft.ts";
+import { type HostPlan, hasContainers } from "./fluffbuzz-hosts.ts";
 import { type Agent, DEFAULTS, owners, scopeOf } from "./fluffbuzz-agents.ts";
 
 /** What the two tools of this format call their own. */
@@ -8,6 +9,8 @@ export interface Flavour {
   readonly title: string;
   readonly image: string;
   readonly workspace: string;
+  /** Where sandboxes are kept on a host. */
+  readonly root: string;
 }
 
 const KEPT: readonly (readonly [Setting, string])[] = [
@@ -18,18 +21,33 @@ const KEPT: readonly (readonly [Setting, string])[] = [
     { path: ["sandbox", "disruption", "max_wait"], value: "off" },
     "a sandbox in use is never replaced, however long that takes",
   ],
-  [
-    { path: ["sandbox", "docker", "pids"], value: "unlimited" },
-    "processes are not limited; 512, sandkeep's own default, is safer",
-  ],
 ];
 
 /** Writes what the tool does where its file says nothing and sandkeep would do otherwise. */
-export function keepDefaults(draft: Draft, value: unknown, flavour: Flavour, agents: readonly Agent[]): void {
-  const { title, image } = flavour;
+export function keepDefaults(
+  draft: Draft,
+  value: unknown,
+  flavour: Flavour,
+  { agents, hosts }: { readonly agents: readonly Agent[]; readonly hosts: HostPlan },
+): void {
   for (const [setting, why] of KEPT) keepDefault(draft, setting, why);
-  const path = ["sandbox", "docker", "image"];
-  keepDefault(draft, { path, value: image }, `the image that ${title} builds; sandkeep builds none`);
+  if (hasContainers(hosts)) keepContainers(draft, flavour);
+  const seen = owners(value).map((owner) => valueAt(owner, ["sandbox", "workspaceAccess"]));
+  if (seen.some((access) => access === "ro" || access === "rw"))
+    keepWorkspaces(draft, value, flavour, agents);
+}
+
+function keepContainers(draft: Draft, { title, image }: Flavour): void {
+  keepDefault(
+    draft,
+    { path: ["sandbox", "docker", "pids"], value: "unlimited" },
+    "processes are not limited; 512, sandkeep's own default, is safer",
+  );
+  keepDefault(
+    draft,
+    { path: ["sandbox", "docker", "image"], value: image },
+    `the image that ${title} builds; sandkeep builds none`,
+  );
   if (!draft.lines.has("sandbox.docker.user"))
     draft.remarks.push(
       `${title} runs a sandbox as the owner of its workspace; sandkeep runs it as the image's user. ` +
@@ -38,9 +56,6 @@ export function keepDefaults(draft: Draft, value: unknown, flavour: Flavour, age
   draft.remarks.push(
     `${title} keeps a container when its tag comes to mean another image; for sandkeep that is a change, shown by plan.`,
   );
-  const seen = owners(value).map((owner) => valueAt(owner, ["sandbox", "workspaceAccess"]));
-  if (seen.some((access) => access === "ro" || access === "rw"))
-    keepWorkspaces(draft, value, flavour, agents);
 }
 
 /** Each agent has a folder of its own there; the first, or the one that says so, has the plain one. */

@@ -1,5 +1,5 @@
 import type { KeyPath } from "../../model/source.ts";
-import { guardCredentials, isSecretVariable } from "./credentials.ts";
+import { isSecretVariable } from "./credentials.ts";
 import {
   binds,
   capabilities,
@@ -12,6 +12,9 @@ import {
   ulimit,
 } from "./docker-values.ts";
 import type { Scalar, Setting } from "./draft.ts";
+import { VARIABLE } from "./fluffbuzz-guard.ts";
+import { type HostPlan, hostSettings } from "./fluffbuzz-hosts.ts";
+import { secretVariable, sshRows } from "./fluffbuzz-ssh.ts";
 import { type Outcome, type Row, eachRow, row, trusted } from "./rows.ts";
 import { aside } from "./aside.ts";
 import {
@@ -33,21 +36,12 @@ export interface SandboxTarget {
   /** Where its settings are written. */
   readonly prefix: KeyPath;
   readonly agent: string | undefined;
+  readonly hosts: HostPlan;
   readonly hasScope: boolean;
   /** Every bind source that this table's binds may come from, when the source lifts its own limit. */
   readonly bindSources: readonly string[];
   /** Variables that are secret in any table of the file, so that no name is both. */
   readonly secrets: ReadonlySet<string>;
-}
-
-const VARIABLE = /(?<!\$)\$\{([A-Z_][A-Z0-9_]*)\}/;
-
-/** FluffBuzz fills in `${NAME}` when it reads its config; sandkeep takes texts as they are. */
-export function guardValue(value: unknown): string | undefined {
-  const texts = Array.isArray(value) ? value : [value];
-  if (texts.some((text) => typeof text === "string" && VARIABLE.test(text)))
-    return "it holds ${NAME}, which is filled in from the environment when that tool reads it; sandkeep takes texts as they are";
-  return guardCredentials(value);
 }
 
 const HOURS_IN_100_YEARS = 876_000;
@@ -69,7 +63,12 @@ export function sandboxRows(target: SandboxTarget): readonly Row[] {
     row(["mode"], oneOf("off", "non-main", "all"), (value) => ({
       sets: [{ path: key("mode"), value, vital: true }],
     })),
-    row(["backend"], TEXT, (value) => ({ sets: [{ path: key("backend"), value, vital: true }] })),
+    row(["backend"], TEXT, (value) => ({
+      sets: [
+        { path: key("backend"), value, vital: true },
+        ...hostSettings(target.hosts, target.agent, "backend"),
+      ],
+    })),
     row(["scope"], oneOf("session", "agent", "shared"), same("scope")),
     row(["perSession"], FLAG, (value) => perSession(key("scope"), value, target.hasScope)),
     row(["workspaceAccess"], oneOf("none", "ro", "rw"), (value) => ({
@@ -85,11 +84,10 @@ export function sandboxRows(target: SandboxTarget): readonly Row[] {
     row(["prune", "idleHours"], COUNT, (value) => age(key("prune", "idle"), value, "h", 1)),
     row(["prune", "maxAgeDays"], COUNT, (value) => age(key("prune", "max_age"), value, "d", 24)),
     ...dockerRows(target),
-    ...LATER.map(([section, why]) =>
-      trusted(
-        eachRow([section], ANYTHING, ({ given }, name) =>
-          aside([...target.prefix, section], name, given, why),
-        ),
+    ...sshRows(target),
+    trusted(
+      eachRow(["browser"], ANYTHING, ({ given }, name) =>
+        aside([...target.prefix, "browser"], name, given, "browser sandboxes are not available yet"),
       ),
     ),
   ];
@@ -102,11 +100,6 @@ const ACCESS_NOTES = {
   ro: { note: "the workspace appears read-only at workspace.target; there is no second folder /agent" },
   rw: {},
 } as const satisfies Record<string, { readonly note?: string }>;
-
-const LATER = [
-  ["ssh", "a host is a table of its own: write [hosts.<name>] with ssh = { target = … }, and sandbox.host"],
-  ["browser", "browser sandboxes are not available yet"],
-] as const;
 
 function perSession(path: KeyPath, value: boolean, hasScope: boolean): Outcome {
   if (hasScope) return { why: "scope is set beside it, and wins there as well" };
@@ -209,18 +202,11 @@ function variable({ prefix: at, agent, secrets }: SandboxTarget, name: string, v
     return { why: "part of it comes from the environment, and sandkeep takes texts as they are" };
   if (!secrets.has(name))
     return { sets: [{ path: [...at, "env", name], value: value.replaceAll("$${", "${") }] };
-  const from = agent === undefined ? name : `${variableName(agent)}_${name}`;
+  const from = secretVariable(agent, name);
   return {
     sets: [{ path: [...at, "secrets", name], value: { env: from } }],
     note: `its value looks like a credential, so it was not copied: export ${from} where sandkeep runs`,
   };
-}
-
-function variableName(agent: string): string {
-  return agent
-    .toUpperCase()
-    .replace(/[^A-Z0-9]/g, "_")
-    .replace(/^(?=\d)/, "_");
 }
 
 /** Whether a variable of one table makes its name secret in all of them. */

@@ -8,7 +8,9 @@ import { bind } from "./docker-values.ts";
 import type { Draft } from "./draft.ts";
 import { type Agent, DEFAULTS, owners, readAgents, scopeOf } from "./fluffbuzz-agents.ts";
 import { type Flavour, keepDefaults } from "./fluffbuzz-defaults.ts";
-import { guardValue, isSecret, sandboxRows } from "./fluffbuzz-sandbox.ts";
+import { guardValue } from "./fluffbuzz-guard.ts";
+import { type HostPlan, keepHosts, planHosts } from "./fluffbuzz-hosts.ts";
+import { isSecret, sandboxRows } from "./fluffbuzz-sandbox.ts";
 import { toolsRows } from "./fluffbuzz-tools.ts";
 import { type Outcome, type Row, type Walk, eachRow, elsewhere, row, settle, trusted, walk } from "./rows.ts";
 import { ANYTHING, TEXT } from "./shape.ts";
@@ -17,6 +19,8 @@ type Scene = Pick<Walk, "draft" | "keys" | "diagnostics"> & {
   readonly value: unknown;
   readonly flavour: Flavour;
   readonly secrets: ReadonlySet<string>;
+  readonly agents: readonly Agent[];
+  readonly hosts: HostPlan;
 };
 
 export function importFluffbuzz(
@@ -26,12 +30,23 @@ export function importFluffbuzz(
   flavour: Flavour,
 ): void {
   const { value, keys } = parsed;
-  const scene: Scene = { draft, keys, diagnostics, value, flavour, secrets: secretNames(value) };
-  const agents = readAgents(scene);
+  const agents = readAgents({ keys, diagnostics, value });
+  const hosts = planHosts(value, agents);
+  const scene: Scene = {
+    draft,
+    keys,
+    diagnostics,
+    value,
+    flavour,
+    secrets: secretNames(value),
+    agents,
+    hosts,
+  };
   importFleet(scene);
   for (const agent of agents) importAgent(scene, agent);
   if (agents.length === 0) draft.agents.add("main");
-  keepDefaults(draft, value, flavour, agents);
+  keepHosts(draft, hosts, flavour.root);
+  keepDefaults(draft, value, flavour, scene);
 }
 
 function secretNames(value: unknown): ReadonlySet<string> {
@@ -47,7 +62,7 @@ function importFleet(scene: Scene): void {
   const { value, draft } = scene;
   if (!isTable(value)) return;
   const sandbox = valueAt(value, [...DEFAULTS, "sandbox"]);
-  const target = { prefix: ["sandbox"], agent: undefined, secrets: scene.secrets };
+  const target = { prefix: ["sandbox"], agent: undefined, secrets: scene.secrets, hosts: scene.hosts };
   const rows: readonly Row[] = [
     ...below(
       ["agents", "defaults", "sandbox"],
@@ -84,6 +99,7 @@ const OTHER = "it is not about sandboxes";
 const FLEET_REST: Readonly<Record<string, string>> = {
   agents: "sandkeep has no such key; what is not about an agent's sandbox stays with the agent",
   tools: "only the tool policy of sandboxed sessions and elevated commands are sandkeep's",
+  secrets: "what an ssh key takes from it is written at that key",
   $include: "included files are not followed; import them one by one",
 };
 
@@ -121,7 +137,13 @@ function importAgent(scene: Scene, { id, name, at }: Agent): void {
     })),
     ...below(
       ["sandbox"],
-      sandboxRows({ prefix, agent: name, secrets: scene.secrets, ...facts(sandbox, [defaults, sandbox]) }),
+      sandboxRows({
+        prefix,
+        agent: name,
+        secrets: scene.secrets,
+        hosts: scene.hosts,
+        ...facts(sandbox, [defaults, sandbox]),
+      }),
     ),
     ...below(
       ["tools"],

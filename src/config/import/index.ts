@@ -39,11 +39,13 @@ const FLUFFBUZZ: Flavour = {
   title: "FluffBuzz",
   image: "fluffbuzz-sandbox:bookworm-slim",
   workspace: "~/.fluffbuzz/workspace",
+  root: "/tmp/fluffbuzz-sandboxes",
 };
 const OPENCLAW: Flavour = {
   title: "OpenClaw",
   image: "openclaw-sandbox:bookworm-slim",
   workspace: "~/.openclaw/workspace",
+  root: "/tmp/openclaw-sandboxes",
 };
 
 const IMPORTERS: Readonly<Record<Product, Importer>> = {

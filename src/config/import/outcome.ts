@@ -1,5 +1,5 @@
 import { formatKeyPath } from "../../model/source.ts";
-import { type Draft, type Entry, type Line, isList, whyOff } from "./draft.ts";
+import { type Draft, type Entry, type Line, isList, sourcesOf, whyOff } from "./draft.ts";
 import type { Imported, ImportedKey } from "./report.ts";
 
 type Lists = Pick<Imported, "mapped" | "changed" | "unmapped" | "defaults">;
@@ -39,7 +39,8 @@ function partsOf(draft: Draft): ReadonlyMap<Entry, readonly Part[]> {
   for (const line of draft.lines.values()) {
     const to = formatKeyPath(line.path);
     const off = whyOff(draft, line);
-    if (!isList(line.value) || line.value.length === 0) add(line.from, { to, off });
+    if (!isList(line.value) || line.value.length === 0)
+      for (const entry of sourcesOf(line)) add(entry, { to, off });
     else for (const item of line.value) add(item.from, { to, off: item.refused ?? off });
   }
   return parts;

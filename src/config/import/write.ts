@@ -1,5 +1,5 @@
 import { type KeyPath, formatKeyPath } from "../../model/source.ts";
-import { type Draft, type Entry, type Item, type Line, agentOf, isList, whyOff } from "./draft.ts";
+import { type Draft, type Entry, type Item, type Line, agentOf, isList, sourcesOf, whyOff } from "./draft.ts";
 import { commentLines, headerLine, inert, keyLine, keyText, textValue } from "./toml-text.ts";
 
 export interface Heading {
@@ -55,9 +55,9 @@ interface Section {
   readonly lines: readonly Line[];
 }
 
-const TOPS: readonly string[] = ["sandbox", "agents", "tools"];
+const TOPS: readonly string[] = ["sandbox", "agents", "tools", "hosts"];
 
-/** Tables in the order a person reads them: the defaults, then each agent with all its tables, then the tools. */
+/** Tables in the order a person reads them: the defaults, then each agent with all its tables, then the tools, then the hosts. */
 function sectionsOf(draft: Draft): readonly Section[] {
   const sections = new Map<string, { readonly path: KeyPath; readonly lines: Line[] }>([
     ["", { path: [], lines: [] }],
@@ -101,7 +101,13 @@ function writeSection(page: Page, { path, lines }: Section): void {
       say(page, entry.changed ? `changed: ${told(entry)}: ${entry.notes.join("; ")}` : `was ${told(entry)}`);
     page.lines.push(`${shelved === undefined ? "" : "# "}${headerLine(path)}`);
   }
-  for (const line of lines) writeLine(page, line);
+  for (const line of targetFirst(lines)) writeLine(page, line);
+}
+
+/** A host is known by where it is, whichever table said the rest. */
+function targetFirst(lines: readonly Line[]): readonly Line[] {
+  const targets = new Set(lines.filter(({ path }) => path[0] === "hosts" && path.at(-1) === "target"));
+  return [...targets, ...lines.filter((line) => !targets.has(line))];
 }
 
 function writeLine(page: Page, line: Line): void {
@@ -119,18 +125,21 @@ function writeLine(page: Page, line: Line): void {
 
 /** Says above a line what is to be said about it; returns what is short enough to stand beside it. */
 function explain(page: Page, line: Line): string | undefined {
-  const { from, why, refused } = line;
+  const { why, refused } = line;
+  const sources = sourcesOf(line);
   if (why !== undefined) say(page, `default: ${why}`);
   if (refused !== undefined) {
-    say(page, `refused: ${from === undefined ? "" : `${told(from)}: `}${refused}`);
-    if (from !== undefined) page.told.add(from);
+    say(page, `refused: ${sources.length === 0 ? "" : `${allTold(sources)}: `}${refused}`);
+    for (const entry of sources) page.told.add(entry);
     return undefined;
   }
-  if (from === undefined) return undefined;
-  if (!from.changed || page.told.has(from)) return `was ${told(from)}`;
-  page.told.add(from);
-  say(page, `changed: ${told(from)}: ${from.notes.join("; ")}`);
-  return undefined;
+  const changed = sources.filter((entry) => entry.changed && !page.told.has(entry));
+  for (const entry of changed) {
+    page.told.add(entry);
+    say(page, `changed: ${told(entry)}: ${entry.notes.join("; ")}`);
+  }
+  const plain = sources.filter((entry) => !changed.includes(entry));
+  return plain.length === 0 ? undefined : `was ${allTold(plain)}`;
 }
 
 interface ListLook {
@@ -193,6 +202,10 @@ function asideSections(asides: Draft["asides"]): ReadonlyMap<string, readonly st
     sections.set(header, lines);
   }
   return sections;
+}
+
+function allTold(entries: readonly Entry[]): string {
+  return entries.map(told).join(", ");
 }
 
 function told({ key, place }: Entry): string {

@@ -30,6 +30,20 @@ const count = fc.nat({ max: 2_000_000 });
 const size = fc.oneof(fc.constantFrom("512m", "1g", "-1", "0", "64kib", "huge"), count);
 const oneOf = (...words: readonly string[]) => fc.constantFrom(...words);
 
+const secretRef = fc.record({
+  source: fc.oneof(oneOf("env", "file", "exec", "store"), text),
+  provider: oneOf("whole", "json", "plain", "protocol", "none"),
+  id: fc.oneof(oneOf("value", "SSH_KEY", "/a/b"), text),
+});
+
+/** Where those references lead. */
+const PROVIDERS = {
+  whole: { source: "file", path: "~/key", mode: "singleValue" },
+  json: { source: "file", path: "~/keys.json" },
+  plain: { source: "exec", command: "/usr/bin/pass", args: ["show", "key"], jsonOnly: false },
+  protocol: { source: "exec", command: "/usr/bin/resolver" },
+};
+
 const sandbox = (at: Path): readonly Leaf[] => {
   const docker: readonly (readonly [string, fc.Arbitrary<unknown>])[] = [
     ["image", fc.oneof({ weight: 9, arbitrary: oneOf("debian:12-slim") }, text)],
@@ -69,8 +83,15 @@ const sandbox = (at: Path): readonly Leaf[] => {
     [[...at, "sessionToolsVisibility"], oneOf("spawned", "all")],
     [[...at, "prune", "idleHours"], count],
     [[...at, "prune", "maxAgeDays"], count],
-    [[...at, "ssh", "target"], text],
-    [[...at, "ssh", "identityData"], text],
+    [[...at, "ssh", "target"], fc.oneof(oneOf("ci@a", "ci@a:22", "local", "[::1]:7", "a:0"), text)],
+    [[...at, "ssh", "command"], fc.oneof(oneOf("ssh", "/usr/bin/ssh"), text)],
+    [[...at, "ssh", "workspaceRoot"], fc.oneof(oneOf("~/boxes", "/srv/boxes"), text)],
+    [[...at, "ssh", "strictHostKeyChecking"], fc.boolean()],
+    [[...at, "ssh", "updateHostKeys"], fc.boolean()],
+    ...["identity", "certificate", "knownHosts"].flatMap((name): readonly Leaf[] => [
+      [[...at, "ssh", `${name}File`], fc.oneof(oneOf("~/.ssh/a", "a"), text)],
+      [[...at, "ssh", `${name}Data`], fc.oneof(oneOf("a ssh-ed25519 AAAA"), text, secretRef)],
+    ]),
     [[...at, "browser", "enabled"], fc.boolean()],
     [[...at, "browser", "binds"], texts],
     ...docker.map(([name, value]): Leaf => [[...at, "docker", name], value]),
@@ -118,7 +139,7 @@ const chosen = fc
   .chain((leaves) => fc.tuple(...leaves.map(([path, value]) => fc.tuple(fc.constant(path), value))));
 
 /** The table with these leaves. Lists are dense, because both elements always have an id. */
-function tableOf(leaves: readonly (readonly [Path, unknown])[]): unknown {
+function tableOf(leaves: readonly (readonly [Path, unknown])[]): Record<string, unknown> {
   const root: Record<string, unknown> = {};
   for (const [path, value] of leaves) {
     let at: Record<string | number, unknown> = root;
@@ -153,11 +174,9 @@ it("any subset of FluffBuzz's keys becomes a config that sandkeep accepts, and e
   await fc.assert(
     fc.asyncProperty(chosen, async (leaves) => {
       const all = [...ids, ...leaves];
-      const outcome = await imported("a.json", JSON.stringify(tableOf(all)), "fluffbuzz");
-      await expectSound(
-        outcome,
-        all.map(([path]) => formatKeyPath(path)),
-      );
+      const source = JSON.stringify({ secrets: { providers: PROVIDERS }, ...tableOf(all) });
+      const outcome = await imported("a.json", source, "fluffbuzz");
+      await expectSound(outcome, ["secrets", ...all.map(([path]) => formatKeyPath(path))]);
     }),
     { numRuns: 150 },
   );
@@ -250,7 +269,13 @@ it("a credential is found nowhere in what is written or told", async () => {
         agents: {
           defaults: {
             sandbox: {
-              ssh: { identityData: canary, target: has("a") },
+              ssh: {
+                target: "ci@build",
+                identityFile: has("a"),
+                identityData: canary.slice(4),
+                certificateData: { source: "env", id: canary },
+                knownHostsData: `build ssh-ed25519 AAAA ${canary}\n${canary.slice(4)}`,
+              },
               docker: {
                 env: { A: has("b"), MY_PASSWORD: canary.slice(4) },
                 setupCommand: ["true", `login ${has("c")}`],
