@@ -74,7 +74,9 @@ export const sandboxSchema = z.strictObject({
   backend: nonEmptyText
     .optional()
     .describe('Where sandboxes live, such as "local", "docker", "podman" or "ssh".'),
-  host: nonEmptyText.optional().describe('Which of [hosts] the backend connects to; "local" is this machine.'),
+  host: nonEmptyText
+    .optional()
+    .describe('Which of [hosts] the backend connects to; "local" is this machine.'),
   writes: z
     .enum(["direct", "staged"])
     .optional()
