@@ -87,6 +87,49 @@ export interface SandkeepStatus {
       background: boolean;
     }[];
   }[];
+  unused_hosts: {
+    backend: string | null;
+    host: string;
+    status: "ready" | "degraded" | "unavailable";
+    reasons: {
+      code:
+        | "bubblewrap-missing"
+        | "canary-failed"
+        | "client-missing"
+        | "client-too-old"
+        | "cpu-limit-unsupported"
+        | "denied"
+        | "endpoint-invalid"
+        | "host-headroom"
+        | "memory-limit-unsupported"
+        | "not-linux"
+        | "pids-limit-unsupported"
+        | "rootless-limits-ignored"
+        | "rootless-ulimits-ignored"
+        | "rootless-user-mapping"
+        | "script-missing"
+        | "seccomp-off"
+        | "selinux-labels"
+        | "socket-missing"
+        | "ssh-default-identity"
+        | "ssh-default-known-hosts"
+        | "ssh-file-unreadable"
+        | "ssh-host-key"
+        | "ssh-host-key-not-strict"
+        | "ssh-missing"
+        | "ssh-system-client"
+        | "ssh-workspace-root"
+        | "state-dir-not-writable"
+        | "swap-limit-unsupported"
+        | "transport-unencrypted"
+        | "unreachable"
+        | "user-namespaces-off";
+      message: string;
+      fix: string;
+    }[];
+    probed: boolean;
+    transport?: "ssh2" | "openssh";
+  }[];
   unsandboxed: string[];
   recent: {
     counts: {

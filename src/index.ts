@@ -55,7 +55,7 @@ export type {
   PlanImage,
   Reason,
 } from "./model/plan.ts";
-export type { EnginePosture, Posture, Probe, ProbeReason } from "./model/posture.ts";
+export type { EnginePosture, Posture, Probe, ProbeReason, UnusedHost } from "./model/posture.ts";
 export type { RunManifest } from "./model/run.ts";
 export type {
   Host,
@@ -68,6 +68,7 @@ export type {
 export type { Source } from "./model/source.ts";
 export type { ImageIdentity, Spec, SpecHash, WorkspaceProvider } from "./model/spec.ts";
 export { explainFleet } from "./plan/explain.ts";
+export { fleetPosture } from "./plan/posture.ts";
 export type { ExplainRequest } from "./plan/explain.ts";
 export { inspectRuntime } from "./plan/inspect.ts";
 export type { InspectRequest } from "./plan/inspect.ts";

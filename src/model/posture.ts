@@ -94,12 +94,21 @@ export const enginePostureSchema = z.strictObject({
 });
 export type EnginePosture = z.infer<typeof enginePostureSchema>;
 
+/** One way to a declared host that no agent uses. */
+const unusedHostSchema = enginePostureSchema.omit({ agents: true, lane: true, client: true }).extend({
+  /** Null where nothing says how the host is reached. */
+  backend: z.string().nullable(),
+});
+export type UnusedHost = z.infer<typeof unusedHostSchema>;
+
 /** Answer of `status`. */
 export const postureSchema = z.strictObject({
   fleet: z.string(),
-  /** The worst of the engines. */
+  /** The worst of the engines; hosts that nobody uses do not count. */
   status: z.enum(["ready", "degraded", "unavailable"]),
   engines: z.array(enginePostureSchema),
+  /** Each way to each of them. */
+  unused_hosts: z.array(unusedHostSchema),
   /** Agents whose commands run on this machine itself, because their mode is `off`. */
   unsandboxed: z.array(z.string()),
   /** What happened in the last 24 hours, as far back as the ring of events goes. */

@@ -1,15 +1,23 @@
 /**
- * In: a config. Out: whether each backend that it uses could take work, and why not, from what this machine's files and
- * programs tell; with `probe` the engines are asked as well, side by side. Starts nothing and changes nothing.
+ * In: a config. Out: whether each backend that it uses, and each host that it only declares, could take work, and why
+ * not, from what this machine's files and programs tell; with `probe` the engines are asked as well, side by side. Starts nothing and changes nothing.
  */
 import type { HostStanding } from "../model/facts.ts";
 import type { DriverModule } from "../drivers/driver.ts";
-import type { EnginePosture, Posture, Probe, ProbeReason } from "../model/posture.ts";
+import type { EnginePosture, Posture, Probe, ProbeReason, UnusedHost } from "../model/posture.ts";
 import { worstStatus } from "../model/posture.ts";
 import type { RecordedEvent } from "../model/recorded-event.ts";
 import type { ResolvedAgent } from "../model/settings.ts";
 import type { EngineFailure, EngineRef, OpenEngine } from "../observe/engines.ts";
-import { closeEngines, engineFor, engineKey, enginesOf, failureOf, openReaders } from "../observe/engines.ts";
+import {
+  closeEngines,
+  engineFor,
+  engineKey,
+  enginesOf,
+  failureOf,
+  loadModules,
+  openReaders,
+} from "../observe/engines.ts";
 import { LATE, inTime } from "../observe/patience.ts";
 import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
 import { loadFleet } from "../policy/fleet.ts";
@@ -34,11 +42,16 @@ export async function fleetPosture(
   const { cwd, env, drivers, stateDir } = engine;
   const config = await loadFleet({ file: request.file, cwd, env, drivers, stateDir });
   if (config.status === "invalid") return config;
-  const engines = await enginePostures(engine, config, request.probe ?? false);
+  const probe = request.probe ?? false;
+  const [engines, unused] = await Promise.all([
+    enginePostures(engine, config, probe),
+    unusedHosts(engine, config, probe),
+  ]);
   const posture: Posture = {
     fleet: config.fleet.fleet,
     status: worstStatus(engines.map((each) => each.status)),
     engines,
+    unused_hosts: unused,
     recent: await recentEvents(engine, config.fleet.fleet),
     unsandboxed: config.fleet.agents.filter((each) => each.settings.mode === "off").map((each) => each.name),
     diagnostics: [...config.diagnostics],
@@ -73,12 +86,51 @@ function outcomeOf(event: RecordedEvent): { readonly action: string; readonly ou
 }
 
 /** One for each engine that the config's agents use. */
-export async function enginePostures(
+export function enginePostures(
   engine: Engine,
   config: LoadedFleet,
   probe: boolean,
 ): Promise<EnginePosture[]> {
-  const refs = enginesOf(config.fleet, []);
+  return posturesOf(engine, config, enginesOf(config.fleet, []), probe);
+}
+
+/** A host's keys are named after the backends that they lead to. */
+async function unusedHosts(engine: Engine, config: LoadedFleet, probe: boolean): Promise<UnusedHost[]> {
+  const used = new Set(enginesOf(config.fleet, []).map(({ host }) => host));
+  const hosts = Object.values(config.fleet.hosts).filter(({ name }) => !used.has(name));
+  const refs = hosts.flatMap((host): EngineRef[] =>
+    Object.keys(engine.drivers)
+      .filter((backend) => Object.hasOwn(host, backend))
+      .map((backend) => ({ backend, host: host.name, config: host, declared: false })),
+  );
+  const modules = await loadModules(
+    engine.drivers,
+    refs.map(({ backend }) => backend),
+  );
+  const seen = await posturesOf(engine, { ...config, modules }, refs, probe);
+  const reached = new Set(refs.map(({ host }) => host));
+  const lost = hosts.filter(({ name }) => !reached.has(name)).map(({ name }) => noWay(name));
+  const told = seen.map(({ agents: _agents, lane: _lane, client: _client, ...rest }) => rest);
+  return [...told, ...lost].toSorted((a, b) => (wayKey(a) < wayKey(b) ? -1 : 1));
+}
+
+function wayKey({ host, backend }: UnusedHost): string {
+  return `${host} ${backend ?? ""}`;
+}
+
+function noWay(host: string): UnusedHost {
+  const message = `nothing says how host ${host} is reached`;
+  const fix = `set hosts.${host}.ssh, hosts.${host}.docker or hosts.${host}.podman`;
+  const reasons = [{ code: "endpoint-invalid" as const, message, fix }];
+  return { backend: null, host, status: "unavailable", reasons, probed: false };
+}
+
+async function posturesOf(
+  engine: Engine,
+  config: LoadedFleet,
+  refs: readonly EngineRef[],
+  probe: boolean,
+): Promise<EnginePosture[]> {
   const probes = probe ? await probeEngines(engine, config, refs) : new Map<string, Probe>();
   const told = await readHostStanding(fleetState(engine.stateDir, config.fleet.fleet));
   const hosts = standingsUnder(told, config.fleet);

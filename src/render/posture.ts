@@ -1,4 +1,4 @@
-import type { EnginePosture, Posture } from "../model/posture.ts";
+import type { EnginePosture, Posture, UnusedHost } from "../model/posture.ts";
 import { diagnosticLines } from "./diagnostics.ts";
 import { laneLine } from "./lanes.ts";
 import { columns, joinBlocks, paragraph } from "./layout.ts";
@@ -19,9 +19,12 @@ const TRANSPORTS = {
 
 const INDENT = 2;
 
+type Shown = Pick<EnginePosture, "lane" | "client"> &
+  UnusedHost & { readonly agents?: EnginePosture["agents"] };
+
 /** One backend on one host: its status, each reason with its fix, and what its agents have there. */
-export function enginePostureLines(engine: EnginePosture, style: Style, indent = 0): string[] {
-  const { status, reasons, agents, probed } = engine;
+export function enginePostureLines(engine: Shown, style: Style, indent = 0): string[] {
+  const { status, reasons, agents = [], probed, backend, host } = engine;
   const how = probed ? "asked" : "not asked";
   const inner = indent + INDENT;
   const manners = new Map<string, string[]>();
@@ -34,7 +37,7 @@ export function enginePostureLines(engine: EnginePosture, style: Style, indent =
       style,
       [
         [
-          { text: showEngine(engine.backend, engine.host), tone: "strong" },
+          { text: backend === null ? host : showEngine(backend, host), tone: "strong" },
           { text: status, tone: TONES[status] },
           { text: `(${how})`, tone: "dim" },
         ],
@@ -84,10 +87,16 @@ function clientLines(client: NonNullable<EnginePosture["client"]>, style: Style,
 }
 
 export function renderPosture(posture: Posture, style: Style): string {
-  const { fleet, engines, unsandboxed, diagnostics } = posture;
+  const { fleet, engines, unused_hosts: unused, unsandboxed, diagnostics } = posture;
   return joinBlocks([
     paragraph(style, `Fleet ${fleet}: ${posture.status}`, { tone: "strong" }),
     ...engines.map((engine) => enginePostureLines(engine, style)),
+    unused.length === 0
+      ? []
+      : [
+          ...paragraph(style, "Declared, and used by no agent:"),
+          ...unused.flatMap((each) => enginePostureLines(each, style, INDENT)),
+        ],
     unsandboxed.length === 0
       ? []
       : paragraph(style, `!! mode is "off": every command of ${unsandboxed.join(", ")} runs ON THE HOST.`, {

@@ -14,13 +14,21 @@ async function statusOf(project: Project, ...argv: readonly string[]) {
 describeWithServices("status on a real engine", (services) => {
   test("ready, from here and from the engine's own mouth; nothing is made for it", async () => {
     await using project = await Project.open({ docker: services().docker.host });
-    await project.config(CONFIG);
+    await project.config(
+      `${CONFIG}\n[hosts.spare]\ndocker = "${services().docker.host}"\n[hosts.gone]\ndocker = "unix:///nowhere.sock"`,
+    );
     expect(await statusOf(project)).toMatchObject({ code: 0, status: "ready", engines: [{ probed: false }] });
     expect(await statusOf(project, "--probe")).toMatchObject({
       code: 0,
       engines: [{ probed: true, reasons: [] }],
+      unused_hosts: [
+        { host: "gone", status: "unavailable" },
+        { host: "spare", backend: "docker", status: "ready", probed: true },
+      ],
     });
-    expect(await project.ok("posture", "--probe")).toMatch(/docker {2}ready {2}\(asked\)/);
+    const text = await project.ok("posture", "--probe");
+    expect(text).toMatch(/docker {2}ready {2}\(asked\)/);
+    expect(text).toMatch(/used by no agent:\n {2}docker on gone {2}unavailable/);
     expect(await project.containers()).toEqual([]);
   });
 });

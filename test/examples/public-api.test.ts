@@ -39,6 +39,7 @@ test("what is public", () => {
       "decodeLabels",
       "encodeLabels",
       "explainFleet",
+      "fleetPosture",
       "ignoredField",
       "inspectRuntime",
       "listFleet",

@@ -149,6 +149,47 @@ describe("without asking", () => {
   });
 });
 
+describe("hosts that no agent uses", () => {
+  const HOSTS = `[hosts.a]
+docker = "tcp://a.example:2375"
+ssh = { target = "ci@a.example", known_hosts = "a.example ssh-ed25519 AAAA", identity_file = "none" }
+[hosts.b]
+labels = { rack = "7" }
+`;
+  const shown = (posture: Posture) =>
+    posture.unused_hosts.map((each) => [each.host, each.backend, each.status, each.probed]);
+
+  test("are told of by every way to them, and leave the fleet as ready as its agents are", async () => {
+    const posture = await told(`${HOSTS}[hosts.c]\npodman = "unix://${await listen()}"\n[agents.a]\n`);
+    expect(shown(posture)).toEqual([
+      ["a", "docker", "degraded", false],
+      ["a", "ssh", "unavailable", false],
+      ["b", null, "unavailable", false],
+      ["c", "podman", "ready", false],
+    ]);
+    expect(posture.unused_hosts.map((each) => each.reasons.map(({ code }) => code))).toEqual([
+      ["transport-unencrypted"],
+      ["ssh-file-unreadable"],
+      ["endpoint-invalid"],
+      [],
+    ]);
+    expect(posture.status).not.toBe("unavailable");
+    expect(dialled).toBe(0);
+  });
+
+  test("are asked too when asking is asked for, and are no news once an agent uses them", async () => {
+    const config = `[hosts.c]\ndocker = "unix://${await listen()}"\n`;
+    expect(shown(await told(`${config}[agents.a]\n`, {}, { probe: true }))).toEqual([
+      ["c", "docker", "unavailable", true],
+    ]);
+    expect(dialled).toBeGreaterThan(0);
+    const user = `${IMAGE}[agents.a.sandbox]\nbackend = "docker"\nhost = "c"\n`;
+    expect((await told(config + user)).unused_hosts).toEqual([]);
+    const off = `[agents.a.sandbox]\nmode = "off"\nhost = "c"\n`;
+    expect(shown(await told(config + off))).toEqual([["c", "docker", "ready", false]]);
+  });
+});
+
 test("asked, an engine that does not answer is unavailable; what both say is said once", async () => {
   const env = { DOCKER_HOST: `unix://${await listen()}` };
   const posture = await told(DOCKER, env, { probe: true });

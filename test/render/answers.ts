@@ -105,6 +105,23 @@ export function posture(): Posture {
         agents: agents.slice(0, 1),
       },
     ],
+    unused_hosts: [
+      {
+        backend: "ssh",
+        host: "build2",
+        status: "degraded",
+        reasons: [
+          {
+            code: "ssh-default-known-hosts",
+            message: "no known_hosts is given for host build2: the user's own ~/.ssh/known_hosts counts",
+            fix: "set hosts.build2.ssh.known_hosts_file",
+          },
+        ],
+        probed: false,
+        transport: "ssh2",
+      },
+      { backend: null, host: "someday", status: "unavailable", reasons: [], probed: false },
+    ],
     unsandboxed: ["loose"],
     recent: {
       counts: [

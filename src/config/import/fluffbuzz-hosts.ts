@@ -21,6 +21,9 @@ const ACCESS: readonly string[] = [
   ...["identity", "certificate", "knownHosts"].flatMap((name) => [`${name}File`, `${name}Data`]),
 ];
 
+/** Backends of that tool that go to a host of their own. */
+const REMOTE: ReadonlySet<unknown> = new Set(["ssh"]);
+
 interface Said {
   readonly owner: Owner;
   readonly value: unknown;
@@ -31,7 +34,8 @@ interface User {
   /** What holds for it, whoever says it. */
   readonly keys: ReadonlyMap<string, Said>;
   readonly host: string | undefined;
-  readonly backend: unknown;
+  /** Whether its sandboxes are on that host. */
+  readonly remote: boolean;
   /** The key of its own table that its choice of a host is told at; none where nothing of its own says it. */
   readonly carrier: "target" | "backend" | undefined;
 }
@@ -54,7 +58,7 @@ export function planHosts(value: unknown, agents: readonly Agent[]): HostPlan {
   const fleet: User = {
     owner: undefined,
     ...name(inForce(said)),
-    backend: valueAt(defaults, ["backend"]) ?? "docker",
+    remote: REMOTE.has(valueAt(defaults, ["backend"])),
     carrier: "target",
   };
   const users = agents.map(({ name: owner, at }): User => {
@@ -62,13 +66,13 @@ export function planHosts(value: unknown, agents: readonly Agent[]): HostPlan {
     const own = valueAt(sandbox, ["backend"]);
     const shared = (scopeOf(sandbox) ?? scopeOf(defaults)) === "shared";
     const keys = shared ? new Map<string, Said>() : ownKeys(sandbox, owner);
-    const backend = own ?? fleet.backend;
+    const remote = own === undefined ? fleet.remote : REMOTE.has(own);
     const says = own === undefined ? undefined : "backend";
     return {
       owner,
       ...name(inForce(new Map([...said, ...keys]))),
-      backend,
-      carrier: backend === "ssh" && keys.has("target") ? "target" : says,
+      remote,
+      carrier: remote && keys.has("target") ? "target" : says,
     };
   });
   return { ...index([fleet, ...users]), secrets: valueAt(value, ["secrets"]) };
@@ -132,22 +136,22 @@ function hostSetting(owner: Owner, value: string): Setting {
 
 /** Whether any sandbox is a container. The defaults are nobody's where there are agents. */
 export function hasContainers({ users }: HostPlan): boolean {
-  return [...users.values()].slice(users.size > 1 ? 1 : 0).some(({ backend }) => backend !== "ssh");
+  return [...users.values()].slice(users.size > 1 ? 1 : 0).some(({ remote }) => !remote);
 }
 
 /** Undefined where nothing need be said: the defaults' host is meant, or there is none. */
-function chosenHost({ users }: HostPlan, { owner, backend, host }: User): string | undefined {
+function chosenHost({ users }: HostPlan, { owner, remote, host }: User): string | undefined {
   const fleet = users.get(undefined);
-  if (owner === undefined) return backend === "ssh" ? host : undefined;
-  const inherited = fleet?.backend === "ssh" ? fleet.host : undefined;
-  if (backend === "ssh") return host === inherited ? undefined : host;
+  if (owner === undefined) return remote ? host : undefined;
+  const inherited = fleet?.remote === true ? fleet.host : undefined;
+  if (remote) return host === inherited ? undefined : host;
   return inherited === undefined ? undefined : THIS_HOST;
 }
 
 /** Writes what follows from the `ssh` tables and stands at none of their keys. */
 export function keepHosts(draft: Draft, plan: HostPlan, root: string): void {
   const users = [...plan.users.values()];
-  if (users.some(({ backend, host }) => backend === "ssh" && host !== undefined))
+  if (users.some(({ remote, host }) => remote && host !== undefined))
     keepDefault(
       draft,
       { path: ["sandbox", "ssh", "workspace_root"], value: root },
@@ -155,12 +159,12 @@ export function keepHosts(draft: Draft, plan: HostPlan, root: string): void {
     );
   const fleetHost = plan.users.get(undefined)?.host;
   for (const user of users) {
-    const { owner, carrier, host, backend } = user;
+    const { owner, carrier, host, remote } = user;
     if (owner === undefined) continue;
     const chosen = chosenHost(plan, user);
     if (chosen !== undefined && carrier === undefined)
       keepDefault(draft, hostSetting(owner, chosen), "its ssh keys are those of this host");
-    if (backend === "ssh" && host === undefined && fleetHost !== undefined)
+    if (remote && host === undefined && fleetHost !== undefined)
       draft.shelved.set(owner, "its ssh target is none that sandkeep takes");
   }
 }

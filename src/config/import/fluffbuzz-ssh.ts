@@ -96,11 +96,13 @@ function fileAccess(key: string, value: string): Access {
   return { key, value, ...noted(relative) };
 }
 
+const SYSTEM_CLIENT = "ssh";
+
 /** That tool always starts the system's client; sandkeep has one of its own as well. */
 function program(value: string): Access | { readonly why: string } {
   const access = { key: "transport", value: "openssh" };
-  if (value === "ssh") return access;
-  return value.startsWith("/") && value.endsWith("/ssh")
+  if (value === SYSTEM_CLIENT) return access;
+  return value.startsWith("/") && value.endsWith(`/${SYSTEM_CLIENT}`)
     ? { ...access, note: "the ssh that PATH finds is started" }
     : { why: "only the ssh that PATH finds is ever started; put another client before it on PATH" };
 }
