@@ -10,7 +10,7 @@ import { readKept } from "../util/file-tree.ts";
 import { FolderHandle } from "../util/folder-handle.ts";
 import { getPath } from "../util/json-path.ts";
 import type { Packed } from "../util/pack-tree.ts";
-import { coalesced, packEntries } from "../util/pack-tree.ts";
+import { packEntries } from "../util/pack-tree.ts";
 import { stageTree } from "../util/stage-place.ts";
 import { TAR_END } from "../util/tar-header.ts";
 import { leftOut } from "./left-out.ts";
@@ -60,12 +60,12 @@ export async function seed(
       there: "",
     });
   };
-  function* pack(): Generator<Buffer> {
+  async function* pack(): AsyncGenerator<Buffer> {
     const entries = [...tree].map(([path, entry]) => ({ path, entry }));
     yield* packEntries(root, entries, "./", took);
     yield TAR_END;
   }
-  await driver.putFiles(objectId, target, Readable.from(counted(coalesced(pack()), tell)));
+  await driver.putFiles(objectId, target, Readable.from(counted(pack(), tell)));
   await writeSyncBase(syncFolder(stateDir, owner), source, base);
 }
 

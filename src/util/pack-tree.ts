@@ -1,5 +1,5 @@
 /** Packs files of this machine into a tar archive, as it is read: nothing of it is ever whole in memory. */
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { setImmediate as breathe } from "node:timers/promises";
 import type { BytePath } from "./byte-path.ts";
@@ -10,7 +10,7 @@ import { signOf } from "./file-tree.ts";
 import type { FolderHandle } from "./folder-handle.ts";
 import { inParent } from "./folder-handle.ts";
 import type { TarHead } from "./tar-header.ts";
-import { tarHeader, tarPadding } from "./tar-header.ts";
+import { TAR_BLOCK, tarHeader, tarPadding } from "./tar-header.ts";
 
 /** What went into the archive. */
 export interface Packed {
@@ -33,60 +33,115 @@ export interface ToPack {
   readonly mode?: number;
 }
 
-/** Entries of an archive, without its end. What is gone by now is left out; folders stand before what is in them. */
-export function* packEntries(
+/**
+ * Entries of an archive, without its end, in large pieces; others get their turn between any two. What is gone by now is
+ * left out; folders stand before what is in them.
+ */
+export async function* packEntries(
   root: FolderHandle,
   entries: Iterable<ToPack>,
   prefix: BytePath,
   packed?: (path: BytePath, packed: Packed) => void,
-): Generator<Buffer> {
+): AsyncGenerator<Buffer> {
   using folders = new Parents(root);
+  let piece = new Piece();
   for (const each of entries) {
-    const { path, entry } = each;
-    if (entry.kind === "other") continue;
-    const { kind, uid, gid, target } = entry;
-    const mtime = Number(entry.sign.split(":")[2] ?? 0) / 1e9;
-    const mode = each.mode ?? (kind === "link" ? 0o777 : entry.mode);
-    const to = target === undefined ? {} : { target };
-    const head = { path: prefix + path, kind, mode, mtime, uid, gid, ...to };
-    if (kind !== "file") {
-      yield tarHeader({ ...head, size: 0 });
-      packed?.(path, { entry, sha256: "", still: true });
-      continue;
+    for (const full of packEntry(folders, each, prefix, packed, () => piece)) {
+      if (full.length > 0) yield full;
+      piece = new Piece();
+      await breathe();
     }
-    const folder = folders.of(path);
-    const fd = folder === undefined ? undefined : openFile(folder, nameOf(path));
-    if (fd === undefined) continue;
-    try {
-      yield* packFile(fd, head, (sha256, still) =>
-        packed?.(path, { entry, sha256, still: still === entry.sign }),
-      );
-    } finally {
-      closeSync(fd);
+  }
+  const rest = piece.taken();
+  if (rest.length > 0) yield rest;
+}
+
+/** Into a piece; one that is full is given out, and the next one is empty. */
+function* packEntry(
+  folders: Parents,
+  each: ToPack,
+  prefix: BytePath,
+  packed: ((path: BytePath, packed: Packed) => void) | undefined,
+  piece: () => Piece,
+): Generator<Buffer> {
+  const { path, entry } = each;
+  if (entry.kind === "other") return;
+  const { kind, uid, gid, size, target } = entry;
+  const mtime = Number(entry.sign.split(":")[2] ?? 0) / 1e9;
+  const mode = each.mode ?? (kind === "link" ? 0o777 : entry.mode);
+  const to = target === undefined ? {} : { target };
+  const head = { path: prefix + path, kind, mode, mtime, uid, gid, ...to };
+  const header = tarHeader({ ...head, size: kind === "file" ? size : 0 });
+  if (kind !== "file") {
+    if (piece().room < header.length) yield piece().taken();
+    piece().add(header);
+    packed?.(path, { entry, sha256: "", still: true });
+    return;
+  }
+  const folder = folders.of(path);
+  const fd = folder === undefined ? undefined : openFile(folder, nameOf(path));
+  if (fd === undefined) return;
+  try {
+    let sha256: string | undefined;
+    if (size <= SMALL) {
+      if (piece().room < header.length + size + TAR_BLOCK) yield piece().taken();
+      sha256 = piece().addFile(header, fd, size);
     }
+    if (sha256 === undefined) {
+      yield piece().taken();
+      sha256 = yield* packLarge(fd, head);
+    }
+    const still = signOf(fstatSync(fd, { bigint: true })) === entry.sign;
+    packed?.(path, { entry, sha256, still });
+  } finally {
+    closeSync(fd);
   }
 }
 
-function* packFile(
-  fd: number,
-  head: Omit<TarHead, "size">,
-  packed: (sha256: string, sign: string) => void,
-): Generator<Buffer> {
-  const hash = createHash("sha256");
+/** As large as it is now. */
+function* packLarge(fd: number, head: Omit<TarHead, "size">): Generator<Buffer, string> {
+  const digest = createHash("sha256");
   const { size } = fstatSync(fd);
-  const header = tarHeader({ ...head, size });
-  if (size <= SMALL) yield wholeFile(fd, header, size, hash);
-  else {
-    yield header;
-    for (let left = size; left > 0;) {
-      const chunk = filled(fd, Math.min(left, CHUNK));
-      hash.update(chunk);
-      left -= chunk.length;
-      yield chunk;
-    }
-    yield tarPadding(size);
+  yield tarHeader({ ...head, size });
+  for (let at = 0; at < size;) {
+    const chunk = Buffer.alloc(Math.min(size - at, CHUNK));
+    fill(fd, chunk, at);
+    digest.update(chunk);
+    at += chunk.length;
+    yield chunk;
   }
-  packed(hash.digest("hex"), signOf(fstatSync(fd, { bigint: true })));
+  yield tarPadding(size);
+  return digest.digest("hex");
+}
+
+/** Many small entries in one buffer: one for each would cost more than what is in it. */
+class Piece {
+  readonly #bytes = Buffer.allocUnsafe(CHUNK);
+  #used = 0;
+
+  get room(): number {
+    return CHUNK - this.#used;
+  }
+
+  taken(): Buffer {
+    return this.#bytes.subarray(0, this.#used);
+  }
+
+  add(bytes: Buffer): void {
+    this.#used += bytes.copy(this.#bytes, this.#used);
+  }
+
+  /** The hash of what was read; undefined, and nothing added, for a file that is not of this size any more. */
+  addFile(header: Buffer, fd: number, size: number): string | undefined {
+    const from = this.#used + header.length;
+    const end = from + size;
+    // One more than there should be: what is longer shows.
+    if (readSync(fd, this.#bytes, from, size + 1, 0) !== size) return undefined;
+    this.add(header);
+    this.#used = end + ((TAR_BLOCK - (size % TAR_BLOCK)) % TAR_BLOCK);
+    this.#bytes.fill(0, end, this.#used);
+    return hash("sha256", this.#bytes.subarray(from, end), "hex");
+  }
 }
 
 const nameOf = (path: BytePath): BytePath => path.slice(path.lastIndexOf("/") + 1);
@@ -125,42 +180,11 @@ function openFile(folder: FolderHandle, name: BytePath): number | undefined {
   }
 }
 
-/** One buffer for all of it. */
-function wholeFile(fd: number, header: Buffer, size: number, hash: ReturnType<typeof createHash>): Buffer {
-  const padding = tarPadding(size).length;
-  const bytes = Buffer.alloc(header.length + size + padding);
-  header.copy(bytes);
-  fill(fd, bytes.subarray(header.length, header.length + size));
-  hash.update(bytes.subarray(header.length, header.length + size));
-  return bytes;
-}
-
-function filled(fd: number, size: number): Buffer {
-  const chunk = Buffer.alloc(size);
-  fill(fd, chunk);
-  return chunk;
-}
-
 /** What is missing of a file that became shorter stays empty: its size has been told already. */
-function fill(fd: number, bytes: Buffer): void {
+function fill(fd: number, bytes: Buffer, from: number): void {
   for (let at = 0; at < bytes.length;) {
-    const read = readSync(fd, bytes, at, bytes.length - at, null);
+    const read = readSync(fd, bytes, at, bytes.length - at, from + at);
     if (read === 0) return;
     at += read;
   }
-}
-
-/** Small pieces as large ones; others get their turn in between. */
-export async function* coalesced(pieces: Iterable<Buffer>): AsyncGenerator<Buffer> {
-  let held: Buffer[] = [];
-  let size = 0;
-  for (const piece of pieces) {
-    held.push(piece);
-    size += piece.length;
-    if (size < CHUNK) continue;
-    yield held.length === 1 ? piece : Buffer.concat(held, size);
-    [held, size] = [[], 0];
-    await breathe();
-  }
-  if (size > 0) yield Buffer.concat(held, size);
 }

@@ -4,6 +4,9 @@ import { PassThrough, Transform } from "node:stream";
 import type { Readable } from "node:stream";
 import { SandkeepError, toError } from "../../errors.ts";
 import type { Program } from "../../remote/program.ts";
+import { pathText } from "../../util/byte-path.ts";
+import type { ScannedEntry } from "../../util/scan-tar.ts";
+import { TarScan } from "../../util/scan-tar.ts";
 import { sealWorkspace } from "./apply.ts";
 import { noBubblewrap, SANDBOX_HOME, sandboxOf } from "./bubblewrap.ts";
 import type { SshContext } from "./context.ts";
@@ -66,7 +69,7 @@ export async function putFiles(
 ): Promise<void> {
   const place = await placeOf(context, objectId, directory);
   if (!place.writable) throw refused(`${directory} is read-only in this runtime`);
-  const checked = await checkedArchive(archive);
+  const checked = checkedArchive(archive);
   try {
     const { folder, way, within } = place;
     const inside = within === undefined ? {} : ({ within, onLost: "kill" } as const);
@@ -93,34 +96,34 @@ export async function putFiles(
  * The same bytes, read along: an entry that would leave the folder, or an archive that ends early, breaks them off before
  * the host has seen all of it.
  */
-async function checkedArchive(archive: Readable): Promise<{
+function checkedArchive(archive: Readable): {
   readonly stream: Readable;
   readonly failure: () => SandkeepError | undefined;
-}> {
-  const { Parser } = await import("tar");
+} {
   let failure: SandkeepError | undefined;
   const escapes = new Escapes();
-  const parser = new Parser({
-    strict: true,
-    onReadEntry: (entry) => {
-      const why = escapes.of(entry);
-      if (why !== undefined) failure ??= refused(`the archive's ${entry.path} ${why}`);
-      entry.resume();
-    },
+  const scan = new TarScan("the files to be copied", (entry) => {
+    const why = escapes.of(entry);
+    if (why !== undefined) throw refused(`the archive's ${pathText(entry.path)} ${why}`);
   });
-  parser.on("error", (thrown: unknown) => {
-    failure ??= refused(`the archive cannot be read: ${toError(thrown).message}`);
-  });
+  const checking = (check: () => void): SandkeepError | null => {
+    try {
+      if (failure === undefined) check();
+    } catch (thrown) {
+      if (!(thrown instanceof SandkeepError)) throw thrown;
+      failure = thrown;
+    }
+    return failure ?? null;
+  };
   const stream = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      parser.write(chunk);
-      if (failure === undefined) done(null, chunk);
-      else done(failure);
-    },
-    flush(done) {
-      parser.end();
-      done(failure ?? null);
-    },
+    // A window of the host's, so that what is read here is ahead of what goes there.
+    highWaterMark: 2 * 1024 * 1024,
+    transform: (chunk: Buffer, _encoding, done) =>
+      done(
+        checking(() => scan.write(chunk)),
+        chunk,
+      ),
+    flush: (done) => done(checking(() => scan.end())),
   });
   // Told by `failure`, whether anybody reads by then or not.
   stream.on("error", () => undefined);
@@ -140,22 +143,15 @@ class Escapes {
   readonly #links = new Set<string>();
 
   /** Why an entry may not be unpacked; undefined when it stays inside. */
-  of({
-    path,
-    type,
-    linkpath = "",
-  }: {
-    path: string;
-    type: string;
-    linkpath?: string | undefined;
-  }): string | undefined {
+  of({ path, kind, target }: ScannedEntry): string | undefined {
     const plain = posix.normalize(path).replace(/\/$/, "");
     if (leaves(plain)) return "would be written outside the target folder";
     for (let at = posix.dirname(plain); at !== "."; at = posix.dirname(at)) {
       if (this.#links.has(at)) return "would be written through a link";
     }
-    if (type === "Link" && leaves(posix.normalize(linkpath))) return "links outside the target folder";
-    if (type === "SymbolicLink") this.#links.add(plain);
+    if (kind === "other") return "is no file, folder or link";
+    if (kind === "second" && leaves(posix.normalize(target))) return "links outside the target folder";
+    if (kind === "link") this.#links.add(plain);
     else this.#links.delete(plain);
     return undefined;
   }

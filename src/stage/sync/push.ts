@@ -5,7 +5,7 @@ import { entryAt } from "../../util/file-tree.ts";
 import { FolderHandle } from "../../util/folder-handle.ts";
 import type { OpenWorkspace, WorkspaceChange, WorkspaceTree } from "../../util/open-workspace.ts";
 import type { Packed, ToPack } from "../../util/pack-tree.ts";
-import { coalesced, packEntries } from "../../util/pack-tree.ts";
+import { packEntries } from "../../util/pack-tree.ts";
 import { SandkeepError } from "../../errors.ts";
 import { pathText } from "../../util/byte-path.ts";
 import type { Difference } from "../compare.ts";
@@ -98,7 +98,7 @@ async function* contents(
     wanted.delete(path);
   };
   const inOrder = [...wanted.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
-  for await (const chunk of coalesced(packEntries(root, inOrder, prefix, took))) {
+  for await (const chunk of packEntries(root, inOrder, prefix, took)) {
     tell(chunk.length);
     yield chunk;
   }
