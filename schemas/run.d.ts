@@ -80,6 +80,7 @@ export interface SandkeepRun {
     plan_id: string;
     why: string;
   } | null;
+  changes_lost: boolean;
   logs: {
     stdout: {
       bytes: number;

@@ -304,6 +304,7 @@ export interface RunManifest {
     plan_id: string;
     why: string;
   } | null;
+  changes_lost: boolean;
   logs: {
     stdout: {
       bytes: number;

@@ -120,6 +120,8 @@ export interface ExecResult {
   readonly exitCode: number;
   /** What the backend knows of the reason: it ended for want of memory, or the sandbox refused to run it. */
   readonly because?: "out-of-memory" | "refused" | undefined;
+  /** What it changed in its workspace went with it; only of an ephemeral backend. */
+  readonly changesLost?: boolean | undefined;
 }
 
 export interface ExecHandle {

@@ -4,8 +4,8 @@ export interface Capabilities {
   readonly lifecycle: "process" | "directory" | "ephemeral";
   readonly exec: boolean;
   readonly tty: boolean;
-  /** False where commands get no input. */
-  readonly stdin?: boolean;
+  /** `whole` where a command gets its input once all of it is there, which that of a terminal never is. */
+  readonly stdin?: "whole";
   /** True when the engine pushes changes; otherwise watch relies on its resync. */
   readonly events: boolean;
   /** True when runtimes are made from images that must be resolved and fetched. */

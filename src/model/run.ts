@@ -128,6 +128,8 @@ export const runManifestSchema = z.strictObject({
   error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
   /** Null where its runtime was left to it. */
   disrupted: runDisruptionSchema.nullable().default(null),
+  /** It was ended or killed where its workspace was a copy: what it had changed there went with it. */
+  changes_lost: z.boolean().default(false),
   /** Null where the command had the caller's own terminal. */
   logs: z.strictObject({ stdout: logSchema, stderr: logSchema }).nullable(),
   /** What it left of what was asked for; null where nothing was. */

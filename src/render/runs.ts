@@ -164,6 +164,7 @@ export function renderRun({ run, folder, latest_log, lines }: RunInspection, sty
     ["plan", run.plan_id],
     ["began", run.started_at],
     ["ended", run.ended_at === null ? null : `${run.ended_at}, after ${showDuration(run.duration_ms)}`],
+    ["lost", run.changes_lost ? "what it changed in its workspace: its copy went with it" : null],
     ["disrupted", run.disrupted === null ? null : `${run.disrupted.at}: ${run.disrupted.why}`],
     ["error", run.error === null ? null : `${run.error.message} [${run.error.code}]`],
     ["output", logs.length === 0 ? null : logs.join("; ")],

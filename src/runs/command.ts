@@ -37,7 +37,7 @@ export interface EphemeralRequest {
 }
 
 export interface RunIo {
-  readonly stdin?: Readable;
+  readonly stdin?: Readable & { readonly isTTY?: boolean };
   readonly stdout: Writable;
   readonly stderr: Writable;
   /** The command has started; from now on signals and window sizes are its own. */
@@ -54,6 +54,7 @@ export interface Ended {
   readonly cancelled: boolean;
   /** What the backend knows of the reason. */
   readonly because?: ExecResult["because"];
+  readonly changesLost?: ExecResult["changesLost"];
 }
 
 /** After its time is up a command gets this long to end by itself. */
@@ -84,12 +85,13 @@ export async function awaitEnd(
   let over = false;
   void cancelled.then((asked) => asked !== undefined && !over && end("cancelled", asked.graceMs));
   try {
-    const { exitCode, because } = await handle.result;
+    const { exitCode, because, changesLost } = await handle.result;
     const timedOut = reason === "timeout";
     return {
       exitCode: timedOut ? TIMED_OUT : exitCode,
       timedOut,
       cancelled: reason === "cancelled",
+      ...(changesLost === undefined ? {} : { changesLost }),
       ...(because === undefined ? {} : { because }),
     };
   } finally {

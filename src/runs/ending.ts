@@ -59,6 +59,11 @@ export async function finish(
     const message = `its sandbox was taken from it while it ran: ${manifest.disrupted.why}`;
     run.engine.sink.notify({ type: "note", level: "warn", code: "DISRUPTED", message });
   }
+  if (manifest.changes_lost) {
+    const message =
+      "nothing of what it changed in its workspace came back: its copy went with it when it was ended";
+    run.engine.sink.notify({ type: "note", level: "warn", code: "CHANGES_LOST", message });
+  }
   if (ended.timedOut) tellTimeout(run);
   return { ...manifest, exit_code: ended.exitCode };
 }

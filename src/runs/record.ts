@@ -36,6 +36,7 @@ export type RunHead = Omit<
   | "exit_class"
   | "error"
   | "disrupted"
+  | "changes_lost"
   | "logs"
   | "artifacts"
   | "process"
@@ -69,6 +70,7 @@ export interface RunRecord {
 export type Told = Outcome & {
   readonly error: RunManifest["error"];
   readonly artifacts?: RunManifest["artifacts"];
+  readonly changesLost?: boolean | undefined;
 };
 
 export interface Finished {
@@ -93,6 +95,7 @@ function beginning(head: RunHead, secrets: readonly string[]): RunManifest {
     exit_class: null,
     error: null,
     disrupted: null,
+    changes_lost: false,
     logs: null,
     artifacts: null,
     process: ownIdentity(),
@@ -166,7 +169,7 @@ export async function recordRun(state: FleetState, options: RecordOptions): Prom
 }
 
 function end(began: RunManifest, told: Told, lasted: number, secrets: readonly string[]): RunManifest {
-  const { error, artifacts = null, ...outcome } = told;
+  const { error, artifacts = null, changesLost = false, ...outcome } = told;
   const exit_class = exitClassOf(outcome);
   const duration_ms = Math.round(lasted);
   return {
@@ -180,6 +183,7 @@ function end(began: RunManifest, told: Told, lasted: number, secrets: readonly s
     signal: signalOf(outcome.exitCode),
     exit_class,
     artifacts,
+    changes_lost: changesLost,
     error: error && { ...error, message: maskSecrets(error.message, secrets) },
   };
 }

@@ -26,6 +26,7 @@ import { callerEnvironment, secretValues } from "./environment.ts";
 import type { Inside, Reach } from "./hold.ts";
 import { hold, ON_HOST, placedAt, remoteWorkspace } from "./hold.ts";
 import type { Outcome } from "./exit-class.ts";
+import { inputOf } from "./input.ts";
 import type { RunHead, RunRecord } from "./record.ts";
 import { recordRefusal, recordRun } from "./record.ts";
 import type { Target } from "./ready.ts";
@@ -130,7 +131,7 @@ async function runInside(run: Run, where: Inside): Promise<EndedRun> {
         argv: request.argv,
         env: { ...secrets, ...request.env, ...pathWith(placed, request) },
         ...(request.tty === undefined ? {} : { tty: request.tty }),
-        ...(io.stdin === undefined ? {} : { stdin: io.stdin }),
+        ...inputOf(run, module.capabilities),
         stdout: record.output?.stdout ?? io.stdout,
         stderr: record.output?.stderr ?? io.stderr,
       });

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Driver, ExecHandle, ReadDriver } from "../../src/drivers/driver.ts";
@@ -12,7 +12,7 @@ import { Fleet, everyArgv, until } from "./harness.ts";
 
 export interface EphemeralCommands extends Pick<
   ContractCommands,
-  "exit" | "both" | "print" | "pwd" | "waitForChild"
+  "exit" | "both" | "cat" | "print" | "pwd" | "waitForChild"
 > {
   /** Writes `made/new.txt` with the text `new`, deletes `keep.txt`, exits with 3. */
   change(): readonly string[];
@@ -34,6 +34,7 @@ interface Brought {
 interface Build extends Ran {
   /** Undefined when nothing was handed back. */
   readonly brought: Brought | undefined;
+  readonly changesLost: boolean;
 }
 
 export function describeEphemeralContract(title: string, makeHarness: () => Promise<EphemeralHarness>): void {
@@ -53,6 +54,7 @@ export function describeEphemeralContract(title: string, makeHarness: () => Prom
       argv: readonly string[],
       input: Partial<SpecInput> = {},
       env: Record<string, string> = {},
+      stdin?: Readable,
     ) {
       const fleet = new Fleet(
         { ...harness, behind: NOTHING, live: [], variants: {}, commands: TERMINALLESS },
@@ -70,15 +72,16 @@ export function describeEphemeralContract(title: string, makeHarness: () => Prom
         build: { spec, bringBack },
         argv,
         env,
+        ...(stdin === undefined ? {} : { stdin }),
         stdout,
         stderr,
       });
       const ran = async (): Promise<Build> => {
-        const { exitCode } = await handle.result;
+        const { exitCode, changesLost = false } = await handle.result;
         stdout.end();
         stderr.end();
         const [out, err] = await output;
-        return { exitCode, stdout: out, stderr: err, brought };
+        return { exitCode, stdout: out, stderr: err, brought, changesLost };
       };
       return { handle, ran: ran() } satisfies { handle: ExecHandle; ran: Promise<Build> };
     }
@@ -150,11 +153,28 @@ export function describeEphemeralContract(title: string, makeHarness: () => Prom
       expect((await everyArgv()).filter((argv) => argv.includes(secret))).toEqual([]);
       await waiting.handle.signal("SIGTERM");
       const ran = await waiting.ran;
-      expect([ran.exitCode, ran.brought]).toEqual([143, undefined]);
+      expect([ran.exitCode, ran.brought, ran.changesLost]).toEqual([143, undefined, true]);
       await until(
         async () => !(await everyArgv()).some((argv) => argv.includes(tag)),
         "the end of the child",
       );
+    });
+
+    it("gives a command its input, byte for byte, and one that reads none of it just ends", async () => {
+      for (const bytes of [0, 3, 1_200_000]) {
+        const input = randomBytes(bytes);
+        const ran = await run(harness.commands.cat(), {}, {}, Readable.from(bytes === 0 ? [] : [input]));
+        expect([ran.exitCode, ran.stdout.equals(input)], `${bytes} bytes`).toEqual([0, true]);
+      }
+      const more = Readable.from([randomBytes(1_200_000)]);
+      expect((await run(harness.commands.exit(4), {}, {}, more)).exitCode).toBe(4);
+      expect((await run(harness.commands.cat())).stdout.length).toBe(0);
+    });
+
+    it("ends one that still waits for the end of its input", async () => {
+      const { handle, ran } = await begin(harness.commands.cat(), {}, {}, new PassThrough());
+      await handle.signal("SIGTERM");
+      expect(await ran).toMatchObject({ exitCode: 143, brought: undefined });
     });
 
     it("runs several commands at once without mixing them up", async () => {

@@ -80,6 +80,11 @@ cache = { max_age = "1h", max_size = "100GiB" }
     expect(await readFile(join(work, "sub", "n ew"), "utf8")).toBe("new\n");
   });
 
+  test("a command is given the input of its caller", async () => {
+    const ran = await project.run(["run", "--agent", "main", "--", "cat"], { input: "from the caller\n" });
+    expect([ran.code, ran.stdout]).toEqual([0, "from the caller\n"]);
+  });
+
   test("prune keeps the worker's cache to its bounds when it is asked to", async () => {
     const { code, stderr } = await project.run(["prune", "--cache", "--yes"]);
     expect([code, stderr]).toEqual([
@@ -107,6 +112,16 @@ cache = { max_age = "1h", max_size = "100GiB" }
     expect((await first.ended).code).toBe(143);
     expect((await second.ended).code).toBe(0);
     await until(async () => !(await everyArgv()).some((argv) => argv.includes(tag)), "its end on the worker");
+    const late = project.start(["run", "--json", "--agent", "main", "--", "sleep", `${tag}5`]);
+    await until(
+      async () => (await everyArgv()).some((argv) => argv.startsWith(`sleep\0${tag}5`)),
+      "the last to begin",
+      50_000,
+    );
+    late.child.kill("SIGTERM");
+    const ended = await late.ended;
+    expect(JSON.parse(ended.stdout)).toMatchObject({ exit_code: 143, changes_lost: true });
+    expect(ended.stderr).toContain("nothing of what it changed in its workspace came back");
     expect(
       (await project.run(["run", "--agent", "main", "--timeout", "1s", "--", "sleep", "300"])).code,
     ).toBe(124);

@@ -102,6 +102,7 @@ describeWithServices("runs on a real engine", (services) => {
       exit_class: "signal",
       error: null,
       disrupted: null,
+      changes_lost: false,
     });
     expect(JSON.stringify(manifest)).not.toContain("shown-nowhere");
     const lasted = Date.parse(manifest.ended_at ?? "") - Date.parse(manifest.started_at);

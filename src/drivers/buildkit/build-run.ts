@@ -16,6 +16,7 @@ import type { Dialer } from "./dial.ts";
 import { dockerfile, rescueDockerfile } from "./dockerfile.ts";
 import { buildkitError, buildkitFailure, killedBy } from "./errors.ts";
 import { hiddenOf, ignorePattern } from "./hidden.ts";
+import { takeInput } from "./input.ts";
 import { Progress } from "./progress.ts";
 import type { Returned, Returning } from "./returned.ts";
 import { readReturned } from "./returned.ts";
@@ -51,6 +52,7 @@ export class BuildRun {
   #late: NodeJS.Timeout | undefined;
   #result: Promise<ExecResult> | undefined;
   #hidden: readonly string[] = [];
+  readonly #stop = new AbortController();
 
   constructor(context: ExecContext, job: Job, bridge: Bridge) {
     this.#context = context;
@@ -64,12 +66,11 @@ export class BuildRun {
 
   /** Returns once the work goes on by itself; from then on it can be ended. */
   async start(): Promise<void> {
-    const { deps, found } = this.#context;
+    const { deps } = this.#context;
     const { folder, address } = this.#bridge;
     const { spec } = this.#job;
     const nonce = deps.randomId();
     await Promise.all(["empty", "changed"].map((name) => mkdir(join(folder, name))));
-    await this.#write(dockerfile({ spec, nonce, workspace: found.client.workspace }));
     const source = spec.workspace.access === "none" ? undefined : spec.workspace.source;
     if (source !== undefined) await this.#hide(source);
     this.#result = this.#whole(source, {
@@ -79,6 +80,7 @@ export class BuildRun {
       context: source ?? join(folder, "empty"),
       network: spec.buildkit.network,
       secret: SECRET,
+      input: [],
     });
     // A caller may look at the result late; until then a failure must not count as unhandled.
     this.#result.catch(() => undefined);
@@ -107,14 +109,19 @@ export class BuildRun {
 
   async #whole(source: string | undefined, job: BuildJob): Promise<ExecResult> {
     const { client } = this.#context.found;
+    const { request, spec } = this.#job;
     try {
+      // First of all: what else is looked at then is as it was when the command began.
+      const input = await takeInput(request.stdin, job.folder, this.#stop.signal);
+      const { workspace } = client;
+      await this.#write(dockerfile({ spec, nonce: job.nonce, workspace, inputs: input.length }));
       const prepare = client.prepare(job);
       const [baseline] = await Promise.all([
         source === undefined ? (new Map() satisfies Baseline) : takeBaseline(source),
         prepare === undefined ? undefined : this.#end(this.#spawn(prepare, false), new Progress()),
       ]);
       if (this.#ended !== undefined) return endedBy(this.#ended);
-      return await this.#build(job, source, baseline);
+      return await this.#build({ ...job, input }, source, baseline);
     } catch (thrown) {
       if (this.#ended !== undefined) return endedBy(this.#ended);
       throw this.#bridge.failure ?? buildkitError("run the build", thrown);
@@ -133,14 +140,16 @@ export class BuildRun {
       folder: join(this.#bridge.folder, "changed"),
     });
     clearTimeout(this.#late);
+    const lost = spec.workspace.access === "rw" ? { changesLost: true } : {};
     if (this.#ended !== undefined) {
-      if (progress.hasBegun(job.nonce)) await this.#rescue(job);
-      return endedBy(this.#ended);
+      if (!progress.hasBegun(job.nonce)) return endedBy(this.#ended);
+      await this.#rescue(job);
+      return { ...endedBy(this.#ended), ...lost };
     }
     const killed = told.status === "rejected" ? killedBy(progress.failed, job.nonce) : undefined;
     if (killed !== undefined) {
       await this.#rescue(job);
-      return killed;
+      return { ...killed, ...lost };
     }
     // Why a client failed says more than that its output broke off.
     if (told.status === "rejected") throw told.reason;
@@ -174,7 +183,7 @@ export class BuildRun {
     const limit = setTimeout(() => this.#cut(), RESCUE_MS);
     try {
       await this.#write(rescueDockerfile({ image, lost, nonce }));
-      await this.#made({ ...job, nonce, context: join(folder, "empty") }, new Progress(), {
+      await this.#made({ ...job, nonce, input: [], context: join(folder, "empty") }, new Progress(), {
         source: undefined,
         baseline: new Map(),
         folder: join(folder, "changed"),
@@ -210,6 +219,7 @@ export class BuildRun {
     const first = this.#ended === undefined;
     if (first) {
       this.#ended = name;
+      this.#stop.abort();
       // With its connection a client that does not end loses the build, too.
       this.#late = setTimeout(() => this.#cut(), GRACE_MS);
       this.#late.unref();
@@ -226,7 +236,6 @@ export class BuildRun {
 
 const KILLED = 128 + os.signals.SIGKILL;
 
-/** What it changed until then is lost with the build. */
 function endedBy(signal: NodeJS.Signals): ExecResult {
   return { exitCode: 128 + os.signals[signal] };
 }

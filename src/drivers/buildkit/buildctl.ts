@@ -1,5 +1,5 @@
 import type { BuildClient, BuildJob, ClientCall } from "./client.ts";
-import { SECRET_ID } from "./dockerfile.ts";
+import { secretArgs } from "./dockerfile.ts";
 import { seconds } from "./buildx.ts";
 
 /** How a Dockerfile calls the workspace. */
@@ -44,10 +44,8 @@ export const buildctlPlain = buildctlWith("plain");
 
 const UNSET: ClientCall["env"] = { SOURCE_DATE_EPOCH: undefined, BUILDKIT_HOST: undefined };
 
-function buildArgs(
-  { address, folder, nonce, context, network, secret }: BuildJob,
-  progress: string,
-): string[] {
+function buildArgs(job: BuildJob, progress: string): string[] {
+  const { address, folder, nonce, context, network } = job;
   const [work, file] = [`ws-${nonce}`, `dockerfile-${nonce}`];
   return [
     "--addr",
@@ -66,8 +64,7 @@ function buildArgs(
     "--opt",
     `context:${WORKSPACE}=local:${work}`,
     ...(network === "none" ? ["--opt", "force-network-mode=none"] : []),
-    "--secret",
-    `id=${SECRET_ID},env=${secret}`,
+    ...secretArgs(job),
     "--output",
     "type=tar,dest=-",
   ];

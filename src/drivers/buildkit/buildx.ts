@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { BuildClient, BuildJob, ClientCall, ClientPlace } from "./client.ts";
-import { SECRET_ID } from "./dockerfile.ts";
+import { secretArgs } from "./dockerfile.ts";
 
 const BUILDER = "sandkeep";
 /** Older ones do not tell their progress as JSON. */
@@ -49,7 +49,8 @@ export const buildxRemote = buildxWith("remote");
 /** Asks a Docker Engine for the one inside it, by the engine's own API. */
 export const buildxDocker = buildxWith("docker");
 
-function buildArgs({ folder, context, network, secret }: BuildJob, builder: string): string[] {
+function buildArgs(job: BuildJob, builder: string): string[] {
+  const { folder, context, network } = job;
   return [
     "build",
     "--builder",
@@ -57,8 +58,7 @@ function buildArgs({ folder, context, network, secret }: BuildJob, builder: stri
     "--progress",
     "rawjson",
     ...(network === "none" ? ["--network", "none"] : []),
-    "--secret",
-    `id=${SECRET_ID},env=${secret}`,
+    ...secretArgs(job),
     "--file",
     join(folder, "Dockerfile"),
     "--output",

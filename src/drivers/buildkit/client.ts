@@ -31,6 +31,8 @@ export interface BuildJob {
   readonly network: "none" | "default";
   /** Variable of the client's environment that holds the command. */
   readonly secret: string;
+  /** Files in the folder, which a client is started in, that hold the command's input in their order. */
+  readonly input: readonly string[];
 }
 
 /** Where a client works, and with what. */

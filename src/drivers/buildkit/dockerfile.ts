@@ -3,6 +3,7 @@
  * The command itself is a secret mount, so neither the cache nor the worker's history has it. The build succeeds however
  * the command ends: its code, its streams and its files are what the build makes.
  */
+import type { BuildJob } from "./client.ts";
 import type { BuildSpec } from "./spec.ts";
 
 /** Folder of the results at the root of what is exported. */
@@ -12,7 +13,15 @@ export const TREE = "tree";
 const SECRET_FILE = "/run/sandkeep/command";
 /** A cache mount of the run's own: what the command writes there outlives it, also when the worker ends it. */
 const KEPT = "/run/sandkeep/kept";
-export const SECRET_ID = "sandkeep";
+const SECRET_ID = "sandkeep";
+const INPUT = "/run/sandkeep/input";
+const inputId = (nth: number): string => `${SECRET_ID}-input-${nth}`;
+
+/** What a client is told of the secrets that the text names. */
+export function secretArgs({ secret, input }: Pick<BuildJob, "secret" | "input">): string[] {
+  const sources = input.map((name, nth) => `id=${inputId(nth)},src=${name}`);
+  return [`id=${SECRET_ID},env=${secret}`, ...sources].flatMap((each) => ["--secret", each]);
+}
 
 export interface DockerfileInput {
   readonly spec: BuildSpec;
@@ -20,19 +29,25 @@ export interface DockerfileInput {
   readonly nonce: string;
   /** `COPY` arguments that stand for the workspace as it was sent. */
   readonly workspace: string;
+  /** In how many parts the command's input comes. */
+  readonly inputs: number;
 }
 
-export function dockerfile({ spec, nonce, workspace }: DockerfileInput): string {
+export function dockerfile({ spec, nonce, workspace, inputs }: DockerfileInput): string {
   const { access, target } = spec.workspace;
+  const parts = Array.from({ length: inputs }, (_, nth) => `${INPUT}/${nth}`);
+  const mounts = [
+    secretMount(SECRET_ID, SECRET_FILE),
+    ...parts.map((part, nth) => secretMount(inputId(nth), part)),
+    keptMount(nonce),
+  ];
   const lines = [
     `FROM ${spec.buildkit.image} AS run`,
     "USER 0",
     ...spec.setup.map((line) => `RUN ${execForm(["/bin/sh", "-c", `${exports(spec.env)}${line}`])}`),
     `WORKDIR ${target}`,
     ...(access === "none" ? [] : [`COPY ${workspace} .`]),
-    `RUN --mount=type=secret,id=${SECRET_ID},target=${SECRET_FILE},required=true ${keptMount(nonce)} ${execForm(
-      ["/bin/sh", "-c", runScript(target, nonce)],
-    )}`,
+    `RUN ${mounts.join(" ")} ${execForm(["/bin/sh", "-c", runScript(target, nonce, parts)])}`,
     "FROM scratch",
     `COPY --from=run /${RESULTS} /${RESULTS}`,
     ...(access === "rw" ? [`COPY --from=run ${target} /${TREE}`] : []),
@@ -48,13 +63,16 @@ function execForm(argv: readonly string[]): string {
  * Also tells which paths were there before, since what the user's .dockerignore hides is not deleted by being absent. Globs
  * stand for `find`, which not every image has.
  */
-function runScript(target: string, nonce: string): string {
+function runScript(target: string, nonce: string, input: readonly string[]): string {
+  const command = `(. ${SECRET_FILE})`;
+  const fed =
+    input.length > 1 ? `cat ${input.join(" ")} | ${command}` : `${command} <${input[0] ?? "/dev/null"}`;
   return [
     `: ${nonce}`,
     `o=/${RESULTS}; mkdir -p $o`,
     'walk() { for p in "$1"/* "$1"/.[!.]* "$1"/..?*; do if [ -e "$p" ] || [ -L "$p" ]; then printf "%s\\\\0" "$p"; if [ -d "$p" ] && [ ! -L "$p" ]; then walk "$p"; fi; fi; done; }',
     `cd ${target} && walk . > $o/before`,
-    `k=${KEPT}; (. ${SECRET_FILE}) </dev/null >$k/stdout 2>$k/stderr`,
+    `k=${KEPT}; ${fed} >$k/stdout 2>$k/stderr`,
     "c=$?",
     // Whatever the command removed, what follows has to find.
     `mkdir -p $o ${target}; : >>$o/before`,
@@ -68,6 +86,10 @@ function runScript(target: string, nonce: string): string {
 
 /** What the step itself ends with when it cannot hand over what the command wrote. */
 const UNABLE = 1;
+
+function secretMount(id: string, target: string): string {
+  return `--mount=type=secret,id=${id},target=${target},required=true`;
+}
 
 function keptMount(nonce: string): string {
   return `--mount=type=cache,id=sandkeep-${nonce},target=${KEPT}`;

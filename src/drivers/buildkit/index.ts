@@ -30,7 +30,7 @@ export const buildkitDriver: DriverModule = {
     lifecycle: "ephemeral",
     exec: true,
     tty: false,
-    stdin: false,
+    stdin: "whole",
     events: false,
     images: true,
     reports_execs: false,
@@ -58,7 +58,7 @@ function boundaryNotes(settings: Settings): readonly string[] {
         ? "it works on a copy of the workspace, and nothing it changes comes back"
         : "it sees no workspace";
   return [
-    `ephemeral by nature: each command is a build of its own on the worker, as root of that build, without input or terminal; ${copy}`,
+    `ephemeral by nature: each command is a build of its own on the worker, as root of that build, without a terminal, its input read to the end before; ${copy}`,
   ];
 }
 

@@ -37,7 +37,6 @@ function build(world: MemoryWorld, request: ExecRequest): ExecHandle {
   if (request.tty !== undefined) {
     throw new SandkeepError("a build has no terminal", { code: "MEMORY_NO_TERMINAL" });
   }
-  const { stdin: _, ...wanted } = request;
   const { spec } = request.build;
   const path = textAt(spec, "workspace.source");
   const access = textAt(spec, "workspace.access");
@@ -55,7 +54,7 @@ function build(world: MemoryWorld, request: ExecRequest): ExecHandle {
       path: each.startsWith(`${target}/`) ? each.slice(target.length + 1) : each,
     }),
   };
-  const { handle } = startCommand(wanted, place, () => undefined);
+  const { handle } = startCommand(request, place, () => undefined);
   let signalled = false;
   return {
     ...handle,
@@ -66,7 +65,7 @@ function build(world: MemoryWorld, request: ExecRequest): ExecHandle {
     result: handle.result.then(async (result) => {
       if (!signalled && access !== "none")
         await bringBack(request.build, before, access === "rw" ? copy.entries : before);
-      return result;
+      return signalled && access === "rw" ? { ...result, changesLost: true } : result;
     }),
   };
 }

@@ -23,7 +23,7 @@ export function memoryDriver(world: MemoryWorld): DriverModule {
     lifecycle: world.lifecycle,
     exec: true,
     tty: !ephemeral,
-    ...(ephemeral ? { stdin: false } : {}),
+    ...(ephemeral ? { stdin: "whole" } : {}),
     events: !ephemeral,
     images: process,
     reports_execs: !ephemeral,

@@ -21,6 +21,7 @@ const job = {
   context: "/src",
   network: "none",
   secret: "SECRET",
+  input: [],
 } as const;
 
 describe("the command's script", () => {
@@ -46,7 +47,12 @@ describe("the command's script", () => {
 
 describe("the Dockerfile", () => {
   it("has neither the command nor a variable of it, one step of its own, and cached setup below the workspace", () => {
-    const text = dockerfile({ spec: { ...spec, setup: [...spec.setup] }, nonce: "00ff", workspace: "." });
+    const text = dockerfile({
+      spec: { ...spec, setup: [...spec.setup] },
+      nonce: "00ff",
+      workspace: ".",
+      inputs: 0,
+    });
     const lines = text.trimEnd().split("\n");
     expect(lines.map((line) => line.slice(0, 34))).toEqual([
       "FROM img:1 AS run",
@@ -62,12 +68,29 @@ describe("the Dockerfile", () => {
     expect(lines[5]).toContain(": 00ff");
   });
 
+  it("has each part of the input as a secret of its own, which every client is told of", () => {
+    const text = dockerfile({ spec: { ...spec, setup: [] }, nonce: "00ff", workspace: ".", inputs: 2 });
+    expect(text).toContain(
+      "--mount=type=secret,id=sandkeep-input-1,target=/run/sandkeep/input/1,required=true",
+    );
+    expect(text).toContain("cat /run/sandkeep/input/0 /run/sandkeep/input/1 | (. ");
+    for (const client of [buildctl, buildxRemote, buildxDocker]) {
+      const { args } = client.build({ ...job, input: ["input-0", "input-1"] });
+      expect(args.filter((_, nth) => args[nth - 1] === "--secret")).toEqual([
+        "id=sandkeep,env=SECRET",
+        "id=sandkeep-input-0,src=input-0",
+        "id=sandkeep-input-1,src=input-1",
+      ]);
+    }
+  });
+
   it("sends nothing without access, and exports no tree that nothing may come back of", () => {
     const text = (access: "none" | "ro"): string =>
       dockerfile({
         spec: { ...spec, setup: [], workspace: { access, target: "/w" } },
         nonce: "0",
         workspace: ".",
+        inputs: 0,
       });
     expect([text("none").includes("COPY . ."), text("none").includes("/tree")]).toEqual([false, false]);
     expect([text("ro").includes("COPY . ."), text("ro").includes("/tree")]).toEqual([true, false]);
