@@ -2,10 +2,10 @@
  * In: a command's input. Out: files that hold it, each of what a worker takes as one secret: so nothing of it is in a layer,
  * in the cache or on the worker's disk. A build gets all it is given at its start, so it is read to its end.
  */
-import { createWriteStream } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { SandkeepError } from "../../errors.ts";
 
@@ -20,56 +20,39 @@ export async function takeInput(
   folder: string,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  if (stdin === undefined) return [];
-  const parts = new Parts(folder);
-  await pipeline(stdin, parts, { signal });
-  return parts.files;
+  const names: string[] = [];
+  const next = async (): Promise<FileHandle> => {
+    if (names.length === MOST_PARTS) throw tooLong();
+    const name = `input-${names.length}`;
+    names.push(name);
+    return await open(join(folder, name), "w", 0o600);
+  };
+  if (stdin !== undefined) {
+    await pipeline(stdin, (source: AsyncIterable<Buffer>) => inParts(source, next), { signal });
+  }
+  return names;
 }
 
-/** One file after the other, each full but the last. */
-class Parts extends Writable {
-  readonly files: string[] = [];
-  readonly #folder: string;
-  #file: Writable | undefined;
-  #left = 0;
-
-  constructor(folder: string) {
-    super();
-    this.#folder = folder;
-  }
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#take(chunk).then(() => done(), done);
-  }
-
-  override _final(done: (error?: Error | null) => void): void {
-    this.#end().then(() => done(), done);
-  }
-
-  async #take(chunk: Buffer): Promise<void> {
-    for (let rest = chunk; rest.length > 0;) {
-      if (this.#left === 0) await this.#next();
-      const piece = rest.subarray(0, this.#left);
-      rest = rest.subarray(piece.length);
-      this.#left -= piece.length;
-      await new Promise<void>((resolve, reject) =>
-        this.#file?.write(piece, (error) => (error ? reject(error) : resolve())),
-      );
+/** Each full but the last. */
+async function inParts(source: AsyncIterable<Buffer>, next: () => Promise<FileHandle>): Promise<void> {
+  let file: FileHandle | undefined;
+  let left = 0;
+  try {
+    for await (const chunk of source) {
+      for (let rest = Buffer.from(chunk); rest.length > 0;) {
+        if (left === 0) {
+          await file?.close();
+          file = await next();
+          left = PART;
+        }
+        const piece = rest.subarray(0, left);
+        await file?.writeFile(piece);
+        left -= piece.length;
+        rest = rest.subarray(piece.length);
+      }
     }
-  }
-
-  async #next(): Promise<void> {
-    await this.#end();
-    if (this.files.length === MOST_PARTS) throw tooLong();
-    const name = `input-${this.files.length}`;
-    this.#file = createWriteStream(join(this.#folder, name), { mode: 0o600 });
-    this.files.push(name);
-    this.#left = PART;
-  }
-
-  async #end(): Promise<void> {
-    const file = this.#file;
-    if (file !== undefined) await new Promise<void>((resolve) => file.end(() => resolve()));
+  } finally {
+    await file?.close();
   }
 }
 
