@@ -6,6 +6,12 @@
 export interface SandkeepApply {
   plan_id: string;
   outcomes: Outcome[];
+  caches?: {
+    backend: string;
+    host: string;
+    status: "done" | "failed";
+    error: string | null;
+  }[];
   calls: {
     read: number;
     write: number;

@@ -3,16 +3,20 @@
  * cache is, so others may have to build anew what they had there.
  */
 import { toError } from "../errors.ts";
-import type { CacheBounds } from "../model/cache.ts";
+import type { CacheBounds, CacheOutcome } from "../model/cache.ts";
+import { cacheCuts } from "../model/cache.ts";
+import type { ApplyResult } from "../model/outcome.ts";
 import type { Plan } from "../model/plan.ts";
 import { engineKey, enginesOf } from "../observe/engines.ts";
 import { cacheBoundsOf } from "../plan/caches.ts";
+import { worstExitCode } from "../plan/exit-code.ts";
 import type { Engine } from "../plan/survey.ts";
 import { driverDeps } from "../plan/survey.ts";
 import type { LoadedFleet } from "../policy/fleet.ts";
 
 export interface PrunedCache {
-  readonly engine: string;
+  readonly backend: string;
+  readonly host: string;
   readonly bounds: CacheBounds;
   /** Why it could not be done. */
   readonly failure: string | undefined;
@@ -28,7 +32,7 @@ export async function pruneCaches(
     const module = config.modules[ref.backend];
     const bounds = cacheBoundsOf(config, ref);
     if (module === undefined || bounds === undefined) return [];
-    const told = { engine: engineKey(ref), bounds };
+    const told = { backend: ref.backend, host: ref.host, bounds };
     if (dryRun) return [{ ...told, failure: undefined }];
     try {
       await using driver = await module.open(ref.config, driverDeps(engine));
@@ -41,20 +45,32 @@ export async function pruneCaches(
   return (await Promise.all(found)).flat();
 }
 
-/** As the plan says. What could not be cut down is told, and looked at again with the next plan. */
+/** As the plan says, each one changing call; with what became of them. */
 export async function keepCaches(
   engine: Engine,
   config: LoadedFleet | undefined,
   plan: Pick<Plan, "caches">,
-): Promise<void> {
-  const due = (plan.caches ?? []).filter((each) => each.action === "prune");
-  if (config === undefined || due.length === 0) return;
+): Promise<CacheOutcome[]> {
+  const due = cacheCuts(plan);
+  if (config === undefined || due.length === 0) return [];
   const only = new Set(due.map((each) => engineKey(each)));
-  for (const { engine: where, failure } of await pruneCaches(engine, config, { only })) {
-    const [level, message] =
-      failure === undefined
-        ? (["info", `${where}: its cache was cut down to its bounds`] as const)
-        : (["warn", `${where}: its cache could not be cut down to its bounds: ${failure}`] as const);
-    engine.sink.notify({ type: "note", level, code: "CACHE_PRUNED", message });
-  }
+  const pruned = await pruneCaches(engine, config, { only });
+  return pruned.map(({ backend, host, failure: error = null }) => ({
+    backend,
+    host,
+    status: error === null ? "done" : "failed",
+    error,
+  }));
+}
+
+/** What the apply has come to with them. */
+export function withCaches(result: ApplyResult, caches: readonly CacheOutcome[]): ApplyResult {
+  if (caches.length === 0) return result;
+  const failed = caches.some((each) => each.status === "failed");
+  return {
+    ...result,
+    caches: [...caches],
+    calls: { ...result.calls, write: result.calls.write + caches.length },
+    exit_code: worstExitCode([result.exit_code, failed ? 1 : 0]),
+  };
 }

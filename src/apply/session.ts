@@ -37,7 +37,7 @@ import { readOpenRuns, sweepOpenRuns } from "../state/open-runs.ts";
 import { recordPulled } from "../state/pulled-images.ts";
 import { readSightings, recordSightings } from "../state/sightings.ts";
 import { apply } from "./apply.ts";
-import { keepCaches } from "./prune-caches.ts";
+import { keepCaches, withCaches } from "./prune-caches.ts";
 
 export { assertSameFleet, staleChanges } from "./precondition.ts";
 
@@ -95,7 +95,7 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
     if (plan.graph.some((node) => node.op === "salvage")) await sweepBundles(state);
     await using journal = await openJournal(state, { planId: plan.plan_id, now: () => engine.now() });
     const began = engine.wait.elapsed();
-    const result = await apply({
+    const applied = await apply({
       plan,
       drivers,
       modules: seen.modules,
@@ -122,7 +122,9 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       signal: input.signal,
       stale: input.stale,
     });
-    await keepCaches(engine, seen.config, plan);
+    // None is begun once it was asked to end.
+    const cut = input.signal?.aborted === true ? [] : await keepCaches(engine, seen.config, plan);
+    const result = withCaches(applied, cut);
     await recordEvents(state, eventsOf(plan, result, engine.wait.elapsed() - began), engine.now());
     return result;
   } finally {

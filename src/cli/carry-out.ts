@@ -1,4 +1,5 @@
 import { assertNever } from "../errors.ts";
+import { cacheCuts } from "../model/cache.ts";
 import type { PlanRequest } from "../model/intent.ts";
 import type { ApplyResult } from "../model/outcome.ts";
 import type { Plan } from "../model/plan.ts";
@@ -35,7 +36,7 @@ export function finishFirst(invocation: Invocation, host: () => EventHost | unde
 }
 
 function isEmpty(plan: Plan): boolean {
-  return plan.graph.length === 0 && plan.changes.every(isNoOp);
+  return plan.graph.length === 0 && plan.changes.every(isNoOp) && cacheCuts(plan).length === 0;
 }
 
 const QUESTIONS = {
@@ -55,7 +56,7 @@ export async function approve(plan: Plan, invocation: Invocation, interrupts: In
   }
   if (isEmpty(plan) || switchOption(invocation, "yes") || switchOption(invocation, "force")) return true;
   const networks = (plan.networks ?? []).filter((each) => each.action !== "no-op").length;
-  const changes = plan.changes.filter((change) => !isNoOp(change)).length + networks;
+  const changes = plan.changes.filter((change) => !isNoOp(change)).length + networks + cacheCuts(plan).length;
   const reseeds = plan.changes.some(({ impact }) => impact.workspace === "reseeded");
   const asked = reseeds ? "Recreate, with workspaces: carry out" : QUESTIONS[plan.mode];
   const question = `${asked} ${count(changes, "change")} to fleet ${plan.source.fleet}?`;

@@ -25,3 +25,22 @@ export const cacheChangeSchema = z.strictObject({
   max_bytes: z.number().nullable(),
 });
 export type CacheChange = z.infer<typeof cacheChangeSchema>;
+
+/** What became of a cache that was to be cut down. */
+export const cacheOutcomeSchema = z.strictObject({
+  backend: z.string(),
+  host: z.string(),
+  status: z.enum(["done", "failed"]),
+  /** Why it could not be done. */
+  error: z.string().nullable(),
+});
+export type CacheOutcome = z.infer<typeof cacheOutcomeSchema>;
+
+/** Those of a plan that are cut down. */
+export function cacheCuts({
+  caches = [],
+}: {
+  readonly caches?: readonly CacheChange[] | undefined;
+}): CacheChange[] {
+  return caches.filter((each) => each.action === "prune");
+}

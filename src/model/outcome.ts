@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { cacheOutcomeSchema } from "./cache.ts";
 
 export const outcomeSchema = z.strictObject({
   address: z.string(),
@@ -15,6 +16,8 @@ export type Outcome = z.infer<typeof outcomeSchema>;
 export const applyResultSchema = z.strictObject({
   plan_id: z.string(),
   outcomes: z.array(outcomeSchema),
+  /** Of workers' caches that were to be cut down; absent where none was. */
+  caches: z.array(cacheOutcomeSchema).optional(),
   calls: z.strictObject({ read: z.int(), write: z.int() }),
   summary: z.strictObject({
     done: z.int(),

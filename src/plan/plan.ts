@@ -6,6 +6,7 @@ import type { DesiredRuntime, Modules } from "../desire/desire.ts";
 import type { Decision } from "../diff/diff.ts";
 import type { NetworkDecision } from "../diff/networks.ts";
 import type { CacheChange } from "../model/cache.ts";
+import { cacheCuts } from "../model/cache.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Hold } from "../model/facts.ts";
 import type { PlanRequest } from "../model/intent.ts";
@@ -59,7 +60,10 @@ export function buildPlan(input: PlanInput): Plan {
   const complete = input.observations.every(
     (each) => each.status === "complete" || !input.declared.has(engineKey(each)),
   );
-  const pending = changes.filter((each) => each.actions[0] !== "no-op").length + countPending(networks);
+  const pending =
+    changes.filter((each) => each.actions[0] !== "no-op").length +
+    countPending(networks) +
+    cacheCuts(input).length;
   const lists = listsOf(input);
   const plan: Plan = {
     format_version: PLAN_FORMAT,

@@ -1,3 +1,4 @@
+import { cacheCuts } from "../model/cache.ts";
 import type { ApplyResult } from "../model/outcome.ts";
 import type { Plan } from "../model/plan.ts";
 import { isNoOp } from "./change.ts";
@@ -43,7 +44,7 @@ function upToDate({ changes, blocked, held, dormant }: Plan): string {
 export function planSummary(plan: Plan): string {
   const networks = (plan.networks ?? []).filter((each) => each.action !== "no-op").length;
   const counted = networks === 0 ? "" : `${count(networks, "network")} to change`;
-  const caches = (plan.caches ?? []).filter((each) => each.action !== "no-op").length;
+  const caches = cacheCuts(plan).length;
   const cut = caches === 0 ? "" : `${count(caches, "cache")} to cut down`;
   const work = [told(plan.summary, WORK), counted, cut].filter((part) => part !== "").join(", ");
   const rest = [upToDate(plan), told(plan.summary, REST)].filter((part) => part !== "").join(", ");
@@ -57,13 +58,17 @@ export function planSummary(plan: Plan): string {
 
 /** One line after an apply. */
 export function applySummary(result: ApplyResult): string {
-  const { summary } = result;
+  const { summary, caches = [] } = result;
+  const cut = caches.filter((each) => each.status === "done").length;
+  const uncut = caches.length - cut;
   const parts = [
     summary.done > 0 ? `${summary.done} done` : "",
     summary.failed > 0 ? `${summary.failed} failed` : "",
     summary.rolled_back > 0 ? `${summary.rolled_back} rolled back` : "",
     summary.stale > 0 ? `${summary.stale} stale` : "",
     summary.skipped > 0 ? `${summary.skipped} skipped` : "",
+    cut > 0 ? `${count(cut, "cache")} cut down` : "",
+    uncut > 0 ? `${count(uncut, "cache")} not cut down` : "",
   ].filter((part) => part !== "");
   const what = parts.length === 0 ? "Nothing to do" : `Applied: ${parts.join(", ")}`;
   return `${what} (${count(result.calls.write, "changing call")}).`;

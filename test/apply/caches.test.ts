@@ -38,7 +38,7 @@ describe("a worker's cache", () => {
       await fleet(lab, bytes, unused);
       const plan = await planned(lab);
       expect(plan.caches).toMatchObject([why === undefined ? { action: "no-op" } : { action: "prune", why }]);
-      expect([plan.exit_code, prunes(lab)]).toEqual([0, 0]);
+      expect([plan.exit_code, prunes(lab)]).toEqual([why === undefined ? 0 : 2, 0]);
     },
   );
 
@@ -48,13 +48,34 @@ describe("a worker's cache", () => {
     const before = await planned(lab);
     const apply = async () =>
       reconcile(lab.engine(), { intent: { mode: "apply" } }, { approve: () => Promise.resolve(true) });
-    expect(await apply()).toMatchObject({ status: "applied", plan: { plan_id: before.plan_id } });
+    expect(await apply()).toMatchObject({
+      status: "applied",
+      plan: { plan_id: before.plan_id },
+      result: { caches: [{ status: "done", error: null }], calls: { write: 1 }, exit_code: 0 },
+    });
     expect([prunes(lab), lab.world.cache?.use.bytes]).toEqual([1, 1000]);
     expect((await planned(lab)).caches).toMatchObject([{ action: "no-op" }]);
-    await apply();
-    expect(prunes(lab)).toBe(1);
+    const again = await apply();
+    expect(again).toMatchObject({ result: { calls: { write: 0 } } });
+    expect([prunes(lab), Object.keys(again)]).toEqual([1, expect.not.arrayContaining(["caches"])]);
     await applySavedPlan(lab.engine(), before, {});
     expect(prunes(lab), "a saved plan is done as it is").toBe(2);
+  });
+
+  it("that cannot be cut down fails the apply, and is tried again with the next", async () => {
+    await using lab = new Lab({ lifecycle: "ephemeral" });
+    await fleet(lab, 5000, 0);
+    lab.world.inject({ op: "prune", effect: { kind: "fail", when: "before", as: "transient" } });
+    const apply = async () =>
+      reconcile(lab.engine(), { intent: { mode: "apply" } }, { approve: () => Promise.resolve(true) });
+    expect(await apply()).toMatchObject({
+      result: {
+        caches: [{ status: "failed", error: expect.any(String) }],
+        calls: { write: 1 },
+        exit_code: 1,
+      },
+    });
+    expect(await apply()).toMatchObject({ result: { caches: [{ status: "done" }], exit_code: 0 } });
   });
 
   it("is left alone by what is about one address, and when it cannot be seen", async () => {

@@ -6,6 +6,7 @@ import type { Plan } from "../../model/plan.ts";
 import { isNoOp } from "../../render/change.ts";
 import { renderPlan } from "../../render/plan.ts";
 import { fleetOf } from "../../plan/survey.ts";
+import { engineKey } from "../../observe/engines.ts";
 import { planFleet } from "../../reconcile.ts";
 import { formatBytes } from "../../util/bytes.ts";
 import { formatDuration } from "../../util/duration.ts";
@@ -65,7 +66,8 @@ async function cutCaches(invocation: Invocation): Promise<number> {
   if (config.status === "invalid") return await answerInvalid(invocation, config.diagnostics);
   const told = switchOption(invocation, "dryRun");
   const caches = await pruneCaches(engine, config, { dryRun: told });
-  for (const { engine: where, bounds, failure } of caches) {
+  for (const { backend, host: place, bounds, failure } of caches) {
+    const where = engineKey({ backend, host: place });
     const what = cacheWords(bounds);
     const message =
       failure === undefined
