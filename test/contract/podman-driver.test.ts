@@ -64,6 +64,39 @@ describeWith(["podman"], "the podman driver on a real Podman", (services) => {
     });
   });
 
+  it("seeds a workspace that was made and never filled, and keeps one that somebody has or worked in", async () => {
+    const volume = { access: "rw", provider: "volume" } as const;
+    const mine = ["fleet=" + fleet.fleet, "fleet-id=id1", "address=agent/work", "workspace-stamp=0"];
+    const labels = mine.flatMap((each) => ["--label", `sandkeep.${each}`]);
+    // What a create leaves that ended before its container was there.
+    await fleet.docker("volume", "create", ...labels, `${fleet.name()}-workspace`);
+    const made = await fleet.driver.create(await fleet.request(volume));
+    expect(made).toMatchObject({ needsSeed: true });
+    await fleet.driver.start(made.objectId);
+    const beside = await fleet.driver.create(await fleet.request({ ...volume, slot: ".new" }));
+    expect(beside).toMatchObject({ needsSeed: false });
+    await fleet.driver.remove(beside.objectId, "keep");
+    expect(await fleet.run(made.objectId, "printf precious >/workspace/work")).toMatchObject({ exitCode: 0 });
+    await fleet.driver.remove(made.objectId, "keep");
+    const next = await fleet.driver.create(await fleet.request(volume));
+    expect(next).toMatchObject({ needsSeed: false });
+    await fleet.driver.start(next.objectId);
+    expect(await fleet.run(next.objectId, "cat /workspace/work")).toMatchObject({ stdout: "precious" });
+    await fleet.driver.remove(next.objectId, "delete");
+    expect(await fleet.docker("volume", "ls", "-q", "--filter", `name=${fleet.fleet}`)).toBe("");
+  });
+
+  it("takes no workspace volume of somebody else", async () => {
+    await fleet.docker("volume", "create", "--label", `test=${fleet.fleet}`, `${fleet.name()}-workspace`);
+    try {
+      await expect(fleet.create({ access: "rw", provider: "volume" })).rejects.toMatchObject({
+        code: "DOCKER_VOLUME_FOREIGN",
+      });
+    } finally {
+      await fleet.docker("volume", "rm", `${fleet.name()}-workspace`);
+    }
+  });
+
   it("makes a memory folder empty and without programs, as Docker does", async () => {
     const id = await fleet.up({ docker: { tmpfs: ["/etc", "/tmp:exec"] } });
     expect((await fleet.run(id, "ls -A /etc")).stdout.split("\n")).not.toContain("passwd");

@@ -2,6 +2,7 @@ import { podmanDriver } from "../../src/drivers/docker/podman.ts";
 import { describeWith } from "../support/services.ts";
 import { describeDriverContract } from "./driver-contract.ts";
 import { engineHarness } from "./engine-harness.ts";
+import { describeWorkspaceContract } from "./workspace-contract.ts";
 
 describeWith(["podman"], "a real Podman", (services) => {
   describeDriverContract("podman", () =>
@@ -21,6 +22,15 @@ describeWith(["podman"], "a real Podman", (services) => {
         "its own network's name": { options: { network: "podman" } },
         "its own variables": { env: { TERM: "dumb", HOME: "/workspace", container: "mine" } },
       },
+    }),
+  );
+  describeWorkspaceContract("a workspace volume of Podman", () =>
+    engineHarness({
+      // As of an engine of another machine.
+      module: { ...podmanDriver, provider: () => "volume" },
+      service: services().podman,
+      cli: ["true"],
+      live: [],
     }),
   );
 });

@@ -21,7 +21,13 @@ import { isRoot, openWorkspace } from "./own-command.ts";
 import type { DockerSpec } from "./section.ts";
 import { inSection, readSection, readValues } from "./section.ts";
 import { foreignVolume, removeVolume, volumeLabels } from "./volumes.ts";
-import { hasWorkspaceVolume, isForeignWorkspace, ownWorkspace } from "./workspaces.ts";
+import {
+  claimWorkspace,
+  hasWorkspaceVolume,
+  isForeignWorkspace,
+  ownWorkspace,
+  wasNeverUsed,
+} from "./workspaces.ts";
 import type { Container } from "./wire-container.ts";
 import { readCreated } from "./wire.ts";
 
@@ -46,8 +52,8 @@ export async function create(
   await refuseForeignBind(engine, spec.workspace.provider === "bind" || spec.docker.binds.length > 0);
   if (engine.dialect.makesSources) await requireSources(spec);
   const isVolume = spec.workspace.provider === "volume";
-  if (isVolume) await ownWorkspace(engine, request.labels);
   const stamp = deps.randomId();
+  if (isVolume) await claimWorkspace(engine, request.labels, stamp);
   // A mask needs a folder to be mounted on, and below a read-only bind the engine could not make one.
   if (maskedPaths(spec, stateDir).length > 0) await mkdir(stateDir, { recursive: true, mode: 0o700 });
   const user = await ownerOf(asked);
@@ -73,12 +79,18 @@ export async function create(
   if (!isVolume) return { objectId: Id, needsSeed: false, warnings };
   try {
     const labels = await ownWorkspace(engine, request.labels);
-    return { objectId: Id, needsSeed: labels?.[STAMP_LABEL] === stamp, warnings };
+    if (labels?.[STAMP_LABEL] === stamp) return { objectId: Id, needsSeed: true, warnings };
+    const { target } = spec.workspace;
+    if (!(await wasNeverUsed(engine, request.labels, { objectId: Id, target })))
+      return { objectId: Id, needsSeed: false, warnings };
   } catch (thrown) {
     // Somebody else made the volume since the first look.
     if (isForeignWorkspace(thrown)) await removeContainer(engine, Id);
     throw thrown;
   }
+  await removeContainer(engine, Id);
+  await removeVolume(engine, workspaceVolume(request.labels));
+  return await create(engine, facts, deps, request);
 }
 
 /** Whose commands run as root, which needs no wider workspace; false where only the container itself could tell. */

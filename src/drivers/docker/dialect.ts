@@ -32,6 +32,8 @@ export interface Dialect {
   readonly degraded: readonly DegradedRow[];
   /** True for an engine that makes a bind's missing source as an empty folder instead of refusing. */
   readonly makesSources: boolean;
+  /** True for an engine that gives a volume which it makes for a container the labels that were asked for. */
+  readonly labelsVolumes: boolean;
   /** Creations that it takes at once from one of us. */
   readonly createsAtOnce: number;
   /** True for an engine on which networks and gates of the fleet's own are proved to hold. */
@@ -52,6 +54,7 @@ export const docker: Dialect = {
   rules: [],
   degraded: [],
   makesSources: false,
+  labelsVolumes: true,
   createsAtOnce: WRITES_AT_ONCE,
   networks: true,
   changes: true,

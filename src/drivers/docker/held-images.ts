@@ -3,7 +3,7 @@ import type { HeldImages } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { isImageMissing } from "./errors.ts";
 import type { EngineFacts } from "./facts.ts";
-import { readImages, readImageUsers } from "./wire.ts";
+import { readImages, readUsers } from "./wire.ts";
 
 const REMOVE_TIMEOUT_MS = 120_000;
 
@@ -15,7 +15,7 @@ export async function heldImages(engine: Engine, facts: EngineFacts): Promise<He
     engine.json({ what: "list images", method: "GET", path: "/images/json" }, readImages),
     engine.json(
       { what: "list containers", method: "GET", path: "/containers/json", query: { all: true } },
-      readImageUsers,
+      readUsers,
     ),
   ]);
   return {

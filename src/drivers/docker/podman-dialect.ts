@@ -8,7 +8,6 @@ import type { Json, JsonObject } from "../../model/json.ts";
 import { isTable } from "../../model/json.ts";
 import type { Dialect, WriteContext } from "./dialect.ts";
 import { dockerFields } from "./fields.ts";
-import { isRemote } from "./endpoint.ts";
 import { asDocker, tmpfsSent } from "./podman-inspect.ts";
 import type { Rule } from "./requirements.ts";
 import { inSection } from "./section.ts";
@@ -56,15 +55,6 @@ const rules: readonly Rule[] = [
         ? undefined
         : "Podman's API takes no profile's text, only a path on the engine's own machine",
     hint: "set seccomp_profile in the engine's containers.conf, and remove this key",
-  },
-  {
-    code: "workspace-on-remote",
-    path: "workspace.access",
-    check: ({ settings, host, engine }) =>
-      settings.workspace.access === "none" || !isRemote(host, engine)
-        ? undefined
-        : "Podman's API makes a workspace volume without the labels that say whose it is",
-    hint: 'set workspace.access = "none", or use backend = "docker" for a host elsewhere',
   },
 ];
 
@@ -115,6 +105,7 @@ export const podman: Dialect = {
     },
   ],
   makesSources: true,
+  labelsVolumes: false,
   // A rootless service looks its user's ids up in a library that is not made for threads, and two at once may end it.
   createsAtOnce: 1,
   networks: false,

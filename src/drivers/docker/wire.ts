@@ -114,8 +114,8 @@ export function readImages(value: unknown) {
   });
 }
 
-/** Who uses which image; engines list every container with its image's id. */
-export function readImageUsers(value: unknown) {
+/** Who uses something; engines list every container with its image's id. */
+export function readUsers(value: unknown) {
   return list(value, (each) => {
     const of = parts(each, "container");
     return { Id: needed(of, "Id"), Names: texts(of, "Names"), ImageID: text(of, "ImageID") };

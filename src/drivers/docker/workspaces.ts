@@ -2,15 +2,19 @@
  * Workspace volumes as things that somebody owns. In: labels or a scope. Out: the volume when it is this fleet's, a
  * refusal when it is not, or the volume gone. What another fleet, or nobody, made is never used and never deleted.
  */
+import { posix } from "node:path";
 import { SandkeepError } from "../../errors.ts";
 import { ADDRESS_LABEL, FLEET_LABEL } from "../../model/labels.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
+import { readTar } from "../../util/read-tar.ts";
+import { plainPath } from "../../util/script-workspace.ts";
 import type { ObserveScope } from "../driver.ts";
 import type { Engine } from "./client.ts";
+import { archive } from "./files.ts";
 import { STAMP_LABEL, workspaceVolume } from "./mounts.ts";
-import { foreignVolume, removeVolume, volumeLabels } from "./volumes.ts";
+import { foreignVolume, ownershipLabels, removeVolume, volumeLabels } from "./volumes.ts";
 import type { Container } from "./wire-container.ts";
-import { readVolumes } from "./wire.ts";
+import { readUsers, readVolume, readVolumes } from "./wire.ts";
 
 const FOREIGN = "DOCKER_VOLUME_FOREIGN";
 
@@ -25,7 +29,60 @@ export async function ownWorkspace(
   labels: RuntimeLabels,
 ): Promise<Readonly<Record<string, string>> | undefined> {
   const name = workspaceVolume(labels);
-  const found = await volumeLabels(engine, name);
+  return requireOwn(labels, name, await volumeLabels(engine, name));
+}
+
+/** The same; made, with this stamp, where there is none and the engine would make it without its labels. */
+export async function claimWorkspace(engine: Engine, labels: RuntimeLabels, stamp: string): Promise<void> {
+  if (engine.dialect.labelsVolumes) return void (await ownWorkspace(engine, labels));
+  const name = workspaceVolume(labels);
+  const made = await engine.json(
+    {
+      what: `create volume ${name}`,
+      method: "POST",
+      path: "/volumes/create",
+      body: { Name: name, Labels: { ...ownershipLabels(labels), [STAMP_LABEL]: stamp } },
+    },
+    readVolume,
+  );
+  requireOwn(labels, name, made.Labels);
+}
+
+/**
+ * Whether a found workspace was made by a create that ended before its container was there: nothing is in it, and this
+ * container alone has it. Taken as it is it would never be seeded; one that somebody emptied loses nothing by it.
+ */
+export async function wasNeverUsed(
+  engine: Engine,
+  labels: RuntimeLabels,
+  { objectId, target }: { readonly objectId: string; readonly target: string },
+): Promise<boolean> {
+  if (engine.dialect.labelsVolumes) return false;
+  const volume = workspaceVolume(labels);
+  const users = await engine.json(
+    {
+      what: `list the users of ${volume}`,
+      method: "GET",
+      path: "/containers/json",
+      query: { all: true, filters: { volume: [volume] } },
+    },
+    readUsers,
+  );
+  if (users.some(({ Id }) => Id !== objectId)) return false;
+  const contents = await archive(engine, objectId, posix.join(target, "."));
+  try {
+    for await (const { path } of readTar(contents, "the workspace")) if (plainPath(path) !== "") return false;
+    return true;
+  } finally {
+    contents.destroy();
+  }
+}
+
+function requireOwn(
+  labels: RuntimeLabels,
+  name: string,
+  found: Readonly<Record<string, string>> | undefined,
+): Readonly<Record<string, string>> | undefined {
   const why = found === undefined ? undefined : foreignVolume(labels, labels.address, found);
   if (why === undefined) return found;
   // Not a conflict: planning again finds no other way, so a person has to choose.

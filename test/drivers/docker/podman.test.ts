@@ -221,10 +221,10 @@ describe("what podman is sent", () => {
 });
 
 describe("the podman driver", () => {
-  const settings = (options: JsonObject, more: Partial<Settings> = {}): Settings =>
-    settingsOf({ backend: "podman", options: { image: "a", ...options }, ...more });
-  const codes = (options: JsonObject, host?: Host, more: Partial<Settings> = {}) =>
-    podmanDriver.require(settings(options, more), host).map(({ code, path }) => `${code} ${path}`);
+  const settings = (options: JsonObject): Settings =>
+    settingsOf({ backend: "podman", options: { image: "a", ...options } });
+  const codes = (options: JsonObject, host?: Host) =>
+    podmanDriver.require(settings(options), host).map(({ code, path }) => `${code} ${path}`);
 
   it("changes nothing in place, and hashes what it cannot change", () => {
     const values = [undefined, null, 1, 2, "a", "unlimited"];
@@ -254,9 +254,7 @@ describe("the podman driver", () => {
   it("takes what it can do, here and elsewhere", () => {
     expect(codes({ seccomp: "unconfined", memory: 1e9, memory_swap: 2e9 })).toEqual([]);
     const far: Host = { name: "far", podman: "ssh://me@far/run/user/1000/podman/podman.sock", labels: {} };
-    expect(codes({}, far)).toEqual(["workspace-on-remote workspace.access"]);
-    const none: Partial<Settings> = { workspace: { source: "/repo", access: "none", target: "/workspace" } };
-    expect(codes({}, far, none)).toEqual([]);
+    expect(codes({}, far)).toEqual([]);
     expect(codes({}, { name: "d", docker: "unix:///d.sock", labels: {} })).toEqual([
       "host-without-docker host",
     ]);
