@@ -17,11 +17,11 @@ export function release(folder: OpenFolder): void {
   if (folder.left === 0) folder.finish();
 }
 
-/** So many at a time, which is more than there are threads for them, and few enough to hold their folders open. */
-const AT_ONCE = 32;
+/** So many at a time: enough for there to be always something to do, and few enough to hold their folders open. */
+export const AT_ONCE = 8;
 
 export interface Crew {
-  /** Begins a copy into a folder, as soon as somebody is free for it. What fails is thrown by whatever is asked next. */
+  /** Begins copies into a folder, as soon as somebody is free for them. What fails is thrown by whatever is asked next. */
   take(folder: OpenFolder, work: () => Promise<void>): Promise<void>;
   /** The first failure is the one that is told. */
   fail(thrown: unknown): void;

@@ -11,7 +11,7 @@ import { readTree, removeEntry } from "../util/file-tree.ts";
 import type { Difference } from "./compare.ts";
 import { isAsItWas } from "./compare.ts";
 import { stageFault } from "./fault.ts";
-import { fillTree, followAt } from "./fill.ts";
+import { fillTree, followAt, nextStep } from "./fill.ts";
 import type { StageIndex } from "./index-file.ts";
 import { readIndex, writeIndex } from "./index-file.ts";
 import type { Stage } from "./stage.ts";
@@ -69,11 +69,12 @@ async function beginAnew(stage: Stage, now: number): Promise<void> {
 }
 
 /** Where the agent's copy cannot be read to its end. The top folder stays: a runtime may have it mounted. */
-async function refill(stage: Stage, { mine }: Trees): Promise<void> {
+async function refill(stage: Stage, { real, mine }: Trees): Promise<void> {
   // Nothing goes before it is known that the workspace can be read.
   await readTree(stage.meta.source, stage.skip);
   for (const name of mine.names()) removeEntry(mine, name);
-  await writeIndex(stage.index, await fillTree(stage, { clones: undefined }));
+  const index = await fillTree({ real, mine }, stage.skip, { clones: undefined });
+  await Promise.all([writeIndex(stage.index, index), nextStep()]);
 }
 
 /** Brings in what changed in the workspace; with `all`, also over what the agent changed. */

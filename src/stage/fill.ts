@@ -6,11 +6,13 @@ import { chmodSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BytePath } from "../util/byte-path.ts";
 import { joinBytes, parentOf } from "../util/byte-path.ts";
-import type { Cloning } from "../util/copy-entry.ts";
-import { copyFile, copyFileBeside, finishFolder, makeFolder, makeLink } from "../util/copy-entry.ts";
+import type { Cloning, FoundFile } from "../util/copy-entry.ts";
+import { copyFile, copyFiles, finishFolder, makeFolder, makeLink } from "../util/copy-entry.ts";
+import { CopyThread } from "../util/copy-thread.ts";
 import type { TreeEntry } from "../util/file-tree.ts";
 import { changedAt, entryAt, lookAt, removeEntry } from "../util/file-tree.ts";
-import { FolderHandle, inParent } from "../util/folder-handle.ts";
+import type { FolderHandle } from "../util/folder-handle.ts";
+import { inParent } from "../util/folder-handle.ts";
 import type { Crew, OpenFolder } from "./copy-crew.ts";
 import { makeCrew, release } from "./copy-crew.ts";
 import type { Indexed, StageIndex } from "./index-file.ts";
@@ -29,18 +31,27 @@ interface Filling extends Pick<Stage, "skip"> {
   readonly crew: Crew;
   readonly cloning: Cloning;
   readonly index: StageIndex;
+  readonly thread: CopyThread;
 }
 
-/** Copies the whole workspace into an empty folder. */
+/** Files that are handed over as one. */
+const BATCH = 64;
+/** A thread takes as long to begin as some hundred small files do to be copied. */
+const WORTH_A_THREAD = 400;
+/** Bytes; a larger file is copied by the thread in any case, while others get their turn. */
+const LARGE = 1024 * 1024;
+
+/** Copies the whole workspace into an empty folder. Nobody may work there until the next step. */
 export async function fillTree(
-  stage: Pick<Stage, "meta" | "tree" | "skip">,
+  { real, mine }: Both,
+  skip: Stage["skip"],
   cloning: Cloning,
 ): Promise<StageIndex> {
-  using real = FolderHandle.open(stage.meta.source);
-  using mine = FolderHandle.open(stage.tree);
   const began = Date.now();
   const crew = makeCrew();
-  const filling: Filling = { skip: stage.skip, crew, cloning, index: new Map() };
+  await using thread = new CopyThread();
+  const index: StageIndex = new Map();
+  const filling: Filling = { skip, crew, cloning, index, thread };
   // Whatever fails, the folders stay open until nothing is under way any more.
   await new Promise<void>((resolve) => {
     const root: OpenFolder = { from: real, to: mine, left: 1, finish: resolve };
@@ -49,32 +60,66 @@ export async function fillTree(
       .then(() => release(root));
   });
   crew.throwIfFailed();
-  const { index } = filling;
-  await nextStep();
   // What was written within the same step as it was copied may have been written again without a sign of it.
   const since = (began - STEP_MS) * 1e6;
   const fresh = [...index].filter(([, { base }]) => base.kind === "file" && changedAt(base) > since);
-  for (const [path] of fresh) replaceAt({ real, mine }, path, index, cloning);
   if (fresh.length > 0) await nextStep();
+  for (const [path] of fresh) replaceAt({ real, mine }, path, index, cloning);
   return index;
 }
+
 async function fillFolder(filling: Filling, folder: OpenFolder, at: BytePath): Promise<void> {
-  const { skip, crew, cloning, index } = filling;
   const { from, to } = folder;
+  let files: FoundFile[] = [];
   for (const name of from.names()) {
     const path = joinBytes(at, name);
-    const entry = skip(path) ? undefined : lookAt(from, name);
+    if (filling.skip(path)) continue;
+    const entry = foundHere(from, name);
     if (entry?.kind === "folder") await enterFolder(filling, folder, { name, path, entry });
-    else if (entry?.kind === "file") {
-      await crew.take(folder, async () => {
-        const copied = await copyFileBeside(from, to, name, entry, cloning);
-        if (copied !== undefined) index.set(path, copied);
-      });
-    } else if (entry !== undefined) {
-      const made = copyHere(from, to, name, cloning);
-      if (made !== undefined) index.set(path, made);
-    }
+    else if (entry?.kind === "file") files.push({ name, entry });
+    else if (entry !== undefined) filling.index.set(path, makeHere(to, name, entry));
+    if (files.length < BATCH) continue;
+    await copyAll(filling, folder, at, files);
+    files = [];
   }
+  await copyAll(filling, folder, at, files);
+}
+
+/** A file is looked at again through the handle once it is copied, and all else is looked at through it. */
+function foundHere(from: FolderHandle, name: BytePath): TreeEntry | undefined {
+  try {
+    const found = lookAt(from, name, from.near(name));
+    if (found?.kind === "file") return found;
+  } catch {
+    // Something else is on the way by now.
+  }
+  return lookAt(from, name);
+}
+
+async function copyAll(
+  { cloning, crew, index, thread }: Filling,
+  folder: OpenFolder,
+  at: BytePath,
+  files: readonly FoundFile[],
+): Promise<void> {
+  const { from, to } = folder;
+  const later: FoundFile[] = [];
+  for (const file of files) {
+    const { name, entry } = file;
+    // The first file proves what the file system can.
+    const small = index.size < WORTH_A_THREAD && entry.size <= LARGE;
+    if (!small && cloning.clones !== undefined) {
+      later.push(file);
+      continue;
+    }
+    const copied = copyFile(from, to, name, cloning, entry);
+    if (copied !== undefined) index.set(joinBytes(at, name), copied);
+  }
+  if (later.length === 0) return;
+  await crew.take(folder, async () => {
+    const copied = await copyFiles(from, to, later, cloning, thread);
+    for (const [name, made] of copied) index.set(joinBytes(at, name), made);
+  });
 }
 
 async function enterFolder(
@@ -104,6 +149,12 @@ async function enterFolder(
   }
 }
 
+/** Makes what has no contents. */
+function makeHere(to: FolderHandle, name: BytePath, entry: TreeEntry): Indexed {
+  if (entry.kind === "link") makeLink(to, name, entry);
+  return { base: entry, mine: "" };
+}
+
 /** Copies what is no folder; undefined when it is gone by now. */
 function copyHere(
   from: FolderHandle,
@@ -113,12 +164,7 @@ function copyHere(
 ): Indexed | undefined {
   const entry = lookAt(from, name);
   if (entry === undefined || entry.kind === "folder") return undefined;
-  if (entry.kind === "other") return { base: entry, mine: "" };
-  if (entry.kind === "link") {
-    makeLink(to, name, entry);
-    return { base: entry, mine: "" };
-  }
-  return copyFile(from, to, name, cloning);
+  return entry.kind === "file" ? copyFile(from, to, name, cloning) : makeHere(to, name, entry);
 }
 
 type Both = Pick<Trees, "real" | "mine">;

@@ -14,7 +14,7 @@ import { FolderHandle } from "../util/folder-handle.ts";
 import type { StageOwner } from "../util/stage-place.ts";
 import { stageFolder } from "../util/stage-place.ts";
 import { stageFault } from "./fault.ts";
-import { fillTree } from "./fill.ts";
+import { fillTree, nextStep } from "./fill.ts";
 import { writeIndex } from "./index-file.ts";
 import { mechanismOf } from "./mechanism.ts";
 import type { Stage, StageMeta } from "./stage.ts";
@@ -84,10 +84,11 @@ async function begin(request: OpenRequest): Promise<Stage> {
   try {
     await mkdir(plan.tree, { mode: 0o700 });
     const cloning: Cloning = { clones: undefined };
-    const meta = { ...base, mechanism: "copy", why: "" } as const;
-    const index = await fillTree({ ...plan, meta }, cloning);
+    using real = FolderHandle.open(source);
+    using mine = FolderHandle.openUnshared(plan.tree);
+    const index = await fillTree({ real, mine }, plan.skip, cloning);
     finishRoot(source, plan.tree);
-    await writeIndex(plan.index, index);
+    await Promise.all([writeIndex(plan.index, index), nextStep()]);
     const made: StageMeta = { ...base, ...mechanismOf(cloning) };
     await writeMeta(dir, made);
     return await stageOf(stateDir, dir, made);

@@ -3,7 +3,6 @@ import {
   chmodSync,
   chownSync,
   constants,
-  copyFile as copyFileLater,
   copyFileSync,
   lchownSync,
   mkdirSync,
@@ -14,6 +13,7 @@ import {
 import { SandkeepError } from "../errors.ts";
 import type { BytePath } from "./byte-path.ts";
 import { bytesOf, pathText } from "./byte-path.ts";
+import type { CopyThread } from "./copy-thread.ts";
 import { errnoOf } from "./errno.ts";
 import { lookAt, writtenAt } from "./file-tree.ts";
 import type { TreeEntry } from "./file-tree.ts";
@@ -73,9 +73,10 @@ export function finishFolder(folder: FolderHandle, name: BytePath, like: TreeEnt
   setTime(path, like);
 }
 
+const secondsOf = (like: TreeEntry): number => writtenAt(like) / 1e9;
+
 function setTime(path: FolderPath, like: TreeEntry): void {
-  const seconds = writtenAt(like) / 1e9;
-  utimesSync(path, seconds, seconds);
+  utimesSync(path, secondsOf(like), secondsOf(like));
 }
 
 /** Open to its owner alone until `finishFolder`. */
@@ -95,16 +96,14 @@ export interface CopiedFile {
   readonly mine: string;
 }
 
-/** Undefined where the file is no longer what it was before its contents were copied. */
+/** Of a copy that has its times. Undefined where the file is no longer what it was before its contents were copied. */
 function seal(from: FolderHandle, to: FolderHandle, name: BytePath, base: TreeEntry): CopiedFile | undefined {
   if (lookAt(from, name)?.sign !== base.sign) return undefined;
-  const target = to.at(name);
-  setTime(target, base);
   let made = lookAt(to, name);
   const owned = process.getuid?.() !== 0 || (made?.uid === base.uid && made.gid === base.gid);
   if (!owned || made?.mode !== base.mode) {
-    giveTo(target, base);
-    chmodSync(target, base.mode);
+    giveTo(to.at(name), base);
+    chmodSync(to.at(name), base.mode);
     made = lookAt(to, name);
   }
   return { base, mine: made?.sign ?? "" };
@@ -112,19 +111,25 @@ function seal(from: FolderHandle, to: FolderHandle, name: BytePath, base: TreeEn
 
 const ATTEMPTS = 5;
 
-/** Copies a file. One that changes meanwhile is copied again; undefined when it is no file any more. */
+/**
+ * Copies a file. One that changes meanwhile is copied again; undefined when it is no file any more. `found` is what it was
+ * just now, where nothing stands in its place yet.
+ */
 export function copyFile(
   from: FolderHandle,
   to: FolderHandle,
   name: BytePath,
   cloning: Cloning,
+  found?: TreeEntry,
 ): CopiedFile | undefined {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const before = lookAt(from, name);
+    const first = attempt === 1 ? found : undefined;
+    const before = first ?? lookAt(from, name);
     if (before?.kind !== "file") return undefined;
-    removeFile(to.at(name));
+    if (first === undefined) removeFile(to.at(name));
     try {
       copyContents(from.at(name), to.at(name), cloning);
+      setTime(to.at(name), before);
     } catch (thrown) {
       if (errnoOf(thrown) === "ENOENT") return undefined;
       throw thrown;
@@ -139,25 +144,27 @@ export function copyFile(
   });
 }
 
-/** The same of a file where none stands yet; its contents go meanwhile, so that several do at a time. */
-export async function copyFileBeside(
-  from: FolderHandle,
-  to: FolderHandle,
-  name: BytePath,
-  before: TreeEntry,
-  cloning: Cloning,
-): Promise<CopiedFile | undefined> {
-  // The first file proves what the file system can.
-  if (cloning.clones !== undefined) {
-    const thrown = await copyMeanwhile(from.at(name), to.at(name), cloning.clones ? CLONED : PLAIN);
-    const copied = thrown === null ? seal(from, to, name, before) : undefined;
-    if (copied !== undefined) return copied;
-  }
-  return copyFile(from, to, name, cloning);
+export interface FoundFile {
+  readonly name: BytePath;
+  /** What it was just now. */
+  readonly entry: TreeEntry;
 }
 
-function copyMeanwhile(source: FolderPath, target: FolderPath, mode: number): Promise<Error | null> {
-  return new Promise((resolve) => {
-    copyFileLater(source, target, mode, resolve);
+/** The same of files of one folder where none stands yet; others get their turn while their contents go. */
+export async function copyFiles(
+  from: FolderHandle,
+  to: FolderHandle,
+  found: readonly FoundFile[],
+  cloning: Cloning,
+  thread: CopyThread,
+): Promise<readonly (readonly [BytePath, CopiedFile])[]> {
+  const files = found.map(({ name, entry }) => {
+    return { from: from.at(name), to: to.at(name), written: secondsOf(entry) };
+  });
+  const copied = await thread.copy({ files, mode: cloning.clones === true ? CLONED : PLAIN });
+  return found.flatMap(({ name, entry }, at) => {
+    const sealed = copied[at] === true ? seal(from, to, name, entry) : undefined;
+    const made = sealed ?? copyFile(from, to, name, cloning);
+    return made === undefined ? [] : [[name, made] as const];
   });
 }

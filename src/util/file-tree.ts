@@ -43,8 +43,7 @@ export function signOf({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
 }
 
 /** Undefined where nothing of that name is. */
-export function lookAt(folder: FolderHandle, name: BytePath): TreeEntry | undefined {
-  const path = folder.at(name);
+export function lookAt(folder: FolderHandle, name: BytePath, path = folder.at(name)): TreeEntry | undefined {
   const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   if (stat === undefined) return undefined;
   const { size } = stat;
