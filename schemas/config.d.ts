@@ -756,7 +756,7 @@ export interface Sandbox {
    */
   buildkit?: {
     /**
-     * The BuildKit worker: "tcp://host:port", "unix:///path", "docker://" (the one in a Docker Engine) or "ssh://user@host". Required by this backend.
+     * The BuildKit worker: "tcp://host:port", "unix:///path", "docker://" (the one in a Docker Engine) or "ssh://user@host", where host can be a name in [hosts]. Required by this backend.
      */
     endpoint?: string;
     /**
@@ -1433,7 +1433,7 @@ export interface Sandbox1 {
    */
   buildkit?: {
     /**
-     * The BuildKit worker: "tcp://host:port", "unix:///path", "docker://" (the one in a Docker Engine) or "ssh://user@host". Required by this backend.
+     * The BuildKit worker: "tcp://host:port", "unix:///path", "docker://" (the one in a Docker Engine) or "ssh://user@host", where host can be a name in [hosts]. Required by this backend.
      */
     endpoint?: string;
     /**

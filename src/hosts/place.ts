@@ -2,7 +2,8 @@
 import { THIS_HOST } from "../drivers/driver.ts";
 import { SandkeepError } from "../errors.ts";
 import type { Host, SshAccess } from "../model/settings.ts";
-import { accessTo, parseTarget } from "../remote/target.ts";
+import { accessTo } from "../remote/target.ts";
+import { parseTarget } from "../util/ssh-target.ts";
 
 export type Place =
   | { readonly via: "local"; readonly engines: Readonly<Record<string, string>> }

@@ -177,6 +177,8 @@ export interface Host {
   readonly docker?: string;
   readonly podman?: string;
   readonly buildkit?: string;
+  /** Of an `ssh://` worker on a machine that the config knows: its name there, and the way to it. */
+  readonly behind?: { readonly host: string; readonly ssh: SshAccess };
   /** Client program to use there, instead of the first one found. */
   readonly client?: string;
   readonly tls?: {

@@ -96,7 +96,9 @@ export function enginePostures(
 
 /** A host's keys are named after the backends that they lead to. */
 async function unusedHosts(engine: Engine, config: LoadedFleet, probe: boolean): Promise<UnusedHost[]> {
-  const used = new Set(enginesOf(config.fleet, []).map(({ host }) => host));
+  const used = new Set(
+    enginesOf(config.fleet, []).flatMap(({ host, config: at }) => [host, at?.behind?.host ?? host]),
+  );
   const hosts = Object.values(config.fleet.hosts).filter(({ name }) => !used.has(name));
   const refs = hosts.flatMap((host): EngineRef[] =>
     Object.keys(engine.drivers)

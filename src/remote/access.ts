@@ -12,8 +12,9 @@ import { isAccessible } from "../util/accessible.ts";
 import { configNames } from "./ssh-config.ts";
 import type { KnownHost } from "./known-hosts.ts";
 import { hostPattern, needsHostCertificate, parseKnownHosts } from "./known-hosts.ts";
-import type { Target } from "./target.ts";
-import { parseTarget, SSH_PORT } from "./target.ts";
+import type { Target } from "../util/ssh-target.ts";
+import { SSH_PORT } from "./target.ts";
+import { parseTarget } from "../util/ssh-target.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 

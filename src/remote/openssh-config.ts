@@ -7,7 +7,8 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { SandkeepError } from "../errors.ts";
 import type { Access, Timing } from "./access.ts";
-import { destinationOf, parseTarget } from "./target.ts";
+import { destinationOf } from "./target.ts";
+import { parseTarget } from "../util/ssh-target.ts";
 
 /** Files of the folder that are of no use once ssh has logged in. */
 export const SECRET_FILES = ["identity", "certificate"];

@@ -18,7 +18,8 @@ import {
   parseKnownHosts,
 } from "./known-hosts.ts";
 import { destination, through } from "./openssh-config.ts";
-import { parseTarget, SSH_PORT } from "./target.ts";
+import { SSH_PORT } from "./target.ts";
+import { parseTarget } from "../util/ssh-target.ts";
 
 export interface Asking {
   readonly access: Access;

@@ -1,26 +1,9 @@
 /** Where an SSH connection goes, read from a config's text. Pure. */
 import type { SshAccess } from "../model/settings.ts";
-
-export interface Target {
-  readonly user?: string;
-  /** Name, alias or address, without brackets. */
-  readonly host: string;
-  readonly port?: number;
-}
+import type { Target } from "../util/ssh-target.ts";
+import { parseTarget, targetText } from "../util/ssh-target.ts";
 
 export const SSH_PORT = 22;
-
-const SHAPE = /^(?:([^@]+)@)?(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d+))?$/;
-
-/** The config's schema has judged the text: one that does not fit is a host of its own name. */
-export function parseTarget(text: string): Target {
-  const [, user, address, name, port] = SHAPE.exec(text) ?? [];
-  return {
-    ...(user === undefined ? {} : { user }),
-    host: address ?? name ?? text,
-    ...(port === undefined ? {} : { port: Number(port) }),
-  };
-}
 
 /** What the system's ssh takes as a destination; the port is an option of its own there. */
 export function destinationOf({ user, host }: Target): string {
@@ -43,9 +26,4 @@ export function accessTo(to: Target, table: SshAccess | undefined, folder: strin
     ...(port === undefined ? {} : { port }),
   };
   return same ? table : { ...table, target: targetText(target) };
-}
-
-function targetText({ user, host, port }: Target): string {
-  const at = `${user === undefined ? "" : `${user}@`}${host.includes(":") ? `[${host}]` : host}`;
-  return port === undefined ? at : `${at}:${String(port)}`;
 }

@@ -30,6 +30,7 @@ export function resolve(loaded: ConfigInput, facts: Pick<PathFacts, "home" | "re
   const { config } = loaded;
   const root = facts.realPath(loaded.root);
   const agents = resolveAgents(loaded, root, facts);
+  const hosts = resolveHosts(config, root, facts.home);
   const draft: ResolvedFleet = {
     fleet: config.fleet,
     ...(config.fleet_id === undefined ? {} : { fleet_id: config.fleet_id }),
@@ -37,7 +38,7 @@ export function resolve(loaded: ConfigInput, facts: Pick<PathFacts, "home" | "re
     root,
     agents: agents.map((each) => each.agent),
     salvage: mergeSalvage(config.sandbox ?? {}),
-    hosts: { ...resolveHosts(config, root, facts.home), ...placesOf(agents, { root, home: facts.home }) },
+    hosts: { ...hosts, ...placesOf(agents, { root, home: facts.home }, hosts) },
     networks: resolveNetworks(config),
     guards: {
       max_destroy: config.guards?.max_destroy ?? GUARDS.max_destroy,

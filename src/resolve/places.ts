@@ -6,6 +6,7 @@ import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Json, JsonObject } from "../model/json.ts";
 import { isTable } from "../model/json.ts";
 import type { Host } from "../model/settings.ts";
+import { parseTarget, targetText } from "../util/ssh-target.ts";
 import { equalJson } from "../util/json-path.ts";
 import type { AgentWithTable } from "./agents.ts";
 import { sectionDefaults } from "./defaults.ts";
@@ -33,6 +34,7 @@ function placed(agents: readonly AgentWithTable[]): (AgentWithTable & { readonly
 export function placesOf(
   agents: readonly AgentWithTable[],
   at: { readonly root: string; readonly home: string },
+  declared: Readonly<Record<string, Host>>,
 ): Readonly<Record<string, Host>> {
   const path = (value: Json | undefined): string | undefined => {
     const written = text(value);
@@ -47,11 +49,33 @@ export function placesOf(
       labels: {},
       [backend]: place,
       ...(client === undefined ? {} : { client }),
+      ...behind(place, declared),
       ...(isTable(tls) ? { tls: tlsOf(tls, path) } : {}),
     };
     return [place, reach];
   });
   return Object.fromEntries(hosts);
+}
+
+/** The declared host of that name, else one of that address; the endpoint may name another user or port than a host's name does. */
+function behind(place: string, hosts: Readonly<Record<string, Host>>): Pick<Host, "behind"> {
+  if (!place.startsWith("ssh://") || !URL.canParse(place)) return {};
+  const url = new URL(place);
+  const to = {
+    ...(url.username === "" ? {} : { user: decodeURIComponent(url.username) }),
+    ...(url.port === "" ? {} : { port: Number(url.port) }),
+  };
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  const found = Object.values(hosts).flatMap(({ name, ssh }) => {
+    if (ssh === undefined) return [];
+    const known = parseTarget(ssh.target);
+    const target = { ...known, ...to };
+    const same = targetText(target) === targetText(known);
+    if (name !== host && !(known.host === host && same)) return [];
+    return [{ host: name, ssh: same ? ssh : { ...ssh, target: targetText(target) } }];
+  });
+  const way = found.find((each) => each.host === host) ?? found[0];
+  return way === undefined ? {} : { behind: way };
 }
 
 function tlsOf(

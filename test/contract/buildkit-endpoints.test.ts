@@ -95,6 +95,16 @@ describeWith(["docker", "buildx"], "ways to a worker", (services) => {
     await using sshd = await startSshd();
     const socket = bridge.address.slice("unix://".length);
     const at = (path: string): Host => hostAt(`ssh://${sshd.user}@127.0.0.1:${sshd.port}${path}`);
+    const ssh = {
+      target: `${sshd.user}@127.0.0.1:${sshd.port}`,
+      identity_file: sshd.keyFile,
+      known_hosts_file: sshd.knownHostsFile,
+      strict_host_key: true,
+      transport: "auto",
+      folder: dir,
+    } as const;
+    const declared: Host = { ...hostAt(`ssh://build${socket}`), behind: { host: "build", ssh } };
+    expect(await cat(declared), "by the host's own table alone").toBe("here\n");
     await mkdir(join(dir, ".ssh"), { mode: 0o700 });
     await copyFile(sshd.keyFile, join(dir, ".ssh", "id_ed25519"));
     await copyFile(sshd.knownHostsFile, join(dir, ".ssh", "known_hosts"));

@@ -102,7 +102,7 @@ async function parentOf(pid: number): Promise<number> {
 
 export function endpointOf(written: string) {
   const endpoint = parseEndpoint(written);
-  if (endpoint === undefined) throw new Error(`no endpoint: ${written}`);
+  if (endpoint === undefined || endpoint.kind === "ssh") throw new Error(`no way of its own: ${written}`);
   return endpoint;
 }
 

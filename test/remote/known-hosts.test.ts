@@ -17,7 +17,8 @@ import {
   needsHostCertificate,
   parseKnownHosts,
 } from "../../src/remote/known-hosts.ts";
-import { destinationOf, parseTarget } from "../../src/remote/target.ts";
+import { destinationOf } from "../../src/remote/target.ts";
+import { parseTarget } from "../../src/util/ssh-target.ts";
 
 const run = promisify(execFile);
 let dir = "";

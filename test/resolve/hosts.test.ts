@@ -60,3 +60,23 @@ it("takes an agent back to this machine where the fleet's default is a host", as
   expect(diagnostics).toEqual([]);
   expect(fleet?.agents.map(({ settings }) => settings.host)).toEqual(["h", "local"]);
 });
+
+it.each([
+  ["ssh://build1", "ci@10.0.0.7:2222"],
+  ["ssh://other@build1:22/run/worker.sock", "other@10.0.0.7:22"],
+  ["ssh://10.0.0.7", "ci@10.0.0.7:2222"],
+  ["ssh://ci@10.0.0.7/run/worker.sock", "ci@10.0.0.7:2222"],
+  ["ssh://other@10.0.0.7", undefined],
+  ["ssh://elsewhere", undefined],
+  ["tcp://build1:1234", undefined],
+])("reaches the worker at %s by the declared host it names, if it names one", async (endpoint, target) => {
+  const text = `[hosts.build1]\nssh = { target = "ci@10.0.0.7:2222", identity_file = "/k", jump = "ci@bastion" }\n[sandbox]\nbackend = "buildkit"\nbuildkit = { endpoint = "${endpoint}", image = "i" }\n${AGENT}`;
+  const { fleet } = await resolveText(text);
+  const { behind } = fleet?.hosts[endpoint] ?? {};
+  if (target === undefined) expect(behind).toBeUndefined();
+  else
+    expect(behind).toMatchObject({
+      host: "build1",
+      ssh: { target, identity_file: "/k", jump: "ci@bastion" },
+    });
+});

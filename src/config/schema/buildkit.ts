@@ -34,7 +34,7 @@ export const buildkitSchema = z.strictObject({
   endpoint: endpoint
     .optional()
     .describe(
-      'The BuildKit worker: "tcp://host:port", "unix:///path", "docker://" (the one in a Docker Engine) or "ssh://user@host". Required by this backend.',
+      'The BuildKit worker: "tcp://host:port", "unix:///path", "docker://" (the one in a Docker Engine) or "ssh://user@host", where host can be a name in [hosts]. Required by this backend.',
     ),
   image: word("an image name")
     .optional()

@@ -7,7 +7,6 @@ import { SandkeepError } from "../../errors.ts";
 import type { RemoteDeps } from "../../remote/open.ts";
 import type { RemoteSocket } from "../../remote/socket.ts";
 import type { Endpoint, Ssh } from "./endpoint.ts";
-import { accessOf } from "./endpoint.ts";
 import { buildkitError } from "./errors.ts";
 
 type Direct = Extract<Endpoint, { kind: "unix" | "tcp" }>;
@@ -75,8 +74,8 @@ async function remoteSocket(endpoint: Ssh, deps: RemoteDeps): Promise<RemoteSock
     import("../../remote/open.ts"),
     import("../../remote/socket.ts"),
   ]);
-  const { to, socket } = endpoint;
-  const connection = openConnection(to.host, accessOf(endpoint), deps);
+  const { name, access, socket } = endpoint;
+  const connection = openConnection(name, access, deps);
   return new RemoteSocket(connection, { socket, knock: KNOCK, bridge: BRIDGE });
 }
 

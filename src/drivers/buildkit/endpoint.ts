@@ -1,6 +1,6 @@
 import { SandkeepError } from "../../errors.ts";
 import type { Host, SshAccess } from "../../model/settings.ts";
-import type { Target } from "../../remote/target.ts";
+import type { Target } from "../../util/ssh-target.ts";
 import { accessTo } from "../../remote/target.ts";
 import { readPems } from "../../util/pem-files.ts";
 
@@ -16,13 +16,18 @@ type Unix = { readonly kind: "unix"; readonly socket: string };
 type Tcp = { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly tls?: TlsMaterial };
 
 /** A socket of the machine that it names. */
-export type Ssh = { readonly kind: "ssh"; readonly to: Target; readonly socket: string };
+type Named = { readonly kind: "ssh"; readonly to: Target; readonly socket: string };
+
+/** The same with the way to it; `name` is the host's in the config. */
+export type Ssh = Pick<Named, "kind" | "socket"> & { readonly name: string; readonly access: SshAccess };
+
+type InEngine = { readonly kind: "docker"; readonly engine: Unix | Tcp };
 
 export type Endpoint =
   | Unix
   | Tcp
   /** The BuildKit inside a Docker Engine, behind an upgrade of one of its HTTP connections. */
-  | { readonly kind: "docker"; readonly engine: Unix | Tcp }
+  | InEngine
   | Ssh;
 
 const DOCKER_SOCKET = "/var/run/docker.sock";
@@ -31,7 +36,7 @@ const BUILDKIT_SOCKET = "/run/buildkit/buildkitd.sock";
 const SSH_WORD = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
 
 /** Without its certificates; undefined when it is not one we understand. */
-export function parseEndpoint(text: string): Endpoint | undefined {
+export function parseEndpoint(text: string): Unix | Tcp | InEngine | Named | undefined {
   const [, scheme = "", rest = ""] = /^([a-z]+):\/\/(.*)$/.exec(text) ?? [];
   switch (scheme) {
     case "unix":
@@ -63,7 +68,7 @@ function tcpAt(rest: string): Tcp | undefined {
   return { kind: "tcp", host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port };
 }
 
-function sshAt(text: string): Ssh | undefined {
+function sshAt(text: string): Named | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
   const user = decodeURIComponent(url.username);
@@ -85,14 +90,15 @@ function sshAt(text: string): Ssh | undefined {
 /** With the certificates read. Throws a terminal error for what is not there or cannot be understood. */
 export async function resolveEndpoint(host: Host | undefined): Promise<Endpoint> {
   const text = host?.buildkit;
-  const endpoint = text === undefined ? undefined : parseEndpoint(text);
-  if (endpoint === undefined) {
+  const named = text === undefined ? undefined : parseEndpoint(text);
+  if (named === undefined) {
     throw new SandkeepError(`${text ?? "nothing"} is no BuildKit endpoint that sandkeep understands`, {
       code: "BUILDKIT_ENDPOINT_INVALID",
       hint: 'use "tcp://host:port", "unix:///path", "docker://" or "ssh://user@host"',
     });
   }
   const { tls } = host ?? {};
+  const endpoint = named.kind === "ssh" ? through(named, host) : named;
   if (tls === undefined) return endpoint;
   const material = {
     ...(await readPems(tls)),
@@ -104,7 +110,8 @@ export async function resolveEndpoint(host: Host | undefined): Promise<Endpoint>
     : endpoint;
 }
 
-/** By the user's own keys and known hosts. */
-export function accessOf({ to }: Ssh): SshAccess {
-  return accessTo(to, undefined, "/");
+/** By what the config says of the machine, else by the user's own keys and known hosts. */
+function through({ to, socket }: Named, host: Host | undefined): Ssh {
+  const { host: name, ssh } = host?.behind ?? { host: to.host, ssh: accessTo(to, undefined, "/") };
+  return { kind: "ssh", name, access: ssh, socket };
 }

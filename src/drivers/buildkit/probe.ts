@@ -10,7 +10,7 @@ import { findClient, fitted, versionOf } from "./client.ts";
 import { askWorkers } from "./control.ts";
 import type { Dialer } from "./dial.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { accessOf, resolveEndpoint } from "./endpoint.ts";
+import { resolveEndpoint } from "./endpoint.ts";
 import { buildkitError } from "./errors.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -101,7 +101,7 @@ async function endpointReasons(endpoint: Endpoint, env: Env): Promise<[ProbeReas
     case "unix":
       return [await socketReasons(at.socket), []];
     case "ssh": {
-      const seen = await preflightAccess(at.to.host, accessOf(at), env);
+      const seen = await preflightAccess(at.name, at.access, env);
       if (seen.status === "ready") return [[], []];
       return seen.status === "unavailable" ? [[...seen.reasons], []] : [[], [...seen.reasons]];
     }

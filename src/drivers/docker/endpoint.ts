@@ -5,7 +5,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { SandkeepError } from "../../errors.ts";
 import type { Host, SshAccess } from "../../model/settings.ts";
-import type { Target } from "../../remote/target.ts";
+import type { Target } from "../../util/ssh-target.ts";
 import { accessTo } from "../../remote/target.ts";
 import { isAccessible } from "../../util/accessible.ts";
 import { readPems } from "../../util/pem-files.ts";
