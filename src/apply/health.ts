@@ -7,8 +7,14 @@ import type { Wait } from "../util/wait.ts";
 import { endOf } from "./command.ts";
 import { discard } from "./streams.ts";
 
-/** Without a health check or `ready`, having run this long is the proof. */
-const STEADY_MS = 2_000;
+/**
+ * Without a health check or `ready`, having run this long is the proof. A program reads its config and finds its port
+ * taken first; what only keeps a runtime open fails at its start, if its image lacks it.
+ */
+const STEADY_MS = { program: 2_000, keeper: 500, nothing: 0 } as const satisfies Record<
+  HealthReport["main"],
+  number
+>;
 const POLL_MS = 200;
 
 interface Ready {
@@ -45,10 +51,10 @@ export async function awaitHealth(
 }
 
 /** Until the next look. What only has to keep running is seen once more after a moment, and then when it has. */
-function pause({ health, running_ms: running }: HealthReport, ready: Ready | undefined): number {
+function pause({ health, main, running_ms: running }: HealthReport, ready: Ready | undefined): number {
   if (ready !== undefined) return Math.min(ready.interval, POLL_MS);
   if (health !== "none" || running < POLL_MS) return POLL_MS;
-  return STEADY_MS - running;
+  return STEADY_MS[main] - running;
 }
 
 async function proved(
@@ -63,7 +69,7 @@ async function proved(
     const handle = await driver.exec({ objectId, argv: ready.command, env: {}, ...io });
     return (await endOf(handle, signal).catch((error: unknown) => cutShort(error, signal))) === 0;
   }
-  return report.health === "none" ? report.running_ms >= STEADY_MS : report.health === "healthy";
+  return report.health === "none" ? report.running_ms >= STEADY_MS[report.main] : report.health === "healthy";
 }
 
 /** A command that hangs is one that does not say yes; any other failure is told. */

@@ -14,7 +14,7 @@ export function refuseRuntimes(
   };
   return {
     inspect: async () => undefined,
-    health: async () => ({ state: "missing", health: "none", running_ms: 0 }),
+    health: async () => ({ state: "missing", health: "none", running_ms: 0, main: "nothing" }),
     events: refuse,
     fetch: refuse,
     create: refuse,

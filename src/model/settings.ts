@@ -41,7 +41,7 @@ export interface DisruptionSettings {
   readonly max_wait: DurationSetting;
 }
 
-/** How a runtime proves that it is ready; without it, running for two seconds is the proof. */
+/** How a runtime proves that it is ready; without it, going on running is the proof (two seconds for a program). */
 export interface ReadySettings {
   readonly command: readonly string[];
   /** Milliseconds. */

@@ -56,6 +56,8 @@ const starting = { health: "starting" } as const;
 describe("a runtime is ready", () => {
   it.each<[string, Case, number | string]>([
     ["when it has run for two seconds", {}, 2_000],
+    ["when what only keeps it open has run for half a second", { script: [{ main: "keeper" }] }, 500],
+    ["at once, when nothing runs in it by itself", { script: [{ main: "nothing", running_ms: 0 }] }, 0],
     ["at once, having run that long already", { script: [{ running_ms: 2_000 }] }, 0],
     ["when its own health check says so", { script: [starting, starting, { health: "healthy" }] }, 400],
     [

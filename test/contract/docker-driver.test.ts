@@ -375,7 +375,7 @@ describeWithServices("the docker driver on a real engine", (services) => {
     const id = await fleet.up();
     await sleep(300);
     const well = await fleet.driver.health(id);
-    expect(well).toMatchObject({ state: "running", health: "none" });
+    expect(well).toMatchObject({ state: "running", health: "none", main: "keeper" });
     expect(well.running_ms).toBeGreaterThan(150);
     expect(well.running_ms).toBeLessThan(20_000);
     const dying = await fleet.up({

@@ -4,6 +4,7 @@ import { Demux } from "./demux.ts";
 import { toError } from "../../errors.ts";
 import type { EngineFacts } from "./facts.ts";
 import { findContainer, healthOf, stateOf } from "./find-container.ts";
+import { isOnlyKeptAlive } from "./values.ts";
 import type { Container } from "./wire-container.ts";
 import { time } from "./wire.ts";
 
@@ -13,8 +14,9 @@ const MOST_DETAIL = 2000;
 /** One inspect; the last output is asked for only when the container has ended. */
 export async function health(engine: Engine, facts: EngineFacts, objectId: string): Promise<HealthReport> {
   const container = await findContainer(engine, objectId);
-  if (container === undefined) return { state: "missing", health: "none", running_ms: 0 };
-  const common = { health: healthOf(container), running_ms: 0 };
+  if (container === undefined) return { state: "missing", health: "none", running_ms: 0, main: "program" };
+  const main = isOnlyKeptAlive(container) ? "keeper" : "program";
+  const common = { health: healthOf(container), running_ms: 0, main } as const;
   const state = stateOf(container);
   if (state === "running") {
     const started = time(container.State.StartedAt);

@@ -122,10 +122,18 @@ function readLabels(container: Container, created: DockerSpec, image: Image | un
 }
 
 function readCommand(container: Container, created: DockerSpec): Json {
-  const argv = withoutWaiting([...container.Config.Entrypoint, ...container.Config.Cmd]);
+  return created.docker.command === undefined && isOnlyKeptAlive(container) ? null : argvOf(container);
+}
+
+/** Whether its main process is the one that only keeps it alive. */
+export function isOnlyKeptAlive(container: Container): boolean {
+  const argv = argvOf(container);
   const kept = [...KEEP_ALIVE.entrypoint, ...KEEP_ALIVE.cmd];
-  const keptAlive = argv.length === kept.length && argv.every((word, index) => word === kept[index]);
-  return created.docker.command === undefined && keptAlive ? null : argv;
+  return argv.length === kept.length && argv.every((word, index) => word === kept[index]);
+}
+
+function argvOf({ Config: { Entrypoint, Cmd } }: Container): readonly string[] {
+  return withoutWaiting([...Entrypoint, ...Cmd]);
 }
 
 function readWorkdir(container: Container, created: DockerSpec): Json {

@@ -174,15 +174,16 @@ export async function inspectRuntime(
 
 export async function checkHealth(context: LocalContext, objectId: string): Promise<HealthReport> {
   const runtime = await inspectRuntime(context, objectId);
-  if (runtime === undefined) return { state: "missing", health: "none", running_ms: 0 };
+  if (runtime === undefined) return { state: "missing", health: "none", running_ms: 0, main: "nothing" };
   if (runtime.state !== "running") {
     return {
       state: "exited",
       health: "none",
       running_ms: 0,
+      main: "nothing",
       detail: "the manifest is missing or damaged",
     };
   }
   const runningMs = Math.max(0, context.deps.now() - runtime.created_at);
-  return { state: "running", health: "none", running_ms: runningMs };
+  return { state: "running", health: "none", running_ms: runningMs, main: "nothing" };
 }

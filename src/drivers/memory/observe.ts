@@ -101,13 +101,14 @@ export function memoryReader(connection: Connection): ReadDriver {
     health: async (objectId) =>
       connection.call("health", objectId, () => {
         const object = machine.objects.get(objectId);
-        if (object === undefined) return { state: "missing", health: "none", running_ms: 0 };
+        if (object === undefined) return { state: "missing", health: "none", running_ms: 0, main: "program" };
         const running = object.state === "running";
         const since = object.startedAt ?? world.now();
         return {
           state: running ? "running" : "exited",
           health: "none",
           running_ms: running ? world.now() - since + world.uptime : 0,
+          main: "program",
           ...(object.exitCode === undefined ? {} : { exit_code: object.exitCode }),
           ...world.healthScript(object.name, world.nthHealth(objectId)),
         };

@@ -184,11 +184,11 @@ export async function inspectRuntime(
 
 export async function checkHealth(context: SshContext, objectId: string): Promise<HealthReport> {
   const runtime = await inspectRuntime(context, objectId);
-  if (runtime === undefined) return { state: "missing", health: "none", running_ms: 0 };
+  if (runtime === undefined) return { state: "missing", health: "none", running_ms: 0, main: "nothing" };
   if (runtime.state !== "running") {
     const detail = "the manifest is missing or damaged";
-    return { state: "exited", health: "none", running_ms: 0, detail };
+    return { state: "exited", health: "none", running_ms: 0, main: "nothing", detail };
   }
   const running_ms = Math.max(0, context.deps.now() - runtime.created_at);
-  return { state: "running", health: "none", running_ms };
+  return { state: "running", health: "none", running_ms, main: "nothing" };
 }
