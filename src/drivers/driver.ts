@@ -9,6 +9,7 @@ import type { Capabilities } from "../model/capabilities.ts";
 import type { FetchedImage, HeldImages, ImageQuery, ImageState } from "../model/engine-images.ts";
 import type { EngineInventory } from "../model/host.ts";
 import type { FieldRow } from "../model/fields.ts";
+import type { HealthReport } from "../model/health.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { NetworkRequest } from "../model/network.ts";
 import type { RuntimeLabels } from "../model/labels.ts";
@@ -39,7 +40,7 @@ export interface DriverDeps {
 }
 
 export type { FetchedImage, HeldImage, HeldImages, ImageQuery, ImageState } from "../model/engine-images.ts";
-export type { NetworkRequest, PathFacts };
+export type { HealthReport, NetworkRequest, PathFacts };
 export type { SalvagePart, SalvageSource, WorkspaceFate } from "../util/salvage-source.ts";
 
 /** One missing or impossible setting, told by `validate` with the position of `path`, such as `docker.image`. */
@@ -76,19 +77,6 @@ export function reservedNames(
   const canonical = new Set(scope.names);
   for (const { name } of own) canonical.add(name);
   return new Set([...canonical].flatMap((name) => slotNames(name)));
-}
-
-export interface HealthReport {
-  readonly state: "running" | "exited" | "restarting" | "missing";
-  /** The engine's own health check; `none` when there is none. */
-  readonly health: "healthy" | "unhealthy" | "starting" | "none";
-  /** Milliseconds since the last start; 0 when not running. */
-  readonly running_ms: number;
-  /** What runs in it by itself: a program that may fail at any time, a process of ours that only keeps it open, or nothing. */
-  readonly main: "program" | "keeper" | "nothing";
-  readonly exit_code?: number;
-  /** Last lines a dying runtime wrote, for the error message. */
-  readonly detail?: string;
 }
 
 export type TerminalSize = Readonly<Record<"columns" | "rows", number>>;

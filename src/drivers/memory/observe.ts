@@ -1,6 +1,6 @@
 import type { EngineInventory } from "../../model/host.ts";
 import type { ImageIdentity } from "../../model/spec.ts";
-import type { HeldImages, ImageQuery, ImageState, ReadDriver } from "../driver.ts";
+import type { HealthReport, HeldImages, ImageQuery, ImageState, ReadDriver } from "../driver.ts";
 import { SandkeepError } from "../../errors.ts";
 import { changesOf } from "./changes.ts";
 import { listFleet, lookOf } from "./machine.ts";
@@ -98,21 +98,7 @@ export function memoryReader(connection: Connection): ReadDriver {
         const object = machine.objects.get(objectId);
         return object && lookOf(object);
       }),
-    health: async (objectId) =>
-      connection.call("health", objectId, () => {
-        const object = machine.objects.get(objectId);
-        if (object === undefined) return { state: "missing", health: "none", running_ms: 0, main: "program" };
-        const running = object.state === "running";
-        const since = object.startedAt ?? world.now();
-        return {
-          state: running ? "running" : "exited",
-          health: "none",
-          running_ms: running ? world.now() - since + world.uptime : 0,
-          main: "program",
-          ...(object.exitCode === undefined ? {} : { exit_code: object.exitCode }),
-          ...world.healthScript(object.name, world.nthHealth(objectId)),
-        };
-      }),
+    health: async (objectId) => connection.call("health", objectId, () => healthOf(connection, objectId)),
     changes: async (objectId, workspace) =>
       connection.call("changes", objectId, () => {
         const object = machine.objects.get(objectId);
@@ -125,5 +111,20 @@ export function memoryReader(connection: Connection): ReadDriver {
     events: async (scope, signal) =>
       connection.call("events", scope.fleet, () => memoryEvents(machine, scope, signal)),
     [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+function healthOf({ world, machine }: Connection, objectId: string): HealthReport {
+  const object = machine.objects.get(objectId);
+  if (object === undefined) return { state: "missing", health: "none", running_ms: 0, main: "program" };
+  const running = object.state === "running";
+  const since = object.startedAt ?? world.now();
+  return {
+    state: running ? "running" : "exited",
+    health: "none",
+    running_ms: running ? world.now() - since + world.uptime : 0,
+    main: "program",
+    ...(object.exitCode === undefined ? {} : { exit_code: object.exitCode }),
+    ...world.healthScript(object.name, world.nthHealth(objectId)),
   };
 }
