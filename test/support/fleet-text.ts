@@ -42,7 +42,7 @@ export async function resolveText(
     mkdirSync(dirname(join(root, name)), { recursive: true });
     writeFileSync(join(root, name), content);
   }
-  const result = await loadConfig({ cwd: root, backends: ["local", "docker", "podman"] });
+  const result = await loadConfig({ cwd: root, backends: ["local", "docker", "podman", "buildkit"] });
   if (!result.ok) throw new Error(JSON.stringify(result.diagnostics, undefined, 2));
   const facts = { root, home, realPath };
   return { loaded: result.loaded, facts, ...resolve(result.loaded, facts) };
