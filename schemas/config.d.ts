@@ -747,6 +747,18 @@ export interface Sandbox {
      */
     network?: "none" | "host";
     /**
+     * Memory that all of a sandbox's commands have together, such as "2GiB". Limits take systemd's user manager and cgroup v2 on the host.
+     */
+    memory?: string | number;
+    /**
+     * CPU time that all of a sandbox's commands have together, in cores, such as 1.5.
+     */
+    cpus?: number;
+    /**
+     * Most processes of all of a sandbox's commands at once, or "unlimited".
+     */
+    pids?: number | "unlimited";
+    /**
      * What becomes of a command whose connection is lost: kill ends it, keep leaves it, both with an unknown outcome; reattach takes it up again within four minutes, or ends it.
      */
     on_disconnect?: "kill" | "keep" | "reattach";
@@ -1423,6 +1435,18 @@ export interface Sandbox1 {
      * Whether commands reach the network. Takes isolation to enforce.
      */
     network?: "none" | "host";
+    /**
+     * Memory that all of a sandbox's commands have together, such as "2GiB". Limits take systemd's user manager and cgroup v2 on the host.
+     */
+    memory?: string | number;
+    /**
+     * CPU time that all of a sandbox's commands have together, in cores, such as 1.5.
+     */
+    cpus?: number;
+    /**
+     * Most processes of all of a sandbox's commands at once, or "unlimited".
+     */
+    pids?: number | "unlimited";
     /**
      * What becomes of a command whose connection is lost: kill ends it, keep leaves it, both with an unknown outcome; reattach takes it up again within four minutes, or ends it.
      */

@@ -23,12 +23,14 @@ export interface SandkeepExplain {
       code:
         | "bubblewrap-missing"
         | "canary-failed"
+        | "cgroup-v2-missing"
         | "client-missing"
         | "client-too-old"
         | "cpu-limit-unsupported"
         | "denied"
         | "endpoint-invalid"
         | "host-headroom"
+        | "linger-off"
         | "memory-limit-unsupported"
         | "not-linux"
         | "pids-limit-unsupported"
@@ -49,8 +51,10 @@ export interface SandkeepExplain {
         | "ssh-workspace-root"
         | "state-dir-not-writable"
         | "swap-limit-unsupported"
+        | "systemd-run-missing"
         | "transport-unencrypted"
         | "unreachable"
+        | "user-manager-missing"
         | "user-namespaces-off";
       message: string;
       fix: string;

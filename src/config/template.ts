@@ -73,6 +73,7 @@ home      = "own"   # own, user
   ssh: `[sandbox.ssh]
 workspace_root = "~/sandboxes"   # the folder on the host that sandboxes are kept in
 isolation      = "none"   # no security boundary; "bubblewrap" is one
+# memory = "2GiB", cpus = 2, pids = 512: for all of its commands together, where the host runs systemd
 
 [hosts.build1]
 ssh = { target = "user@build1.example.com" }   # identity_file, known_hosts_file, jump, …

@@ -15,7 +15,7 @@ import type { NetworkRequest } from "../model/network.ts";
 import type { RuntimeLabels } from "../model/labels.ts";
 import { slotNames } from "../model/names.ts";
 import type { DormancyMark, Observation, ObservedRuntime, RuntimeChanges } from "../model/observed.ts";
-import type { Probe } from "../model/posture.ts";
+import type { Probe, ProbeReason } from "../model/posture.ts";
 import type { Host, SecretRef, Settings } from "../model/settings.ts";
 import type { ImageIdentity, Spec, WorkspaceProvider } from "../model/spec.ts";
 import type { CacheBounds } from "../model/cache.ts";
@@ -177,17 +177,15 @@ export type DriverEvent =
 /** The half of a driver that cannot change anything. */
 export interface ReadDriver extends AsyncDisposable {
   probe(): Promise<Probe>;
+  /** For each of these settings, what it asks for and the host cannot have, as far as looking tells. */
+  lacks?(settings: readonly Settings[]): Promise<readonly (readonly ProbeReason[])[]>;
   /** Never throws for a backend that is away: that is an `unobserved` observation. */
   observe(scope: ObserveScope): Promise<Observation>;
   /** One runtime by its immutable id; undefined when it is gone. */
   inspect(objectId: string): Promise<ObservedRuntime | undefined>;
   health(objectId: string): Promise<HealthReport>;
   /** What removing the runtime would destroy; undefined when it is gone. Only where `capabilities.changes`. */
-  changes?(
-    objectId: string,
-    workspace: WorkspaceFate,
-    signal?: AbortSignal,
-  ): Promise<RuntimeChanges | undefined>;
+  changes?(id: string, workspace: WorkspaceFate, signal?: AbortSignal): Promise<RuntimeChanges | undefined>;
   /** With `known` given no registry is asked for what the tag means now. */
   resolveImage(ref: string, policy: string, query?: ImageQuery): Promise<ImageState>;
   /** Everything the engine holds; only where `capabilities.images`. */

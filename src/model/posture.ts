@@ -7,12 +7,14 @@ import { listedLaneSchema } from "./lanes.ts";
 const REASON_CODES = [
   "bubblewrap-missing",
   "canary-failed",
+  "cgroup-v2-missing",
   "client-missing",
   "client-too-old",
   "cpu-limit-unsupported",
   "denied",
   "endpoint-invalid",
   "host-headroom",
+  "linger-off",
   "memory-limit-unsupported",
   "not-linux",
   "pids-limit-unsupported",
@@ -33,8 +35,10 @@ const REASON_CODES = [
   "ssh-workspace-root",
   "state-dir-not-writable",
   "swap-limit-unsupported",
+  "systemd-run-missing",
   "transport-unencrypted",
   "unreachable",
+  "user-manager-missing",
   "user-namespaces-off",
 ] as const;
 

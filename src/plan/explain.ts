@@ -9,6 +9,7 @@ import { desireNetworks } from "../desire/networks.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
 import { SandkeepError } from "../errors.ts";
 import type { ExplainedAgent, Explanation, FixIt } from "../model/explain.ts";
+import type { Probe, ProbeReason } from "../model/posture.ts";
 import type { Provenance, ResolvedAgent } from "../model/settings.ts";
 import { formatKeyPath } from "../model/source.ts";
 import { rolloutWords } from "../model/rollout.ts";
@@ -23,6 +24,7 @@ import { enforcement } from "./networks.ts";
 import { decideAll } from "./decide.ts";
 import { statusOf } from "./listing.ts";
 import { enginePostures } from "./posture.ts";
+import { lackingProbe } from "./lacking.ts";
 import { placeRollouts } from "./rollout.ts";
 import { sessionAddress } from "./select.ts";
 import type { Engine, Survey } from "./survey.ts";
@@ -59,11 +61,26 @@ export async function explainFleet(
     agents.push({ ...explained, notes });
   }
   const shown = new Set(agents.map((each) => each.agent));
-  const posture = (await enginePostures(engine, config, false)).filter((each) =>
+  const posture = (await enginePostures(engine, config, false, lackingHosts(seen))).filter((each) =>
     each.agents.some(({ agent }) => shown.has(agent)),
   );
   const diagnostics = [...seen.diagnostics];
   return { status: "explained", explanation: { fleet: seen.fleet, posture, agents, diagnostics } };
+}
+
+/** What hosts said against what is desired there, by engine. */
+function lackingHosts({ desired, lacking }: Survey): ReadonlyMap<string, Probe> {
+  const reasons = new Map<string, (readonly ProbeReason[])[]>();
+  for (const each of desired) {
+    const key = engineKey(each);
+    reasons.set(key, [...(reasons.get(key) ?? []), lacking.get(each.address) ?? []]);
+  }
+  return new Map(
+    [...reasons].flatMap(([key, all]) => {
+      const probe = lackingProbe(all);
+      return probe === undefined ? [] : [[key, probe] as const];
+    }),
+  );
 }
 
 function selectAgents(seen: Survey, config: LoadedFleet, request: ExplainRequest): ResolvedAgent[] {

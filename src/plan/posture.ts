@@ -7,7 +7,7 @@ import type { DriverModule } from "../drivers/driver.ts";
 import type { EnginePosture, Posture, Probe, ProbeReason, UnusedHost } from "../model/posture.ts";
 import { worstStatus } from "../model/posture.ts";
 import type { RecordedEvent } from "../model/recorded-event.ts";
-import type { ResolvedAgent } from "../model/settings.ts";
+import type { ResolvedAgent, Settings } from "../model/settings.ts";
 import type { EngineFailure, EngineRef, OpenEngine } from "../observe/engines.ts";
 import {
   closeEngines,
@@ -24,6 +24,7 @@ import { loadFleet } from "../policy/fleet.ts";
 import { fleetState } from "../state/directory.ts";
 import { readEvents } from "../state/events.ts";
 import { readHostStanding } from "../state/host-standing.ts";
+import { lackingProbe, lacksOf } from "./lacking.ts";
 import { fixOf, standingsUnder } from "./degraded-hosts.ts";
 import { readLanes } from "../state/lanes.ts";
 import type { Engine } from "./survey.ts";
@@ -85,13 +86,14 @@ function outcomeOf(event: RecordedEvent): { readonly action: string; readonly ou
   return undefined;
 }
 
-/** One for each engine that the config's agents use. */
+/** One for each engine that the config's agents use; `said` is what engines that are not asked told already, by key. */
 export function enginePostures(
   engine: Engine,
   config: LoadedFleet,
   probe: boolean,
+  said?: ReadonlyMap<string, Probe>,
 ): Promise<EnginePosture[]> {
-  return posturesOf(engine, config, enginesOf(config.fleet, []), probe);
+  return posturesOf(engine, config, enginesOf(config.fleet, []), probe, said);
 }
 
 /** A host's keys are named after the backends that they lead to. */
@@ -132,8 +134,9 @@ async function posturesOf(
   config: LoadedFleet,
   refs: readonly EngineRef[],
   probe: boolean,
+  said: ReadonlyMap<string, Probe> = new Map(),
 ): Promise<EnginePosture[]> {
-  const probes = probe ? await probeEngines(engine, config, refs) : new Map<string, Probe>();
+  const probes = probe ? await probeEngines(engine, config, refs) : said;
   const told = await readHostStanding(fleetState(engine.stateDir, config.fleet.fleet));
   const hosts = standingsUnder(told, config.fleet);
   return Promise.all(
@@ -226,7 +229,14 @@ async function probeEngines(
   const open = await openReaders(refs, config.modules, driverDeps(engine));
   try {
     const probes = await Promise.all(
-      open.map(async (each) => [engineKey(each.ref), await probeOne(each)] as const),
+      open.map(async (each) => {
+        const mine = config.fleet.agents.filter((agent) => uses(agent, each.ref));
+        const probe = await probeOne(
+          each,
+          mine.map(({ settings }) => settings),
+        );
+        return [engineKey(each.ref), probe] as const;
+      }),
     );
     return new Map(probes);
   } finally {
@@ -234,10 +244,14 @@ async function probeEngines(
   }
 }
 
-async function probeOne(open: OpenEngine): Promise<Probe> {
+async function probeOne(open: OpenEngine, settings: readonly Settings[]): Promise<Probe> {
   if ("failure" in open) return failed(open.failure);
   try {
-    return (await inTime(open.reader.probe())) ?? failed(LATE);
+    const probe = (await inTime(open.reader.probe())) ?? failed(LATE);
+    const lacking = probe.status === "unavailable" ? undefined : lackingProbe(await lacksOf(open, settings));
+    if (lacking === undefined || lacking.status === "ready") return probe;
+    const reasons = probe.status === "ready" ? lacking.reasons : [...lacking.reasons, ...probe.reasons];
+    return { ...probe, status: lacking.status, reasons };
   } catch (thrown) {
     return failed(failureOf(thrown));
   }

@@ -33,6 +33,8 @@ import type { SecretRef } from "../model/settings.ts";
 import { resolveSecret, systemSecretIo } from "../resolve/secrets.ts";
 import type { Wait } from "../util/wait.ts";
 import { standingsUnder } from "./degraded-hosts.ts";
+import type { Lacking } from "./lacking.ts";
+import { lookForLacks } from "./lacking.ts";
 import type { Losses } from "./doomed.ts";
 import { gateImages } from "./networks.ts";
 import type { Fingerprints } from "./secrets.ts";
@@ -88,6 +90,8 @@ export interface Survey {
   readonly desired: readonly DesiredRuntime[];
   readonly observations: readonly Observation[];
   readonly images: ReadonlyMap<string, ImageFact>;
+  /** What hosts lack of what is desired there. */
+  readonly lacking: Lacking;
   readonly facts: Facts;
   readonly fingerprints: Fingerprints;
   readonly now: number;
@@ -177,7 +181,7 @@ export async function survey(engine: Engine, request: SurveyRequest): Promise<Su
   }
 }
 
-type Seen = Pick<Survey, "scope" | "desired" | "observations" | "images" | "reads">;
+type Seen = Pick<Survey, "scope" | "desired" | "observations" | "images" | "lacking" | "reads">;
 
 async function look(
   engine: Engine,
@@ -212,8 +216,11 @@ async function look(
     ...gateImages(desireNetworks(config?.fleet, selected)),
   ];
   const locked = (config?.loaded.lock ?? []).map((each) => lockedImage(each));
-  const images = await observeImages(open, wants, { locked, memo: engine.registry });
-  return { scope, desired, observations, images, reads: open.length + images.size };
+  const [images, lacking] = await Promise.all([
+    observeImages(open, wants, { locked, memo: engine.registry }),
+    lookForLacks(open, observations, selected),
+  ]);
+  return { scope, desired, observations, images, lacking, reads: open.length + images.size };
 }
 
 function desireAll(

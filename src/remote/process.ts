@@ -138,7 +138,7 @@ async function settle(wire: Wire, request: RunRequest, parts: Parts): Promise<nu
       channel.slowEnd === true ? SLOW_TICKS : undefined,
     );
     await pumps.finally(stopWaiting);
-    if (!front.hasBegun) throw notBegun(label, ended, complaint.trim());
+    if (!front.hasBegun) throw notBegun(label, ended, (complaint || front.said()).trim());
     // What it left running may have ended by itself with it, or been cut off.
     if (output.readableEnded && errors.readableEnded) judgeEnd(await channel.closed, label);
     return codeOf(ended, wire);
@@ -210,6 +210,11 @@ class Front extends Transform {
       this.#fail = reject;
     });
     this.once("close", () => this.#fail(new Error("it never began")));
+  }
+
+  /** What came instead of our own line; on a terminal that is where complaints are. */
+  said(): string {
+    return this.#held.toString("utf8").slice(-500);
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {

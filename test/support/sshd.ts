@@ -32,10 +32,14 @@ export async function makeKey(file: string): Promise<string> {
   return (await readFile(`${file}.pub`, "utf8")).trim().split(" ").slice(0, 2).join(" ");
 }
 
-/** `prepare` is told the server's folder, once `host_key` is in it, and gives more lines of its config. */
+/**
+ * `prepare` is told the server's folder, once `host_key` is in it, and gives more lines of its config; `through` gives a
+ * program that becomes the server, as its last arguments say.
+ */
 export async function startSshd(
   config: readonly string[] = [],
   prepare: (dir: string) => Promise<readonly string[]> = async () => [],
+  through: (dir: string) => readonly string[] = () => [],
 ): Promise<Sshd> {
   await mkdir("/run/sshd", { recursive: true, mode: 0o755 });
   const dir = await mkdtemp(join(tmpdir(), "sandkeep-sshd-"));
@@ -43,7 +47,7 @@ export async function startSshd(
   const hostKey = await makeKey(join(dir, "host_key"));
   const userKey = await makeKey(join(dir, "user_key"));
   await writeFile(join(dir, "authorized_keys"), `${userKey}\n`);
-  const { port, child } = await listen(dir, [...config, ...(await prepare(dir))]);
+  const { port, child } = await listen(dir, [...config, ...(await prepare(dir))], through(dir));
   const user = userInfo().username;
   const knownHostsFile = join(dir, "known_hosts");
   await writeFile(knownHostsFile, `[127.0.0.1]:${String(port)} ${hostKey}\n`);
@@ -75,6 +79,7 @@ export async function startSshd(
 async function listen(
   dir: string,
   config: readonly string[],
+  through: readonly string[],
 ): Promise<{ readonly port: number; readonly child: ChildProcess }> {
   const base = [
     "ListenAddress 127.0.0.1",
@@ -95,7 +100,9 @@ async function listen(
   await writeFile(join(dir, "sshd_config"), `${[...config, ...base].join("\n")}\n`);
   for (let tries = 0; tries < 20; tries += 1) {
     const port = await freePort();
-    const child = spawn("/usr/sbin/sshd", ["-D", "-e", "-f", join(dir, "sshd_config"), "-p", String(port)], {
+    const server = ["/usr/sbin/sshd", "-D", "-e", "-f", join(dir, "sshd_config"), "-p", String(port)];
+    const [program = "", ...args] = [...through, ...server];
+    const child = spawn(program, args, {
       stdio: ["ignore", "ignore", "pipe"],
       // Its sessions are ended with it.
       detached: true,

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { bindsSchema } from "./bind.ts";
 import { breakGlassSchema } from "./break-glass.ts";
 import { commandSchema, nonEmptyText, sandboxPath, textOf, word } from "./text.ts";
-import { durationSchema, sizeOrUnlimitedSchema, sizeSchema } from "./units.ts";
+import { coresSchema, durationSchema, processesSchema, sizeOrUnlimitedSchema, sizeSchema } from "./units.ts";
 
 const ulimitValue = z.int().min(-1, { error: "expected a number, or -1 for no limit" });
 
@@ -17,8 +17,6 @@ const ulimitSchema = z.union(
   ],
   { error: "expected a number, or { soft = N, hard = N }" },
 );
-
-const pidsExpected = { error: 'expected a whole number above 0, or "unlimited"' };
 
 const labelName = textOf(
   /^(?!sandkeep\.)[^\s\p{Cc}\p{Cf}=]+$/u,
@@ -71,13 +69,8 @@ export const dockerSchema = z.strictObject({
   memory_swap: sizeOrUnlimitedSchema
     .optional()
     .describe('Memory and swap together, such as "4GiB", or "unlimited".'),
-  cpus: z
-    .number()
-    .positive({ error: "expected a number above 0, such as 1.5" })
-    .optional()
-    .describe("CPU limit in cores, such as 1.5."),
-  pids: z
-    .union([z.int().min(1, pidsExpected), z.literal("unlimited")], pidsExpected)
+  cpus: coresSchema.optional().describe("CPU limit in cores, such as 1.5."),
+  pids: processesSchema
     .optional()
     .describe('Most processes at once, or "unlimited".'),
   ulimits: z

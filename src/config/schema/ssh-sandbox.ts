@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { textOf } from "./text.ts";
+import { coresSchema, processesSchema, sizeSchema } from "./units.ts";
 
 /** `[sandbox.ssh]`: how a sandbox on a host without a container is made. */
 export const sshSchema = z.strictObject({
@@ -17,6 +18,17 @@ export const sshSchema = z.strictObject({
     .enum(["none", "host"])
     .optional()
     .describe("Whether commands reach the network. Takes isolation to enforce."),
+  memory: sizeSchema
+    .optional()
+    .describe(
+      'Memory that all of a sandbox\'s commands have together, such as "2GiB". Limits take systemd\'s user manager and cgroup v2 on the host.',
+    ),
+  cpus: coresSchema
+    .optional()
+    .describe("CPU time that all of a sandbox's commands have together, in cores, such as 1.5."),
+  pids: processesSchema
+    .optional()
+    .describe('Most processes of all of a sandbox\'s commands at once, or "unlimited".'),
   on_disconnect: z
     .enum(["kill", "keep", "reattach"])
     .optional()

@@ -74,3 +74,9 @@ function decodeSize(input: string | number, context: z.core.ParsePayload): numbe
   context.issues.push({ code: "custom", input, message });
   return z.NEVER;
 }
+
+export const coresSchema = z.number().positive({ error: "expected a number above 0, such as 1.5" });
+
+const processes = { error: 'expected a whole number above 0, or "unlimited"' };
+
+export const processesSchema = z.union([z.int().min(1, processes), z.literal("unlimited")], processes);

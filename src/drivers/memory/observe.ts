@@ -69,6 +69,7 @@ function inventoryOf(machine: Machine, wanted: readonly string[]): EngineInvento
 export function memoryReader(connection: Connection): ReadDriver {
   const { world, machine } = connection;
   return {
+    lacks: async (settings) => settings.map((each) => world.lacks(each)),
     async probe() {
       try {
         return await connection.call("probe", machine.host, () => ({ status: "ready" as const }));

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { CacheBounds, CacheUse } from "../../model/cache.ts";
 import type { Capabilities } from "../../model/capabilities.ts";
 import type { Json } from "../../model/json.ts";
+import type { ProbeReason } from "../../model/posture.ts";
+import type { Settings } from "../../model/settings.ts";
 import type { ImageIdentity } from "../../model/spec.ts";
 import type { EngineWarning, HealthReport } from "../driver.ts";
 import { THIS_HOST } from "../driver.ts";
@@ -72,6 +74,8 @@ export class MemoryWorld {
   cache: { readonly bounds: CacheBounds; use: CacheUse } | undefined;
   /** Nothing can be looked at from inside. */
   blind = false;
+  /** What engines lack of what some settings ask. */
+  lacks: (settings: Settings) => readonly ProbeReason[] = () => [];
   /** What engines say at each creation. */
   warnings: readonly EngineWarning[] = [];
   healthScript: HealthScript = () => ({});

@@ -8,6 +8,7 @@ import type { CreateRequest, Created, ObserveScope, UpdateRequest, WorkspaceFate
 import { TRY_BUBBLEWRAP } from "./bubblewrap.ts";
 import type { SshContext } from "./context.ts";
 import { broken, notFound, succeeded, wholeLines } from "./errors.ts";
+import { LIMIT_PATHS, liftLimits, limitsOf, setLimits } from "./limits.ts";
 import { labelsLine, manifestLine } from "./manifest.ts";
 import { openRuntime } from "./runtime.ts";
 import { inspectRuntime } from "./observe.ts";
@@ -39,6 +40,9 @@ export async function createRuntime(context: SshContext, request: CreateRequest)
     String(host.max_runtimes ?? 0),
   ];
   if (read["ssh.isolation"] === "bubblewrap") await requireBubblewrap(context);
+  const limits = limitsOf(read);
+  // Fails closed: a runtime whose limits do not hold is not even made.
+  if (limits !== undefined) await setLimits(context, objectId, limits);
   const result = await connection.script({ script: CREATE, args });
   const lines = wholeLines(result, `create ${name} on ${host.name}`);
   return { objectId, needsSeed: lines.includes("seed 1") };
@@ -78,6 +82,9 @@ export async function updateRuntime(context: SshContext, request: UpdateRequest)
     if (value === undefined) delete fields[path];
     else fields[path] = value;
   }
+  const limits = limitsOf(readSshSpec(fields));
+  if (limits !== undefined) await setLimits(context, objectId, limits);
+  else if (LIMIT_PATHS.some((path) => request.paths.includes(path))) await liftLimits(context, objectId);
   const args = [objectId, manifestLine({ ...manifest, labels, fields }), labelsLine(objectId, labels)];
   succeeded(await context.connection.script({ script: UPDATE, args }), "update the runtime");
 }

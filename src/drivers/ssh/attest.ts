@@ -10,6 +10,7 @@ import type { SshContext } from "./context.ts";
 import { broken } from "./errors.ts";
 import { execute } from "./exec.ts";
 import { openRuntime } from "./runtime.ts";
+import { attestLimits, limitsOf } from "./limits.ts";
 import type { SshSpec } from "./spec.ts";
 import { readSshSpec } from "./spec.ts";
 
@@ -26,7 +27,10 @@ export async function attest(context: SshContext, objectId: string): Promise<rea
     output.end();
     return { exitCode, output: await said };
   };
-  return checkInside(promisesOf(readSshSpec(manifest.fields)), run, () => context.deps.randomId());
+  const spec = readSshSpec(manifest.fields);
+  const checks = await checkInside(promisesOf(spec), run, () => context.deps.randomId());
+  const limits = limitsOf(spec);
+  return limits === undefined ? checks : [...checks, ...(await attestLimits(context, objectId, limits))];
 }
 
 function promisesOf(spec: SshSpec): Promised[] {

@@ -8,6 +8,8 @@ import type { ExecHandle, ExecRequest, ExecResult } from "../driver.ts";
 import { noBubblewrap, SANDBOX_HOME, sandboxOf } from "./bubblewrap.ts";
 import type { SshContext } from "./context.ts";
 import { broken } from "./errors.ts";
+import type { Limits } from "./limits.ts";
+import { limitsOf, notLimited, setLimits, withinLimits } from "./limits.ts";
 import type { OpenRuntime } from "./runtime.ts";
 import { belowWorkspace, openRuntime, workspaceGone } from "./runtime.ts";
 import type { SshSpec } from "./spec.ts";
@@ -22,18 +24,27 @@ case $1 in -*) exec env -- "$@";; *) exec "$@";; esac
 
 export async function execute(context: SshContext, request: ExecRequest): Promise<ExecHandle> {
   if (request.argv.length === 0) throw emptyCommand();
-  const program = await programOf(context, request);
+  const { limited, ...program } = await programOf(context, request);
   const { stdin, stdout, stderr, tty } = request;
-  const running = await context.connection.run({
-    ...program,
-    stdout,
-    stderr,
-    ...(stdin === undefined ? {} : { stdin }),
-    ...(tty === undefined ? {} : { tty }),
-  });
+  const killedBefore = limited === undefined ? 0 : await setLimits(context, request.objectId, limited);
+  const running = await context.connection
+    .run({
+      ...program,
+      stdout,
+      stderr,
+      ...(stdin === undefined ? {} : { stdin }),
+      ...(tty === undefined ? {} : { tty }),
+    })
+    .catch((thrown: unknown) => {
+      throw limited === undefined ? thrown : unproved(context, thrown);
+    });
+  let signalled = false;
   const ended = async (): Promise<ExecResult> => {
     try {
-      return { exitCode: await running.result };
+      const exitCode = await running.result;
+      if (limited === undefined || exitCode !== KILLED || signalled) return { exitCode };
+      const killed = await setLimits(context, request.objectId, limited).catch(() => killedBefore);
+      return killed > killedBefore ? { exitCode, because: "out-of-memory" } : { exitCode };
     } catch (thrown) {
       throw program.onLost === "kill" ? await afterLoss(thrown, running) : thrown;
     }
@@ -43,9 +54,19 @@ export async function execute(context: SshContext, request: ExecRequest): Promis
   result.catch(() => undefined);
   return {
     result,
-    signal: async (name) => running.signal(name),
+    signal: async (name) => {
+      signalled ||= name === "SIGKILL";
+      await running.signal(name);
+    },
     resize: async (size) => running.resize(size),
   };
+}
+
+/** What a command of ours said in its place, because it would not have been under the limits. */
+function unproved({ host }: SshContext, thrown: unknown): unknown {
+  if (!(thrown instanceof SandkeepError) || thrown.code !== "SSH_NO_SHELL") return thrown;
+  const said = /sandkeep-limits: (.*)/.exec(thrown.message)?.[1] ?? thrown.message;
+  return notLimited(host.name, said);
 }
 
 /** What a lost connection left is ended before anybody is told, and what is not certain of that is told as well. */
@@ -65,8 +86,12 @@ async function afterLoss(thrown: unknown, running: RemoteProcess): Promise<unkno
 }
 
 type Losing = Pick<RunRequest, "onLost" | "keptIn">;
+type Prepared = Program & Losing & { readonly limited?: Limits };
 
-async function programOf(context: SshContext, request: ExecRequest): Promise<Program & Losing> {
+/** Exit code of what SIGKILL ended. */
+const KILLED = 137;
+
+async function programOf(context: SshContext, request: ExecRequest): Promise<Prepared> {
   const { objectId, cwd } = request;
   // The target is known only from the manifest; the usual one is guessed, and looked at again where it was another.
   const first = await openRuntime(context, objectId, relativeTo("/workspace", cwd));
@@ -78,9 +103,14 @@ async function programOf(context: SshContext, request: ExecRequest): Promise<Pro
       ? first
       : await openRuntime(context, objectId, relativeTo(target, cwd));
   if (runtime.workspace === undefined) throw workspaceGone();
-  return spec["ssh.isolation"] === "none"
-    ? plainProgram(runtime, runtime.workspace, spec, request)
-    : sandboxProgram(context, runtime, runtime.workspace, spec, request);
+  const program: Program & Losing =
+    spec["ssh.isolation"] === "none"
+      ? plainProgram(runtime, runtime.workspace, spec, request)
+      : sandboxProgram(context, runtime, runtime.workspace, spec, request);
+  const limited = limitsOf(spec);
+  return limited === undefined
+    ? program
+    : { ...program, limited, within: withinLimits(objectId, limited, program.within) };
 }
 
 function relativeTo(target: string, cwd: string | undefined): string {

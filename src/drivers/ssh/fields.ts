@@ -3,6 +3,7 @@ import type { FieldRow } from "../../model/fields.ts";
 import { copiedWorkspaceFields, ignoredField, liveField, recreateField } from "../../model/fields.ts";
 
 const PER_EXEC = "applied to each command, so it holds from the next one on";
+const OF_SLICE = "a limit of the slice that all of the runtime's commands run in, which takes another one in place";
 
 export const sshFields: readonly FieldRow[] = [
   ignoredField("workspace.source", "the workspace there is canonical since it was seeded, wherever from"),
@@ -20,5 +21,8 @@ export const sshFields: readonly FieldRow[] = [
   liveField("ssh.isolation", PER_EXEC),
   liveField("ssh.network", PER_EXEC),
   liveField("ssh.on_disconnect", PER_EXEC),
+  liveField("ssh.memory", OF_SLICE),
+  liveField("ssh.cpus", OF_SLICE),
+  liveField("ssh.pids", OF_SLICE),
   ignoredField("ready", "readiness is checked when a runtime is made, with the settings of that moment"),
 ];

@@ -22,6 +22,7 @@ import type { SshContext } from "./context.ts";
 import { execute } from "./exec.ts";
 import { sshFields } from "./fields.ts";
 import { getFiles, putFiles } from "./files.ts";
+import { lacks } from "./limits.ts";
 import { checkHealth, inspectRuntime, observeFleet } from "./observe.ts";
 import { preflightHost, probeHost } from "./probe.ts";
 import { requireSettings } from "./requirements.ts";
@@ -52,10 +53,16 @@ export const sshDriver: DriverModule = {
   open: async (host, deps) => driver(contextOf(host, deps)),
 };
 
-function boundaryNotes(settings: Settings): readonly string[] {
-  if (settings.options["isolation"] === "bubblewrap") return [];
+function boundaryNotes({ options }: Settings): readonly string[] {
+  if (options["isolation"] === "bubblewrap") return [];
+  const limited = ["memory", "cpus", "pids"].some((each) => typeof options[each] === "number");
   return [
     'isolation = "none" is no security boundary on the host: commands run as the account, with its files and its network. isolation = "bubblewrap" is one.',
+    ...(limited
+      ? [
+          "limits without isolation keep what goes astray, not what means harm: a command may tell the account's systemd to lift them.",
+        ]
+      : []),
   ];
 }
 
@@ -74,6 +81,7 @@ function reader(context: SshContext): ReadDriver {
   return {
     probe: async () => probeHost(context),
     observe: async (scope) => observeFleet(context, scope),
+    lacks: async (settings) => lacks(context, settings),
     inspect: async (objectId) => inspectRuntime(context, objectId),
     health: async (objectId) => checkHealth(context, objectId),
     changes: async (objectId, workspace) => changes(context, objectId, workspace),

@@ -9,11 +9,13 @@ import { isAddress, SLOT_SUFFIX } from "../../model/names.ts";
 import type { DormancyMark, ForeignObject, Observation, ObservedRuntime } from "../../model/observed.ts";
 import { foreignBecause } from "../../model/ownership.ts";
 import { encodeFileName } from "../../util/file-name.ts";
+import { getPath } from "../../util/json-path.ts";
 import type { HealthReport, ObserveScope } from "../driver.ts";
 import { reservedNames } from "../driver.ts";
 import type { SshContext } from "./context.ts";
 import { wholeLines } from "./errors.ts";
 import { sshFields } from "./fields.ts";
+import { LIMIT_PATHS, readLimits } from "./limits.ts";
 import type { Manifest } from "./manifest.ts";
 import { parse, readLabels, readManifest } from "./manifest.ts";
 import { OBSERVE } from "./scripts.ts";
@@ -26,6 +28,8 @@ interface Seen {
   readonly names: string[];
   manifest?: string;
   labels?: string;
+  /** What the files of its slice say, where there is one. */
+  limits?: string;
 }
 
 interface Listing {
@@ -58,6 +62,9 @@ function readListing(lines: readonly string[]): Listing {
     else if (kind === "I" && OBJECT_ID.test(second) && names.has(first)) {
       names.set(first, second);
       objects.get(second)?.names.push(first);
+    } else if (kind === "S") {
+      const object = objects.get(first);
+      if (object !== undefined) object.limits = line.slice(`S ${first} `.length);
     } else if (kind === "K") marks.push(line.slice(2));
     else if (kind === "M") {
       const text = line.slice(`M ${first} ${second} `.length);
@@ -152,6 +159,13 @@ function fieldsSeen(manifest: Manifest, object: Seen): Record<string, Json> {
   for (const { path } of sshFields) fields[path] = manifest.fields[path] ?? null;
   const expected = fields["workspace.provider"] === "own" ? "own" : "link";
   if (object.workspace !== expected) fields["workspace.provider"] = null;
+  if (object.limits === undefined) return fields;
+  const seen = readLimits(object.limits, manifest.fields["ssh.memory"]);
+  for (const path of LIMIT_PATHS) {
+    // An edit by hand counts from the next command on, whatever the slice still has.
+    const applied = getPath(manifest.labels.spec.values, path) ?? null;
+    if (fields[path] === applied) fields[path] = seen[path] ?? null;
+  }
   return fields;
 }
 

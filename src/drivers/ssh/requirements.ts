@@ -9,6 +9,8 @@ interface RequirementRow {
   readonly requirement: Requirement;
 }
 
+const LEAST_CORES = 0.01;
+
 const unisolated = (settings: Settings): boolean => settings.options["isolation"] !== "bubblewrap";
 
 const ROWS: readonly RequirementRow[] = [
@@ -65,6 +67,15 @@ const ROWS: readonly RequirementRow[] = [
       code: "ssh-network-not-enforced",
       message: 'network = "none" cannot be enforced without isolation',
       hint: 'set ssh.isolation = "bubblewrap", or remove ssh.network',
+    },
+  },
+  {
+    when: ({ options: { cpus } }) => typeof cpus === "number" && cpus < LEAST_CORES,
+    requirement: {
+      path: "ssh.cpus",
+      code: "ssh-cpus-too-small",
+      message: `ssh.cpus is less than ${String(LEAST_CORES)} of a core, which is the least there is`,
+      hint: `set ${String(LEAST_CORES)} or more`,
     },
   },
 ];

@@ -9,6 +9,8 @@
  *     <root>/<fleet>/workspaces/<key>/key           one line: its key, the mark that the workspace is ours
  */
 
+import { END_SLICE, FIND_SLICES } from "./limit-scripts.ts";
+
 /** Exit codes by which a script says what is the matter. */
 export const ANSWER = {
   notFound: 44,
@@ -61,7 +63,7 @@ delete() { [ ! -d "$1" ] || chmod -R u+rwx "$1" 2>/dev/null; rm -rf "$1"; }
 `;
 
 /** `$1` fleet or `*`, `$2` object id or empty. One round trip whatever there is. */
-export const OBSERVE = `
+export const OBSERVE = `${FIND_SLICES}
 look() {
   d=$1
   for o in "$d"/objects/*; do
@@ -75,6 +77,7 @@ look() {
       if [ -d "$o/workspace" ]; then work=link; else work=gone; fi
     elif [ -d "$o/workspace" ]; then work=own; fi
     printf 'O %s %s %s\\n' "$id" "$home" "$work"
+    tell_limits "$id"
   done
   for n in "$d"/names/*; do
     name=\${n##*/}
@@ -175,6 +178,7 @@ drop_names "$1" "$2"
 /** `$1` id, `$2` keep or delete. */
 export const REMOVE = `${FIND}
 find_object "$1" || exit 0
+${END_SLICE}
 fleet=\${d##*/}; w=; t=
 if [ -L "$o/workspace" ] && cd -P "$o/workspace" 2>/dev/null; then
   [ "$PWD" = "\${PWD%/workspace}" ] || w=\${PWD%/workspace}

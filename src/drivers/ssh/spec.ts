@@ -18,6 +18,9 @@ const specSchema = z.object({
   "ssh.isolation": z.enum(["none", "bubblewrap"]),
   "ssh.network": z.enum(["none", "host"]),
   "ssh.on_disconnect": z.enum(DISCONNECTS),
+  "ssh.memory": z.int().min(1).optional(),
+  "ssh.cpus": z.number().positive().optional(),
+  "ssh.pids": z.int().min(1).optional(),
 });
 export type SshSpec = z.infer<typeof specSchema>;
 
@@ -59,14 +62,25 @@ function unusable(path: string): SandkeepError {
   });
 }
 
-/** The frozen normal form of `[sandbox.ssh]`: every default filled. Paths are the host's, so none is looked up here. */
+/** systemd takes CPU time in hundredths of a percent of a core. */
+export function roundCores(cpus: number): number {
+  return Math.round(cpus * 10_000) / 10_000;
+}
+
+/**
+ * The frozen normal form of `[sandbox.ssh]`: every default filled. Paths are the host's, so none is looked up here. A limit
+ * that is not there is none, so that a runtime without any is what it was before there were limits.
+ */
 export function normaliseOptions(options: JsonObject, _facts: PathFacts): JsonObject {
   const isolation = options["isolation"] === "bubblewrap" ? "bubblewrap" : "none";
-  const root = options["workspace_root"];
+  const { workspace_root: root, memory, cpus, pids } = options;
   return {
     workspace_root: typeof root === "string" ? root.replace(/(?<=.)\/+$/, "") : DEFAULT_ROOT,
     isolation,
     network: isolation === "none" || options["network"] === "host" ? "host" : "none",
     on_disconnect: DISCONNECTS.find((each) => each === options["on_disconnect"]) ?? "kill",
+    ...(typeof memory === "number" ? { memory } : {}),
+    ...(typeof cpus === "number" ? { cpus: roundCores(cpus) } : {}),
+    ...(typeof pids === "number" ? { pids } : {}),
   };
 }
