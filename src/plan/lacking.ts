@@ -48,8 +48,7 @@ export function blockOnLacks(decisions: readonly Decision[], lacking: Lacking): 
   return decisions.map((decision) => {
     const { situation, verdict } = decision;
     const reasons = lacking.get(situation.address) ?? [];
-    const makes =
-      verdict.action === "create" || verdict.action === "recreate" || verdict.action === "update";
+    const makes = verdict.action === "create" || verdict.action === "recreate" || verdict.action === "update";
     if (reasons.length === 0 || situation.desired === undefined || !makes) return decision;
     const told = reasons.map(({ code, message }) => `${message} (${code})`).join("; ");
     return {

@@ -138,7 +138,7 @@ export class Fleet implements AsyncDisposable {
     return `${this.name}-${suffix}-0123456789`;
   }
 
-  #settings(path: string, input: Partial<SpecInput>): Settings {
+  settings(input: Partial<SpecInput>, path = "/source"): Settings {
     const { module, plain } = this.harness;
     return {
       mode: "all",
@@ -163,13 +163,13 @@ export class Fleet implements AsyncDisposable {
   /** False for settings that `validate` would refuse for this backend. */
   accepts(input: Partial<SpecInput>): boolean {
     const { module, host } = this.harness;
-    return module.require(this.#settings("/source", input), host).length === 0;
+    return module.require(this.settings(input), host).length === 0;
   }
 
   async spec(input: Partial<SpecInput> = {}): Promise<Spec & { readonly source: string }> {
     const { module, host, source } = this.harness;
     const { path } = await source();
-    const settings = this.#settings(path, input);
+    const settings = this.settings(input, path);
     const facts = pathFacts(path, homedir());
     return { ...normaliseSpec("sandbox", settings, module, host, facts), source: path };
   }

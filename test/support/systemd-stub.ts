@@ -69,8 +69,7 @@ export async function startLimitingSshd(): Promise<LimitingSshd> {
   const fileOf = (objectId: string, file: string): string => join(slices, `sandkeep-${objectId}.slice`, file);
   return {
     ...sshd,
-    stub: async (what, is) =>
-      is ? writeFile(join(bin, what), "") : rm(join(bin, what), { force: true }),
+    stub: async (what, is) => (is ? writeFile(join(bin, what), "") : rm(join(bin, what), { force: true })),
     delegate: async (controllers) =>
       writeFile(join(sshd.dir, "sys", place, "cgroup.controllers"), `${controllers}\n`),
     read: async (objectId, file) => (await readFile(fileOf(objectId, file), "utf8")).trim(),

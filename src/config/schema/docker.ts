@@ -70,9 +70,7 @@ export const dockerSchema = z.strictObject({
     .optional()
     .describe('Memory and swap together, such as "4GiB", or "unlimited".'),
   cpus: coresSchema.optional().describe("CPU limit in cores, such as 1.5."),
-  pids: processesSchema
-    .optional()
-    .describe('Most processes at once, or "unlimited".'),
+  pids: processesSchema.optional().describe('Most processes at once, or "unlimited".'),
   ulimits: z
     .record(textOf(/^[a-z]+$/, "a limit's name in small letters, such as nofile"), ulimitSchema)
     .optional()

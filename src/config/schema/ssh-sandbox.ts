@@ -21,7 +21,7 @@ export const sshSchema = z.strictObject({
   memory: sizeSchema
     .optional()
     .describe(
-      'Memory that all of a sandbox\'s commands have together, such as "2GiB". Limits take systemd\'s user manager and cgroup v2 on the host.',
+      "Memory that all of a sandbox's commands have together, such as \"2GiB\". Limits take systemd's user manager and cgroup v2 on the host.",
     ),
   cpus: coresSchema
     .optional()

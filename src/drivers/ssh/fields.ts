@@ -3,7 +3,8 @@ import type { FieldRow } from "../../model/fields.ts";
 import { copiedWorkspaceFields, ignoredField, liveField, recreateField } from "../../model/fields.ts";
 
 const PER_EXEC = "applied to each command, so it holds from the next one on";
-const OF_SLICE = "a limit of the slice that all of the runtime's commands run in, which takes another one in place";
+const OF_SLICE =
+  "a limit of the slice that all of the runtime's commands run in, which takes another one in place";
 
 export const sshFields: readonly FieldRow[] = [
   ignoredField("workspace.source", "the workspace there is canonical since it was seeded, wherever from"),
