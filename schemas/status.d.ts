@@ -99,12 +99,14 @@ export interface SandkeepStatus {
       code:
         | "bubblewrap-missing"
         | "canary-failed"
+        | "cgroup-v2-missing"
         | "client-missing"
         | "client-too-old"
         | "cpu-limit-unsupported"
         | "denied"
         | "endpoint-invalid"
         | "host-headroom"
+        | "linger-off"
         | "memory-limit-unsupported"
         | "not-linux"
         | "pids-limit-unsupported"
@@ -125,8 +127,10 @@ export interface SandkeepStatus {
         | "ssh-workspace-root"
         | "state-dir-not-writable"
         | "swap-limit-unsupported"
+        | "systemd-run-missing"
         | "transport-unencrypted"
         | "unreachable"
+        | "user-manager-missing"
         | "user-namespaces-off";
       message: string;
       fix: string;
