@@ -12,13 +12,16 @@ u=$(id -u)
 XDG_RUNTIME_DIR=/run/user/$u; export XDG_RUNTIME_DIR
 `;
 
+/** `x` becomes the one line of a file, or `none`. */
+const SEEN = `
+seen() { x=none; if [ -r "$1" ]; then IFS= read -r x <"$1" || x=none; fi; }
+`;
+
 /**
  * `holds` folder of a control group, memory in bytes, CPU time in microseconds of each 100 ms, processes; each may be
  * `infinity`. Memory is counted in pages, so that a little less is right.
  */
-const HOLDS = `
-seen() { x=none; if [ -r "$1" ]; then IFS= read -r x <"$1" || x=none; fi; }
-number() { case $1 in ''|*[!0-9]*) return 1;; esac; }
+const HOLDS = `${SEEN}number() { case $1 in ''|*[!0-9]*) return 1;; esac; }
 free() { case $x in max|'max '*|none) ;; *) return 1;; esac; }
 holds() {
   seen "$1/memory.max"; why="memory.max is $x, not $2"
@@ -125,8 +128,7 @@ s=
 if [ -e "$HOME/.sandkeep/limits" ]; then
   g=$(XDG_RUNTIME_DIR=/run/user/$(id -u) systemctl --user show -p ControlGroup --value sandkeep.slice 2>/dev/null) && [ -n "$g" ] && s=/sys/fs/cgroup$g
 fi
-seen() { x=none; if [ -r "$1" ]; then IFS= read -r x <"$1" || x=none; fi; }
-tell_limits() {
+${SEEN}tell_limits() {
   at=$s/sandkeep-$1.slice
   if [ -z "$s" ] || [ ! -d "$at" ]; then return; fi
   seen "$at/memory.max"; memory=$x

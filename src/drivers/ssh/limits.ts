@@ -100,7 +100,7 @@ interface Row {
   /** Word by which the host says that it has it. */
   readonly has: string;
   /** What is the matter otherwise, of the host or its account. */
-  readonly lacks: string;
+  readonly fault: string;
   readonly fix: string;
   /** Without it nothing more can be said. */
   readonly first?: true;
@@ -116,7 +116,7 @@ const ROWS: readonly Row[] = [
     code: "systemd-run-missing",
     needed: always,
     has: "systemd-run",
-    lacks: "there is no systemd-run",
+    fault: "there is no systemd-run",
     fix: `use a host that runs systemd, or ${DO_WITHOUT}`,
     first: true,
   },
@@ -124,7 +124,7 @@ const ROWS: readonly Row[] = [
     code: "cgroup-v2-missing",
     needed: always,
     has: "cgroup2",
-    lacks: "its control groups are not version 2",
+    fault: "its control groups are not version 2",
     fix: `boot it with systemd.unified_cgroup_hierarchy=1, or ${DO_WITHOUT}`,
     first: true,
   },
@@ -132,7 +132,7 @@ const ROWS: readonly Row[] = [
     code: "user-manager-missing",
     needed: always,
     has: "manager",
-    lacks: "no systemd user manager of the account answers",
+    fault: "no systemd user manager of the account answers",
     fix: "install libpam-systemd there and let its sshd use PAM, or `loginctl enable-linger` the account",
     first: true,
   },
@@ -140,28 +140,28 @@ const ROWS: readonly Row[] = [
     code: "memory-limit-unsupported",
     needed: ({ memory }) => memory !== undefined,
     has: "memory",
-    lacks: "the account's systemd may not limit memory",
+    fault: "the account's systemd may not limit memory",
     fix: DELEGATE,
   },
   {
     code: "cpu-limit-unsupported",
     needed: ({ cpus }) => cpus !== undefined,
     has: "cpu",
-    lacks: "the account's systemd may not limit CPU time",
+    fault: "the account's systemd may not limit CPU time",
     fix: DELEGATE,
   },
   {
     code: "pids-limit-unsupported",
     needed: ({ pids }) => pids !== undefined,
     has: "pids",
-    lacks: "the account's systemd may not limit processes",
+    fault: "the account's systemd may not limit processes",
     fix: DELEGATE,
   },
   {
     code: "linger-off",
     needed: ({ outlives }) => outlives,
     has: "linger",
-    lacks: "the account's systemd ends with its last connection, and its commands with it",
+    fault: "the account's systemd ends with its last connection, and its commands with it",
     fix: '`loginctl enable-linger` the account there, or set on_disconnect = "kill"',
   },
 ];
@@ -169,9 +169,9 @@ const ROWS: readonly Row[] = [
 function reasonsAgainst(found: Found, limits: Limits, { host }: SshContext): ProbeReason[] {
   const missing = ROWS.filter(({ needed, has }) => needed(limits) && !found.has(has));
   const first = missing.find((each) => each.first === true);
-  return (first === undefined ? missing : [first]).map(({ code, lacks, fix }) => ({
+  return (first === undefined ? missing : [first]).map(({ code, fault, fix }) => ({
     code,
-    message: `limits cannot be kept on ${host.name}: ${lacks}`,
+    message: `limits cannot be kept on ${host.name}: ${fault}`,
     fix,
   }));
 }
