@@ -7,7 +7,7 @@ export const STAGE_OPTIONS: readonly VerbOption[] = [
   SESSION,
   {
     flags: "--path <path>",
-    about: "only this path or glob below the workspace; may be repeated",
+    about: "only this path or glob below the workspace, or with a ! before it, all but it; may be repeated",
     repeated: true,
   },
   { flags: "--stat", about: "diff: names and numbers, without lines" },

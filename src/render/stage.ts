@@ -192,8 +192,7 @@ const APPLIED: Readonly<Record<StageApply["status"], (changes: string, source: s
 export function renderStageApply(answer: StageApply, style: Style): string {
   const { stage, status, applied, left, conflicts, refusals } = answer;
   const words = APPLIED[status](count(applied.length, "change"), showPath(style, stage.source));
-  const rest =
-    left.length === 0 || status === "nothing" ? "" : `; ${count(left.length, "path")} left as before`;
+  const rest = left.length === 0 ? "" : `; ${count(left.length, "path")} left as before`;
   return joinBlocks([
     paragraph(style, `${stage.address}: ${words}${rest}`),
     status === "applied" || status === "reversed" ? statTable(applied, style) : [],

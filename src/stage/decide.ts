@@ -89,7 +89,7 @@ const ROWS: readonly Row[] = [
       const denial = rules.denial(pathText(path));
       return denial && { why: `${denial.pattern} is denied`, place: denial.place };
     },
-    fix: "leave it out with --path, or take the pattern out of [stage] deny",
+    fix: "leave it out with --path '!PATH', or take the pattern out of [stage] deny",
   },
   {
     code: "denied",
@@ -104,7 +104,7 @@ const ROWS: readonly Row[] = [
       const why = `git takes its folder for a repository, and ${denial?.pattern ?? ""} is denied`;
       return denial && { why, place: denial.place };
     },
-    fix: "leave it out with --path, or take the pattern out of [stage] deny",
+    fix: "leave it out with --path '!PATH', or take the pattern out of [stage] deny",
   },
   {
     code: "denied",
@@ -112,12 +112,12 @@ const ROWS: readonly Row[] = [
       path.split("/").at(-1) === ".git" && mine !== undefined && mine.kind !== "folder"
         ? { why: "it is no folder, and git takes what it runs from wherever it leads to" }
         : undefined,
-    fix: "leave it out with --path, or have the agent remove it",
+    fix: "leave it out with --path '!PATH', or have the agent remove it",
   },
   {
     code: "special-file",
     find: ({ mine }) => (mine?.kind === "other" ? { why: "it is a pipe, a socket or a device" } : undefined),
-    fix: "leave it out with --path, or have the agent remove it",
+    fix: "leave it out with --path '!PATH', or have the agent remove it",
   },
   {
     code: "special-bits",
@@ -125,7 +125,7 @@ const ROWS: readonly Row[] = [
       mine?.kind === "file" && (mine.mode & SPECIAL_BITS & ~(base?.mode ?? 0)) !== 0
         ? { why: "it would run with the rights of its owner, whoever starts it" }
         : undefined,
-    fix: "have the agent take the setuid and setgid bits away, or leave it out with --path",
+    fix: "have the agent take the setuid and setgid bits away, or leave it out with --path '!PATH'",
   },
   {
     code: "link-outside",
@@ -138,7 +138,7 @@ const ROWS: readonly Row[] = [
       );
       return outside ? { why: `it leads outside the workspace, to ${pathText(target)}` } : undefined;
     },
-    fix: "leave it out with --path, or have the agent link to something inside the workspace",
+    fix: "leave it out with --path '!PATH', or have the agent link to something inside the workspace",
   },
 ];
 
@@ -166,7 +166,7 @@ function tooLarge(chosen: readonly Difference[], { rules }: DecideInput): Refusa
       path: largest.path,
       code: "too-large",
       why: `all that is to be applied holds ${formatBytes(bytes)}, and one apply takes ${formatBytes(most)}; this is the largest`,
-      fix: "leave something out with --path, or raise max_bytes in [stage]",
+      fix: "leave something out with --path '!PATH', or raise max_bytes in [stage]",
       ...rules.place("max_bytes"),
     },
   ];

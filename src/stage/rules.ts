@@ -1,4 +1,5 @@
 /** `[stage]` of a fleet, ready to be asked, with where each of its patterns stands. */
+import { SandkeepError } from "../errors.ts";
 import type { StageSettings } from "../model/stage.ts";
 import type { KeyPath, Source } from "../model/source.ts";
 import { formatKeyPath } from "../model/source.ts";
@@ -52,10 +53,28 @@ export async function stageRules(
   };
 }
 
-/** `--path`: each names a path with all below it, or is a glob; none at all names everything. */
+/**
+ * `--path`: each names a path with all below it, or is a glob; none at all names everything. With a `!` before it, it is
+ * left out; a name that begins with one is written `./!name`.
+ */
 export async function selection(paths: readonly string[]): Promise<(path: string) => boolean> {
-  if (paths.length === 0) return () => true;
-  const plain = paths.map((path) => path.replace(/^\.\//, "").replace(/\/+$/, ""));
+  const without = paths.filter((path) => path.startsWith("!"));
+  const only = paths.filter((path) => !path.startsWith("!"));
+  const isOut = await naming(without.map((path) => path.slice(1)));
+  const isIn = only.length === 0 ? () => true : await naming(only);
+  return (path) => isIn(path) && !isOut(path);
+}
+
+async function naming(paths: readonly string[]): Promise<(path: string) => boolean> {
+  const plain = paths.map((path) => path.replace(/^\.(\/+|$)/, "").replace(/\/+$/, ""));
+  for (const [at, path] of plain.entries()) {
+    if (!path.startsWith("/") && !path.split("/").includes("..") && paths[at] !== "") continue;
+    throw new SandkeepError(`--path ${JSON.stringify(paths[at])} names nothing below the workspace`, {
+      code: "USAGE",
+      hint: "write it as `sandkeep stage diff --stat` does; `.` is all of it",
+      exitCode: 64,
+    });
+  }
   const globs = await pathMatcher(plain);
   // A name may hold the characters that a glob is made of.
   return (path) => globs(path) || plain.some((each) => path === each || path.startsWith(`${each}/`));
