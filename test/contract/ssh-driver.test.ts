@@ -59,6 +59,15 @@ describeWith(["ssh"], "the ssh driver on a host that is not its own", () => {
     await rm(dir, { recursive: true, force: true, maxRetries: 5 });
   });
 
+  it("is no place for sandboxes where the account has no home to write to, and says what to do", async () => {
+    await using homeless = await startSshd(["SetEnv HOME=/nonexistent"]);
+    await using reader = await sshDriver.openReader(homeless.host("homeless"), deps());
+    expect(await reader.probe()).toMatchObject({
+      status: "unavailable",
+      reasons: [{ code: "ssh-workspace-root", fix: "give the account a home of its own" }],
+    });
+  });
+
   it("observes 200 runtimes in one round trip", async () => {
     await using mine = new Fleet(harness(sshd.host()), driver);
     const made = await mine.run("a", { access: "none" });
