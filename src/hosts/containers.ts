@@ -1,9 +1,10 @@
 /** In: what an engine's command line says of a container by our template. Out: the container. Pure. */
 import * as z from "zod";
 import type { HostContainer } from "../model/host.ts";
+import { parseJson } from "../model/json-text.ts";
 import { IDENTITY_LABELS } from "../model/labels.ts";
 import { COMPOSE_LABELS } from "./compose.ts";
-import { fields, json, moment, short } from "./records.ts";
+import { fields, moment, short } from "./records.ts";
 
 /** Template of the engines' command line: one JSON array a container. */
 export function containerTemplate(labels: readonly string[]): string {
@@ -31,7 +32,7 @@ export interface ToldContainer {
 /** Undefined for what is not as the template writes it. */
 export function readContainer(rest: string, labels: readonly string[]): ToldContainer | undefined {
   const [engine = "", line = ""] = fields(rest, 2);
-  const parsed = containerSchema.safeParse(json(line));
+  const parsed = containerSchema.safeParse(parseJson(line));
   if (!parsed.success || !/^[0-9a-f]{12,64}$/.test(parsed.data[0])) {
     return undefined;
   }

@@ -5,10 +5,11 @@
 import * as z from "zod";
 import { SandkeepError } from "../errors.ts";
 import type { Disk, HostContainer, HostDirectory, HostSnapshot } from "../model/host.ts";
+import { parseJson } from "../model/json-text.ts";
 import { IDENTITY_LABELS } from "../model/labels.ts";
 import { composeProjects } from "./compose.ts";
 import { readContainer } from "./containers.ts";
-import { fields, json, moment, number, short, split, whole } from "./records.ts";
+import { fields, moment, number, short, split, whole } from "./records.ts";
 
 /** What the one who looked knows by itself. */
 export type Looked = Pick<HostSnapshot, "host" | "taken_at" | "via" | "target" | "duration_ms">;
@@ -183,7 +184,7 @@ function takeManifest(draft: Draft, file: "manifest.json" | "labels.json", rest:
   const last = draft.directories.at(-1);
   if (last === undefined || last.manifest === "whole") return;
   draft.directories.pop();
-  const parsed = manifestSchema.safeParse(json(rest));
+  const parsed = manifestSchema.safeParse(parseJson(rest));
   const labels: Record<string, string> = {};
   for (const key of IDENTITY_LABELS) {
     const value = parsed.data?.labels[key];

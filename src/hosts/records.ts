@@ -41,15 +41,6 @@ export function number(text: string | undefined): number | null {
   return Number.isNaN(value) ? null : value;
 }
 
-export function json(line: string): unknown {
-  try {
-    const value: unknown = JSON.parse(line);
-    return value;
-  } catch {
-    return undefined;
-  }
-}
-
 export function moment(ms: number): string | null {
   // Engines write year 1 for never.
   return Number.isFinite(ms) && ms > 0 && ms < 8.64e15 ? new Date(ms).toISOString() : null;

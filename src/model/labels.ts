@@ -1,3 +1,4 @@
+import { parseJson } from "./json-text.ts";
 import type { Address, RuntimeKind, RuntimeRole } from "./names.ts";
 import { isAddress } from "./names.ts";
 import type { SalvageSettings } from "./salvage.ts";
@@ -185,13 +186,8 @@ function count(text: string | undefined): number {
 }
 
 function parseObject(text: string | undefined): Record<string, unknown> | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = text === undefined ? undefined : parseJson(text);
+  return isRecord(value) ? value : undefined;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,6 +1,18 @@
 // What the ssh driver does beyond the contract: what others leave on the host, and what breaks on the way there.
-import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -95,6 +107,26 @@ describeWith(["ssh"], "the ssh driver on a host that is not its own", () => {
     expect(seen.runtimes.every((each) => each.state === "running")).toBe(true);
   });
 
+  it("sees all that is there while others make and remove theirs", async () => {
+    await using mine = new Fleet(harness(sshd.host()), driver);
+    for (const name of ["a", "b", "c"]) await mine.run(name);
+    const fleet = join(root(), mine.name);
+    const churn = `while :; do for n in 0 1 2 3 4 5 6 7 8 9; do
+      mkdir -p objects/000000000000000$n; echo 000000000000000$n >names/aa$n; echo {} >objects/000000000000000$n/manifest.json
+      rm -rf names/aa$n objects/000000000000000$n; done; done`;
+    const others = spawn("sh", ["-c", churn], { cwd: fleet, stdio: "ignore" });
+    try {
+      for (let n = 0; n < 40; n += 1) {
+        const { runtimes } = await mine.observe();
+        expect(runtimes.map(({ state }) => state)).toEqual(["running", "running", "running"]);
+      }
+    } finally {
+      const ended = once(others, "exit");
+      others.kill("SIGKILL");
+      await ended;
+    }
+  });
+
   it("takes nothing that somebody left there for more than it is", async () => {
     await using mine = new Fleet(harness(sshd.host()), driver);
     const good = await mine.run("good");
@@ -135,6 +167,24 @@ describeWith(["ssh"], "the ssh driver on a host that is not its own", () => {
     });
     expect(foreign.map((each) => each.name).toSorted()).toEqual(["away", "endless", "swapped"]);
     await rm(join(fleet, "objects", "..odd name\n"), { recursive: true });
+  });
+
+  it("gives a name on whose sandbox somebody deleted, and not one whose folder became something else", async () => {
+    await using mine = new Fleet(harness(sshd.host()), driver);
+    const gone = await mine.run("gone");
+    const led = await mine.run("led");
+    const objects = join(root(), mine.name, "objects");
+    await rm(join(objects, gone.objectId), { recursive: true });
+    await rename(join(objects, led.objectId), join(dir, led.objectId));
+    await symlink(join(dir, led.objectId), join(objects, led.objectId));
+    const { runtimes, foreign } = await mine.observe({ names: [gone.name, led.name] });
+    expect([runtimes, foreign.map((each) => each.name)]).toEqual([[], [led.name]]);
+    const again = await mine.run("gone");
+    expect(again.name).toBe(gone.name);
+    await expect(mine.run("led")).rejects.toMatchObject({ kind: "conflict" });
+    expect((await readdir(objects)).toSorted()).toEqual([again.objectId, led.objectId].toSorted());
+    await rm(join(root(), mine.name, "names", led.name));
+    await rm(join(objects, led.objectId));
   });
 
   it("lets one of two controllers win, each with a connection of its own", async () => {

@@ -7,6 +7,7 @@ import { lstat, open } from "node:fs/promises";
 import { join } from "node:path";
 import { SandkeepError } from "../../errors.ts";
 import type { Json } from "../../model/json.ts";
+import { parseJson } from "../../model/json-text.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
 import { decodeLabels, encodeLabels } from "../../model/labels.ts";
 import type { Spec } from "../../model/spec.ts";
@@ -108,13 +109,8 @@ export async function readJson(
   path: string,
 ): Promise<Readonly<Record<string, Json | undefined>> | undefined> {
   const text = await readPlainFile(path);
-  if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = text === undefined ? undefined : parseJson(text);
+  return isObject(value) ? value : undefined;
 }
 
 async function readPlainFile(path: string): Promise<string | undefined> {

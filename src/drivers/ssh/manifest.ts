@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import type { Json } from "../../model/json.ts";
+import { parseJson } from "../../model/json-text.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
 import { decodeLabels, encodeLabels } from "../../model/labels.ts";
 
@@ -60,11 +61,5 @@ export function readLabels(text: string | undefined, objectId: string): RuntimeL
 }
 
 export function parse(text: string | undefined): unknown {
-  if (text === undefined || text.length > MOST_MANIFEST) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return value;
-  } catch {
-    return undefined;
-  }
+  return text === undefined || text.length > MOST_MANIFEST ? undefined : parseJson(text);
 }

@@ -36,6 +36,8 @@ interface Listing {
   readonly objects: ReadonlyMap<string, Seen>;
   /** Name → object id; undefined for what is no name of ours. */
   readonly names: ReadonlyMap<string, string | undefined>;
+  /** Ids in whose place something else lies than a folder. */
+  readonly odd: ReadonlySet<string>;
   readonly marks: readonly string[];
 }
 
@@ -52,13 +54,15 @@ async function list(context: SshContext, fleet: string, objectId: string): Promi
 function readListing(lines: readonly string[]): Listing {
   const objects = new Map<string, Seen>();
   const names = new Map<string, string | undefined>();
+  const odd = new Set<string>();
   const marks: string[] = [];
   for (const line of lines) {
     const [kind = "", first = "", second = "", third = ""] = line.split(" ", 4);
     if (kind === "O" && OBJECT_ID.test(first) && !objects.has(first)) {
       const workspace = third === "link" || third === "own" ? third : "gone";
       objects.set(first, { id: first, home: second === "home", workspace, names: [] });
-    } else if (kind === "N") names.set(first, names.get(first));
+    } else if (kind === "X") odd.add(first);
+    else if (kind === "N") names.set(first, names.get(first));
     else if (kind === "I" && OBJECT_ID.test(second) && names.has(first)) {
       names.set(first, second);
       objects.get(second)?.names.push(first);
@@ -73,7 +77,7 @@ function readListing(lines: readonly string[]): Listing {
       if (object !== undefined && second === "labels.json") object.labels = text;
     }
   }
-  return { objects, names, marks };
+  return { objects, names, odd, marks };
 }
 
 export async function observeFleet(context: SshContext, scope: ObserveScope): Promise<Observation> {
@@ -91,7 +95,8 @@ export async function observeFleet(context: SshContext, scope: ObserveScope): Pr
       const object = id === undefined ? undefined : listing.objects.get(id);
       if (object === undefined) {
         const why = "the name is held by something that sandkeep did not make";
-        if (id === undefined && wanted.has(name)) foreign.push({ name, object_id: name, why });
+        const odd = id === undefined || listing.odd.has(id);
+        if (odd && wanted.has(name)) foreign.push({ name, object_id: name, why });
         continue;
       }
       if (bestName(object.names) !== name) continue;

@@ -24,7 +24,8 @@ export const ANSWER = {
 
 /**
  * `find_object` sets o to the object's folder and d to its fleet's. `at_home` real folder, fleet: whether it lies where
- * this fleet's workspaces do. `in_use` real folder, fleet, id: whether another object of any root works in it.
+ * this fleet's workspaces do. `free_name` frees a name whose sandbox somebody deleted by hand: one at a time, each looking
+ * again once it is alone, and only where nothing at all lies in the sandbox's place. `in_use` real folder, fleet, id: whether another object of any root works in it.
  */
 const FIND = `
 find_object() {
@@ -37,6 +38,14 @@ find_object() {
   return ${String(ANSWER.notFound)}
 }
 holds() { [ -f "$1" ] && [ ! -L "$1" ] && IFS= read -r held <"$1" && [ "$held" = "$2" ]; }
+free_name() {
+  if [ ! -f "$1" ] || [ -L "$1" ] || ! IFS= read -r dead <"$1"; then return; fi
+  case $dead in *[!0-9a-f]*) return;; esac
+  if [ "\${#dead}" != 16 ] || [ -e "$d/objects/$dead" ] || [ -L "$d/objects/$dead" ]; then return; fi
+  mkdir "$d/objects/.trash-name-$dead" 2>/dev/null || return 0
+  if holds "$1" "$dead"; then rm -f "$1"; fi
+  rmdir "$d/objects/.trash-name-$dead"
+}
 drop_names() {
   for each in "$d"/names/*; do
     if [ "\${each##*/}" != "$2" ] && holds "$each" "$1"; then rm -f "$each"; fi
@@ -62,6 +71,13 @@ in_use() {
 delete() { [ ! -d "$1" ] || chmod -R u+rwx "$1" 2>/dev/null; rm -rf "$1"; }
 `;
 
+/**
+ * Reads the first line of each file into `line`, its path into `part[1]` to `part[n]`. A file that somebody removes meanwhile
+ * is passed over: given as input, it would end awk, and all files after it would look as if they were not there.
+ */
+const firstLines = (print: string): string =>
+  `awk 'BEGIN { for (i = 1; i < ARGC; i++) { if ((getline line <ARGV[i]) > 0) { n = split(ARGV[i], part, "/"); ${print} }; close(ARGV[i]) } }'`;
+
 /** `$1` fleet or `*`, `$2` object id or empty. One round trip whatever there is. */
 export const OBSERVE = `${FIND_SLICES}
 look() {
@@ -70,7 +86,10 @@ look() {
     id=\${o##*/}
     if [ -n "$2" ] && [ "$id" != "$2" ]; then continue; fi
     case $id in *[!0-9a-f]*) continue;; esac
-    if [ ! -d "$o" ] || [ -L "$o" ]; then continue; fi
+    if [ ! -d "$o" ] || [ -L "$o" ]; then
+      if [ -e "$o" ] || [ -L "$o" ]; then printf 'X %s\\n' "$id"; fi
+      continue
+    fi
     home=-; work=-
     if [ -d "$o/home" ] && [ ! -L "$o/home" ]; then home=home; fi
     if [ -L "$o/workspace" ]; then
@@ -84,10 +103,9 @@ look() {
     case $name in *[!A-Za-z0-9._-]*) continue;; esac
     if [ -e "$n" ] || [ -L "$n" ]; then printf 'N %s\\n' "$name"; fi
   done
-  find "$d"/names/* -prune -type f -size -2 -exec awk 'FNR == 1 && $0 ~ /^[0-9a-f]+$/ {
-    parts = split(FILENAME, part, "/"); print "I", part[parts], substr($0, 1, 16) }' {} + 2>/dev/null
-  find "$d"/objects/\${2:-*}/manifest.json "$d"/objects/\${2:-*}/labels.json -prune -type f -size -2049 -exec awk 'FNR == 1 {
-    parts = split(FILENAME, part, "/"); print "M", part[parts - 1], part[parts], $0 }' {} + 2>/dev/null
+  find "$d"/names/* -prune -type f -size -2 -exec ${firstLines('if (line ~ /^[0-9a-f]+$/) print "I", part[n], substr(line, 1, 16)')} {} + 2>/dev/null
+  find "$d"/objects/\${2:-*}/manifest.json "$d"/objects/\${2:-*}/labels.json -prune -type f -size -2049 \\
+    -exec ${firstLines('print "M", part[n - 1], part[n], line')} {} + 2>/dev/null
 }
 for f in "$HOME"/.sandkeep/roots/*; do
   if [ -f "$f" ] && [ ! -L "$f" ]; then IFS= read -r root <"$f" || continue; else continue; fi
@@ -101,7 +119,7 @@ for f in "$HOME"/.sandkeep/roots/*; do
   look "$d" "$2"
 done
 if [ "$1" != "*" ]; then
-  find "$HOME/.sandkeep/dormant/$1"/*.json -prune -type f -size -20 -exec awk 'FNR == 1 { print "K", $0 }' {} + 2>/dev/null
+  find "$HOME/.sandkeep/dormant/$1"/*.json -prune -type f -size -20 -exec ${firstLines('print "K", line')} {} + 2>/dev/null
 fi
 echo END
 `;
@@ -117,6 +135,7 @@ mkdir -p "$HOME/.sandkeep/roots" "$d/names" "$d/objects" "$d/workspaces" || exit
 reg=$HOME/.sandkeep/roots/$2
 if [ ! -f "$reg" ]; then printf '%s\\n' "$root" >"$reg.$4" && mv -f "$reg.$4" "$reg" || exit ${String(ANSWER.cannotWrite)}; fi
 find "$d"/objects/.new-* "$d"/objects/.trash-* "$d"/workspaces/.trash-* -prune -mtime +0 2>/dev/null | while IFS= read -r old; do delete "$old"; done
+free_name "$d/names/$5"
 if [ -e "$d/names/$5" ] || [ -L "$d/names/$5" ]; then exit ${String(ANSWER.conflict)}; fi
 if [ "$9" -gt 0 ]; then
   count=0
@@ -169,6 +188,7 @@ rm -f "$o/workspace" && ln -s "$place/workspace" "$o/workspace" || exit ${String
 export const RENAME = `${FIND}
 find_object "$1" || exit
 if ! holds "$d/names/$2" "$1"; then
+  free_name "$d/names/$2"
   if [ -e "$d/names/$2" ] || [ -L "$d/names/$2" ]; then exit ${String(ANSWER.conflict)}; fi
   ln "$o/id" "$d/names/$2" 2>/dev/null || exit ${String(ANSWER.conflict)}
 fi
