@@ -60,6 +60,46 @@ ssh = { target = "${sshd.user}@127.0.0.1:${String(sshd.port)}", identity_file = 
     await project.ok("destroy", "--all", "--yes");
   });
 
+  test("loses, doubles and half makes nothing when two controllers apply at once", async () => {
+    await using sshd = await startSshd();
+    await using project = await Project.open();
+    const root = `${project.folder}/sandboxes`;
+    const agents = ["a", "b", "c", "d"];
+    await project.config(`[sandbox]
+backend = "ssh"
+host = "build1"
+setup = ["true"]
+[sandbox.ssh]
+workspace_root = "${root}"
+${agents.map((name) => `[agents.${name}]`).join("\n")}
+[hosts.build1]
+ssh = { target = "${sshd.user}@127.0.0.1:${String(sshd.port)}", identity_file = "${sshd.keyFile}", known_hosts_file = "${sshd.knownHostsFile}" }
+`);
+    const states = [project.state, `${project.folder}/elsewhere`];
+    const each = async (...argv: readonly string[]) =>
+      await Promise.all(
+        states.map(async (state) => await project.run(argv, { env: { SANDKEEP_STATE_DIR: state } })),
+      );
+    const proceed = async (): Promise<void> => {
+      const ran = await each("apply", "--yes");
+      // Whoever comes second tells that somebody was there first, and fails at nothing.
+      for (const { code, stdout, stderr } of ran)
+        expect([code, stdout + stderr]).toEqual([expect.toBeOneOf([0, 4]), expect.anything()]);
+      const plans = await each("plan", "--detailed-exitcode");
+      expect(plans.map(({ code, stdout }) => [code, stdout])).toEqual(
+        plans.map(() => [0, expect.stringContaining("4 up to date")]),
+      );
+      expect((await readdir(`${root}/${project.fleet}/objects`)).toSorted()).toHaveLength(agents.length);
+      const names = await readdir(`${root}/${project.fleet}/names`);
+      expect(names.map((name) => /-agent-(.*)-[0-9a-f]+$/.exec(name)?.[1]).toSorted()).toEqual(agents);
+    };
+    await proceed();
+    await project.edit('setup = ["true"]', 'setup = ["true", "true"]');
+    await proceed();
+    await project.ok("destroy", "--all", "--yes");
+    expect(await readdir(`${root}/${project.fleet}/objects`)).toEqual([]);
+  });
+
   test("leaves no key and nothing else behind when a command has ended", async () => {
     await using sshd = await startSshd();
     // Short, so that it is where the control socket lies too.
