@@ -91,7 +91,9 @@ ssh = { target = "${sshd.user}@127.0.0.1:${String(sshd.port)}", identity_file = 
       );
       expect((await readdir(`${root}/${project.fleet}/objects`)).toSorted()).toHaveLength(agents.length);
       const names = await readdir(`${root}/${project.fleet}/names`);
-      expect(names.map((name) => /-agent-(.*)-[0-9a-f]+$/.exec(name)?.[1]).toSorted()).toEqual(agents);
+      expect(names.map((name) => /-agent-(.*)-[0-9a-f]+$/.exec(name)?.[1] ?? name).toSorted()).toEqual(
+        agents,
+      );
     };
     await proceed();
     await project.edit('setup = ["true"]', 'setup = ["true", "true"]');
