@@ -202,9 +202,9 @@ function agentBlocks(agent: ExplainedAgent, style: Style): string[][] {
 export function renderExplanation(explanation: Explanation, style: Style): string {
   return joinBlocks([
     paragraph(style, `Fleet ${explanation.fleet}`, { tone: "strong" }),
-    // What is ready needs no words here; `status` shows it.
+    // What is ready needs no words here, but for the way there; `status` shows it.
     ...explanation.posture
-      .filter((engine) => engine.status !== "ready")
+      .filter((engine) => engine.status !== "ready" || engine.transport !== undefined)
       .map((engine) => enginePostureLines(engine, style)),
     ...explanation.agents.flatMap((agent) => agentBlocks(agent, style)),
     explanation.diagnostics.flatMap((diagnostic) => diagnosticLines(style, diagnostic)),

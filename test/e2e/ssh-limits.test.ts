@@ -73,7 +73,10 @@ ${limits}
     expect(await limiting.read(object, "memory.max")).toBe(String(1024 ** 3));
     expect(await limiting.read(object, "pids.max")).toBe("max");
     expect(actionsOf(await project.plan())).toEqual({});
-    expect((await project.ok("explain")).replace(/\s+/g, " ")).toContain("systemd to lift them");
+    const explained = (await project.ok("explain")).replace(/\s+/g, " ");
+    expect(explained).toContain("systemd to lift them");
+    expect(explained).toContain("over ssh2, the built-in SSH client");
+    expect(explained).toMatch(/ssh\.memory 1GiB default: sandbox\.ssh\.memory at sandkeep\.toml:12/);
   });
 
   test("a run is refused once they would no longer hold, and destroy leaves no slice", async () => {

@@ -13,14 +13,19 @@ const run = promisify(execFile);
 const STUB = join(import.meta.dirname, "systemd-stub");
 
 /** `$1` the server's folder; what is mounted is gone with its last process. */
-const WITH_GROUPS = `
-mount -t cgroup2 none "$1/cgroup" && mount --bind "$1/sys" /sys/fs/cgroup || exit 1
+const MOUNT_GROUPS = `
+# To mount it anew would set its options for the whole machine.
+at=$(awk '$3 == "cgroup2" && $4 ~ /^rw/ { print $2; exit }' /proc/mounts)
+if [ -n "$at" ]; then mount --bind "$at" "$1/cgroup"; else mount -t cgroup2 none "$1/cgroup"; fi || exit 1
+`;
+
+const WITH_GROUPS = `${MOUNT_GROUPS}
+mount --bind "$1/sys" /sys/fs/cgroup || exit 1
 shift
 exec "$@"
 `;
 
-const CLEAR = `
-mount -t cgroup2 none "$1/cgroup" || exit 1
+const CLEAR = `${MOUNT_GROUPS}
 cd "$1/cgroup" || exit 1
 [ -d "$2" ] || exit 0
 echo 1 >"$2/cgroup.kill"

@@ -54,15 +54,17 @@ export const sshDriver: DriverModule = {
 };
 
 function boundaryNotes({ options }: Settings): readonly string[] {
-  if (options["isolation"] === "bubblewrap") return [];
   const limited = ["memory", "cpus", "pids"].some((each) => typeof options[each] === "number");
+  const unlimited =
+    "no limits are set, so commands may take all that the account may: memory, cpus and pids of [sandbox.ssh] set them.";
+  if (options["isolation"] === "bubblewrap") return limited ? [] : [unlimited];
   return [
     'isolation = "none" is no security boundary on the host: commands run as the account, with its files and its network. isolation = "bubblewrap" is one.',
     ...(limited
       ? [
           "limits without isolation keep what goes astray, not what means harm: a command may tell the account's systemd to lift them.",
         ]
-      : []),
+      : [unlimited]),
   ];
 }
 
