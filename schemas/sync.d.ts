@@ -30,6 +30,12 @@ export interface SandkeepSync {
       here: string;
       there: string;
     }[];
+    overwritten: {
+      path: string;
+      path_base64: string | null;
+      here: string;
+      there: string;
+    }[];
     refusals: {
       path: string;
       path_base64: string | null;

@@ -11,10 +11,11 @@ export async function approveStage(
   invocation: Invocation,
   question: string,
   text: (style: Style) => string,
+  shownBy = "`sandkeep stage diff`",
 ): Promise<boolean> {
   if (switchOption(invocation, "yes")) return true;
   const { stderr } = invocation.streams;
   await write(stderr, text(styleFor(invocation, stderr)));
   using interrupts = finishFirst(invocation, () => undefined);
-  return await confirm(question, invocation.streams, interrupts, "`sandkeep stage diff`");
+  return await confirm(question, invocation.streams, interrupts, shownBy);
 }

@@ -6,6 +6,7 @@ import { DOCTOR_OPTIONS } from "./doctor-options.ts";
 import { NO_SALVAGE, PRUNE_OPTIONS, YES } from "./prune-options.ts";
 import { SALVAGE_OPTIONS } from "./salvage-options.ts";
 import { STAGE_OPTIONS } from "./stage-options.ts";
+import { SYNC_OPTIONS } from "./sync-options.ts";
 import type { VerbOption } from "./verb-option.ts";
 import { AGENT, SESSION } from "./verb-option.ts";
 
@@ -258,7 +259,7 @@ export const VERBS: readonly Verb[] = [
       ["<action>", "pull, push or status"],
       ["[agents...]", "whose workspaces; all that are kept on another machine where none is named"],
     ],
-    options: [{ flags: "--dry-run", about: "pull, push: say what would move, and move nothing" }],
+    options: SYNC_OPTIONS,
     load: () => import("./commands/sync.ts"),
   },
   ...HOST_VERBS,

@@ -43,6 +43,8 @@ export const syncedSchema = z.strictObject({
   /** What was done there: what a pull moves. */
   there: z.array(syncChangeSchema),
   conflicts: z.array(syncConflictSchema),
+  /** With `--force`: of which paths the side that loses is overwritten. */
+  overwritten: z.array(syncConflictSchema),
   refusals: z.array(syncRefusalSchema),
   error: z.strictObject({ code: z.string(), message: z.string(), hint: z.string().nullable() }).nullable(),
 });

@@ -37,9 +37,7 @@ export interface Decision {
 
 export function decide(input: DecideInput): Decision {
   const { differences, wanted, ignored, looks } = input;
-  const first = differences.filter(({ path }) => wanted(path) && !ignored.has(path));
-  const paths = new Set(first.map(({ path }) => path));
-  const chosen = closeOver(paths, differences);
+  const chosen = closeOver((path) => wanted(path) && !ignored.has(path), differences);
   const conflicts = conflictsOf(chosen, looks);
   const byPath = new Map(chosen.map((each) => [each.path, each]));
   const refusals = [...chosen.flatMap((each) => refusalsOf(each, byPath, input)), ...tooLarge(chosen, input)];
@@ -48,7 +46,10 @@ export function decide(input: DecideInput): Decision {
 }
 
 /** The rest of what a change cannot do without: the folders it comes into, and what is in a folder that it takes away. */
-function closeOver(wanted: ReadonlySet<BytePath>, all: readonly Difference[]): Difference[] {
+export function closeOver(
+  wanted: (path: BytePath) => boolean,
+  all: readonly Difference[],
+): readonly Difference[] {
   const byPath = new Map(all.map((each) => [each.path, each]));
   const chosen = new Set<BytePath>();
   const add = (path: BytePath): void => {
@@ -66,7 +67,7 @@ function closeOver(wanted: ReadonlySet<BytePath>, all: readonly Difference[]): D
       for (const below of all) if (isBelow(below.path, path)) add(below.path);
     }
   };
-  for (const path of wanted) add(path);
+  for (const { path } of all) if (wanted(path)) add(path);
   return all.filter(({ path }) => chosen.has(path));
 }
 

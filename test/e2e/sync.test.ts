@@ -125,6 +125,27 @@ ${more}`,
     await expect(stat(at("there.txt"))).rejects.toMatchObject({ code: "ENOENT" });
   });
 
+  test("a side that is said to win does, for the paths that are named, after it was asked about", async () => {
+    await there("printf 'there\\n' >src/won; printf 'there\\n' >src/lost");
+    await Promise.all(["won", "lost"].map((name) => writeFile(at("src", name), "here\n")));
+    const unasked = await project.run(["sync", "push", "--force", "--path", "src/won"]);
+    expect(unasked.code).toBe(3);
+    expect(unasked.stderr).toContain("src/won: here added, there added");
+    expect(unasked.stdout).toContain("add --yes");
+    const dry = await project.json("sync", "push", "--force", "--path", "src/won", "--dry-run");
+    const overwritten = [{ path: "src/won", path_base64: null, here: "added", there: "added" }];
+    expect(dry).toMatchObject({ workspaces: [{ status: "differs", conflicts: [], overwritten }] });
+    expect(await there("cat src/won")).toContain("there\n");
+    const pushed = await project.json("sync", "push", "--force", "--path", "src/won", "--yes");
+    expect(pushed).toMatchObject({ exit_code: 0, workspaces: [{ status: "moved", overwritten }] });
+    expect(await there("cat src/won src/lost src/main.txt")).toContain("here\nthere\nthere\n");
+    await project.ok("sync", "pull", "--force", "--path", "src/lost", "--yes");
+    expect(await readFile(at("src", "lost"), "utf8")).toBe("there\n");
+    expect(await readFile(at("src", "main.txt"), "utf8")).toBe("here\n");
+    const status = await project.run(["sync", "status", "--force"]);
+    expect(status).toMatchObject({ code: 64 });
+  });
+
   test("before-run brings what is newer here, and runs nothing while both differ", async () => {
     await configure('ignore = "gitignore"\nsync = "before-run"');
     const refused = await project.run(["run", "--", "sh", "-c", "echo it ran"]);

@@ -1,15 +1,25 @@
+import { SandkeepError } from "../../errors.ts";
 import type { SyncAnswer } from "../../model/sync.ts";
 import { fleetOf } from "../../plan/survey.ts";
-import { renderSync } from "../../render/sync.ts";
+import { count } from "../../render/layout.ts";
+import type { Style } from "../../render/style.ts";
+import { renderOverwritten, renderSync } from "../../render/sync.ts";
+import { selection } from "../../stage/rules.ts";
+import type { SyncOrder } from "../../stage/sync/fleet.ts";
 import { remoteWorkspaces, syncOne } from "../../stage/sync/fleet.ts";
+import type { BytePath } from "../../util/byte-path.ts";
+import { pathText } from "../../util/byte-path.ts";
 import { listWords, nearestWord } from "../../util/suggestion.ts";
 import { configFile, makeEngine } from "../engine.ts";
 import { worstExitCode } from "../../plan/exit-code.ts";
 import { EXIT, exitCodeOf, usageError } from "../exit-codes.ts";
 import { openHost } from "../hosts/host.ts";
 import type { Invocation } from "../invocation.ts";
-import { switchOption } from "../options.ts";
+import { listOption, switchOption } from "../options.ts";
 import { answer, answerInvalid } from "../print.ts";
+import { approveStage } from "../stage-consent.ts";
+
+const SHOWN_BY = "the same with --dry-run";
 
 const ACTIONS = ["pull", "push", "status"] as const;
 
@@ -25,8 +35,14 @@ export async function run(invocation: Invocation): Promise<number> {
   const [name = "", ...agents] = invocation.args;
   const action = actionOf(name);
   const dry_run = switchOption(invocation, "dryRun");
-  if (dry_run && action === "status")
-    throw usageError("sync status has no --dry-run", "It is for pull and push.");
+  const force = switchOption(invocation, "force");
+  const paths = listOption(invocation, "path");
+  const given = { "--dry-run": dry_run, "--force": force, "--path": paths.length > 0 };
+  const strange = Object.entries(given).find(([, isGiven]) => isGiven)?.[0];
+  if (strange !== undefined && action === "status")
+    throw usageError(`sync status has no ${strange}`, "It is for pull and push.");
+  const named = await selection(paths);
+  const wanted = (path: BytePath): boolean => named(pathText(path));
   await using host = await openHost(invocation);
   const engine = makeEngine(invocation, host);
   const config = await fleetOf(engine, configFile(invocation));
@@ -34,8 +50,24 @@ export async function run(invocation: Invocation): Promise<number> {
   if (config.status === "invalid") return await answerInvalid(invocation, config.diagnostics);
   const document: SyncAnswer = { action, dry_run, workspaces: [], exit_code: EXIT.ok };
   const codes: number[] = [];
+  const approve: SyncOrder["approve"] = async (address, place, overwritten) => {
+    const loser = action === "push" ? `on ${place}` : "here";
+    const what = `${count(overwritten.length, "path")} of ${address} ${loser}`;
+    const shown = (style: Style): string => renderOverwritten(overwritten, loser, style);
+    if (await approveStage(invocation, `Overwrite ${what}?`, shown, SHOWN_BY)) return;
+    throw new SandkeepError("the sync was not confirmed", {
+      code: "DECLINED",
+      hint: "Nothing was changed.",
+      exitCode: EXIT.blocked,
+    });
+  };
   for (const each of remoteWorkspaces(config, agents)) {
-    const { thrown, ...told } = await syncOne(engine, config, each, dry_run ? "status" : action);
+    const { thrown, ...told } = await syncOne(engine, config, each, action, {
+      wanted,
+      force,
+      dry: dry_run,
+      approve,
+    });
     document.workspaces.push(told);
     if (thrown !== undefined) codes.push(exitCodeOf(thrown));
     const refused = told.conflicts.length > 0 || (action === "pull" && told.refusals.length > 0);

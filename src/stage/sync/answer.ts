@@ -6,18 +6,24 @@ import { pathText } from "../../util/byte-path.ts";
 import type { Difference } from "../compare.ts";
 import { kindOf } from "../compare.ts";
 import { naming } from "../describe.ts";
+import type { SyncConflict } from "./look.ts";
 import type { Synced } from "./sync.ts";
 
 export function toldSync(
   synced: Synced,
-): Pick<SyncedWorkspace, "status" | "here" | "there" | "conflicts" | "refusals"> {
+): Pick<SyncedWorkspace, "status" | "here" | "there" | "conflicts" | "overwritten" | "refusals"> {
   return {
     status: synced.status,
     here: synced.here.map(toldChange),
     there: synced.there.map(toldChange),
-    conflicts: synced.conflicts.map(({ path, here, there }) => ({ ...naming(path), here, there })),
+    conflicts: synced.conflicts.map(toldConflict),
+    overwritten: synced.overwritten.map(toldConflict),
     refusals: synced.refusals.map(({ path, code, why, fix }) => ({ ...naming(path), code, why, fix })),
   };
+}
+
+export function toldConflict({ path, here, there }: SyncConflict): SyncedWorkspace["conflicts"][number] {
+  return { ...naming(path), here, there };
 }
 
 function toldChange({ path, base, mine }: Difference): SyncChange {
@@ -37,7 +43,7 @@ export function syncConflict(address: string, { conflicts }: Synced): SandkeepEr
   const more = conflicts.length > MOST_NAMED ? [`${conflicts.length - MOST_NAMED} more`] : [];
   return new SandkeepError(`${address}: changed on both sides: ${listWords([...named, ...more])}`, {
     code: "SYNC_CONFLICT",
-    hint: "nothing was moved and nothing runs; make both sides alike, or undo one side's change: `sandkeep sync status` shows them",
+    hint: "nothing was moved and nothing runs; `sandkeep sync status` shows them; `sandkeep sync push --force` keeps what is here, `sync pull --force` what is there",
     exitCode: 3,
   });
 }

@@ -20,9 +20,9 @@ import { readOpenRuns } from "../../state/open-runs.ts";
 import { formatBytes } from "../../util/bytes.ts";
 import { applyId } from "../keeper.ts";
 import { stageRules } from "../rules.ts";
-import { syncBusy, toldSync } from "./answer.ts";
+import { syncBusy, toldConflict, toldSync } from "./answer.ts";
 import { progress } from "./bring.ts";
-import type { SyncWay } from "./sync.ts";
+import type { Allowed, SyncChoice, SyncWay } from "./sync.ts";
 import { syncWorkspace } from "./sync.ts";
 
 export const LOCK_WAIT_MS = 10_000;
@@ -32,6 +32,15 @@ export interface RemoteWorkspace {
   readonly address: Address;
   readonly agent: ResolvedAgent;
   readonly module: DriverModule;
+}
+
+export interface SyncOrder extends SyncChoice {
+  /** Asked before one side's changes are overwritten; rejects where they may not be. */
+  readonly approve: (
+    address: Address,
+    host: string,
+    overwritten: SyncedWorkspace["overwritten"],
+  ) => Promise<void>;
 }
 
 /** Those of these agents, or of all where none is named. Throws for one that is named and has none. */
@@ -69,6 +78,7 @@ export async function syncOne(
   config: LoadedFleet,
   workspace: RemoteWorkspace,
   way: SyncWay,
+  { approve, ...choice }: SyncOrder,
 ): Promise<SyncedWorkspace & { readonly thrown?: unknown }> {
   const { address, agent, module } = workspace;
   const { settings } = agent;
@@ -104,15 +114,17 @@ export async function syncOne(
       now: engine.now(),
       tell: progress(tell),
     };
-    const synced = await syncWorkspace(sync, way, async () => {
+    const allowed: Allowed = async (overwritten) => {
+      if (overwritten.length > 0) await approve(address, about.host, overwritten.map(toldConflict));
       const runs = (await readOpenRuns(state, engine.now())).filter((each) => each.address === address);
       if (runs.length > 0) throw syncBusy(address, runs.length);
-    });
+    };
+    const synced = await syncWorkspace(sync, way, allowed, choice);
     return { ...about, ...toldSync(synced), error: null };
   } catch (thrown) {
     if (!(thrown instanceof SandkeepError)) throw thrown;
     const { code, message, hint = null } = thrown;
-    const none = { here: [], there: [], conflicts: [], refusals: [] };
+    const none = { here: [], there: [], conflicts: [], overwritten: [], refusals: [] };
     return { ...about, ...none, status: "failed", error: { code, message, hint }, thrown };
   }
 }

@@ -12,7 +12,7 @@ import { compare } from "../compare.ts";
 import type { Conflict } from "../conflicts.ts";
 import { conflictsOf } from "../conflicts.ts";
 import type { Refusal } from "../decide.ts";
-import { decide } from "../decide.ts";
+import { closeOver, decide } from "../decide.ts";
 import type { StageIndex } from "../index-file.ts";
 import type { StageRules } from "../rules.ts";
 import { keptOf, readHere } from "./here.ts";
@@ -45,31 +45,46 @@ export interface LookInput {
   readonly rules: StageRules;
 }
 
-export async function lookAtSync(open: OpenWorkspace, input: LookInput): Promise<SyncLook> {
-  const { root, base, leftOut, rules } = input;
+/** Both as they are, and what of the one there is no part of it. */
+export interface Sides extends Pick<SyncLook, "here" | "there"> {
+  readonly outThere: ReadonlySet<BytePath>;
+}
+
+export async function readSides(open: OpenWorkspace, input: Omit<LookInput, "rules">): Promise<Sides> {
+  const { root, base, leftOut } = input;
   const all = await open.list((path, sign) => {
     const known = base?.get(path);
     return known !== undefined && sign !== "" && known.there === sign ? known.sha256 : undefined;
   });
   const { kept: there, out: outThere } = await keptOf(all, leftOut);
-  const here = await readHere(root, base, leftOut);
+  return { there, outThere, here: await readHere(root, base, leftOut) };
+}
+
+/** Of all that differs, what is wanted: the rest is as if it were alike. Of what nobody knows the beginning, all of it. */
+export function compareSides(
+  sides: Sides,
+  { base, rules }: Pick<LookInput, "base" | "rules">,
+  some: (path: BytePath) => boolean = () => true,
+): SyncLook {
+  const { here, there, outThere } = sides;
   const known = indexOf(base ?? new Map());
   const [mine, theirs] = [treeOf(here), treeOf(there)];
   const keeps = (path: BytePath): boolean => [...outThere].some((each) => isBelow(each, path));
-  const push = differences(known, mine, theirs).filter(
+  const done = differences(known, mine, theirs).filter(
     // What is no part of it keeps its folder.
     ({ path, mine: now, real }) => now !== undefined || real?.kind !== "folder" || !keeps(path),
   );
-  const pull = differences(known, theirs, mine);
-  const conflicts = base === undefined ? unknown(push, pull) : conflictsBetween(push, pull, mine, theirs);
-  const { refusals } = decide({
-    differences: pull,
+  const wanted = base === undefined ? () => true : some;
+  const push = closeOver(wanted, done);
+  const { chosen: pull, refusals } = decide({
+    differences: differences(known, theirs, mine),
     mine: theirs,
-    wanted: () => true,
+    wanted,
     ignored: new Set(),
     rules,
     looks: looksAt(mine),
   });
+  const conflicts = base === undefined ? unknown(push, pull) : conflictsBetween(push, pull, mine, theirs);
   return { base, here, there, push, pull, conflicts, refusals };
 }
 

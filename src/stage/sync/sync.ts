@@ -13,9 +13,10 @@ import type { Difference } from "../compare.ts";
 import type { Refusal } from "../decide.ts";
 import type { StageRules } from "../rules.ts";
 import type { SyncConflict, SyncLook } from "./look.ts";
-import { lookAtSync } from "./look.ts";
+import { compareSides, readSides } from "./look.ts";
 import { pull, recoverPull } from "./pull.ts";
 import { push } from "./push.ts";
+import { winOver } from "./win.ts";
 
 export interface Sync {
   readonly owner: { readonly fleet: string; readonly address: string };
@@ -36,6 +37,17 @@ export interface Sync {
 
 export type SyncWay = "push" | "pull" | "status";
 
+/** Less than all of it, or more than what nothing stands against. */
+export interface SyncChoice {
+  readonly wanted: (path: BytePath) => boolean;
+  /** The side that the changes come from wins where both did something. */
+  readonly force: boolean;
+  /** Everything is said, and nothing moves. */
+  readonly dry: boolean;
+}
+
+const PLAIN: SyncChoice = { wanted: () => true, force: false, dry: false };
+
 export interface Synced {
   /** `same`: nothing to move that way. `moved`: done. `differs`: looked at only. */
   readonly status: "same" | "differs" | "moved" | "conflict" | "refused";
@@ -44,13 +56,18 @@ export interface Synced {
   readonly there: readonly Difference[];
   readonly conflicts: readonly SyncConflict[];
   readonly refusals: readonly Refusal[];
+  /** What the losing side did, which the move takes away. */
+  readonly overwritten: readonly SyncConflict[];
 }
 
-/** `allowed` is asked before anything moves; it throws where that must not be. */
+/** Asked before anything moves, with what would be overwritten; it throws where that must not be. */
+export type Allowed = (overwritten: readonly SyncConflict[]) => Promise<void>;
+
 export async function syncWorkspace(
   sync: Sync,
   way: SyncWay,
-  allowed: () => Promise<void> = async () => undefined,
+  allowed: Allowed = async () => undefined,
+  choice: SyncChoice = PLAIN,
 ): Promise<Synced> {
   const { driver, objectId, stateDir, owner, root } = sync;
   const dir = syncFolder(stateDir, owner);
@@ -58,13 +75,19 @@ export async function syncWorkspace(
   if (driver.openWorkspace === undefined) throw new Error("the driver keeps no workspace of its own");
   await using open = await driver.openWorkspace(objectId);
   const base = await readSyncBase(dir, root);
-  const look = await lookAtSync(open, { ...sync, base });
+  const known = { base, rules: sync.rules };
+  const sides = await readSides(open, { ...sync, base });
+  const { look, overwritten } =
+    choice.force && way !== "status"
+      ? winOver(sides, known, way, choice.wanted)
+      : { look: compareSides(sides, known, choice.wanted), overwritten: [] };
+  const does = choice.dry ? "status" : way;
   const told = { here: look.push, there: look.pull, conflicts: look.conflicts, refusals: look.refusals };
-  const status = await carryOut(sync, { open, look, dir, way, allowed });
+  const status = await carryOut(sync, { open, look, dir, way: does, allowed: () => allowed(overwritten) });
   // Where nothing said what both had, it stays so until they are alike.
-  if (base !== undefined || status !== "conflict")
-    await writeSyncBase(dir, root, agreed(look, status === "moved" ? way : "status"));
-  return { status, ...told };
+  if (base !== undefined || status === "same" || status === "moved")
+    await writeSyncBase(dir, root, agreed({ ...look, base }, status === "moved" ? way : "status"));
+  return { status, ...told, overwritten };
 }
 
 interface Carrying {
