@@ -67,13 +67,15 @@ export async function claim(
       if (runtime !== undefined) {
         await prepare(runtime);
         const who = { address, agent: whom.agent.name, session: whom.session };
-        const handle = await openRun(state, { run_id, ...who, now: () => engine.now() });
-        await recordActivity(state, address, engine.now()).catch(async (thrown: unknown) => {
-          // The command does not begin, so nothing may stay busy.
-          await handle[Symbol.asyncDispose]();
-          throw thrown;
-        });
-        return { runtime, handle };
+        const [opened, used] = await Promise.allSettled([
+          openRun(state, { run_id, ...who, now: () => engine.now() }),
+          recordActivity(state, address, engine.now()),
+        ]);
+        if (opened.status === "rejected") throw opened.reason;
+        if (used.status === "fulfilled") return { runtime, handle: opened.value };
+        // The command does not begin, so nothing may stay busy.
+        await opened.value[Symbol.asyncDispose]();
+        throw used.reason;
       }
     }
     if (!makes) {

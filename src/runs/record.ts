@@ -131,7 +131,8 @@ export async function recordRun(state: FleetState, options: RecordOptions): Prom
   const folder = await createFolder(state, head.run_id);
   const began = beginning(head, secrets);
   await writeJson(manifestPath(folder), began);
-  await tellStarted(state, began);
+  // Its event is there before that of its end; the command need not wait for it.
+  const startTold = tellStarted(state, began);
   const started = options.elapsed();
   const lasted = (): number => Math.max(0, options.elapsed() - started);
   const times = new TimeFile(timesPath(folder), lasted);
@@ -161,8 +162,8 @@ export async function recordRun(state: FleetState, options: RecordOptions): Prom
       // How it ended is known without it, and is written down whatever becomes of it.
       const disrupted = await readDisruption(folder).catch(() => null);
       const manifest = { ...end(began, outcome, duration ?? lasted(), secrets), disrupted, logs: told };
-      const fault = await writeEnd(state, folder, manifest);
-      await tellEnded(state, manifest);
+      const endTold = startTold.then(() => tellEnded(state, manifest));
+      const [fault] = await Promise.all([writeEnd(state, folder, manifest), endTold]);
       return { manifest, fault };
     },
   };
