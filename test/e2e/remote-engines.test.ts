@@ -1,12 +1,19 @@
 // Engines of other machines from the built CLI: one behind SSH, by the keys of its host's table, and one behind TCP with TLS.
+import { randomBytes } from "node:crypto";
 import { readFile, readdir } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { createServer } from "node:tls";
 import { expect, test } from "vitest";
+import { builtInDrivers } from "../../src/drivers/registry.ts";
+import { reap } from "../../src/hosts/reap.ts";
+import { findStale } from "../../src/hosts/survey.ts";
 import { canaryReportSchema } from "../../src/model/canary.ts";
 import { hostInspectionSchema, hostReapSchema } from "../../src/model/host.ts";
 import { listingSchema } from "../../src/model/listing.ts";
+import { loadFleet } from "../../src/policy/fleet.ts";
+import type { Engine } from "../../src/reconcile.ts";
+import { realWait } from "../../src/util/wait.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { describeWith } from "../support/services.ts";
 import type { Sshd } from "../support/sshd.ts";
@@ -111,6 +118,17 @@ image = "sandkeep-test/busybox:1"
       await start("web", "--label", `com.docker.compose.project=${tag}`),
     ];
     try {
+      // Between the listing and the removal it became another than the one that was listed.
+      const engine = libraryEngine(project);
+      const config = await loadFleet(engine);
+      if (config.status === "invalid") throw new Error(JSON.stringify(config.diagnostics));
+      const judged = await findStale(engine, config, { name: "far", older_than: 0 });
+      await project.docker("start", `${tag}-sbx`);
+      await project.docker("wait", `${tag}-sbx`);
+      const late = (await reap(engine, config, judged, { dryRun: false })).entries;
+      expect(late.find(({ what }) => what === `${tag}-sbx`)).toMatchObject({ status: "changed" });
+      expect(await project.docker("inspect", "--format", "{{.Name}}", `${tag}-sbx`)).toBe(`/${tag}-sbx`);
+
       const reaped = hostReapSchema.parse(
         JSON.parse(await project.ok("host", "reap", "build1", "--older-than", "0", "--apply", "--json")),
       );
@@ -175,6 +193,8 @@ compose = "docker compose"
     try {
       await project.ok("apply", "--yes");
       expect((await project.ok("run", "--", "echo", "in")).trim()).toBe("in");
+      expect(await project.ok("plan", "--detailed-exitcode")).toContain("1 up to date");
+      expect((await project.list()).map(({ status }) => status)).toEqual(["running"]);
       const text = await project.ok("host", "inspect", "far");
       expect(text).toMatch(/load, free memory, disk headroom/);
       expect(text).toMatch(/images \d/);
@@ -211,6 +231,20 @@ compose = "docker compose"
     }
   });
 });
+
+function libraryEngine(project: Project): Engine {
+  return {
+    drivers: builtInDrivers,
+    stateDir: project.state,
+    cwd: project.root,
+    env: project.env,
+    now: Date.now,
+    wait: realWait,
+    randomId: () => randomBytes(8).toString("hex"),
+    sink: { notify: () => undefined },
+    toolVersion: "0.0.0",
+  };
+}
 
 async function journalText(folder: string): Promise<string> {
   const texts = (await readdir(folder)).map(async (name) => readFile(join(folder, name), "utf8"));
