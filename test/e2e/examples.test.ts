@@ -2,8 +2,10 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { EXAMPLES, Example, execute, expectSchema, stable } from "../examples/example.ts";
-import { describeWithServices } from "../support/services.ts";
+import { EXAMPLES, Example, MAIN, execute, expectSchema, stable } from "../examples/example.ts";
+import { blocks, readPage } from "../examples/readme.ts";
+import type { TestServices } from "../support/services.ts";
+import { describeWith, describeWithServices } from "../support/services.ts";
 
 const golden = (name: string) => `../examples/golden/${name}.plan.txt`;
 
@@ -31,6 +33,16 @@ const LOCAL: readonly Proof[] = [
       },
     ],
   },
+  {
+    name: "runs",
+    creates: ["agent/main"],
+    uses: [{ args: ["--", "sh", "-c", "mkdir -p out && echo made | tee out/report"], prints: "made\n" }],
+  },
+  {
+    name: "staged",
+    creates: ["agent/main"],
+    uses: [{ args: ["--", "sh", "-c", "echo more >> notes.txt; cat notes.txt"], prints: "A note.\nmore\n" }],
+  },
 ];
 
 const DOCKER: readonly Proof[] = [
@@ -40,7 +52,7 @@ const DOCKER: readonly Proof[] = [
     uses: [
       {
         args: ["--", "sh", "-c", "pwd; ls; touch made && ls made"],
-        prints: "/workspace\nsandkeep.toml\nmade\n",
+        prints: "/workspace\nREADME.md\nsandkeep.toml\nmade\n",
       },
       { args: ["--", "sh", "-c", "touch /etc/x 2>/dev/null || echo read-only"], prints: "read-only\n" },
     ],
@@ -52,7 +64,7 @@ const DOCKER: readonly Proof[] = [
       { args: ["--agent", "backend", "--session", "review", "--", "touch", "made"], prints: "" },
       {
         args: ["--agent", "docs", "--", "sh", "-c", "ls; touch x 2>/dev/null || echo read-only"],
-        prints: "agents\nmade\nsandkeep.toml\nread-only\n",
+        prints: "README.md\nagents\nmade\nsandkeep.toml\nread-only\n",
       },
       { args: ["--session", "agent:ops:incident", "--", "sh", "-c", "echo $CI"], prints: "1\n" },
       { args: ["--agent", "ops", "--", "pwd"], prints: "<fleet>\n" },
@@ -103,8 +115,16 @@ const BUBBLEWRAP: Proof = {
   ],
 };
 
-async function showsThePlan(name: string, env: Readonly<Record<string, string>>): Promise<void> {
+/** Planned here; that what they ask for works is proved where its backend or network is. */
+const PLANNED = ["buildkit", "egress", "hosts"];
+
+async function showsThePlan(
+  name: string,
+  env: Readonly<Record<string, string>>,
+  adapt: (example: Example) => void = () => {},
+): Promise<void> {
   await using example = await Example.of(name, env);
+  adapt(example);
   expect(await example.answer("validate", "validate")).toEqual({ ok: true, diagnostics: [] });
   await example.answer("explain", "explain");
   await example.answer("plan", "plan");
@@ -157,12 +177,27 @@ async function works(
 
 test("every example is proved here", () => {
   const names = readdirSync(EXAMPLES).toSorted();
-  expect([...LOCAL, ...DOCKER, BUBBLEWRAP].map(({ name }) => name).toSorted()).toEqual(names);
+  const proved = [...LOCAL, ...DOCKER, BUBBLEWRAP].map(({ name }) => name);
+  expect([...proved, ...PLANNED].toSorted()).toEqual(names);
 });
 
 describe.each(LOCAL)("$name", (proof) => {
   test("shows the golden plan", () => showsThePlan(proof.name, {}));
   test("works", () => works(proof, {}));
+});
+
+test("the guide to staged writes shows what sandkeep prints", async () => {
+  await using example = await Example.of("staged");
+  const [shown = ""] = blocks("console", readPage("examples/staged/README.md"));
+  expect((await example.sandkeep("apply", "--yes")).code).toBe(0);
+  let printed = "";
+  for (const [, line = ""] of shown.matchAll(/^\$ sandkeep (.*)$/gm)) {
+    const script = `'${process.execPath}' '${MAIN}' ${line} 2>&1`;
+    const ended = await execute("sh", ["-c", script], { cwd: example.fleet, env: example.env });
+    expect(ended.code, ended.stdout).toBe(0);
+    printed += `$ sandkeep ${line}\n${ended.stdout}`;
+  }
+  expect(printed).toBe(shown);
 });
 
 /** Every image that an example names. */
@@ -172,7 +207,9 @@ function imagesNamed(): string[] {
   );
   const texts = files.map((file) => readFileSync(join(EXAMPLES, file), "utf8"));
   return [
-    ...new Set(texts.flatMap((text) => [...text.matchAll(/^image *= "(.*)"$/gm)].map(([, ref = ""]) => ref))),
+    ...new Set(
+      texts.flatMap((text) => [...text.matchAll(/^image *= "([^"]*)"/gm)].map(([, ref = ""]) => ref)),
+    ),
   ];
 }
 
@@ -194,6 +231,8 @@ describeWithServices("examples on real services", (services) => {
   test("per-session shows the golden plan", () => showsThePlan("per-session", {}));
   test("per-session works", () => works(BUBBLEWRAP, {}));
 
+  test("egress shows the golden plan", () => showsThePlan("egress", { DOCKER_HOST: services().docker.host }));
+
   test.each(DOCKER)("$name shows the golden plan", ({ name }) =>
     showsThePlan(name, { DOCKER_HOST: services().docker.host }),
   );
@@ -202,4 +241,31 @@ describeWithServices("examples on real services", (services) => {
     const { host, images } = services().docker;
     return works(proof, { DOCKER_HOST: host }, images.busybox);
   });
+});
+
+describeWith(["docker", "buildx"], "the example on a BuildKit worker", (services) => {
+  test("shows the golden plan", () => {
+    const PATH = `${services().buildx.folder}:${process.env["PATH"] ?? ""}`;
+    return showsThePlan("buildkit", { PATH }, (example) =>
+      example.rewrite((text) => text.replace(`"docker://"`, `"docker://${services().docker.socket}"`)),
+    );
+  });
+});
+
+/** The host of the examples is the ssh server of this test run. */
+function onTestHost(
+  example: Example,
+  { host, port, user, keyFile, knownHostsFile }: TestServices["ssh"],
+): void {
+  const access = `target = "${user}@${host}:${port}", identity_file = "${keyFile}", known_hosts_file = "${knownHostsFile}"`;
+  example.rewrite((text) =>
+    text
+      .replace(/^ssh = \{.*$/m, `ssh = { ${access} }`)
+      .replace(/^workspace_root = "[^"]*"/m, `workspace_root = "${example.root}/sandboxes"`),
+  );
+}
+
+describeWith(["ssh"], "the example on an SSH host", (services) => {
+  test("shows the golden plan", () =>
+    showsThePlan("hosts", {}, (example) => onTestHost(example, services().ssh)));
 });

@@ -1,5 +1,5 @@
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { EXIT, signalExit } from "../../src/cli/exit-codes.ts";
 import { VERBS } from "../../src/cli/verbs.ts";
@@ -7,14 +7,14 @@ import { GLOBAL_FLAGS } from "../../src/cli/globals.ts";
 import { parseConfigText } from "../../src/config/index.ts";
 import { BACKENDS } from "../../src/drivers/registry.ts";
 import { EXAMPLES, ROOT } from "./example.ts";
-import { README, blocks } from "./readme.ts";
+import { PAGES, README, blocks, linked, readPage } from "./readme.ts";
 
-/** Every command line the README shows: in blocks, and between backticks. */
-function commandLines(): readonly string[] {
-  const shown = [...blocks("console"), ...blocks("sh")].flatMap(
+/** Every command line that a page shows: in blocks, and between backticks. */
+function commandLines(page: string): readonly string[] {
+  const shown = [...blocks("console", page), ...blocks("sh", page)].flatMap(
     (text) => text.match(/^(?:\$ )?sandkeep .*/gm) ?? [],
   );
-  const named = [...README.matchAll(/`(sandkeep [a-z][^`]*)`/g)].map((match) => match[1] ?? "");
+  const named = [...page.matchAll(/`(sandkeep [a-z][^`]*)`/g)].map((match) => match[1] ?? "");
   return [...shown, ...named].map((line) => line.replace(/^\$ /, "").replace(/ {2,}#.*$/, ""));
 }
 
@@ -28,18 +28,9 @@ describe("the README", () => {
     });
   });
 
-  test("names verbs and flags that exist", () => {
-    const lines = commandLines();
-    expect(lines.length).toBeGreaterThan(8);
-    for (const line of lines) {
-      const [own = ""] = line.split(" -- ");
-      const verb = VERBS.find((each) => each.name === own.split(" ")[1]);
-      expect(verb, line).toBeDefined();
-      const known = [...GLOBAL_FLAGS, ...(verb?.options ?? [])].flatMap(({ flags }) =>
-        flags.match(/--[a-z-]+/g),
-      );
-      for (const flag of own.match(/--[a-z-]+/g) ?? []) expect(known, line).toContain(flag);
-    }
+  test("shows more than a few commands, and leads to every guide", () => {
+    expect(commandLines(README).length).toBeGreaterThan(8);
+    expect(linked("README.md")).toEqual(expect.arrayContaining(PAGES.slice(1)));
   });
 
   test("tells every exit code and no other", () => {
@@ -67,4 +58,29 @@ describe("the README", () => {
     expect(named.length).toBeGreaterThan(1);
     for (const name of named) expect(readdirSync(EXAMPLES)).toContain(name);
   });
+});
+
+describe.each(PAGES)("%s", (path) => {
+  const page = readPage(path);
+
+  test("names verbs and flags that exist", () => {
+    for (const line of commandLines(page)) {
+      const [own = ""] = line.split(" -- ");
+      const verb = VERBS.find((each) => each.name === own.split(" ")[1]);
+      expect(verb, line).toBeDefined();
+      const known = [...GLOBAL_FLAGS, ...(verb?.options ?? [])].flatMap(({ flags }) =>
+        flags.match(/--[a-z-]+/g),
+      );
+      for (const flag of own.match(/--[a-z-]+/g) ?? []) expect(known, line).toContain(flag);
+    }
+  });
+
+  test("links to what is there", () => {
+    expect(linked(path).filter((to) => !existsSync(join(ROOT, to)))).toEqual([]);
+  });
+});
+
+test.each(PAGES.slice(1))("%s shows parts of the config beside it", (path) => {
+  const config = readFileSync(join(ROOT, dirname(path), "sandkeep.toml"), "utf8");
+  for (const part of blocks("toml", readPage(path))) expect(config).toContain(part);
 });
