@@ -110,6 +110,7 @@ Nothing of this is left on your machine. What to try next (\`npm link\` in a clo
   sandkeep init                  a commented sandkeep.toml for a repository of your own
   examples/single-agent-docker   an agent in a container; team, per-session: more agents, more sessions
   examples/ci, build-host        plan on pull requests, apply on merge, keep it so with \`sandkeep watch\`
+  examples/*/README.md           guides: containers, egress, staged writes, hosts over SSH, what was run
   sandkeep --help                every verb`;
 
 async function main() {
