@@ -8,6 +8,7 @@
  *     o.ok e.ok             gone when something could not be kept
  *     o.end e.end           the stream ended after its last part
  *     in.count              how much input the command has been given
+ *     in.closed             it has all of it: nobody waits at `close` any more, and none may wait for somebody there
  *     attached              sshd's process for the connection, and which of ours it is
  */
 import { READ } from "./program.ts";
@@ -121,7 +122,7 @@ relay() {
   while IFS=' ' read -r kind at n; do
     if [ "$kind" = e ]; then
       [ "$at" -eq "$count" ] || break
-      exec 5>&-; : >close; exit
+      exec 5>&-; [ -e in.closed ] || : >close; exit
     fi
     if [ "$at" -gt "$count" ]; then rm -f o.ok e.ok; : >in.lost; exit; fi
     while [ "$n" -gt 0 ]; do
@@ -139,7 +140,11 @@ relay() {
 }
 `;
 
-/** \`$1\` folder, \`$2\` which one of ours, \`$3\` and \`$4\` how much of each stream has arrived, \`$5\` whether it may begin. */
+/**
+ * \`$1\` folder, \`$2\` which one of ours, \`$3\` and \`$4\` how much of each stream has arrived, \`$5\` whether it may begin.
+ * Braces where a function is sent to the background: dash keeps the streams that it had, to give them back after it, and
+ * with them the connection's.
+ */
 export const ATTACH = `${ACKED}${KEEP}${SEND}${RELAY}
 r=$1 me=$2 begins=
 if [ -n "$5" ] && [ ! -d "$r" ]; then begin; begins=1; fi
@@ -147,15 +152,15 @@ cd "$r" 2>/dev/null || exit ${String(KEPT.gone)}
 acked o "$3"; acked e "$4"
 echo "$PPID $me" >"attached.$me" && mv -f "attached.$me" attached || exit ${String(KEPT.cannotWrite)}
 exec 3<&0
-relay <&3 >/dev/null 2>&1 & relays=$!
+{ relay; } <&3 >/dev/null 2>&1 & relays=$!
 send o "$3" 3<&- 2>/dev/null & a=$!
 send e "$4" 3<&- >&2 2>/dev/null & b=$!
 exec 3<&-
 if [ -n "$begins" ]; then
-  pump o <out >/dev/null 2>&1 & p=$!
-  pump e <err >/dev/null 2>&1 & q=$!
-  { trap '' HUP INT QUIT TERM; exec 4<>in; IFS= read -r x <close; } >/dev/null 2>&1 & h=$!
-  watch >/dev/null 2>&1 & w=$!
+  { pump o; } <out >/dev/null 2>&1 & p=$!
+  { pump e; } <err >/dev/null 2>&1 & q=$!
+  { trap '' HUP INT QUIT TERM; exec 4<>in; IFS= read -r x <close; : >in.closed; } >/dev/null 2>&1 & h=$!
+  { watch; } >/dev/null 2>&1 & w=$!
   setsid /bin/sh -c '${READ}' <in >out 2>err
 fi
 s=0

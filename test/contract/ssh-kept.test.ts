@@ -91,6 +91,13 @@ describeWith(["ssh"], "a command that outlives its connection", () => {
     });
   }
 
+  it("adds nothing to the streams of one that is never cut off", async () => {
+    await using connection = connect("ssh2");
+    const { ran } = await begin(connection, "echo out; echo err >&2; exit 7");
+    const { code, out, err } = await ran;
+    expect([code, out.toString(), err]).toEqual([7, "out\n", "err\n"]);
+  });
+
   it("keeps a bounded part of what it writes while nobody is there, and loses none of it", async () => {
     await using connection = connect("ssh2");
     const size = 20_000_000;
