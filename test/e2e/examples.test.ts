@@ -260,6 +260,8 @@ function onTestHost(
   const access = `target = "${user}@${host}:${port}", identity_file = "${keyFile}", known_hosts_file = "${knownHostsFile}"`;
   example.rewrite((text) =>
     text
+      // Whoever tried the example on this machine has sandboxes of it here.
+      .replace(/^fleet_id = .*$/m, `fleet_id = "${randomBytes(3).toString("hex")}"`)
       .replace(/^ssh = \{.*$/m, `ssh = { ${access} }`)
       .replace(/^workspace_root = "[^"]*"/m, `workspace_root = "${example.root}/sandboxes"`),
   );
