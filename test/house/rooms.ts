@@ -16,7 +16,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["state"],
   ["config"],
   ["resolve"],
-  ["remote"],
+  ["remote", "registry"],
   ["driver contract", "driver registry"],
   ["desire"],
   ["policy"],
@@ -33,7 +33,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["cli"],
 ];
 
-const DRIVER_MAY_IMPORT = ["model", "util", "errors", "remote", "driver contract"];
+const DRIVER_MAY_IMPORT = ["model", "util", "errors", "remote", "registry", "driver contract"];
 
 /** Rooms whose imports the floors do not describe. */
 const SPECIAL: Readonly<Record<string, readonly string[]>> = {
@@ -41,6 +41,7 @@ const SPECIAL: Readonly<Record<string, readonly string[]>> = {
   errors: ["model"],
   util: ["model", "errors"],
   remote: ["model", "util", "errors"],
+  registry: ["model", "util", "errors"],
   render: ["model", "util"],
   "driver contract": ["model", "util", "errors"],
   "driver registry": ["model", "util", "errors", "driver contract"],

@@ -4,10 +4,10 @@
  */
 import { execFile } from "node:child_process";
 import { constants } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { SandkeepError } from "../../errors.ts";
+import { configFolder } from "../../registry/docker-config.ts";
 import { isAccessible } from "../../util/accessible.ts";
 import { findProgram } from "../../util/program.ts";
 import type { CacheBounds } from "../../model/cache.ts";
@@ -91,8 +91,7 @@ export async function findClient(env: Env, named: string | undefined): Promise<F
   if (own !== undefined) return { client: buildctl, program: own };
   const onPath = await findProgram("docker-buildx", env);
   if (onPath !== undefined) return { client: buildxRemote, program: onPath };
-  const config = env["DOCKER_CONFIG"] ?? join(env["HOME"] ?? homedir(), ".docker");
-  for (const folder of [join(config, "cli-plugins"), ...PLUGIN_FOLDERS]) {
+  for (const folder of [join(configFolder(env), "cli-plugins"), ...PLUGIN_FOLDERS]) {
     const program = join(folder, "docker-buildx");
     if (await runnable(program)) return { client: buildxRemote, program };
   }

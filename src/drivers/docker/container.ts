@@ -9,7 +9,7 @@ import { gateEnv, NO_NAMES, ownNetworkName } from "./gates.ts";
 import { limitOptions } from "./limits.ts";
 import type { MountInput } from "./mounts.ts";
 import { mountOptions, STAMP_LABEL, TARGET_LABEL, tmpfsOptions } from "./mounts.ts";
-import { byDigest } from "./reference.ts";
+import { byDigest } from "../../registry/reference.ts";
 import type { DockerSpec, Section } from "./section.ts";
 import { KEEP_ALIVE } from "./values.ts";
 

@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
 import { SandkeepError } from "../../errors.ts";
 import type { Host, SshAccess } from "../../model/settings.ts";
 import type { Target } from "../../util/ssh-target.ts";
+import { configFolder, readJson } from "../../registry/docker-config.ts";
 import { accessTo } from "../../remote/target.ts";
 import { isAccessible } from "../../util/accessible.ts";
 import { readPems } from "../../util/pem-files.ts";
@@ -172,11 +171,6 @@ const pemsIn = (folder: string) => ({
   key: join(folder, "key.pem"),
 });
 
-/** Where the docker CLI keeps its config. */
-export function configFolder(env: Env): string {
-  return env["DOCKER_CONFIG"] ?? join(env["HOME"] ?? homedir(), ".docker");
-}
-
 const configSchema = z.object({ currentContext: z.string().optional() });
 const metaSchema = z.object({
   Endpoints: z.object({
@@ -218,14 +212,4 @@ async function contextTls(
 async function currentContext(folder: string): Promise<string | undefined> {
   const config = configSchema.safeParse(await readJson(join(folder, "config.json")));
   return config.success ? config.data.currentContext : undefined;
-}
-
-/** A file of the docker CLI; undefined when it is absent or not JSON. */
-export async function readJson(path: string): Promise<unknown> {
-  try {
-    const value: unknown = JSON.parse(await readFile(path, "utf8"));
-    return value;
-  } catch {
-    return undefined;
-  }
 }

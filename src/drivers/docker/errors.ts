@@ -1,5 +1,6 @@
 import { SandkeepError, toError } from "../../errors.ts";
 import type { ErrorClass } from "../../model/failure.ts";
+import { plainWords } from "../../util/plain-words.ts";
 import type { EngineName } from "./endpoint.ts";
 
 /** What is known of a failed call: the engine's status and message, or the system's code. */
@@ -169,62 +170,6 @@ export function dockerError(thrown: unknown, what: string, engine: EngineName = 
   });
 }
 
-const REGISTRY_ROWS: readonly Row[] = [
-  {
-    test: has(401, 403),
-    code: "REGISTRY_DENIED",
-    kind: "denied",
-    hint: "log in to the registry with `docker login`, and check that the image exists",
-  },
-  {
-    test: has(404),
-    code: "REGISTRY_IMAGE_NOT_FOUND",
-    kind: "terminal",
-    hint: "check the image's name and tag",
-  },
-  { test: has(429), code: "REGISTRY_BUSY", kind: "transient", hint: "the registry limits requests; wait" },
-  {
-    test: ({ status }) => status !== undefined && status >= 500,
-    code: "REGISTRY_BUSY",
-    kind: "transient",
-    hint: "the registry has trouble; try again later",
-  },
-  {
-    test: ({ code }) => code !== "",
-    code: "REGISTRY_UNREACHABLE",
-    kind: "unreachable",
-    hint: "check the network and the registry's address",
-  },
-];
-
-/** What a registry answered, or why it did not, as one classed error. */
-export function registryError(what: string, thrown: unknown): SandkeepError {
-  if (thrown instanceof SandkeepError) return thrown;
-  const fault = registryFault(thrown);
-  const row = REGISTRY_ROWS.find(({ test }) => test(fault));
-  return new SandkeepError(`${what}: ${fault.message}`, {
-    code: row?.code ?? "REGISTRY_ANSWER",
-    kind: row?.kind ?? "transient",
-    hint: row?.hint ?? "check that the address is one of a registry",
-    blame: "backend",
-    cause: thrown,
-  });
-}
-
-function registryFault(thrown: unknown): Fault {
-  if (thrown instanceof Error) {
-    const late = thrown.name === "TimeoutError" || thrown.name === "AbortError";
-    const fault = faultOf(thrown);
-    // An error of several addresses tried in turn has no words of its own.
-    const message = fault.message === "" ? fault.code : fault.message;
-    return late ? { ...fault, code: "ETIMEDOUT", message: "no answer in time" } : { ...fault, message };
-  }
-  const told = typeof thrown === "object" && thrown !== null ? thrown : {};
-  const status = "status" in told && typeof told.status === "number" ? told.status : undefined;
-  const message = "message" in told ? String(told.message) : String(thrown);
-  return { status, code: "", message };
-}
-
 /** True for the engine's "there is no such object". */
 export function isGone(thrown: unknown): boolean {
   return thrown instanceof SandkeepError && thrown.kind === "not-found";
@@ -270,11 +215,5 @@ function faultOf(thrown: unknown): Fault {
   if (error instanceof Refusal) return { status: error.status, code: "", message: error.message };
   const own = "code" in error && typeof error.code === "string" ? error.code : "";
   const code = own === "" && error.name === "AbortError" ? "ABORT_ERR" : own;
-  return { status: undefined, code, message: PLAIN_WORDS[error.message] ?? error.message };
+  return { status: undefined, code, message: plainWords(error.message) };
 }
-
-/** What node says of a connection that ended too early. */
-const PLAIN_WORDS: Readonly<Record<string, string>> = {
-  aborted: "the answer was cut off",
-  "socket hang up": "the connection was closed before an answer came",
-};

@@ -5,7 +5,7 @@ import { findImage } from "./facts.ts";
 import type { ImageContext } from "./images.ts";
 import { identityOf } from "./images.ts";
 import type { Progress } from "./pull.ts";
-import { byDigest, fullReference, parseReference } from "./reference.ts";
+import { byDigest, fullReference, parseReference } from "../../registry/reference.ts";
 import type { Image } from "./wire.ts";
 import { readImages } from "./wire.ts";
 

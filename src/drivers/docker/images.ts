@@ -4,9 +4,9 @@ import type { ImageQuery, ImageState } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import type { EngineFacts } from "./facts.ts";
 import { findImage } from "./facts.ts";
-import type { RegistryAccess } from "./manifests.ts";
+import type { RegistryAccess } from "../../registry/manifests.ts";
 import { platformOf } from "./observe.ts";
-import { byDigest } from "./reference.ts";
+import { byDigest, isLoopback, knownFor } from "../../registry/reference.ts";
 import type { Image } from "./wire.ts";
 
 /** What image work needs of one engine. */
@@ -58,18 +58,8 @@ async function accessOf(context: ImageContext): Promise<RegistryAccess> {
   };
 }
 
-/** Engines ask registries of their own machine without encryption, whatever they are told. */
-function isLoopback(registry: string): boolean {
-  return /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/.test(registry);
-}
-
-/** A lock names platforms as engines do; an engine's variant may be written out or not. */
-function knownFor(known: readonly ImageIdentity[], platform: string): ImageIdentity | undefined {
-  return known.find((each) => each.platform === platform || each.platform === "");
-}
-
 /** Loaded when a registry is asked, which most looks at an engine never do. */
-const registries = () => import("./manifests.ts");
+const registries = () => import("../../registry/manifests.ts");
 
 /** What an apply would fetch now, as far as the registry can be asked. */
 async function lacking(context: ImageContext, ref: string, platform: string): Promise<ImageState> {

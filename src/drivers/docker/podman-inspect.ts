@@ -5,7 +5,7 @@
 import { DEFAULT_CAPABILITIES } from "./default-capabilities.ts";
 import { secretsTmpfs } from "./command-secrets.ts";
 import { MASK } from "./mounts.ts";
-import { fullReference } from "./reference.ts";
+import { fullReference } from "../../registry/reference.ts";
 import type { DockerSpec } from "./section.ts";
 import { tmpfsEntry } from "./spec.ts";
 import type { Container, HostConfig } from "./wire-container.ts";

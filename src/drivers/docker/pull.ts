@@ -1,8 +1,8 @@
 import { createInterface } from "node:readline";
 import type { Engine } from "./client.ts";
 import { dockerError } from "./errors.ts";
-import { fullReference } from "./reference.ts";
-import { registryAuth } from "./registry-auth.ts";
+import { fullReference } from "../../registry/reference.ts";
+import { registryAuth } from "../../registry/auth.ts";
 import { tryRead } from "./parts.ts";
 import { readProgress } from "./wire.ts";
 

@@ -5,7 +5,7 @@ import type { Requirement } from "../driver.ts";
 import type { Dialect } from "./dialect.ts";
 import type { EngineName } from "./endpoint.ts";
 import { isRemote, parseEndpoint } from "./endpoint.ts";
-import { parseReference } from "./reference.ts";
+import { parseReference } from "../../registry/reference.ts";
 import type { Section } from "./section.ts";
 import { inSection, readSection } from "./section.ts";
 import { tmpfsEntry } from "./spec.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Host } from "../../../src/model/settings.ts";
 import { isRemote, parseEndpoint, resolveEndpoint } from "../../../src/drivers/docker/endpoint.ts";
-import { registryAuth, registryOf } from "../../../src/drivers/docker/registry-auth.ts";
+import { registryAuth, registryOf } from "../../../src/registry/auth.ts";
 
 describe("an endpoint", () => {
   it.each([

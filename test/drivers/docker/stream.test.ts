@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Demux } from "../../../src/drivers/docker/demux.ts";
 import { dockerError, refusal } from "../../../src/drivers/docker/errors.ts";
 import { changedAddress } from "../../../src/drivers/docker/events.ts";
-import { fullReference } from "../../../src/drivers/docker/reference.ts";
+import { fullReference } from "../../../src/registry/reference.ts";
 
 const engine = (status: number, message: string) => refusal(status, Buffer.from(JSON.stringify({ message })));
 const system = (code: string) => Object.assign(new Error(code), { code });

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import * as z from "zod";
-import { configFolder, readJson } from "./endpoint.ts";
+import { configFolder, readJson } from "./docker-config.ts";
 import { isHost } from "./reference.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;

@@ -1,3 +1,5 @@
+import type { ImageIdentity } from "../model/spec.ts";
+
 /** An image reference taken apart. */
 export interface Reference {
   /** Host, and port where there is one, of the registry's API. */
@@ -39,6 +41,16 @@ export function parseReference(text: string): Reference | undefined {
   if (!REPOSITORY.test(repository) || !HOST.test(registry)) return undefined;
   if (digest !== undefined) return { registry, repository, name, digest };
   return { registry, repository, name, tag: tag ?? "latest" };
+}
+
+/** Engines and workers ask registries of their own machine without encryption, whatever they are told. */
+export function isLoopback(registry: string): boolean {
+  return /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/.test(registry);
+}
+
+/** A lock names platforms as engines do; an engine's variant may be written out or not. */
+export function knownFor(known: readonly ImageIdentity[], platform: string): ImageIdentity | undefined {
+  return known.find((each) => each.platform === platform || each.platform === "");
 }
 
 /** The docker CLI's rule: what looks like a host is one. */

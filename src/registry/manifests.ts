@@ -1,10 +1,10 @@
 import * as z from "zod";
-import { SandkeepError } from "../../errors.ts";
-import type { ImageIdentity } from "../../model/spec.ts";
+import { SandkeepError } from "../errors.ts";
+import type { ImageIdentity } from "../model/spec.ts";
 import { registryError } from "./errors.ts";
 import type { Reference } from "./reference.ts";
 import { parseReference } from "./reference.ts";
-import { INDEX_TYPES, RegistryClient } from "./registry-client.ts";
+import { INDEX_TYPES, RegistryClient } from "./client.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 

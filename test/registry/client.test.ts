@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { parseReference } from "../../../src/drivers/docker/reference.ts";
-import { RegistryClient } from "../../../src/drivers/docker/registry-client.ts";
+import { parseReference } from "../../src/registry/reference.ts";
+import { RegistryClient } from "../../src/registry/client.ts";
 
 const MANIFEST = JSON.stringify({ schemaVersion: 2, config: { digest: "sha256:config" } });
 const DIGEST = `sha256:${createHash("sha256").update(MANIFEST).digest("hex")}`;

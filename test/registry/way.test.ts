@@ -10,10 +10,10 @@ import type { TLSSocket } from "node:tls";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { parseReference } from "../../../src/drivers/docker/reference.ts";
-import { RegistryClient } from "../../../src/drivers/docker/registry-client.ts";
-import { wayTo } from "../../../src/drivers/docker/registry-way.ts";
-import { makeCertificates } from "../../support/certificates.ts";
+import { parseReference } from "../../src/registry/reference.ts";
+import { RegistryClient } from "../../src/registry/client.ts";
+import { wayTo } from "../../src/registry/way.ts";
+import { makeCertificates } from "../support/certificates.ts";
 
 const REGISTRY = "engine.test:5443";
 const DIGEST = `sha256:${"a".repeat(64)}`;

@@ -6,14 +6,14 @@ import { createHash } from "node:crypto";
 import { request as httpRequest } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
-import { toError } from "../../errors.ts";
+import { toError } from "../errors.ts";
 import { registryError } from "./errors.ts";
 import type { Reference } from "./reference.ts";
-import { registryAuth } from "./registry-auth.ts";
-import type { Answer, Ask } from "./registry-token.ts";
-import { authorization } from "./registry-token.ts";
-import type { Way } from "./registry-way.ts";
-import { wayTo } from "./registry-way.ts";
+import { registryAuth } from "./auth.ts";
+import type { Answer, Ask } from "./token.ts";
+import { authorization } from "./token.ts";
+import type { Way } from "./way.ts";
+import { wayTo } from "./way.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { byDigest, fullReference, parseReference } from "../../../src/drivers/docker/reference.ts";
+import { byDigest, fullReference, parseReference } from "../../src/registry/reference.ts";
 
 const DIGEST = `sha256:${"0a".repeat(32)}`;
 const HUB = "registry-1.docker.io";
