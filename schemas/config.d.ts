@@ -776,6 +776,10 @@ export interface Sandbox {
      */
     image?: string;
     /**
+     * Who decides which image that is: missing (the worker, by what it holds or its registry has), pin (sandkeep.lock), track (the registry, asked at each plan and command). What pin and track say is built from by its digest.
+     */
+    image_policy?: "missing" | "pin" | "track";
+    /**
      * Whether commands reach the network: none, or the worker's own.
      */
     network?: "none" | "default";
@@ -1464,6 +1468,10 @@ export interface Sandbox1 {
      * Image that commands run in, such as "debian:12-slim". Required by this backend.
      */
     image?: string;
+    /**
+     * Who decides which image that is: missing (the worker, by what it holds or its registry has), pin (sandkeep.lock), track (the registry, asked at each plan and command). What pin and track say is built from by its digest.
+     */
+    image_policy?: "missing" | "pin" | "track";
     /**
      * Whether commands reach the network: none, or the worker's own.
      */

@@ -6,6 +6,7 @@ import type { Intent } from "../model/intent.ts";
 import { formatDuration, roughDuration } from "../util/duration.ts";
 import { gate } from "./disruption.ts";
 import { withImage } from "./image.ts";
+import { neverMade } from "./never-made.ts";
 import type { Situation } from "./situation.ts";
 import { startsOver } from "./starts-over.ts";
 import type { Difference, Rest, Verdict } from "./verdict.ts";
@@ -33,8 +34,6 @@ interface Rule {
 
 const rest = (kind: Rest, why: string): Verdict => ({ action: "none", rest: kind, why });
 
-const EPHEMERAL = "ephemeral by nature: each command is a build of its own, so nothing is made or removed";
-
 const RULES: readonly Rule[] = [
   {
     name: "not asked for",
@@ -54,7 +53,7 @@ const RULES: readonly Rule[] = [
   },
   {
     name: "nothing is ever made for it",
-    decide: (s) => (s.ephemeral === true ? rest("ready", EPHEMERAL) : undefined),
+    decide: (s, c) => (s.ephemeral === true ? neverMade(s, c.intent) : undefined),
   },
   {
     name: "destroy asked for",

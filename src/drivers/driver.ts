@@ -84,6 +84,8 @@ export type TerminalSize = Readonly<Record<"columns" | "rows", number>>;
 /** What a command of an ephemeral backend is made of: nothing of it exists before. */
 export interface BuildRequest {
   readonly spec: Spec;
+  /** Exactly this one, whatever the reference means by now. */
+  readonly image?: ImageIdentity;
   /** Called once, after the streams and before the result, whatever the command's exit code. */
   readonly bringBack: (changes: ReturnedChanges) => Promise<void>;
 }

@@ -50,7 +50,7 @@ export async function observeImages(
         return [key, { ...want, state: { status: "unknown", message: "the engine is not reachable" } }];
       }
       try {
-        const state = await inTime(resolveOne(engine.reader, want, sources));
+        const state = await inTime(resolveWant(engine.reader, want, sources));
         return [
           key,
           { ...want, state: state ?? { status: "unknown", message: "the engine does not answer" } },
@@ -64,7 +64,11 @@ export async function observeImages(
 }
 
 /** A lock answers for pinned images, and a memo for tracked ones until the registry is to be asked again. */
-async function resolveOne(reader: ReadDriver, want: ImageWant, sources: ImageSources): Promise<ImageState> {
+export async function resolveWant(
+  reader: ReadDriver,
+  want: ImageWant,
+  sources: ImageSources,
+): Promise<ImageState> {
   const { ref, policy } = want;
   if (policy === "pin") {
     return reader.resolveImage(ref, policy, { known: sources.locked.filter((each) => each.ref === ref) });

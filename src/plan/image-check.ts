@@ -88,7 +88,7 @@ async function againstEngine(
   const here = await reader.resolveImage(ref, "never");
   if (here.status === "unknown") return verdict("unknown", here.message);
   if (here.status === "absent")
-    return verdict("absent", "the engine does not have it yet", undefined, now.digest);
+    return verdict("absent", "the engine holds no image of this name", undefined, now.digest);
   const there = await reader.resolveImage(ref, policy, { known: [now] });
   if (there.status === "unknown") return verdict("unknown", there.message);
   if (there.image === undefined) return verdict("unknown", doubtOf(there), here.image.digest, now.digest);

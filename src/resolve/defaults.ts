@@ -105,7 +105,7 @@ export const SECTIONS: Readonly<Record<string, SectionDefaults>> = {
   buildkit: {
     // A command gets a copy of it, since the folder it works on is what a build is about.
     access: "rw",
-    values: { network: "none", max_parallel: 4, queue_capacity: 32 },
+    values: { image_policy: "missing", network: "none", max_parallel: 4, queue_capacity: 32 },
     places: true,
   },
 };

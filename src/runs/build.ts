@@ -5,19 +5,20 @@
 import { constants } from "node:os";
 import type { DesiredRuntime } from "../desire/desire.ts";
 import { desire } from "../desire/desire.ts";
-import type { BuildRequest, DriverModule, ExecHandle, ExecResult } from "../drivers/driver.ts";
+import type { BuildRequest, ExecHandle, ExecResult, ReadDriver } from "../drivers/driver.ts";
 import type { ReturnedChanges } from "../util/returned-changes.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
 import { SandkeepError } from "../errors.ts";
 import type { EphemeralWish } from "../model/ephemeral.ts";
 import { engineKey } from "../observe/engines.ts";
+import { identityOf, imageDoubt, imageRefusal, planImage, resolveWant } from "../observe/images.ts";
 import { lockAddress } from "../state/address-lock.ts";
 import type { FleetState } from "../state/directory.ts";
 import type { LaneTicket } from "../state/lanes.ts";
 import { takeTicket } from "../state/lanes.ts";
 import type { OpenRunHandle } from "../state/open-runs.ts";
 import { openRun } from "../state/open-runs.ts";
-import type { Spec } from "../model/spec.ts";
+import type { ImageIdentity, Spec } from "../model/spec.ts";
 import type { Engine } from "../reconcile.ts";
 import { isJsonObject } from "../util/json-path.ts";
 import { stageTree } from "../util/stage-place.ts";
@@ -25,6 +26,7 @@ import type { ArtifactPlace } from "./artifacts.ts";
 import { bringBack } from "./bring-back.ts";
 import type { Claiming } from "./claim.ts";
 import { LOCK_WAIT_MS } from "./claim.ts";
+import type { Reach } from "./hold.ts";
 import type { Target } from "./ready.ts";
 
 export interface ClaimedBuild {
@@ -42,7 +44,7 @@ export interface ClaimedBuild {
 export async function claimBuild(
   claiming: Claiming,
   state: FleetState,
-  module: DriverModule,
+  { driver, module }: Reach,
   target: Target,
   wish: EphemeralWish | undefined,
 ): Promise<ClaimedBuild> {
@@ -74,9 +76,11 @@ export async function claimBuild(
     return { ...what, handle: await openRun(state, { run_id, ...who, now }) };
   };
   try {
+    const image = await baseImage(claiming, driver, desired);
     const { spec, source, handle } = await opened();
     const build = {
       spec,
+      ...(image === undefined ? {} : { image }),
       bringBack: (changes: ReturnedChanges) => direct(claiming, source, changes),
     };
     const artifacts = { at: "folder", folder: source } as const;
@@ -85,6 +89,31 @@ export async function claimBuild(
     await ticket?.[Symbol.asyncDispose]();
     throw thrown;
   }
+}
+
+/**
+ * The one image that the lock file or the registry says, where one of them decides. A registry that does not answer is told,
+ * and the worker goes by the name; a lock file that does not say it is a refusal.
+ */
+async function baseImage(
+  { engine, config }: Claiming,
+  driver: ReadDriver,
+  { image, backend, host }: DesiredRuntime,
+): Promise<ImageIdentity | undefined> {
+  if (image === undefined || (image.policy !== "pin" && image.policy !== "track")) return undefined;
+  const want = { ...image, backend, host };
+  const fact = { ...want, state: await resolveWant(driver, want, { locked: config.loaded.lock ?? [] }) };
+  const [identity, refusal, doubt] = [identityOf(planImage(fact)), imageRefusal(fact), imageDoubt(fact)];
+  if (refusal !== undefined || (identity === undefined && image.policy === "pin")) {
+    const why = refusal?.why ?? doubt?.message ?? `which image ${image.ref} is cannot be found out`;
+    throw new SandkeepError(why, {
+      code: "IMAGE_REFUSED",
+      hint: refusal?.fix ?? "see `sandkeep images list`",
+    });
+  }
+  if (doubt !== undefined)
+    engine.sink.notify({ type: "note", level: "warn", code: "IMAGE_UNRESOLVED", message: doubt.message });
+  return identity;
 }
 
 /** With staged writes the agent's own copy is what is sent, and where its changes come back to. */

@@ -49,8 +49,9 @@ export async function hold(
   const { state } = run;
   const wish = where.at === "ephemeral" ? where.wish : undefined;
   if (module.capabilities.lifecycle === "ephemeral") {
-    const { spec_hash, ...claimed } = await claimBuild(run, state, module, target, wish);
-    return { ...claimed, place: { ...placedAt(target), spec_hash } };
+    const { spec_hash, ...claimed } = await claimBuild(run, state, { driver, module }, target, wish);
+    const image = claimed.build.image ?? null;
+    return { ...claimed, place: { ...placedAt(target), spec_hash, image } };
   }
   const { runtime, handle } =
     wish === undefined

@@ -30,7 +30,7 @@ interface Base {
     readonly config: { readonly digest: string };
     readonly layers: readonly { readonly digest: string }[];
   };
-  readonly config: { readonly config: object };
+  readonly config: { readonly config: { readonly Env?: readonly string[] } };
 }
 
 function digestOf(text: string): string {
@@ -92,7 +92,7 @@ ${auth}`,
   }
 
   /**
-   * Pushes an image of busybox with this label `content` under a name and tag, past every engine. Answers its
+   * Pushes an image of busybox with this label `content` and variable `CONTENT` under a name and tag, past every engine. Answers its
    * manifest's digest.
    */
   async push(name: string, content: string): Promise<string> {
@@ -102,7 +102,8 @@ ${auth}`,
     for (const { digest } of base.manifest.layers) {
       await this.#call("POST", `${repository}/blobs/uploads/?mount=${digest}&from=base`);
     }
-    const config = { ...base.config, config: { ...base.config.config, Labels: { content } } };
+    const own = { Labels: { content }, Env: [...(base.config.config.Env ?? []), `CONTENT=${content}`] };
+    const config = { ...base.config, config: { ...base.config.config, ...own } };
     const body = JSON.stringify(config);
     const digest = digestOf(body);
     const upload = await this.#call("POST", `${repository}/blobs/uploads/`);

@@ -39,6 +39,12 @@ export const buildkitSchema = z.strictObject({
   image: word("an image name")
     .optional()
     .describe('Image that commands run in, such as "debian:12-slim". Required by this backend.'),
+  image_policy: z
+    .enum(["missing", "pin", "track"])
+    .optional()
+    .describe(
+      "Who decides which image that is: missing (the worker, by what it holds or its registry has), pin (sandkeep.lock), track (the registry, asked at each plan and command). What pin and track say is built from by its digest.",
+    ),
   network: z
     .enum(["none", "default"])
     .optional()

@@ -6,14 +6,18 @@ import type { Dialer } from "./dial.ts";
 import { buildkitError, buildkitFailure } from "./errors.ts";
 import type { UsageRecord } from "./usage.ts";
 import { usageRecords } from "./usage.ts";
+import type { WorkerFacts } from "./workers.ts";
+import { workerOf } from "./workers.ts";
 
 const ANSWER_TIMEOUT_MS = 10_000;
 /** gRPC's frame of a message without fields. */
 const EMPTY = Buffer.alloc(5);
 
 /** Asks for the list of workers, which every version answers and which starts nothing. Throws where there is none. */
-export async function askWorkers(dialer: Dialer): Promise<void> {
-  await ask(dialer, "ListWorkers");
+export async function askWorkers(dialer: Dialer): Promise<WorkerFacts> {
+  const worker = workerOf(await ask(dialer, "ListWorkers"));
+  if (worker === undefined) throw buildkitFailure("ask the worker", "it names no worker with a platform");
+  return worker;
 }
 
 /** What its cache holds, each record as in the answer. */

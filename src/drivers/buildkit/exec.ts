@@ -1,5 +1,7 @@
 /** Runs one command as a build of its own: code and streams are what it made, and what it changed is handed back. */
 import { SandkeepError } from "../../errors.ts";
+import type { ImageIdentity } from "../../model/spec.ts";
+import { byDigest } from "../../registry/reference.ts";
 import type { ExecHandle, ExecRequest } from "../driver.ts";
 import type { ExecContext } from "./build-run.ts";
 import { BuildRun, SECRET } from "./build-run.ts";
@@ -24,7 +26,7 @@ export async function execute(context: ExecContext, request: ExecRequest): Promi
       hint: "use `sandkeep run -- CMD…`, or an agent of another backend",
     });
   }
-  const spec = readSpec(build.spec);
+  const spec = fixed(readSpec(build.spec), build.image);
   const script = scriptOf(request, spec);
   // A client would go on trying for a while, and tell less.
   await askWorkers(context.dialer);
@@ -41,6 +43,12 @@ export async function execute(context: ExecContext, request: ExecRequest): Promi
     await bridge[Symbol.asyncDispose]();
     throw buildkitError("start the build", thrown);
   }
+}
+
+/** A build that is to have exactly this image names its digest, whatever the tag means by then. */
+function fixed(spec: BuildSpec, image: ImageIdentity | undefined): BuildSpec {
+  if (image === undefined) return spec;
+  return { ...spec, buildkit: { ...spec.buildkit, image: byDigest(image.ref, image.digest) } };
 }
 
 function scriptOf({ argv, env, cwd }: ExecRequest, spec: BuildSpec): string {

@@ -17,6 +17,7 @@ export const buildkitFields: readonly FieldRow[] = [
   ignoredField("ready", "a worker is ready when it answers"),
   ignoredField("buildkit.endpoint", "where a command runs, not what it is"),
   recreateField("buildkit.image", PER_RUN),
+  ignoredField("buildkit.image_policy", "says when to ask the registry, not what runs"),
   recreateField("buildkit.network", PER_RUN),
   ignoredField("buildkit.buildctl_path", "how the worker is told, not what it does"),
   ignoredField("buildkit.max_parallel", "when a command begins, not what it is"),

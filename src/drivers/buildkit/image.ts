@@ -1,15 +1,51 @@
-/** Which image commands run in, where the worker can tell: one inside a Docker Engine uses that engine's own images. */
+/**
+ * Which image commands run in. With `pin` and `track` the lock file or the registry says it, and the build names the
+ * digest; otherwise the worker decides: one inside a Docker Engine by that engine's own images, any other for itself.
+ */
 import * as z from "zod";
-import type { ImageState } from "../driver.ts";
+import { toError } from "../../errors.ts";
+import { isLoopback, knownFor } from "../../registry/reference.ts";
+import type { ImageQuery, ImageState } from "../driver.ts";
+import { askWorkers } from "./control.ts";
 import type { Dialer } from "./dial.ts";
 import { askEngine } from "./engine.ts";
 import { buildkitFailure } from "./errors.ts";
 
 const imageSchema = z.object({ Id: z.string(), Os: z.string(), Architecture: z.string() });
 
-export async function resolveImage(dialer: Dialer, ref: string): Promise<ImageState> {
-  // A worker of its own asks the registry anew for each build.
-  if (!dialer.inEngine) return { status: "absent" };
+export interface ImageContext {
+  readonly dialer: Dialer;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export async function resolveImage(
+  { dialer, env }: ImageContext,
+  ref: string,
+  policy: string,
+  { known, platform }: ImageQuery = {},
+): Promise<ImageState> {
+  const given = known ?? (policy === "pin" && platform === undefined ? [] : undefined);
+  if (given === undefined && platform === undefined && policy !== "track")
+    return dialer.inEngine ? heldInEngine(dialer, ref) : { status: "absent" };
+  const on = platform ?? (await askWorkers(dialer)).platform;
+  const exact = given === undefined ? undefined : knownFor(given, on);
+  if (given !== undefined && exact === undefined)
+    return { status: "absent", unresolved: `nothing is known of ${ref} for ${on}` };
+  try {
+    const access = { env, insecure: isLoopback };
+    const { configOf, manifestFor, tagNow } = await import("../../registry/manifests.ts");
+    const now = exact === undefined ? await tagNow(ref, access) : { ...exact, ref };
+    const from = await manifestFor(now, on, access);
+    // What the engine's own image is compared with; what is pinned needs no registry for it.
+    const compared = dialer.inEngine && given !== undefined && policy !== "pin";
+    return { status: "absent", from, ...(compared ? { image: await configOf(from, on, access) } : {}) };
+  } catch (thrown) {
+    const from = exact === undefined ? {} : { from: { ...exact, ref, platform: on } };
+    return { status: "absent", ...from, unresolved: toError(thrown).message };
+  }
+}
+
+async function heldInEngine(dialer: Dialer, ref: string): Promise<ImageState> {
   const { status, text } = await askEngine(dialer, `/images/${encodeURIComponent(ref)}/json`);
   if (status === 404) return { status: "absent" };
   const parsed = imageSchema.safeParse(status === 200 ? JSON.parse(text) : undefined);

@@ -5,14 +5,14 @@
  */
 import type { Host, Settings } from "../../model/settings.ts";
 import { isTable } from "../../model/json.ts";
-import type { Driver, DriverDeps, DriverModule, ReadDriver } from "../driver.ts";
+import type { Driver, DriverDeps, DriverModule, HeldImages, ReadDriver } from "../driver.ts";
 import type { CacheBounds } from "../../model/cache.ts";
 import type { LaneBounds } from "../../model/lanes.ts";
 import { refuseRuntimes } from "../ephemeral.ts";
 import type { Observation } from "../../model/observed.ts";
 import { fitted } from "./client.ts";
 import { Dialer } from "./dial.ts";
-import { askUsage } from "./control.ts";
+import { askUsage, askWorkers } from "./control.ts";
 import { resolveEndpoint } from "./endpoint.ts";
 import { buildkitError } from "./errors.ts";
 import { execute } from "./exec.ts";
@@ -111,9 +111,17 @@ function readerOf(worker: Worker): ReadDriver {
     events,
     probe: () => probe(() => worker.dialer(), worker.host, worker.deps.env),
     observe: () => observe(worker),
-    resolveImage: async (ref) => resolveImage(await worker.dialer(), ref),
+    resolveImage: async (ref, policy, query) =>
+      resolveImage({ dialer: await worker.dialer(), env: worker.deps.env }, ref, policy, query),
+    images: async () => heldImages(await worker.dialer()),
     [Symbol.asyncDispose]: () => worker[Symbol.asyncDispose](),
   };
+}
+
+/** A worker keeps cache, and nothing that goes by an image's name; the images of an engine around it are that engine's. */
+async function heldImages(dialer: Dialer): Promise<HeldImages> {
+  const { id, platform } = await askWorkers(dialer);
+  return { engine_id: id, platform, images: [] };
 }
 
 /** There is never anything to see; what can be seen is whether the worker answers. */

@@ -1,5 +1,6 @@
 /** What the buildkit backend cannot do with these settings: each row says what to change. Pure. */
 import type { Settings } from "../../model/settings.ts";
+import { parseReference } from "../../registry/reference.ts";
 import type { Requirement } from "../driver.ts";
 import { parseEndpoint } from "./endpoint.ts";
 
@@ -55,6 +56,19 @@ const ROWS: readonly Row[] = [
       code: "image-not-literal",
       message: "the image's name has characters that a build would not take literally",
       hint: "use letters, digits and any of . / : @ _ -",
+    },
+  },
+  {
+    when: (settings) => {
+      const [image, policy] = [text(settings, "image"), text(settings, "image_policy")];
+      const fixed = policy === "pin" || policy === "track";
+      return fixed && image !== undefined && parseReference(image) === undefined;
+    },
+    requirement: {
+      path: "buildkit.image",
+      code: "image-not-in-a-registry",
+      message: "the image_policy needs an image of a registry, which this does not name",
+      hint: 'name it as in "debian:12-slim", or use image_policy = "missing"',
     },
   },
   {

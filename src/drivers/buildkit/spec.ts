@@ -28,9 +28,10 @@ export function readSpec(spec: Spec): BuildSpec {
 
 /** The frozen normal form of `[sandbox.buildkit]`: what shapes a command, with the defaults filled. */
 export function normaliseOptions(options: JsonObject): JsonObject {
-  const { image, network } = options;
+  const { image, image_policy, network } = options;
   return {
     ...(image === undefined ? {} : { image }),
+    ...(image_policy === undefined ? {} : { image_policy }),
     network: network === "default" ? "default" : "none",
   };
 }

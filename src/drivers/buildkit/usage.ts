@@ -3,6 +3,8 @@
  * them for bounds. Pure.
  */
 import type { CacheUse } from "../../model/cache.ts";
+import type { Field } from "./wire.ts";
+import { fieldsOf } from "./wire.ts";
 
 export interface UsageRecord {
   readonly id: string;
@@ -14,8 +16,6 @@ export interface UsageRecord {
   readonly shared: boolean;
   readonly parents: readonly string[];
 }
-
-type Field = { readonly number: number; readonly value: number | Buffer };
 
 /** Numbers of the fields of `DiskUsageResponse`, `UsageRecord` and `Timestamp`. */
 const RECORD = 1;
@@ -56,33 +56,6 @@ function recordOf(fields: readonly Field[]): UsageRecord {
     shared: count(USAGE.shared) !== 0,
     parents: [...texts(USAGE.parent), ...texts(USAGE.parents)].filter((each) => each !== ""),
   };
-}
-
-/** Numbers and byte strings; others are passed over. */
-function fieldsOf(message: Buffer): Field[] {
-  const fields: Field[] = [];
-  let at = 0;
-  const varint = (): number => {
-    let [value, scale] = [0, 1];
-    for (;;) {
-      const byte = message[at] ?? 0;
-      at += 1;
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-      scale *= 128;
-    }
-  };
-  while (at < message.length) {
-    const tag = varint();
-    const [number, kind] = [Math.floor(tag / 8), tag % 8];
-    if (kind === 0) fields.push({ number, value: varint() });
-    else if (kind === 2) {
-      const length = varint();
-      fields.push({ number, value: message.subarray(at, at + length) });
-      at += length;
-    } else at += kind === 1 ? 8 : 4;
-  }
-  return fields;
 }
 
 /** A record is kept by whoever was made from it, and by its own use; what no pruning removes does not count. */
