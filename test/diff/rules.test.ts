@@ -35,6 +35,7 @@ const prune = (more: Partial<Extract<Intent, { mode: "prune" }>> = {}): Intent =
   ...more,
 });
 const recreate: Asked = { intent: { mode: "recreate", targets: ["agent/a"] }, replaced: () => true };
+const imageless = { why: "not locked", fix: "lock it" };
 const woken: Asked = { woken: () => true };
 const idled = { ...standing, usage: usage({ idle_ms: 2 * DAY, age_ms: 2 * DAY }) };
 const aged = { ...standing, usage: usage({ age_ms: 8 * DAY }) };
@@ -97,6 +98,9 @@ const ROWS: Row[] = [
   ["orphan, prune --orphans", orphaned, { intent: prune({ orphans: true }) }, "remove: orphan, keep"],
   ["without a config nothing is an orphan", orphaned, { configless: true }, "up-to-date"],
   ["missing", missing, {}, "create"],
+  ["never made", { ...missing, ephemeral: true }, {}, "ready"],
+  ["never made, without an image", { ...missing, ephemeral: true, imageless }, {}, "blocked: image"],
+  ["never made, destroy", { ...missing, ephemeral: true, imageless }, { intent: destroy() }, "ready"],
   ["missing, on-use", { desired: wish({ provision: "on-use" }) }, {}, "on-use"],
   ["missing, on-use, about to be used", { desired: wish({ provision: "on-use" }) }, woken, "create"],
   [

@@ -14,7 +14,12 @@ const ANSWER_TIMEOUT_MS = 10_000;
 const EMPTY = Buffer.alloc(5);
 
 /** Asks for the list of workers, which every version answers and which starts nothing. Throws where there is none. */
-export async function askWorkers(dialer: Dialer): Promise<WorkerFacts> {
+export async function askWorkers(dialer: Dialer): Promise<void> {
+  await ask(dialer, "ListWorkers");
+}
+
+/** Who takes the builds. Throws where the answer names nobody. */
+export async function askWorker(dialer: Dialer): Promise<WorkerFacts> {
   const worker = workerOf(await ask(dialer, "ListWorkers"));
   if (worker === undefined) throw buildkitFailure("ask the worker", "it names no worker with a platform");
   return worker;

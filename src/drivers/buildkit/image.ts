@@ -6,7 +6,7 @@ import * as z from "zod";
 import { toError } from "../../errors.ts";
 import { isLoopback, knownFor } from "../../registry/reference.ts";
 import type { ImageQuery, ImageState } from "../driver.ts";
-import { askWorkers } from "./control.ts";
+import { askWorker } from "./control.ts";
 import type { Dialer } from "./dial.ts";
 import { askEngine } from "./engine.ts";
 import { buildkitFailure } from "./errors.ts";
@@ -27,7 +27,7 @@ export async function resolveImage(
   const given = known ?? (policy === "pin" && platform === undefined ? [] : undefined);
   if (given === undefined && platform === undefined && policy !== "track")
     return dialer.inEngine ? heldInEngine(dialer, ref) : { status: "absent" };
-  const on = platform ?? (await askWorkers(dialer)).platform;
+  const on = platform ?? (await askWorker(dialer)).platform;
   const exact = given === undefined ? undefined : knownFor(given, on);
   if (given !== undefined && exact === undefined)
     return { status: "absent", unresolved: `nothing is known of ${ref} for ${on}` };

@@ -12,7 +12,7 @@ import { refuseRuntimes } from "../ephemeral.ts";
 import type { Observation } from "../../model/observed.ts";
 import { fitted } from "./client.ts";
 import { Dialer } from "./dial.ts";
-import { askUsage, askWorkers } from "./control.ts";
+import { askUsage, askWorker } from "./control.ts";
 import { resolveEndpoint } from "./endpoint.ts";
 import { buildkitError } from "./errors.ts";
 import { execute } from "./exec.ts";
@@ -120,7 +120,7 @@ function readerOf(worker: Worker): ReadDriver {
 
 /** A worker keeps cache, and nothing that goes by an image's name; the images of an engine around it are that engine's. */
 async function heldImages(dialer: Dialer): Promise<HeldImages> {
-  const { id, platform } = await askWorkers(dialer);
+  const { id, platform } = await askWorker(dialer);
   return { engine_id: id, platform, images: [] };
 }
 

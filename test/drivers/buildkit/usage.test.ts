@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { cacheUse, usageRecords } from "../../../src/drivers/buildkit/usage.ts";
+import { workerOf } from "../../../src/drivers/buildkit/workers.ts";
 
 // The wire format by hand: what a field's number and kind are is written out.
 const bytes = (number: number, content: Buffer): Buffer =>
@@ -7,6 +8,29 @@ const bytes = (number: number, content: Buffer): Buffer =>
 const text = (number: number, content: string): Buffer => bytes(number, Buffer.from(content));
 const varint = (number: number, ...septets: readonly number[]): Buffer =>
   Buffer.from([number * 8, ...septets]);
+
+describe("what a worker says of itself", () => {
+  it("is its id, and the first of its platforms", () => {
+    const platform = (os: string, architecture: string): Buffer =>
+      bytes(3, Buffer.concat([text(1, architecture), text(2, os), text(3, "v8")]));
+    const labels = bytes(2, Buffer.concat([text(1, "key"), text(2, "value")]));
+    const record = Buffer.concat([
+      text(1, "w1"),
+      labels,
+      platform("linux", "arm64"),
+      platform("linux", "amd64"),
+    ]);
+    expect(workerOf(Buffer.concat([bytes(1, record), bytes(1, text(1, "w2"))]))).toEqual({
+      id: "w1",
+      platform: "linux/arm64",
+    });
+  });
+
+  it("is nothing where it names no worker, or none that builds", () => {
+    expect(workerOf(Buffer.alloc(0))).toBeUndefined();
+    expect(workerOf(bytes(1, text(1, "w1")))).toBeUndefined();
+  });
+});
 
 describe("what a worker says of its cache", () => {
   it("is read from its own bytes, those it may have more passed over", () => {
