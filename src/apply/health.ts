@@ -50,10 +50,10 @@ export async function awaitHealth(
   }
 }
 
-/** Until the next look. What only has to keep running is seen once more after a moment, and then when it has. */
+/** Until the next look. A program that only has to keep running is seen once more after a moment, and then when it has. */
 function pause({ health, main, running_ms: running }: HealthReport, ready: Ready | undefined): number {
   if (ready !== undefined) return Math.min(ready.interval, POLL_MS);
-  if (health !== "none" || running < POLL_MS) return POLL_MS;
+  if (health !== "none" || (main === "program" && running < POLL_MS)) return POLL_MS;
   return STEADY_MS[main] - running;
 }
 

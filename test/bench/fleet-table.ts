@@ -41,7 +41,7 @@ export function tableOf(size: number, rounds: readonly Round[]): string {
     `${Math.round(Math.max(...rounds.map((round) => pick(round).mebibytes)))} MiB`;
   return asTable([
     [`${size} containers`, "sandkeep", "compose", "bare", "ratio", "goal"],
-    row("create (healthy: has run for two seconds)", "create", GOALS.create),
+    row("create (verified, and seen to go on)", "create", GOALS.create),
     row(
       "no-op `plan`, which compares each live field",
       "look",
