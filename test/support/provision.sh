@@ -32,6 +32,7 @@ readonly NEEDS=(
   git:git
   docker-registry:docker-registry
   tar:tar
+  rsync:rsync
 )
 
 say() { printf 'provision: %s\n' "$*" >&2; }
