@@ -118,17 +118,6 @@ image = "sandkeep-test/busybox:1"
       await start("web", "--label", `com.docker.compose.project=${tag}`),
     ];
     try {
-      // Between the listing and the removal it became another than the one that was listed.
-      const engine = libraryEngine(project);
-      const config = await loadFleet(engine);
-      if (config.status === "invalid") throw new Error(JSON.stringify(config.diagnostics));
-      const judged = await findStale(engine, config, { name: "far", older_than: 0 });
-      await project.docker("start", `${tag}-sbx`);
-      await project.docker("wait", `${tag}-sbx`);
-      const late = (await reap(engine, config, judged, { dryRun: false })).entries;
-      expect(late.find(({ what }) => what === `${tag}-sbx`)).toMatchObject({ status: "changed" });
-      expect(await project.docker("inspect", "--format", "{{.Name}}", `${tag}-sbx`)).toBe(`/${tag}-sbx`);
-
       const reaped = hostReapSchema.parse(
         JSON.parse(await project.ok("host", "reap", "build1", "--older-than", "0", "--apply", "--json")),
       );
@@ -218,6 +207,17 @@ compose = "docker compose"
         }),
       );
       expect(unobserved).toMatchObject([{ backend: "docker", host: "away" }]);
+
+      // Between the listing and the removal it became another than the one that was listed.
+      const engine = libraryEngine(project);
+      const config = await loadFleet(engine);
+      if (config.status === "invalid") throw new Error(JSON.stringify(config.diagnostics));
+      const judged = await findStale(engine, config, { name: "far", older_than: 0 });
+      await project.docker("start", `${tag}-sbx`);
+      await project.docker("wait", `${tag}-sbx`);
+      const late = (await reap(engine, config, judged, { dryRun: false })).entries;
+      expect(late.find(({ what }) => what === `${tag}-sbx`)).toMatchObject({ status: "changed" });
+      expect(await project.docker("inspect", "--format", "{{.Name}}", `${tag}-sbx`)).toBe(`/${tag}-sbx`);
 
       const reaped = hostReapSchema.parse(
         JSON.parse(await project.ok("host", "reap", "far", "--older-than", "0", "--apply", "--json")),
