@@ -88,6 +88,8 @@ export interface BuildRequest {
   readonly image?: ImageIdentity;
   /** Called once, after the streams and before the result, whatever the command's exit code. */
   readonly bringBack: (changes: ReturnedChanges) => Promise<void>;
+  /** Called once where the command was ended and only its output is still asked for: nothing of it runs, and nothing comes back. */
+  readonly over?: () => Promise<void>;
 }
 
 export interface ExecRequest {

@@ -82,6 +82,8 @@ export async function claimBuild(
       spec,
       ...(image === undefined ? {} : { image }),
       bringBack: (changes: ReturnedChanges) => direct(claiming, source, changes),
+      // The next one need not wait for the output of one that is gone; a place that cannot be left goes with this process.
+      over: async () => ticket?.[Symbol.asyncDispose]().catch(() => undefined),
     };
     const artifacts = { at: "folder", folder: source } as const;
     return { build, spec_hash: desired.spec_hash, handle, ticket, artifacts, placeBin: refuseBin };

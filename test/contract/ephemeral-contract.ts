@@ -35,6 +35,8 @@ interface Build extends Ran {
   /** Undefined when nothing was handed back. */
   readonly brought: Brought | undefined;
   readonly changesLost: boolean;
+  /** How often it was told, before the result, that nothing of the command runs any more. */
+  readonly overs: number;
 }
 
 export function describeEphemeralContract(title: string, makeHarness: () => Promise<EphemeralHarness>): void {
@@ -64,12 +66,13 @@ export function describeEphemeralContract(title: string, makeHarness: () => Prom
       const [stdout, stderr] = [new PassThrough(), new PassThrough()];
       const output = Promise.all([buffer(stdout), buffer(stderr)]);
       let brought: Brought | undefined;
+      let overs = 0;
       const bringBack = async (changes: ReturnedChanges): Promise<void> => {
         brought = await look(changes);
       };
       const handle = await driver.exec({
         objectId: "agent/a",
-        build: { spec, bringBack },
+        build: { spec, bringBack, over: async () => void (overs += 1) },
         argv,
         env,
         ...(stdin === undefined ? {} : { stdin }),
@@ -81,7 +84,7 @@ export function describeEphemeralContract(title: string, makeHarness: () => Prom
         stdout.end();
         stderr.end();
         const [out, err] = await output;
-        return { exitCode, stdout: out, stderr: err, brought, changesLost };
+        return { exitCode, stdout: out, stderr: err, brought, changesLost, overs };
       };
       return { handle, ran: ran() } satisfies { handle: ExecHandle; ran: Promise<Build> };
     }
@@ -131,6 +134,7 @@ export function describeEphemeralContract(title: string, makeHarness: () => Prom
       expect(ran.exitCode).toBe(3);
       expect(ran.brought?.changed).toEqual({ made: "folder", "made/new.txt": "new\n" });
       expect(ran.brought?.deleted).toEqual(["keep.txt"]);
+      expect(ran.overs).toBe(0);
       const idle = await run(harness.commands.read());
       expect(idle.brought).toEqual({ changed: {}, deleted: [] });
     });
@@ -153,7 +157,7 @@ export function describeEphemeralContract(title: string, makeHarness: () => Prom
       expect((await everyArgv()).filter((argv) => argv.includes(secret))).toEqual([]);
       await waiting.handle.signal("SIGTERM");
       const ran = await waiting.ran;
-      expect([ran.exitCode, ran.brought, ran.changesLost]).toEqual([143, undefined, true]);
+      expect([ran.exitCode, ran.brought, ran.changesLost, ran.overs]).toEqual([143, undefined, true, 1]);
       await until(
         async () => !(await everyArgv()).some((argv) => argv.includes(tag)),
         "the end of the child",

@@ -1,13 +1,36 @@
 // The buildkit backend from the built CLI, on the real worker inside the private Docker Engine.
+import { existsSync } from "node:fs";
 import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { lanesSchema } from "../../src/model/lanes.ts";
 import { listingSchema } from "../../src/model/listing.ts";
 import { postureSchema } from "../../src/model/posture.ts";
+import { isRunning, uniqueSleep } from "../contract/buildkit-kit.ts";
 import { everyArgv, until } from "../contract/harness.ts";
 import { describeWith } from "../support/services.ts";
 import { Project } from "./cli.ts";
+
+/**
+ * A client that, told to end, would need 1.8 s more until it is `late`. What asks for the output of a lost command waits until
+ * that command is `gone` and the next one has `begun`.
+ */
+const DEAF_CLIENT = `#!/bin/sh
+client="$E2E_BUILDX/docker-buildx"
+[ "$1" = build ] || exec "$client" "$@"
+if grep -q required=true Dockerfile; then
+  [ -z "$E2E_NEXT" ] || touch "$E2E_MARKS/begun"
+  trap 'sleep 1.8 >/dev/null 2>&1; touch "$E2E_MARKS/late"' TERM
+  "$client" "$@" &
+  while true; do
+    wait $!
+    code=$?
+    kill -0 $! 2>/dev/null || exit $code
+  done
+fi
+while [ ! -e "$E2E_MARKS/gone" ] || [ ! -e "$E2E_MARKS/begun" ]; do sleep 0.1; done
+exec "$client" "$@"
+`;
 
 describeWith(["docker", "buildx"], "commands on a BuildKit worker", (services) => {
   let project: Project;
@@ -125,6 +148,32 @@ cache = { max_age = "1h", max_size = "100GiB" }
     expect(
       (await project.run(["run", "--agent", "main", "--timeout", "1s", "--", "sleep", "300"])).code,
     ).toBe(124);
+  });
+
+  test("one whose client does not listen is gone at once, and the next begins before its output is asked for", async () => {
+    const marks = join(project.root, "marks");
+    const deaf = join(project.root, "deaf");
+    for (const each of [marks, deaf]) await mkdir(each);
+    await writeFile(join(deaf, "docker-buildx"), DEAF_CLIENT, { mode: 0o755 });
+    const env = {
+      PATH: `${deaf}:${process.env["PATH"] ?? ""}`,
+      E2E_BUILDX: services().buildx.folder,
+      E2E_MARKS: marks,
+    };
+    const tag = uniqueSleep();
+    const first = project.start(sh(`echo before; exec sleep ${tag}`), { env });
+    await until(() => isRunning(tag), "the command to begin", 50_000);
+    const next = project.start(["run", "--agent", "two", "--", "true"], { env: { ...env, E2E_NEXT: "yes" } });
+    const lane = async () => lanesSchema.parse(JSON.parse(await project.ok("lanes", "--json"))).lanes[0];
+    await until(async () => (await lane())?.waiting.length === 1, "the next to wait", 50_000);
+    first.child.kill("SIGTERM");
+    await until(async () => !(await isRunning(tag)), "its end on the worker");
+    expect(first.child.exitCode).toBeNull();
+    await writeFile(join(marks, "gone"), "");
+    // Its output comes only after the next one has begun.
+    expect(await first.ended).toMatchObject({ code: 143, stdout: "before\n" });
+    expect(existsSync(join(marks, "late"))).toBe(false);
+    expect((await next.ended).code).toBe(0);
   });
 
   test("fails closed: no endpoint or image is an error, and a worker that is away is never 'nothing there'", async () => {

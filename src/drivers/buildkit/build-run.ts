@@ -24,8 +24,8 @@ import type { BuildSpec } from "./spec.ts";
 
 /** Variable of the client's environment that holds the command, which is so in no file and no argument. */
 export const SECRET = "SANDKEEP_BUILD_COMMAND";
-/** A client that was told to end is given so long. */
-const GRACE_MS = 2_000;
+/** A client that was told to end is given so long: what it leads is to be gone within a second. */
+const GRACE_MS = 400;
 /** So long what a lost command wrote is asked for. */
 const RESCUE_MS = 15_000;
 
@@ -177,6 +177,7 @@ export class BuildRun {
 
   /** What the command wrote before the worker ended it; what cannot be had of it is lost, and no other failure. */
   async #rescue({ nonce: lost, ...job }: BuildJob): Promise<void> {
+    await this.#job.build.over?.();
     const { folder } = this.#bridge;
     const { image } = this.#job.spec.buildkit;
     const nonce = this.#context.deps.randomId();

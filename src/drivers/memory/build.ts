@@ -63,6 +63,7 @@ function build(world: MemoryWorld, request: ExecRequest): ExecHandle {
       await handle.signal(name);
     },
     result: handle.result.then(async (result) => {
+      if (signalled) await request.build?.over?.();
       if (!signalled && access !== "none")
         await bringBack(request.build, before, access === "rw" ? copy.entries : before);
       return signalled && access === "rw" ? { ...result, changesLost: true } : result;
