@@ -1,21 +1,24 @@
 /**
  * In: the folder that a workspace is a copy of. Out: what of it, or of its copy, is no part of the copy: our own state, what
- * `.sandkeepignore` names, and where that is asked for what git ignores. The rules are those of the folder itself.
+ * `.sandkeepignore` names, and where that is asked for what git ignores. The rules are those of the folder itself, which
+ * is never an agent's copy.
  */
-import { readFile, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { SandkeepError } from "../errors.ts";
 import type { BytePath } from "../util/byte-path.ts";
 import { bytePath, isBelow, pathText } from "../util/byte-path.ts";
+import { formatBytes } from "../util/bytes.ts";
 import { errnoOf, unlessMissing } from "../util/errno.ts";
 import type { LeftOut } from "../util/file-tree.ts";
+import { contentsOf, lookAt } from "../util/file-tree.ts";
 import { FolderHandle } from "../util/folder-handle.ts";
 import { ignoredByGit } from "../util/git-ignored.ts";
 import { isSyncFolder } from "../util/open-workspace.ts";
 import { pathMatcher } from "../util/path-pattern.ts";
 
 export interface LeavingOut {
-  /** Real path of the workspace. */
+  /** Real path of the workspace; never of an agent's copy, whose rules and settings are the agent's. */
   readonly source: string;
   /** Of our state, which may lie inside. */
   readonly stateDir: string;
@@ -47,22 +50,35 @@ export async function leftOut({ source, stateDir, ignore, env }: LeavingOut): Pr
 }
 
 const NAME = ".sandkeepignore";
+const MOST = 1024 * 1024;
 
 /** Asked of paths relative to the source. Without the file nothing is left out. */
 async function namedIn(source: string): Promise<(path: string) => boolean> {
   const file = join(source, NAME);
-  const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    if (errnoOf(cause) === "ENOENT") return "";
-    throw new SandkeepError(`${file} cannot be read, so nobody can tell what to leave out`, {
-      code: "SEED_IGNORE",
-      hint: "make it a file that can be read, or remove it",
-      cause,
-    });
-  });
+  const text = readRules(source, file);
   const lines = text.split(/\r?\n/).map((line) => line.trim());
   return await pathMatcher(
     lines.flatMap((line, index) => patternOf(line, `line ${String(index + 1)} of ${file}`)),
   );
+}
+
+/** Links are not followed: what one leads to is no part of the workspace, and none of its lines may be told. */
+function readRules(source: string, file: string): string {
+  let cause: unknown;
+  try {
+    using folder = FolderHandle.open(source);
+    if (lookAt(folder, bytePath(NAME)) === undefined) return "";
+    const contents = contentsOf(folder, bytePath(NAME), MOST);
+    if (contents !== undefined) return contents.toString("utf8");
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ENOENT") return "";
+    cause = thrown;
+  }
+  throw new SandkeepError(`${file} cannot be read, so nobody can tell what to leave out`, {
+    code: "SEED_IGNORE",
+    hint: `make it a regular file of at most ${formatBytes(MOST)} that can be read, or remove it`,
+    cause,
+  });
 }
 
 /** As in a gitignore: a name alone is left out at any depth, a path with a slash in it only there. */

@@ -37,14 +37,16 @@ export async function seed(
   { owner, stateDir, env, tell }: Seeding,
 ): Promise<void> {
   const staged = getPath(spec.values, "writes") === "staged";
-  const source = staged ? stageTree(stateDir, owner) : getPath(spec.values, "workspace.source");
+  const workspace = getPath(spec.values, "workspace.source");
   const target = getPath(spec.values, "workspace.target");
-  if (typeof source !== "string" || typeof target !== "string") {
+  if (typeof workspace !== "string" || typeof target !== "string") {
     throw new SandkeepError("the workspace to seed has no source", { code: "INTERNAL", blame: "tool" });
   }
   const ignore = getPath(spec.values, "workspace.ignore") === "gitignore" ? "gitignore" : "off";
+  const source = staged ? stageTree(stateDir, owner) : workspace;
   using root = FolderHandle.open(source);
-  const tree = await readKept(root, await leftOut({ source, stateDir, ignore, env }));
+  // Also of an agent's copy: its own rules are the agent's.
+  const tree = await readKept(root, await leftOut({ source: workspace, stateDir, ignore, env }));
   const base: SyncBase = new Map();
   const took = (path: BytePath, { entry, sha256, still }: Packed): void => {
     const { kind, mode, size, sign, target: to } = entry;

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { LoadedConfig } from "../config/index.ts";
+import { askGit } from "../util/git.ts";
 
 export interface ConfigCommit {
   /** Null outside a repository, or where git cannot say. */
@@ -16,7 +17,7 @@ const PATIENCE_MS = 5_000;
 
 /**
  * Which commit the config is of. A sandbox may write to its repository's own settings, so git is only asked for names
- * of objects: no filter, hook, monitor or transport that such settings name is ever started.
+ * of objects: no filter that such settings name is ever started.
  */
 export async function configCommit(
   { root, files }: Pick<LoadedConfig, "root" | "files">,
@@ -64,18 +65,9 @@ async function revParse(
   names: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<readonly string[]> {
-  const { execFile } = await import("node:child_process");
-  const own = { PATH: env["PATH"], HOME: env["HOME"], GIT_OPTIONAL_LOCKS: "0", GIT_TERMINAL_PROMPT: "0" };
-  // A partial clone would fetch what it lacks, by a command of its settings.
-  const closed = { ...own, GIT_ALLOW_PROTOCOL: "none", GIT_NO_LAZY_FETCH: "1" };
-  return new Promise((settle) => {
-    execFile(
-      "git",
-      ["-C", root, "-c", "core.fsmonitor=false", "rev-parse", ...names],
-      { env: closed, timeout: PATIENCE_MS, killSignal: "SIGKILL" },
-      (error, stdout) => settle(error === null ? stdout.trim().split("\n") : []),
-    );
-  });
+  const question = { cwd: root, env, patienceMs: PATIENCE_MS };
+  const answer = await askGit(["rev-parse", ...names], question).catch(() => undefined);
+  return answer?.code === 0 ? answer.out.toString().trim().split("\n") : [];
 }
 
 /** As git names the content of a file, by the hash that the repository uses. */

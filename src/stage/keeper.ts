@@ -91,7 +91,8 @@ async function fetchBack(deps: KeeperDeps, request: BringRequest): Promise<void>
   await recover(stage);
   // Whoever ends last fetches what all of them left.
   if ((await openRunsIn(deps, request)) > 0) return;
-  await fetchIntoStage(deps, applyId(deps.now(), deps.randomId()), { ...request, busy: 0 });
+  const { source } = stage.meta;
+  await fetchIntoStage(deps, applyId(deps.now(), deps.randomId()), { ...request, source, busy: 0 });
 }
 
 async function openRunsIn(deps: KeeperDeps, { fleet, address }: StageRequest): Promise<number> {

@@ -183,11 +183,25 @@ export function removeEntry(folder: FolderHandle, name: BytePath): void {
 
 const CHUNK = 256 * 1024;
 
+const FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Opens a regular file: no link is followed and a pipe in its place is not waited for. Undefined where one is not. */
+export function openFile(folder: FolderHandle, name: BytePath): number | undefined {
+  const fd = openSync(folder.at(name), FILE);
+  let isFile = false;
+  try {
+    isFile = fstatSync(fd).isFile();
+  } finally {
+    if (!isFile) closeSync(fd);
+  }
+  return isFile ? fd : undefined;
+}
+
 /** The chunks of a regular file; none of its links is followed and a pipe in its place is not waited for. */
 export function* chunksOf(folder: FolderHandle, name: BytePath): Generator<Buffer> {
-  const fd = openSync(folder.at(name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const fd = openFile(folder, name);
+  if (fd === undefined) return;
   try {
-    if (!fstatSync(fd).isFile()) return;
     for (;;) {
       const buffer = Buffer.allocUnsafe(CHUNK);
       const read = readSync(fd, buffer, 0, CHUNK, null);
@@ -206,9 +220,20 @@ export function hashOf(folder: FolderHandle, name: BytePath): string {
   return hash.digest("hex");
 }
 
+/** Contents of a regular file; undefined where something else is, or more bytes than `most` are. */
+export function contentsOf(folder: FolderHandle, name: BytePath, most: number): Buffer | undefined {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  if (lookAt(folder, name)?.kind !== "file") return undefined;
+  for (const chunk of chunksOf(folder, name)) {
+    bytes += chunk.length;
+    if (bytes > most) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
 /** Contents of a file of the tree; undefined where no file is. */
 export function contentsAt(root: FolderHandle, path: BytePath): Buffer | undefined {
-  return inParent(root, path, (folder, name) =>
-    lookAt(folder, name)?.kind === "file" ? Buffer.concat([...chunksOf(folder, name)]) : undefined,
-  );
+  return inParent(root, path, (folder, name) => contentsOf(folder, name, Infinity));
 }

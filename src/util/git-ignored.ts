@@ -1,13 +1,13 @@
 /** Which paths of a workspace git ignores, by the rules of the workspace as it is here; those of a copy do not count. */
-import { spawn } from "node:child_process";
-import { buffer, text } from "node:stream/consumers";
 import { SandkeepError } from "../errors.ts";
 import type { BytePath } from "./byte-path.ts";
 import { bytesOf, joinBytes, parentOf } from "./byte-path.ts";
 import { entryAt } from "./file-tree.ts";
 import type { FolderHandle } from "./folder-handle.ts";
+import { askGit } from "./git.ts";
 
 export interface GitContext {
+  /** Real path of the workspace, never of an agent's copy of it. */
   readonly source: string;
   readonly real: FolderHandle;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -23,12 +23,12 @@ export async function ignoredByGit(
 ): Promise<ReadonlySet<BytePath>> {
   const byRepository = new Map<BytePath, BytePath[]>();
   const folders = new Set<BytePath>();
-  const roots = new Map<BytePath, BytePath>();
+  const roots = new Map<BytePath, BytePath | undefined>();
   for (const { path, isFolder } of paths) {
     if (isFolder) folders.add(path);
     const root = repositoryOf(parentOf(path), context.real, roots);
-    // A repository's own files are none of its work tree's.
-    if (path.split("/").includes(".git")) continue;
+    // A repository's own files are none of its work tree's, nor is what a link leads to.
+    if (root === undefined || path.split("/").includes(".git")) continue;
     const known = byRepository.get(root);
     if (known === undefined) byRepository.set(root, [path]);
     else known.push(path);
@@ -45,19 +45,29 @@ export async function ignoredByGit(
   return found;
 }
 
-/** The innermost folder with a `.git`, from this one upwards; the workspace itself where there is none inside it. */
-function repositoryOf(folder: BytePath, real: FolderHandle, known: Map<BytePath, BytePath>): BytePath {
+/**
+ * The innermost folder with a `.git`, from this one upwards; the workspace itself where there is none inside it. Undefined
+ * where the way leads over a link of the workspace.
+ */
+function repositoryOf(
+  folder: BytePath,
+  real: FolderHandle,
+  known: Map<BytePath, BytePath | undefined>,
+): BytePath | undefined {
   if (folder === "") return "";
-  const before = known.get(folder);
-  if (before !== undefined) return before;
-  const holds = entryAt(real, `${folder}/.git`) !== undefined;
-  const root = holds ? folder : repositoryOf(parentOf(folder), real, known);
+  if (known.has(folder)) return known.get(folder);
+  const above = repositoryOf(parentOf(folder), real, known);
+  const beyond = above === undefined || entryAt(real, folder)?.kind === "link";
+  const holds = !beyond && entryAt(real, `${folder}/.git`) !== undefined;
+  const root = beyond ? undefined : holds ? folder : above;
   known.set(folder, root);
   return root;
 }
 
 const NOTHING_IGNORED = 1;
 const NO_REPOSITORY = 128;
+/** For as many paths as a level of a workspace has. */
+const PATIENCE_MS = 120_000;
 
 async function ask(
   root: BytePath,
@@ -65,21 +75,11 @@ async function ask(
   { source, env, hint, needsRepository = false }: GitContext,
 ): Promise<readonly BytePath[]> {
   const cwd = root === "" ? source : `${source}/${bytesOf(root).toString("utf8")}`;
-  const child = spawn("git", ["-c", "core.fsmonitor=false", "check-ignore", "-z", "--stdin"], {
-    cwd,
-    // What a hook or a shell set for another repository must not answer for this one.
-    env: { PATH: env["PATH"], HOME: env["HOME"], LC_ALL: "C", GIT_OPTIONAL_LOCKS: "0" },
-    stdio: ["pipe", "pipe", "pipe"],
-  });
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code) => resolve(code));
-  });
-  child.stdin.on("error", () => undefined);
-  child.stdin.end(Buffer.concat(paths.map((path) => bytesOf(`${path}\0`))));
-  const [code, out, err] = await Promise.all([ended, buffer(child.stdout), text(child.stderr)]).catch(
+  const input = Buffer.concat(paths.map((path) => bytesOf(`${path}\0`)));
+  const question = { cwd, env, input, patienceMs: PATIENCE_MS };
+  const { code, out, err } = await askGit(["check-ignore", "-z", "--stdin"], question).catch(
     (cause: unknown) => {
-      throw noAnswer("git cannot be started", hint, cause);
+      throw noAnswer("git cannot be started, or never ends", hint, cause);
     },
   );
   if (code === NOTHING_IGNORED) return [];

@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -48,3 +49,16 @@ it.each(["!keep.pem", "../above", "a/../b", "/", "\\!x"])(
     });
   },
 );
+
+it.each([
+  ["a link to a file of this machine", async (file: string) => symlink("/etc/passwd", file)],
+  ["a pipe that nobody writes to", async (file: string) => void execFileSync("mkfifo", [file])],
+  ["more than anybody writes", async (file: string) => writeFile(file, "#".repeat(2 * 1024 * 1024))],
+])("takes no rules from %s, and tells none of its lines", async (_, make) => {
+  const file = join(source, ".sandkeepignore");
+  await make(file);
+  await expect(ignoredAtSeed(source)).rejects.toMatchObject({
+    code: "SEED_IGNORE",
+    message: `${file} cannot be read, so nobody can tell what to leave out`,
+  });
+});

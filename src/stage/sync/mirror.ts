@@ -14,7 +14,8 @@ import { movingOf } from "./bring.ts";
 import type { Sync } from "./sync.ts";
 import { syncWorkspace } from "./sync.ts";
 
-export type MirrorRequest = Omit<BringRequest, "source" | "staged">;
+/** `source` is the real workspace, as the stage has it: what is left out is said there, and never by an agent's copy. */
+export type MirrorRequest = Omit<BringRequest, "staged">;
 
 /** What the agent did there is in the stage. Nothing is fetched while somebody works there. */
 export async function fetchIntoStage(deps: BringDeps, id: string, request: MirrorRequest): Promise<void> {
@@ -35,7 +36,7 @@ export async function sendFromStage(deps: BringDeps, id: string, request: Mirror
 }
 
 async function mirror(deps: BringDeps, id: string, request: MirrorRequest): Promise<Sync> {
-  const { fleet, address, driver, objectId, ignore } = request;
+  const { fleet, address, source, driver, objectId, ignore } = request;
   const { stateDir, env } = deps;
   const root = stageTree(stateDir, { fleet, address });
   const rules = await stageRules(
@@ -48,7 +49,7 @@ async function mirror(deps: BringDeps, id: string, request: MirrorRequest): Prom
     objectId,
     stateDir,
     root,
-    leftOut: await leftOut({ source: root, stateDir, ignore, env }),
+    leftOut: await leftOut({ source, stateDir, ignore, env }),
     rules,
     judges: false,
     id,

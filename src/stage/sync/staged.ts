@@ -20,7 +20,7 @@ export async function mirrorStage(
   stage: Stage,
   way: "fetch" | "send",
 ): Promise<void> {
-  const { fleet, address } = stage.meta;
+  const { fleet, address, source } = stage.meta;
   const workspace = remoteOf(config, address);
   if (workspace === undefined) return;
   const { settings } = workspace.agent;
@@ -36,6 +36,7 @@ export async function mirrorStage(
   const request = {
     fleet,
     address,
+    source,
     ignore: settings.workspace.ignore ?? "off",
     driver,
     objectId,
