@@ -2,6 +2,7 @@
 import {
   chmodSync,
   chownSync,
+  closeSync,
   constants,
   copyFileSync,
   lchownSync,
@@ -15,7 +16,7 @@ import type { BytePath } from "./byte-path.ts";
 import { bytesOf, pathText } from "./byte-path.ts";
 import type { CopyThread } from "./copy-thread.ts";
 import { errnoOf } from "./errno.ts";
-import { lookAt, writtenAt } from "./file-tree.ts";
+import { lookAt, openFile, writtenAt } from "./file-tree.ts";
 import type { TreeEntry } from "./file-tree.ts";
 import type { FolderHandle, FolderPath } from "./folder-handle.ts";
 
@@ -36,7 +37,22 @@ const CANNOT_CLONE: ReadonlySet<string> = new Set([
 const PLAIN = constants.COPYFILE_EXCL;
 const CLONED = constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL;
 
-function copyContents(source: FolderPath, target: FolderPath, cloning: Cloning): void {
+/** An open file, as whatever copies by a path takes it: what stands at its name by now is none of the copy's. */
+const pathOf = (fd: number): string => `/proc/self/fd/${fd}`;
+
+/** False where no regular file stands. */
+function copyContents(from: FolderHandle, to: FolderHandle, name: BytePath, cloning: Cloning): boolean {
+  const fd = openFile(from, name);
+  if (fd === undefined) return false;
+  try {
+    copyOpened(pathOf(fd), to.at(name), cloning);
+    return true;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function copyOpened(source: string, target: FolderPath, cloning: Cloning): void {
   if (cloning.clones !== false) {
     try {
       copyFileSync(source, target, CLONED);
@@ -111,9 +127,12 @@ function seal(from: FolderHandle, to: FolderHandle, name: BytePath, base: TreeEn
 
 const ATTEMPTS = 5;
 
+/** What opening a name answers where its file is gone, or a link or a socket stands in its place. */
+const NO_FILE: ReadonlySet<string> = new Set(["ENOENT", "ELOOP", "ENXIO"]);
+
 /**
- * Copies a file. One that changes meanwhile is copied again; undefined when it is no file any more. `found` is what it was
- * just now, where nothing stands in its place yet.
+ * Copies a file. One that changes meanwhile is copied again; undefined when it is no file any more, and then none of it is
+ * left. `found` is what it was just now, where nothing stands in its place yet.
  */
 export function copyFile(
   from: FolderHandle,
@@ -122,16 +141,33 @@ export function copyFile(
   cloning: Cloning,
   found?: TreeEntry,
 ): CopiedFile | undefined {
+  let made: CopiedFile | undefined;
+  try {
+    made = copyUnchanged(from, to, name, cloning, found);
+  } finally {
+    if (made === undefined) removeFile(to.at(name));
+  }
+  return made;
+}
+
+function copyUnchanged(
+  from: FolderHandle,
+  to: FolderHandle,
+  name: BytePath,
+  cloning: Cloning,
+  found: TreeEntry | undefined,
+): CopiedFile | undefined {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     const first = attempt === 1 ? found : undefined;
     const before = first ?? lookAt(from, name);
     if (before?.kind !== "file") return undefined;
     if (first === undefined) removeFile(to.at(name));
     try {
-      copyContents(from.at(name), to.at(name), cloning);
+      if (!copyContents(from, to, name, cloning)) continue;
       setTime(to.at(name), before);
     } catch (thrown) {
-      if (errnoOf(thrown) === "ENOENT") return undefined;
+      // It is looked at again.
+      if (NO_FILE.has(errnoOf(thrown) ?? "")) continue;
       throw thrown;
     }
     const copied = seal(from, to, name, before);

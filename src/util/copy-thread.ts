@@ -1,6 +1,6 @@
 /**
  * A thread that copies files with their times, many at a call: being handed one and told of its end costs more than a small
- * file's copy does. It says which it copied; why one could not be is for whoever tries it again.
+ * file's copy does. It says which it copied; why one could not be is for whoever tries it again. It follows no links.
  */
 import { Worker } from "node:worker_threads";
 import type { FolderPath } from "./folder-handle.ts";
@@ -8,14 +8,24 @@ import type { FolderPath } from "./folder-handle.ts";
 /** Text, for a thread begins with a file or a text, and whoever bundles us leaves no file. */
 const WORK = `
 const { parentPort } = require("node:worker_threads");
-const { copyFileSync, utimesSync } = require("node:fs");
+const { closeSync, constants, copyFileSync, fstatSync, openSync, utimesSync } = require("node:fs");
+const FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+function copy({ from, to, written }, mode) {
+  const fd = openSync(from, FILE);
+  try {
+    if (!fstatSync(fd).isFile()) return false;
+    copyFileSync("/proc/self/fd/" + fd, to, mode);
+    utimesSync(to, written, written);
+    return true;
+  } finally {
+    closeSync(fd);
+  }
+}
 parentPort.on("message", ({ files, mode }) => {
   parentPort.postMessage(
-    files.map(({ from, to, written }) => {
+    files.map((file) => {
       try {
-        copyFileSync(from, to, mode);
-        utimesSync(to, written, written);
-        return true;
+        return copy(file, mode);
       } catch {
         return false;
       }
