@@ -8,11 +8,12 @@ import type { TreeEntry } from "../util/file-tree.ts";
 
 export type LookAtPath = (path: BytePath) => TreeEntry | undefined;
 
-/** What git knows one by. */
-const SIGNS = ["HEAD", "objects", "refs"];
+/** What git knows one by: `commondir` names another folder whose objects, refs and config count. */
+const SIGNS = ["HEAD", "commondir", "objects", "refs"];
 
 function isBare(folder: BytePath, look: LookAtPath): boolean {
-  return SIGNS.every((name) => look(joinBytes(folder, name)) !== undefined);
+  const has = (name: string): boolean => look(joinBytes(folder, name)) !== undefined;
+  return has("HEAD") && (has("commondir") || (has("objects") && has("refs")));
 }
 
 /** Undefined where no such folder is on the way. Whatever makes a folder one counts as its config, which may be there already. */

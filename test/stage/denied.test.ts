@@ -83,6 +83,17 @@ describe("a folder that git takes for a repository by what is in it", () => {
     expect(found).not.toContain("denied bare/deep/file");
   });
 
+  it("is one as well where it says whose objects and config are its own", async () => {
+    const found = await refusals([
+      ["odd/HEAD", text],
+      ["odd/commondir", text],
+      ["odd/hooks/update", text],
+    ]);
+    for (const path of ["odd/HEAD", "odd/commondir", "odd/hooks"]) expect(found).toContain(`denied ${path}`);
+    expect(await refusals([["bare/commondir", text]], bare)).toEqual(["denied bare/commondir"]);
+    expect(await refusals([["odd/commondir", text]])).toEqual([]);
+  });
+
   it("gets no config and no hooks of an agent's, and everything else", async () => {
     const changed: Entries = [
       ["bare/config", text],
