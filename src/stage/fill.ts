@@ -129,7 +129,7 @@ async function enterFolder(
 ): Promise<void> {
   makeFolder(above.to, name);
   filling.index.set(path, { base: entry, mine: "" });
-  const [from, to] = [above.from.child(name), above.to.child(name)];
+  const [from, to] = openBoth(above, name);
   const finish = (): void => {
     try {
       from?.[Symbol.dispose]();
@@ -146,6 +146,16 @@ async function enterFolder(
     await fillFolder(filling, folder, path);
   } finally {
     release(folder);
+  }
+}
+
+function openBoth(above: OpenFolder, name: BytePath): [FolderHandle | undefined, FolderHandle | undefined] {
+  const from = above.from.child(name);
+  try {
+    return [from, above.to.child(name)];
+  } catch (thrown) {
+    from?.[Symbol.dispose]();
+    throw thrown;
   }
 }
 

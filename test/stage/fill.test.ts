@@ -1,8 +1,10 @@
-import { chmodSync, statSync, utimesSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readlinkSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { fillTree } from "../../src/stage/fill.ts";
 import { openTrees, surveyStage } from "../../src/stage/survey.ts";
 import { CopyThread } from "../../src/util/copy-thread.ts";
+import { FolderHandle } from "../../src/util/folder-handle.ts";
 import { filesOf, put, scene, staged } from "./scene.ts";
 
 /** So many that most of them are copied by the thread. */
@@ -46,3 +48,36 @@ it("the thread says of each file whether it copied it, and goes on", async () =>
   expect(statSync(join(on.workspace, "c")).mtimeMs).toBe(5_000);
   expect(filesOf(on.workspace).get("b")).toEqual({ kind: "file", bytes: "one", mode: 0o640 });
 });
+
+/** Folders below a path that this process holds open. */
+function heldBelow(path: string): string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      const target = readlinkSync(`/proc/self/fd/${fd}`);
+      return target.startsWith(`${path}/`) ? [target] : [];
+    } catch {
+      // Closed since it was listed.
+      return [];
+    }
+  });
+}
+
+it.runIf(process.platform === "linux")(
+  "a folder that cannot be opened in the copy leaves none open",
+  async () => {
+    using on = scene();
+    put(on.workspace, "folder/file", { kind: "file", bytes: "x", mode: 0o644 });
+    const copy = join(on.base, "copy");
+    mkdirSync(copy);
+    using real = FolderHandle.open(on.workspace);
+    using mine = FolderHandle.open(copy);
+    // As a process that has as many files open as it may.
+    mine.child = () => {
+      throw Object.assign(new Error("too many open files"), { code: "EMFILE" });
+    };
+    await expect(fillTree({ real, mine }, () => false, { clones: undefined })).rejects.toThrow(
+      "too many open",
+    );
+    expect(heldBelow(on.workspace)).toEqual([]);
+  },
+);
