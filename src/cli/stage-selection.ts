@@ -25,7 +25,9 @@ import { addresses, textOption } from "./options.ts";
 export interface StageRoom extends FleetStages {
   readonly status: "found";
   readonly context: StageContext;
-  /** Stages whose agent works on another machine that could not be asked what there is new, by address, and why. */
+  /** Whether it is named: by its address, or by its agent and session; all are where nothing is. */
+  readonly isMeant: (address: string) => boolean;
+  /** Of those that are meant, whose agent works on another machine that could not be asked what is new there: why. */
   readonly away: ReadonlyMap<string, unknown>;
   /** Where the agent works on another machine: its copy there is what the stage is. */
   readonly send: (stage: Stage) => Promise<void>;
@@ -57,17 +59,44 @@ export async function findStages(
     newId: () => applyId(engine.now(), engine.randomId()),
     busy: ({ meta }) => busyAt(engine, globals, meta),
   };
+  const addressOf: StageRoom["addressOf"] = (agent, session) =>
+    config && runtimeOf(config.fleet, { agent, ...(session === undefined ? {} : { session }) });
+  const isMeant = meantBy(invocation, addressOf);
   const found = await listStages(stateDir, fleet);
+  const meant = found.stages.filter(({ meta }) => isMeant(meta.address));
   return {
     status: "found",
     context,
     ...found,
-    away: config === undefined ? new Map() : await fetchAll(engine, config, found.stages),
+    isMeant,
+    away: config === undefined ? new Map() : await fetchAll(engine, config, meant),
     send: async (stage) => (config === undefined ? undefined : mirrorStage(engine, config, stage, "send")),
-    addressOf: (agent, session) =>
-      config && runtimeOf(config.fleet, { agent, ...(session === undefined ? {} : { session }) }),
+    addressOf,
   };
 }
+
+function targetsOf({ args, globals }: Invocation): readonly string[] {
+  const [, ...named] = args;
+  return addresses([...named, ...globals.targets]);
+}
+
+function meantBy(invocation: Invocation, addressOf: StageRoom["addressOf"]): StageRoom["isMeant"] {
+  const targets = targetsOf(invocation);
+  const agent = textOption(invocation, "agent");
+  const session = textOption(invocation, "session");
+  const said = agent === undefined ? undefined : addressOf(agent, session);
+  return (address) => {
+    if (targets.length > 0) return targets.includes(address);
+    if (agent === undefined) return true;
+    const parts = parseAddress(address);
+    const own = parts !== undefined && "agent" in parts && parts.agent === agent;
+    const asked = session === undefined || (parts?.scope === "session" && parts.session === session);
+    return address === said || (own && asked);
+  };
+}
+
+/** Stages of one host go over connections of their own, and a host takes only so many that begin together. */
+const AT_ONCE = 4;
 
 /** What agents did on other machines is in their stages; what stands against that is told, and kept. */
 async function fetchAll(
@@ -75,15 +104,21 @@ async function fetchAll(
   config: LoadedFleet,
   stages: readonly Stage[],
 ): Promise<ReadonlyMap<string, unknown>> {
+  const { default: PQueue } = await import("p-queue");
+  const queue = new PQueue({ concurrency: AT_ONCE });
+  // None goes on behind the back of one that fails.
+  const ended = await Promise.allSettled(
+    stages.map((stage) => queue.add(() => mirrorStage(engine, config, stage, "fetch"))),
+  );
   const away = new Map<string, unknown>();
-  for (const stage of stages) {
-    const { address } = stage.meta;
-    await mirrorStage(engine, config, stage, "fetch").catch((thrown: unknown) => {
-      if (!(thrown instanceof SandkeepError)) throw thrown;
-      away.set(address, thrown);
-      const message = `${address}: what is new on its own machine is not in it: ${thrown.message}`;
-      engine.sink.notify({ type: "note", level: "warn", code: "STAGE_NOT_FETCHED", message });
-    });
+  for (const [at, { meta }] of stages.entries()) {
+    const outcome = ended[at];
+    if (outcome?.status !== "rejected") continue;
+    const thrown: unknown = outcome.reason;
+    if (!(thrown instanceof SandkeepError)) throw thrown;
+    away.set(meta.address, thrown);
+    const message = `${meta.address}: what is new on its own machine is not in it: ${thrown.message}`;
+    engine.sink.notify({ type: "note", level: "warn", code: "STAGE_NOT_FETCHED", message });
   }
   return away;
 }
@@ -152,21 +187,12 @@ export async function chooseStage(
   room: StageRoom,
   hasChanges: (stage: Stage) => Promise<boolean>,
 ): Promise<Stage> {
-  const { stages, broken } = room;
-  const [action, ...named] = invocation.args;
-  const targets = addresses([...named, ...invocation.globals.targets]);
-  const agent = textOption(invocation, "agent");
-  const session = textOption(invocation, "session");
+  const { stages, broken, isMeant } = room;
+  const [action] = invocation.args;
+  const targets = targetsOf(invocation);
   if (targets.length > 1) throw usageError("more than one stage is named", "Name one at a time.");
-  const said = targets[0] ?? (agent === undefined ? undefined : room.addressOf(agent, session));
-  const isMeant = (address: string): boolean => {
-    if (targets.length > 0) return address === said;
-    if (agent === undefined) return true;
-    const parts = parseAddress(address);
-    const own = parts !== undefined && "agent" in parts && parts.agent === agent;
-    const asked = session === undefined || (parts?.scope === "session" && parts.session === session);
-    return address === said || (own && asked);
-  };
+  const agent = textOption(invocation, "agent");
+  const said = targets[0] ?? (agent && room.addressOf(agent, textOption(invocation, "session")));
   const mine = stages.filter(({ meta }) => isMeant(meta.address));
   const [only, ...others] = mine;
   const lost = broken.find(({ address }) => isMeant(address));

@@ -246,7 +246,7 @@ export const VERBS: readonly Verb[] = [
     name: "stage",
     about: "review what sandboxes with staged writes changed, and apply it or throw it away",
     args: [
-      ["<action>", "list, diff, apply, discard or export"],
+      ["<action>", "list, diff, apply, discard or export; looking at a stage of another machine fetches it"],
       ["[address]", "whose stage; not needed where only one is open"],
     ],
     options: STAGE_OPTIONS,
