@@ -7,6 +7,7 @@ import type { Engine } from "./client.ts";
 import { exec } from "./exec.ts";
 import { OWN_EXEC } from "./execs.ts";
 import { getContainer } from "./find-container.ts";
+import { HELPER_LABEL } from "./mounts.ts";
 import type { Container } from "./wire-container.ts";
 import { readCreated } from "./wire.ts";
 
@@ -103,7 +104,7 @@ async function unpackThrough(
       body: {
         Image: container.Image,
         Cmd: ["true"],
-        Labels: { "sandkeep.upload-for": container.Id },
+        Labels: { [HELPER_LABEL]: container.Id },
         HostConfig: {
           NetworkMode: "none",
           Mounts: [{ Type: "volume", Source: ground.volume, Target: ground.target }],

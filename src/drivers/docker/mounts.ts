@@ -11,6 +11,8 @@ export const MASK = "ro,noexec,nosuid,nodev,size=64k,mode=0555";
 
 /** Label that says which create made a workspace volume, so that a new one is told from one found. */
 export const STAMP_LABEL = "sandkeep.workspace-stamp";
+/** On a container of our own that holds a volume for a moment: whose volume it is, as a container's id. */
+export const HELPER_LABEL = "sandkeep.upload-for";
 
 /** Label with the path of a workspace volume that the runtime's user must be able to write. */
 export const TARGET_LABEL = "sandkeep.workspace-target";

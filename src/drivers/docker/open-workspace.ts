@@ -18,7 +18,8 @@ import type { Engine } from "./client.ts";
 import { isGone } from "./errors.ts";
 import { exec } from "./exec.ts";
 import { OWN_EXEC } from "./execs.ts";
-import { workspaceVolume } from "./mounts.ts";
+import type { EngineFacts } from "./facts.ts";
+import { HELPER_LABEL, workspaceVolume } from "./mounts.ts";
 import { findContainer, getContainer } from "./find-container.ts";
 import type { Container } from "./wire-container.ts";
 import { readCreated } from "./wire.ts";
@@ -29,9 +30,11 @@ const WAIT_MS = 5_000;
 /** One that was made and does not run after so long is nobody's any more. */
 const NEVER_BEGUN_MS = 30_000;
 const LOOK_EVERY_MS = 250;
+const REMOVAL_TRIES = 80;
 
 export async function openWorkspace(
   engine: Engine,
+  facts: EngineFacts,
   deps: DriverDeps,
   objectId: string,
 ): Promise<OpenWorkspace> {
@@ -40,7 +43,7 @@ export async function openWorkspace(
   const volume = labels === undefined ? undefined : workspaceVolume(labels);
   const mount = container.Mounts.find(({ Type, Name }) => Type === "volume" && Name === volume);
   if (mount === undefined) throw noVolume(objectId);
-  const id = await makeAlone(engine, container, mount.Name, mount.Destination);
+  const id = await makeAlone(engine, facts, container, { volume: mount.Name, target: mount.Destination });
   let held: Duplex | undefined;
   const release = async (): Promise<void> => {
     held?.end();
@@ -83,12 +86,32 @@ function noVolume(objectId: string): SandkeepError {
   });
 }
 
+interface Holding {
+  /** Of this attempt to open the workspace. */
+  readonly waitedMs: number;
+  /** Of the holder, by the engine's own clock. */
+  readonly ageMs: number;
+}
+
+/** What to do about who has the name; nobody has it any more where it went meanwhile. First match wins. */
+export function judgeHolder(
+  holder: { readonly labels: Readonly<Record<string, string>>; readonly status: string } | undefined,
+  { waitedMs, ageMs }: Holding,
+): "foreign" | "clear" | "busy" | "wait" {
+  if (holder !== undefined && holder.labels[HELPER_LABEL] === undefined) return "foreign";
+  if (holder?.status === "created" && ageMs > NEVER_BEGUN_MS) return "clear";
+  // Its program ends with its owner; the engine that was to remove it then was itself away.
+  if (holder?.status === "exited" && waitedMs > WAIT_MS) return "clear";
+  const begins = holder === undefined || holder.status === "created" || holder.status === "exited";
+  return waitedMs > (begins ? WAIT_MS + NEVER_BEGUN_MS : WAIT_MS) ? "busy" : "wait";
+}
+
 /** Whoever makes it is alone with the volume. */
 async function makeAlone(
   engine: Engine,
+  facts: EngineFacts,
   container: Container,
-  volume: string,
-  target: string,
+  { volume, target }: { readonly volume: string; readonly target: string },
 ): Promise<string> {
   const name = `${volume}-sync`;
   const began = performance.now();
@@ -97,15 +120,32 @@ async function makeAlone(
       return await makeHelper(engine, container, { name, volume, target });
     } catch (thrown) {
       if (!(thrown instanceof SandkeepError && thrown.kind === "conflict")) throw thrown;
-      const waited = performance.now() - began;
-      const holder = await findContainer(engine, name);
-      if (waited > NEVER_BEGUN_MS && holder?.State.Status === "created")
-        await removeHelper(engine, holder.Id);
-      else if (waited > WAIT_MS && holder !== undefined && holder.State.Status !== "created")
-        throw failed(SYNC_ANSWER.busy, "");
+      const found = await findContainer(engine, name).catch(unlessPassing);
+      const holder = found && { labels: found.Config.Labels, status: found.State.Status };
+      const ageMs = (await facts.engineNow()) - Date.parse(found?.Created ?? "");
+      switch (judgeHolder(holder, { waitedMs: performance.now() - began, ageMs })) {
+        case "foreign":
+          throw nameTaken(name);
+        case "busy":
+          throw failed(SYNC_ANSWER.busy, thrown.message);
+        case "clear":
+          if (found !== undefined) await clearHelper(engine, found.Id);
+          break;
+        case "wait":
+      }
       await sleep(LOOK_EVERY_MS);
     }
   }
+}
+
+function nameTaken(name: string): SandkeepError {
+  return new SandkeepError(
+    `the container ${name}, which sandkeep did not make, has the name that a sync needs`,
+    {
+      code: "DOCKER_SYNC_NAME_TAKEN",
+      hint: "rename or remove that container",
+    },
+  );
 }
 
 async function makeHelper(
@@ -127,8 +167,10 @@ async function makeHelper(
         WorkingDir: "/",
         OpenStdin: true,
         StdinOnce: true,
+        // Podman stops before it removes by force, and a first process hears no polite signal.
+        StopTimeout: 0,
         AttachStdin: true,
-        Labels: { "sandkeep.upload-for": container.Id },
+        Labels: { [HELPER_LABEL]: container.Id },
         HostConfig: {
           AutoRemove: true,
           NetworkMode: "none",
@@ -161,21 +203,41 @@ async function begin(engine: Engine, id: string): Promise<Duplex> {
   return socket;
 }
 
+/** It ends and removes itself as well, and until that is over engines refuse to do it, each in its own words. */
 async function removeHelper(engine: Engine, id: string): Promise<void> {
-  try {
-    await engine.send({
-      what: "close a workspace",
-      method: "DELETE",
-      path: `/containers/${id}`,
-      query: { force: true, v: true },
-    });
-  } catch (thrown) {
-    // It removes itself as well.
-    if (isGone(thrown)) return;
-    if (!(thrown instanceof SandkeepError) || !/removal .*in progress/i.test(thrown.message)) throw thrown;
-  }
-  for (let waited = 0; waited < WAIT_MS; waited += LOOK_EVERY_MS) {
-    if ((await findContainer(engine, id)) === undefined) return;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await deleteHelper(engine, id, true);
+    } catch (thrown) {
+      if (isGone(thrown)) return;
+      if (tries >= REMOVAL_TRIES || !isPassing(thrown)) throw thrown;
+    }
     await sleep(LOOK_EVERY_MS);
   }
+}
+
+/** Of somebody who seems to be gone: never by force, for it may have begun since it was looked at. */
+async function clearHelper(engine: Engine, id: string): Promise<void> {
+  try {
+    await deleteHelper(engine, id, false);
+  } catch (thrown) {
+    unlessPassing(thrown);
+  }
+}
+
+function unlessPassing(thrown: unknown): undefined {
+  if (!isPassing(thrown)) throw thrown;
+}
+
+function isPassing(thrown: unknown): boolean {
+  return thrown instanceof SandkeepError && thrown.kind !== "unreachable" && thrown.kind !== "denied";
+}
+
+async function deleteHelper(engine: Engine, id: string, force: boolean): Promise<void> {
+  await engine.send({
+    what: "close a workspace",
+    method: "DELETE",
+    path: `/containers/${id}`,
+    query: { force, v: true },
+  });
 }

@@ -51,7 +51,7 @@ export function openDriver(dialect: Dialect, host: Host | undefined, deps: Drive
     getFiles: (objectId, path) => getFiles(engine, deps, objectId, path),
     openWorkspace: async (objectId) => {
       const { openWorkspace } = await import("./open-workspace.ts");
-      return openWorkspace(engine, deps, objectId);
+      return openWorkspace(engine, facts, deps, objectId);
     },
     ...(dialect.changes ? salvageMethods(engine) : {}),
   };
