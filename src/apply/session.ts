@@ -93,7 +93,10 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       if (used.has(engineKey(ref))) await openInto(drivers, ref, input);
     }
     if (plan.graph.some((node) => node.op === "salvage")) await sweepBundles(state);
-    await using journal = await openJournal(state, { planId: plan.plan_id, now: () => engine.now() });
+    const { sink } = engine;
+    const now = (): number => engine.now();
+    const assertHeld = (): Promise<void> => lease.assertHeld();
+    await using journal = await openJournal(state, { planId: plan.plan_id, now, sink });
     const began = engine.wait.elapsed();
     const applied = await apply({
       plan,
@@ -101,11 +104,11 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       modules: seen.modules,
       scope: (key) => scopeOf(seen.scope, key),
       owner: await ownerId(engine.stateDir),
-      now: () => engine.now(),
+      now,
       wait: engine.wait,
-      sink: engine.sink,
+      sink,
       journal,
-      assertHeld: () => lease.assertHeld(),
+      assertHeld,
       lockAddress: (address) => lockAddress(state, address, { waitMs: ADDRESS_WAIT_MS }),
       useOf: (address) => useOf(state, address, engine.now()),
       disrupt: (change) => disrupt(input, plan, change),
@@ -123,7 +126,8 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       stale: input.stale,
     });
     // None is begun once it was asked to end.
-    const cut = input.signal?.aborted === true ? [] : await keepCaches(engine, seen.config, plan);
+    const cut =
+      input.signal?.aborted === true ? [] : await keepCaches(plan, { engine, seen, journal, assertHeld });
     const result = withCaches(applied, cut);
     await recordEvents(state, eventsOf(plan, result, engine.wait.elapsed() - began), engine.now());
     return result;

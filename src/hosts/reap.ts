@@ -70,7 +70,7 @@ async function removeAll(
   for (const [each, ending] of await removeOwn(engine, config, own)) endings.set(each, ending);
   const state = fleetState(engine.stateDir, config.fleet.fleet);
   const planId = `reap${engine.randomId()}`;
-  await using journal = await openJournal(state, { planId, now: () => engine.now() });
+  await using journal = await openJournal(state, { planId, now: () => engine.now(), sink: engine.sink });
   for (const each of stale) {
     const look = looks.get(each.host);
     if (each.reap === null || each.reap === "fleet" || look === undefined) continue;

@@ -2,8 +2,10 @@ import type { FileHandle } from "node:fs/promises";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
+import { toError } from "../errors.ts";
 import type { Check } from "../model/attestation.ts";
 import { checkSchema } from "../model/attestation.ts";
+import type { EventBody, EventSink } from "../model/event.ts";
 import { PRIVATE_FILE, syncDirectory } from "../util/durable-file.ts";
 import { errnoOf } from "../util/errno.ts";
 import type { FleetState } from "./directory.ts";
@@ -54,7 +56,12 @@ export interface Journal extends AsyncDisposable {
 /** The file is made with the first entry, so that an apply without changes leaves none. */
 export async function openJournal(
   state: FleetState,
-  options: { readonly planId: string; readonly now: () => number },
+  options: {
+    readonly planId: string;
+    readonly now: () => number;
+    /** Told at the end of a result that is not on disk, where no intent has failed of it. */
+    readonly sink: EventSink;
+  },
 ): Promise<Journal> {
   const dir = join(state.dir, "journal");
   let file: Promise<JournalFile> | undefined;
@@ -64,8 +71,9 @@ export async function openJournal(
   let next: Promise<void> | undefined;
   /** After a failed write the file may end in half a line; the next entry then starts a new one. */
   let torn = false;
-  /** Why a result could not be written: told by the next intent. */
+  /** Why a result could not be written: told by the next intent, or at the end. */
   let lost: { readonly error: unknown } | undefined;
+  let told = false;
   async function write(lines: string, at: number): Promise<void> {
     file ??= createFile(dir, at, options.planId);
     const { handle, path } = await file;
@@ -96,7 +104,10 @@ export async function openJournal(
   }
   return {
     async intent(step) {
-      if (lost !== undefined) throw lost.error;
+      if (lost !== undefined) {
+        told = true;
+        throw lost.error;
+      }
       await append({ ...step, phase: "intent" });
     },
     result(step) {
@@ -108,7 +119,17 @@ export async function openJournal(
       await tail;
       const opened = await file?.catch(() => undefined);
       await opened?.handle.close();
+      if (lost !== undefined && !told) options.sink.notify(lostEntry(toError(lost.error)));
     },
+  };
+}
+
+function lostEntry({ message }: Error): EventBody {
+  return {
+    type: "note",
+    level: "warn",
+    code: "JOURNAL_LOST",
+    message: `what was done last is not in the history: ${message}`,
   };
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Plan } from "../../src/model/plan.ts";
 import { applySavedPlan, planFleet, reconcile } from "../../src/reconcile.ts";
+import { readJournal } from "../../src/state/journal.ts";
 import { Lab } from "../support/memory-fleet.ts";
 
 const DAY = 86_400_000;
@@ -76,6 +77,43 @@ describe("a worker's cache", () => {
       },
     });
     expect(await apply()).toMatchObject({ result: { caches: [{ status: "done" }], exit_code: 0 } });
+  });
+
+  it("of a saved plan is cut down to what was planned, and is told where the config no longer has it", async () => {
+    await using lab = new Lab({ lifecycle: "ephemeral" });
+    await fleet(lab, 5000, 0);
+    const plan = await planned(lab);
+    const { world } = lab;
+    world.cache = { bounds: { max_age: DAY, max_size: 10 }, use: { bytes: 5000, oldest_use: world.now() } };
+    expect(await applySavedPlan(lab.engine(), plan, {})).toMatchObject({
+      result: { caches: [{ status: "done" }] },
+    });
+    expect(world.cache.use.bytes, "not what the config says by now").toBe(1000);
+    const elsewhere = (plan.caches ?? []).map((each) => ({ ...each, host: "gone" }));
+    expect(await applySavedPlan(lab.engine(), { ...plan, caches: elsewhere }, {})).toMatchObject({
+      result: {
+        caches: [{ status: "failed", error: expect.stringContaining("no longer names") }],
+        exit_code: 4,
+      },
+    });
+  });
+
+  it("is cut down as any other step: journaled, and with its own failure's exit code", async () => {
+    await using lab = new Lab({ lifecycle: "ephemeral" });
+    await fleet(lab, 5000, 0);
+    lab.world.inject({ op: "prune", effect: { kind: "fail", when: "before", as: "unreachable" } });
+    const apply = async () =>
+      reconcile(lab.engine(), { intent: { mode: "apply" } }, { approve: () => Promise.resolve(true) });
+    expect(await apply()).toMatchObject({ result: { exit_code: 69 } });
+    lab.time.advance(1000);
+    await apply();
+    const entries = (await readJournal(lab.state(), { limit: 10 })).filter(({ op }) => op === "prune-cache");
+    expect(entries.map(({ phase, status }) => [phase, status])).toEqual([
+      ["result", "done"],
+      ["intent", undefined],
+      ["result", "failed"],
+      ["intent", undefined],
+    ]);
   });
 
   it("is left alone by what is about one address, and when it cannot be seen", async () => {

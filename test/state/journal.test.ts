@@ -11,12 +11,18 @@ import { temporaryDirectory, temporaryState } from "./temporary.ts";
 const step = { node: "agent/a:create", op: "create", address: "agent/a" };
 const PLAN = `sha256:${"ab".repeat(32)}`;
 
+const silent = {
+  notify: (event: object): never => {
+    throw new Error(JSON.stringify(event));
+  },
+};
+
 describe("the journal", () => {
   it("keeps intents and results of an apply in one file, newest first when read", async () => {
     const { state } = await temporaryState();
     let at = 1_000;
     const now = (): number => (at += 1);
-    await using journal = await openJournal(state, { planId: PLAN, now });
+    await using journal = await openJournal(state, { planId: PLAN, now, sink: silent });
     await journal.intent(step);
     journal.result({ ...step, status: "failed", error: "no space" });
     await journal.intent({ ...step, address: "agent/b" });
@@ -32,7 +38,7 @@ describe("the journal", () => {
 
   it("leaves no file for an apply that did nothing", async () => {
     const { state } = await temporaryState();
-    const journal = await openJournal(state, { planId: PLAN, now: () => 1 });
+    const journal = await openJournal(state, { planId: PLAN, now: () => 1, sink: silent });
     await journal[Symbol.asyncDispose]();
     expect(await readdir(state.base)).toEqual([]);
     expect(await readJournal(state, { limit: 10 })).toEqual([]);
@@ -40,7 +46,7 @@ describe("the journal", () => {
 
   it("keeps lines of parallel steps whole and in order", async () => {
     const { state } = await temporaryState();
-    await using journal = await openJournal(state, { planId: PLAN, now: () => 1 });
+    await using journal = await openJournal(state, { planId: PLAN, now: () => 1, sink: silent });
     await Promise.all(Array.from({ length: 50 }, (_, n) => journal.intent({ ...step, node: `n${n}` })));
     const nodes = (await readJournal(state, { limit: 100 })).map((entry) => entry.node);
     expect(nodes.toReversed()).toEqual(Array.from({ length: 50 }, (_, n) => `n${n}`));
@@ -48,7 +54,7 @@ describe("the journal", () => {
 
   it("discards a torn tail silently, and reports a damaged line between good ones", async () => {
     const { state, problems } = await temporaryState();
-    await using journal = await openJournal(state, { planId: PLAN, now: () => 1 });
+    await using journal = await openJournal(state, { planId: PLAN, now: () => 1, sink: silent });
     await journal.intent(step);
     const [name = ""] = await readdir(join(state.dir, "journal"));
     await appendFile(join(state.dir, "journal", name), '{"v":1,"at":2,"plan_id":"sha');
@@ -70,7 +76,7 @@ describe("the journal", () => {
     );
     await Promise.all(names.map((name) => writeFile(join(dir, name), "")));
     for (const node of ["first", "second"]) {
-      await using journal = await openJournal(state, { planId: PLAN, now: () => 1.7e12 });
+      await using journal = await openJournal(state, { planId: PLAN, now: () => 1.7e12, sink: silent });
       await journal.intent({ ...step, node });
     }
     const kept = await readdir(dir);
@@ -83,9 +89,41 @@ describe("the journal", () => {
     const { state } = await temporaryState();
     await mkdir(state.dir, { recursive: true });
     await writeFile(join(state.dir, "journal"), "in the way");
-    await using journal = await openJournal(state, { planId: PLAN, now: () => 1 });
+    await using journal = await openJournal(state, { planId: PLAN, now: () => 1, sink: silent });
     await expect(journal.intent(step)).rejects.toMatchObject({ code: "STATE_IO" });
     await expect(journal.intent(step)).rejects.toMatchObject({ code: "STATE_IO" });
+  });
+});
+
+describe("a result that cannot be written", () => {
+  const inTheWay = async (lost: object[]) => {
+    const { state } = await temporaryState();
+    await mkdir(state.dir, { recursive: true });
+    await writeFile(join(state.dir, "journal"), "in the way");
+    return await openJournal(state, {
+      planId: PLAN,
+      now: () => 1,
+      sink: { notify: (event) => lost.push(event) },
+    });
+  };
+
+  it("is told at the end, once", async () => {
+    const lost: object[] = [];
+    const journal = await inTheWay(lost);
+    journal.result({ ...step, status: "done" });
+    journal.result({ ...step, status: "done" });
+    await journal[Symbol.asyncDispose]();
+    expect(lost).toMatchObject([{ type: "note", level: "warn", code: "JOURNAL_LOST" }]);
+  });
+
+  it("is not told again where an intent has failed of it", async () => {
+    const lost: object[] = [];
+    const journal = await inTheWay(lost);
+    journal.result({ ...step, status: "done" });
+    await expect(journal.intent(step)).rejects.toMatchObject({ code: "STATE_IO" });
+    await expect(journal.intent(step)).rejects.toMatchObject({ code: "STATE_IO" });
+    await journal[Symbol.asyncDispose]();
+    expect(lost).toEqual([]);
   });
 });
 
@@ -110,7 +148,7 @@ describe("a full disk", () => {
     context.skip(disk === undefined, "may not mount a tmpfs here");
     if (disk === undefined) return;
     const state = fleetState(disk, "team");
-    await using journal = await openJournal(state, { planId: PLAN, now: () => 1 });
+    await using journal = await openJournal(state, { planId: PLAN, now: () => 1, sink: silent });
     await journal.intent(step);
     await hold(state, { address: "shared", reason: "before", by: "b", since: 1 });
     const ballast = join(disk, "ballast");

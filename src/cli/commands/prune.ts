@@ -1,4 +1,4 @@
-import { pruneCaches } from "../../apply/prune-caches.ts";
+import { cachesExitCode, pruneCaches } from "../../apply/prune-caches.ts";
 import type { CacheBounds } from "../../model/cache.ts";
 import type { PlanRequest } from "../../model/intent.ts";
 import type { ApplyResult } from "../../model/outcome.ts";
@@ -72,11 +72,11 @@ async function cutCaches(invocation: Invocation): Promise<number> {
     const message =
       failure === undefined
         ? `${where}: its cache ${told ? "would be" : "was"} cut down to ${what}`
-        : `${where}: its cache could not be cut down to ${what}: ${failure}`;
+        : `${where}: its cache could not be cut down to ${what}: ${failure.message}`;
     const level = failure === undefined ? "info" : "error";
     host.notify({ type: "note", level, code: "CACHE_PRUNED", message });
   }
-  return caches.some(({ failure }) => failure !== undefined) ? EXIT.unreachable : EXIT.ok;
+  return cachesExitCode(caches);
 }
 
 function cacheWords({ max_age, max_size }: CacheBounds): string {
