@@ -27,7 +27,7 @@ const SYSTEM = [
 ];
 
 export async function wayTo(url: URL, env: Env): Promise<Way> {
-  const agent = await proxyAgent(url);
+  const agent = await proxyAgent(url, env);
   const way = agent === undefined ? {} : { agent };
   return url.protocol === "https:" ? { ...way, ...(await certificates(url.host, env)) } : way;
 }
@@ -68,11 +68,32 @@ async function readText(file: string): Promise<string | undefined> {
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /** `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, which never mean this machine itself. */
-async function proxyAgent(url: URL): Promise<Agent | undefined> {
-  if (LOOPBACK.test(url.hostname)) return undefined;
-  const { getProxyForUrl } = await import("proxy-from-env");
-  const proxy = getProxyForUrl(url.href);
-  if (proxy === "") return undefined;
+async function proxyAgent(url: URL, env: Env): Promise<Agent | undefined> {
+  const proxy = LOOPBACK.test(url.hostname) ? undefined : proxyFor(url, env);
+  if (proxy === undefined) return undefined;
   const { HttpsProxyAgent } = await import("https-proxy-agent");
   return new HttpsProxyAgent(proxy);
+}
+
+export function proxyFor(url: URL, env: Env): string | undefined {
+  const named = (name: string): string => env[name] || env[name.toUpperCase()] || "";
+  const scheme = url.protocol.slice(0, -1);
+  const proxy = named(`${scheme}_proxy`) || named("all_proxy");
+  if (proxy === "" || isExcepted(url, named("no_proxy"))) return undefined;
+  return proxy.includes("://") ? proxy : `http://${proxy}`;
+}
+
+/** A name stands for what is below it as well; one that begins with a dot or `*.` for that alone. */
+function isExcepted({ protocol, hostname, port }: URL, list: string): boolean {
+  const ownPort = port || (protocol === "https:" ? "443" : "80");
+  return list
+    .toLowerCase()
+    .split(/[,\s]+/)
+    .filter((each) => each !== "")
+    .some((each) => {
+      const [, name = each, only = ownPort] = /^(\[.*\]|[^:]+):(\d+)$/.exec(each) ?? [];
+      if (only !== ownPort) return false;
+      const above = name.replace(/^\*?\.?/, ".");
+      return name === "*" || name === hostname || hostname === `[${name}]` || hostname.endsWith(above);
+    });
 }

@@ -9,10 +9,10 @@ import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parseReference } from "../../src/registry/reference.ts";
 import { RegistryClient } from "../../src/registry/client.ts";
-import { wayTo } from "../../src/registry/way.ts";
+import { proxyFor, wayTo } from "../../src/registry/way.ts";
 import { makeCertificates } from "../support/certificates.ts";
 
 const REGISTRY = "engine.test:5443";
@@ -62,21 +62,15 @@ afterAll(async () => {
 });
 beforeEach(() => {
   asked = [];
-  for (const name of ["http_proxy", "https_proxy", "no_proxy", "all_proxy"]) {
-    vi.stubEnv(name, "");
-    vi.stubEnv(name.toUpperCase(), "");
-  }
 });
-afterEach(() => void vi.unstubAllEnvs());
 
 const portOf = (server: Server | SecureServer): number => (server.address() as AddressInfo).port;
-const viaProxy = (login = ""): void =>
-  void vi.stubEnv("HTTPS_PROXY", `http://${login}127.0.0.1:${portOf(proxy)}`);
 
-async function head(home: string): Promise<string> {
+async function head(home: string, login = ""): Promise<string> {
   const reference = parseReference(`${REGISTRY}/team/app:1`);
   if (reference === undefined) throw new Error("no reference");
-  return (await new RegistryClient(reference, { HOME: home }, false).head("1")).digest;
+  const env = { HOME: home, HTTPS_PROXY: `http://${login}127.0.0.1:${portOf(proxy)}` };
+  return (await new RegistryClient(reference, env, false).head("1")).digest;
 }
 
 async function homeWith(name: string, files: Readonly<Record<string, string>>): Promise<string> {
@@ -89,39 +83,64 @@ async function homeWith(name: string, files: Readonly<Record<string, string>>): 
 
 describe("the way to a registry", () => {
   test("goes through the proxy, and an authority of certs.d vouches for the registry", async () => {
-    viaProxy("me:s%20t@");
     const token = Buffer.from("me:s t").toString("base64");
-    expect(await head(await homeWith("trusts", { "own.crt": "ca.pem" }))).toBe(DIGEST);
+    expect(await head(await homeWith("trusts", { "own.crt": "ca.pem" }), "me:s%20t@")).toBe(DIGEST);
     expect(asked).toEqual([`proxy ${REGISTRY} Basic ${token}`, "registry HEAD unknown"]);
   });
 
   test("shows it the certificate that lies beside the authority", async () => {
-    viaProxy();
     const files = { "own.crt": "ca.pem", "me.cert": "cert.pem", "me.key": "key.pem" };
     expect(await head(await homeWith("known", files))).toBe(DIGEST);
     expect(asked.at(-1)).toBe("registry HEAD known");
   });
 
   test("ends at a certificate that nobody vouches for", async () => {
-    viaProxy();
     await expect(head(await homeWith("doubts", {}))).rejects.toThrow(/certificate/);
   });
 
+  test.each(["http://127.0.0.1:5000/", "https://localhost:5000/", "https://[::1]:5000/"])(
+    "is direct to this machine, %s",
+    async (url) => {
+      const env = { HOME: folder, HTTPS_PROXY: "http://proxy.test:1", HTTP_PROXY: "http://proxy.test:1" };
+      expect((await wayTo(new URL(url), env)).agent).toBeUndefined();
+    },
+  );
+});
+
+describe("the proxy on the way", () => {
+  const P = "http://proxy.test:1";
   test.each([
-    ["no proxy is set", {}, `https://${REGISTRY}/`],
-    [
-      "NO_PROXY names it",
-      { HTTPS_PROXY: "http://proxy.test:1", NO_PROXY: ".engine.test,engine.test" },
-      `https://${REGISTRY}/`,
-    ],
-    [
-      "it is this machine",
-      { HTTPS_PROXY: "http://proxy.test:1", HTTP_PROXY: "http://proxy.test:1" },
-      "http://127.0.0.1:5000/",
-    ],
-    ["it is this machine by name", { HTTPS_PROXY: "http://proxy.test:1" }, "https://localhost:5000/"],
-  ])("is direct where %s", async (_, env, url) => {
-    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
-    expect((await wayTo(new URL(url), { HOME: folder })).agent).toBeUndefined();
+    [{}, undefined],
+    [{ https_proxy: P }, P],
+    [{ HTTPS_PROXY: P }, P],
+    [{ HTTP_PROXY: P }, undefined],
+    [{ ALL_PROXY: P }, P],
+    [{ HTTPS_PROXY: "", ALL_PROXY: P }, P],
+    [{ HTTPS_PROXY: "proxy.test:1" }, P],
+    [{ HTTPS_PROXY: "https://proxy.test:1", ALL_PROXY: P }, "https://proxy.test:1"],
+  ])("of %j is %s", (env, expected) => {
+    expect(proxyFor(new URL("https://registry.engine.test:5443/v2/"), env)).toBe(expected);
+  });
+
+  test.each([
+    ["https://registry.engine.test:5443", "*", true],
+    ["https://registry.engine.test:5443", "other.test, registry.engine.test", true],
+    ["https://registry.engine.test:5443", "REGISTRY.engine.test", true],
+    ["https://registry.engine.test:5443", "engine.test", true],
+    ["https://registry.engine.test:5443", ".engine.test", true],
+    ["https://registry.engine.test:5443", "*.engine.test", true],
+    ["https://registry.engine.test:5443", "engine.test:5443", true],
+    ["https://registry.engine.test:5443", "engine.test:443", false],
+    ["https://registry.engine.test", "engine.test:443", true],
+    ["http://registry.engine.test", "engine.test:80", true],
+    ["https://registry.engine.test:5443", "gine.test", false],
+    ["https://registry.engine.test:5443", ", ,", false],
+    ["https://10.0.0.1", "10.0.0.1", true],
+    ["https://[fd00::1]", "fd00::1", true],
+    ["https://[fd00::1]:5000", "[fd00::1]:5000", true],
+    ["https://[fd00::1]:5000", "[fd00::1]:5001", false],
+  ])("to %s is none where NO_PROXY is %j: %s", (url, list, direct) => {
+    const env = { HTTPS_PROXY: P, HTTP_PROXY: P, NO_PROXY: list };
+    expect(proxyFor(new URL(url), env)).toBe(direct ? undefined : P);
   });
 });
