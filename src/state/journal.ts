@@ -63,29 +63,14 @@ export async function openJournal(
     readonly sink: EventSink;
   },
 ): Promise<Journal> {
-  const dir = join(state.dir, "journal");
-  let file: Promise<JournalFile> | undefined;
+  const lines = linesIn(join(state.dir, "journal"), options.planId);
   let tail: Promise<void> = Promise.resolve();
   /** Entries that go to disk together, as soon as those before them are there. */
   const waiting: string[] = [];
   let next: Promise<void> | undefined;
-  /** After a failed write the file may end in half a line; the next entry then starts a new one. */
-  let torn = false;
   /** Why a result could not be written: told by the next intent, or at the end. */
   let lost: { readonly error: unknown } | undefined;
   let told = false;
-  async function write(lines: string, at: number): Promise<void> {
-    file ??= createFile(dir, at, options.planId);
-    const { handle, path } = await file;
-    try {
-      await handle.appendFile(torn ? `\n${lines}` : lines);
-      await handle.datasync();
-      torn = false;
-    } catch (error) {
-      torn = true;
-      throw stateError("append to", path, error);
-    }
-  }
   /** One write at a time, so that lines of parallel steps never mix; what comes meanwhile shares the one after it. */
   async function append(
     entry: JournalStep & { readonly phase: JournalEntry["phase"] } & Partial<JournalResult>,
@@ -100,7 +85,7 @@ export async function openJournal(
   async function flush(before: Promise<void>, at: number): Promise<void> {
     await before;
     next = undefined;
-    await write(waiting.splice(0).join(""), at);
+    await lines.write(waiting.splice(0).join(""), at);
   }
   return {
     async intent(step) {
@@ -117,8 +102,7 @@ export async function openJournal(
     },
     async [Symbol.asyncDispose]() {
       await tail;
-      const opened = await file?.catch(() => undefined);
-      await opened?.handle.close();
+      await lines.close();
       if (lost !== undefined && !told) options.sink.notify(lostEntry(toError(lost.error)));
     },
   };
@@ -130,6 +114,31 @@ function lostEntry({ message }: Error): EventBody {
     level: "warn",
     code: "JOURNAL_LOST",
     message: `what was done last is not in the history: ${message}`,
+  };
+}
+
+/** Lines of one file, on disk when a write returns. */
+function linesIn(dir: string, planId: string) {
+  let file: Promise<JournalFile> | undefined;
+  /** After a failed write the file may end in half a line; the next entry then starts a new one. */
+  let torn = false;
+  return {
+    async write(lines: string, at: number): Promise<void> {
+      file ??= createFile(dir, at, planId);
+      const { handle, path } = await file;
+      try {
+        await handle.appendFile(torn ? `\n${lines}` : lines);
+        await handle.datasync();
+        torn = false;
+      } catch (error) {
+        torn = true;
+        throw stateError("append to", path, error);
+      }
+    },
+    async close(): Promise<void> {
+      const opened = await file?.catch(() => undefined);
+      await opened?.handle.close();
+    },
   };
 }
 
