@@ -180,6 +180,21 @@ export type GraphNode =
       paths: string[];
     }
   | {
+      op: "collect";
+      id: string;
+      address: string;
+      backend: string;
+      host: string;
+      depends_on: string[];
+      after: string[];
+      on_failure: string[];
+      compensates: boolean;
+      idempotency_key: string;
+      timeout_s: number;
+      cause: string;
+      object_id: string;
+    }
+  | {
       op: "weigh";
       id: string;
       address: string;

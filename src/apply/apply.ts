@@ -236,7 +236,7 @@ function finish(ended: NodeEnd, change: Change, end: End): Ended {
   }
   // A run began in between: it is put off, as if the plan had found it busy.
   if (codeOf(error) === "ADDRESS_BUSY") return end("skipped", 0, error.message, null);
-  const weighed = node.op === "weigh" ? "; nothing was stopped" : "";
+  const weighed = node.op === "weigh" || node.op === "collect" ? "; nothing was stopped" : "";
   return end("failed", exitCodeOf(error), `${node.op} failed${weighed}`, describe(error));
 }
 

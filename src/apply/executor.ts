@@ -21,7 +21,7 @@ const IRREVERSIBLE: ReadonlySet<GraphNode["op"]> = new Set([
 ]);
 
 /** Steps that only look. */
-const READING: ReadonlySet<GraphNode["op"]> = new Set(["verify", "health", "weigh", "salvage"]);
+const READING: ReadonlySet<GraphNode["op"]> = new Set(["verify", "health", "collect", "weigh", "salvage"]);
 
 /** These load no engine to speak of, so they do not take one of its places; looking from inside runs commands, and does. */
 function isUnqueued(node: GraphNode): boolean {

@@ -19,6 +19,7 @@ export class Stale extends Error {
 
 /** Steps that disturb something which exists. */
 const DISTURBING: ReadonlySet<GraphNode["op"]> = new Set([
+  "collect",
   "stop",
   "salvage",
   "remove",
@@ -111,7 +112,14 @@ async function recheckLeftover(node: GraphNode, run: ChangeRun, context: ApplyCo
 }
 
 /** Steps after which nobody can go on working in the runtime as it was. */
-const ENDING: ReadonlySet<GraphNode["op"]> = new Set(["stop", "salvage", "remove", "rename", "mark"]);
+const ENDING: ReadonlySet<GraphNode["op"]> = new Set([
+  "collect",
+  "stop",
+  "salvage",
+  "remove",
+  "rename",
+  "mark",
+]);
 
 async function recheck(run: ChangeRun, node: GraphNode, context: ApplyContext): Promise<void> {
   const { change } = run;

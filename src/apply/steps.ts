@@ -11,7 +11,7 @@ import { specOf, updatedLabels } from "./labels.ts";
 import { seed } from "./seed.ts";
 import { salvage, weigh } from "./salvage.ts";
 import { runSetup } from "./setup.ts";
-import { leaveStageOf } from "./stage.ts";
+import { collectStageOf, leaveStageOf } from "./stage.ts";
 import { mustInspect, verify } from "./verify.ts";
 
 type ChangeNode = Exclude<GraphNode, { op: "fetch" | "network" }>;
@@ -52,6 +52,8 @@ export async function runStep(
       return driver.stop(objectOf(node, run));
     case "update":
       return update(node, run, context);
+    case "collect":
+      return collectStageOf(node, run, context);
     case "weigh":
       return weigh(node, run, context, signal);
     case "salvage":

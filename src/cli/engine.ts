@@ -37,6 +37,7 @@ function lazyStages({ env, globals }: Invocation): StageKeeper {
     afterRun: async (request, rules, last) => (await load()).afterRun(request, rules, last),
     bringThere: async (request) => (await load()).bringThere(request),
     fetchBack: async (request) => (await load()).fetchBack(request),
+    collect: async (request) => (await load()).collect(request),
     foresee: async (request) => (await load()).foresee(request),
     leave: async (owner) => (await load()).leave(owner),
     unapplied: async (owner) => (await load()).unapplied(owner),

@@ -1,6 +1,9 @@
 import type { VerbOption } from "./verb-option.ts";
 
-export const NO_SALVAGE: VerbOption = { flags: "--no-salvage", about: "keep no bundle of what goes" };
+export const NO_SALVAGE: VerbOption = {
+  flags: "--no-salvage",
+  about: "keep no bundle of what goes, nor what a stage has not fetched",
+};
 export const YES: VerbOption = { flags: "-y, --yes", about: "do not ask" };
 
 export const PRUNE_OPTIONS: readonly VerbOption[] = [

@@ -129,6 +129,13 @@ const nodeCommon = {
 /** Null stands for the object that this change's own `create` made. */
 const objectId = z.string().nullable();
 
+const keeping = {
+  ...nodeCommon,
+  object_id: z.string(),
+  workspace: z.enum(["keep", "delete"]),
+  settings: salvageSettingsSchema,
+};
+
 export const nodeSchema = z.discriminatedUnion("op", [
   z.strictObject({ op: z.literal("fetch"), ...nodeCommon, ref: z.string(), policy: z.string() }),
   z.strictObject({ op: z.literal("create"), ...nodeCommon, name: z.string(), spec_key: z.string() }),
@@ -153,22 +160,12 @@ export const nodeSchema = z.discriminatedUnion("op", [
     spec_key: z.string(),
     paths: z.array(z.string()),
   }),
+  /** What the agent staged elsewhere comes into its stage here before it goes; failing, it keeps the runtime. */
+  z.strictObject({ op: z.literal("collect"), ...nodeCommon, object_id: z.string() }),
   /** Fails, before anything is disturbed, where the salvage after it could only fail for the size of what it keeps. */
-  z.strictObject({
-    op: z.literal("weigh"),
-    ...nodeCommon,
-    object_id: z.string(),
-    workspace: z.enum(["keep", "delete"]),
-    settings: salvageSettingsSchema,
-  }),
+  z.strictObject({ op: z.literal("weigh"), ...keeping }),
   /** Keeps what the removal after it destroys; its failure keeps the runtime. */
-  z.strictObject({
-    op: z.literal("salvage"),
-    ...nodeCommon,
-    object_id: z.string(),
-    workspace: z.enum(["keep", "delete"]),
-    settings: salvageSettingsSchema,
-  }),
+  z.strictObject({ op: z.literal("salvage"), ...keeping }),
   z.strictObject({
     op: z.literal("remove"),
     ...nodeCommon,

@@ -17,6 +17,7 @@ export const TIMEOUT_S = {
   rename: 30,
   stop: 660,
   update: 60,
+  collect: 3600,
   weigh: 3600,
   salvage: 3600,
   remove: 120,
@@ -65,6 +66,8 @@ export interface GraphContext {
   readonly fetch: GraphNode | undefined;
   /** What is kept of a runtime that goes; undefined where nothing is. */
   readonly salvage: SalvageSettings | undefined;
+  /** What its agent did elsewhere is in its stage here before that is deleted. */
+  readonly collect: boolean;
   /** The step that makes or mends the network it is on. */
   readonly network?: GraphNode | undefined;
 }

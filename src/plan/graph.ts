@@ -259,6 +259,10 @@ function standBack(chain: Chain, verdict: Removal, object_id: string, runs: bool
 function takeAway(chain: Chain, context: GraphContext, verdict: Removal): void {
   const { current, mark } = context.decision.situation;
   const keeps = context.salvage !== undefined;
+  if (current !== undefined && context.collect && verdict.workspace === "delete") {
+    const cause = "its workspace may hold staged work that is nowhere else";
+    chain.add({ op: "collect", id: "collect", object_id: current.object_id, cause });
+  }
   if (current !== undefined) weigh(chain, context, current.object_id, verdict.workspace);
   if (verdict.dormant) {
     // Marked first: killed in between, the runtime still exists and is simply pruned again.

@@ -30,6 +30,7 @@ import { changeGraph } from "./graph.ts";
 import { planId } from "./plan-id.ts";
 import { linkRollout, placeRollouts } from "./rollout.ts";
 import { salvageOf } from "./salvage.ts";
+import { collectsStage } from "./stage-kept.ts";
 
 export interface PlanInput {
   readonly request: PlanRequest;
@@ -163,6 +164,7 @@ function graphOf(
     decision,
     capabilities: module.capabilities,
     ...of,
+    collect: collectsStage(decision, input.request),
     setup: Array.isArray(setup) && setup.length > 0,
     attest: desired?.settings.attest ?? false,
     ready: desired !== undefined && getPath(desired.spec.values, "ready") !== undefined,

@@ -40,8 +40,9 @@ export function blockOnSalvage(
   return decisions.map((decision) => {
     const { situation, verdict } = decision;
     const { desired, address } = situation;
-    if (!deletesAsleep(decision) || asked(desired?.settings.salvage ?? salvage, request) === undefined)
-      return decision;
+    const staged = desired?.settings.writes === "staged" && request.no_salvage !== true;
+    const keeps = staged || asked(desired?.settings.salvage ?? salvage, request) !== undefined;
+    if (!deletesAsleep(decision) || !keeps) return decision;
     const why = `${verdict.why}, but what is in its workspace is to be kept, and it is asleep`;
     const fix = `wake ${address} first (sandkeep run), or give --no-salvage`;
     const told = { why, fix, until: null, deferred: false, reasons: [] };

@@ -30,6 +30,8 @@ export interface StageKeeper {
   leave(stage: Pick<StageRequest, "fleet" | "address">): Promise<void>;
   /** After a run with staged writes on another machine: what the agent did there is in the stage here. */
   fetchBack(request: BringRequest): Promise<void>;
+  /** Before its workspace on another machine is deleted, with the address held: the same, whoever works there still. */
+  collect(request: BringRequest): Promise<void>;
   /** How a copy of this workspace is, or would be, kept, found out by looking only. */
   foresee(stage: Partial<StageRequest> & Pick<StageRequest, "source">): Promise<string>;
   /** How many changes would be left behind when the runtime goes; undefined where there is no stage. */

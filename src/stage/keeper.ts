@@ -46,6 +46,7 @@ export function stageKeeper(deps: KeeperDeps): StageKeeper {
         ? bringStage(deps, request)
         : bringThere(deps, applyId(deps.now(), deps.randomId()), request),
     fetchBack: (request) => fetchBack(deps, request),
+    collect: (request) => collect(deps, request),
     foresee: (request) => foresee(deps, request),
     leave: (owner) => leave(deps, owner),
     unapplied: (owner) => unapplied(deps, owner),
@@ -93,6 +94,13 @@ async function fetchBack(deps: KeeperDeps, request: BringRequest): Promise<void>
   if ((await openRunsIn(deps, request)) > 0) return;
   const { source } = stage.meta;
   await fetchIntoStage(deps, applyId(deps.now(), deps.randomId()), { ...request, source, busy: 0 });
+}
+
+async function collect(deps: KeeperDeps, request: BringRequest): Promise<void> {
+  // Without one here, only a copy that is as the workspace is can go.
+  const stage = (await readStage(deps.stateDir, request)) ?? (await opened(deps, request));
+  await recover(stage);
+  await fetchIntoStage(deps, applyId(deps.now(), deps.randomId()), { ...request, busy: 0 });
 }
 
 async function openRunsIn(deps: KeeperDeps, { fleet, address }: StageRequest): Promise<number> {

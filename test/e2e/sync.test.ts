@@ -182,4 +182,12 @@ ${more}`,
     expect(await there("cat src/main.txt made.txt here.txt")).toContain("newer\nnew\nfollowed\n");
     expect(await readFile(at("src", "main.txt"), "utf8")).toBe("newer\n");
   });
+
+  test("staged writes: what is only there when its sandbox goes is in the stage here afterwards", async () => {
+    const folder = (await there("pwd")).trim();
+    await writeFile(join(folder, "late.txt"), "of nobody's run\n");
+    await project.ok("destroy", "--all", "--yes");
+    await expect(stat(folder)).rejects.toMatchObject({ code: "ENOENT" });
+    expect(await project.ok("stage", "diff", "--stat")).toContain("late.txt");
+  });
 });
