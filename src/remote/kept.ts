@@ -42,7 +42,7 @@ const ENDS: Readonly<Record<number, string>> = {
 };
 
 export async function beginKept(host: Host, request: RunRequest) {
-  const channel = keptChannel(host);
+  const channel = keptChannel(host, () => performance.now());
   const nonce = randomBytes(8).toString("hex");
   const running = runProgram({ channel, nonce, label: host.label, tellsCode: true }, request);
   const clean = async (): Promise<void> => {
@@ -68,7 +68,8 @@ export async function beginKept(host: Host, request: RunRequest) {
   return { running: { ...running, result }, begun, channel };
 }
 
-function keptChannel(host: Host): Channel {
+/** `now` in milliseconds, of a clock that nobody sets. */
+export function keptChannel(host: Host, now: () => number): Channel {
   const { folder } = host;
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const input = new Input();
@@ -76,7 +77,8 @@ function keptChannel(host: Host): Channel {
   const state: { closed: boolean; attached?: Attached } = { closed: false };
   const acks = acknowledging(host, out, err);
   const follow = async (): Promise<ChannelEnd> => {
-    let since = performance.now();
+    // Since when the host is away; nothing while it is there.
+    let away: number | undefined;
     for (let tries = 0; ; tries += 1) {
       const before = out.count + err.count;
       const id = randomBytes(8).toString("hex");
@@ -84,6 +86,7 @@ function keptChannel(host: Host): Channel {
       try {
         const streams = { stdin: input.again(), stdout: out.sink(acks), stderr: err.sink(acks) };
         state.attached = await host.attach({ script: ATTACH, args, ...streams });
+        away = undefined;
         if (state.closed) state.attached.close();
         const code = await state.attached.result;
         if (code === 0) return { kind: "exited", code };
@@ -91,11 +94,11 @@ function keptChannel(host: Host): Channel {
         if (code !== 1) return { kind: "lost", why: ENDS[code] ?? `it was cut off with ${String(code)}` };
       } catch (thrown) {
         if (!comesBack(thrown)) return { kind: "lost", why: String(thrown) };
-        if (performance.now() - since > PATIENCE_MS)
-          return { kind: "lost", why: "the host did not come back" };
+        away ??= now();
+        if (now() - away > PATIENCE_MS) return { kind: "lost", why: "the host did not come back" };
       }
       if (state.closed) return { kind: "lost", why: "it was closed" };
-      if (out.count + err.count > before) [since, tries] = [performance.now(), 0];
+      if (out.count + err.count > before) tries = 0;
       await sleep(Math.min(PAUSE_MS * 2 ** tries, MOST_PAUSE_MS) * (0.5 + Math.random() / 2));
     }
   };
