@@ -109,7 +109,7 @@ export interface SandkeepConfig {
          */
         known_hosts?: string;
         /**
-         * false also talks to a host whose key nobody knows; a changed key is refused all the same.
+         * false also talks to a host whose key nobody knows; a changed key is refused all the same, and no known_hosts file is written to.
          */
         strict_host_key?: boolean;
         /**
@@ -157,7 +157,7 @@ export interface SandkeepConfig {
         [k: string]: string;
       };
       /**
-       * Most sandboxes this host may hold.
+       * Most sandboxes this host may hold; beyond that nothing new is made there.
        */
       max_runtimes?: number;
       /**

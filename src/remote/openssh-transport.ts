@@ -12,7 +12,7 @@ import { isAccessible } from "../util/accessible.ts";
 import type { Access, Timing } from "./access.ts";
 import { jumpsOf } from "./access.ts";
 import { notForwarded, sshError } from "./errors.ts";
-import { configured, destination, SECRET_FILES, through } from "./openssh-config.ts";
+import { configured, destination, running, SECRET_FILES, through } from "./openssh-config.ts";
 import { withShownKey } from "./shown-key.ts";
 import type { Channel, ChannelEnd, Forwarded, TerminalSize, Transport } from "./transport.ts";
 
@@ -69,12 +69,13 @@ async function startMaster(access: Access, left: Left, timing: Timing): Promise<
     socket,
     "-T",
     ...options,
+    // Its input is ours: however this process ends, `cat` does, and then the connection with all that still runs on it.
+    ...running(`exec /bin/sh -c 'cat; kill "$PPID"'`),
     ...through(jumpsOf(access.written)),
     ...destination(access.written.target),
-    "exec cat",
   ];
-  // Its input is ours: however this process ends, the remote `cat` and with it the connection end too.
-  const child = spawn("ssh", argv, { env, stdio: ["pipe", "ignore", "pipe"] });
+  // Out of our group: the terminal's Ctrl-C is ours to pass on, and the way has to outlast it.
+  const child = spawn("ssh", argv, { env, stdio: ["pipe", "ignore", "pipe"], detached: true });
   left.child = child;
   child.stdin.on("error", () => undefined);
   let said = "";
@@ -158,10 +159,10 @@ async function openChannel(master: Master, command: string, tty: TerminalSize | 
     socket,
     tty === undefined ? "-T" : "-tt",
     ...options,
+    ...running(command),
     ...destination(access.written.target),
-    command,
   ];
-  const child = spawn("ssh", argv, { env, stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn("ssh", argv, { env, stdio: ["pipe", "pipe", "pipe"], detached: true });
   child.stdin.on("error", () => undefined);
   await once(child, "spawn").catch((thrown: unknown) => {
     throw sshError(thrown, "start the system's ssh");
@@ -201,19 +202,12 @@ async function forward(master: Master, path: string): Promise<Forwarded> {
 }
 
 async function listen(master: Master, path: string, nth: number): Promise<string> {
-  const { access, socket, folder, options, env } = master;
+  const { access, socket, folder, env } = master;
   const local = join(folder, `f${String(nth)}`);
-  const argv = [
-    "-S",
-    socket,
-    "-O",
-    "forward",
-    "-L",
-    `${local}:${path}`,
-    ...options,
-    ...destination(access.written.target),
-  ];
-  const child = spawn("ssh", argv, { env, stdio: ["ignore", "ignore", "pipe"] });
+  // No config: it would clear this forward as well, or ask for those that the user's config names.
+  const argv = ["-F", "none", "-S", socket, "-O", "forward", "-L", `${local}:${path}`];
+  argv.push(...destination(access.written.target));
+  const child = spawn("ssh", argv, { env, stdio: ["ignore", "ignore", "pipe"], detached: true });
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
   const [code] = await once(child, "close");

@@ -17,7 +17,7 @@ import {
   needsHostCertificate,
   parseKnownHosts,
 } from "./known-hosts.ts";
-import { destination, through } from "./openssh-config.ts";
+import { destination, running, through } from "./openssh-config.ts";
 import { SSH_PORT } from "./target.ts";
 import { parseTarget } from "../util/ssh-target.ts";
 
@@ -61,7 +61,6 @@ async function askKey(
     GlobalKnownHostsFile: "/dev/null",
     StrictHostKeyChecking: "accept-new",
     HashKnownHosts: "no",
-    UpdateHostKeys: "no",
     PubkeyAuthentication: "no",
     PreferredAuthentications: "none",
     // Known by one kind of key, it is asked for that kind, as the refused attempt asked.
@@ -69,7 +68,7 @@ async function askKey(
   };
   // ssh goes by the first word on each.
   const ours = Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
-  const argv = ["-T", ...ours, ...options, ...through(before), ...destination(hop), "exit"];
+  const argv = ["-T", ...ours, ...options, ...running("exit"), ...through(before), ...destination(hop)];
   const child = spawn("ssh", argv, { env, stdio: "ignore" });
   const timer = setTimeout(() => child.kill("SIGKILL"), patience);
   await once(child, "close").catch(() => undefined);

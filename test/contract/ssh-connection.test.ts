@@ -1,5 +1,5 @@
 // The way to a host on real sshd processes: what a program is given, what comes back, and what is refused.
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import type { Socket } from "node:net";
@@ -10,6 +10,7 @@ import { PassThrough } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { SandkeepError } from "../../src/errors.ts";
 import type { SshAccess } from "../../src/model/settings.ts";
 import type { RemoteDeps } from "../../src/remote/access.ts";
 import { accessPosture } from "../../src/remote/access.ts";
@@ -263,7 +264,72 @@ describeWith(["ssh"], "a connection to a host", () => {
       expect(changed).toContain(`The new line would be: ${line}`);
       await refused(`${name} ${sshd.hostKey}\n@revoked ${name} ${sshd.hostKey}`);
     });
+
+    it(`lets in an unknown key where that is asked for, but none that contradicts a known one, and writes none down, ${over}`, async () => {
+      const rsa = join(home, `rsa-${transport}`);
+      await run("ssh-keygen", ["-q", "-t", "rsa", "-b", "2048", "-N", "", "-C", "", "-f", rsa]);
+      const otherType = (await readFile(`${rsa}.pub`, "utf8")).trim();
+      const sameType = await makeKey(join(home, `contrary-${transport}`));
+      const name = `[127.0.0.1]:${String(sshd.port)}`;
+      const says = async (title: string, text: string): Promise<unknown> => {
+        const known_hosts_file = join(home, `${title}-${transport}`);
+        await writeFile(known_hosts_file, text);
+        await using connection = to({ known_hosts_file, strict_host_key: false, transport });
+        const said = await connection
+          .script({ script: "echo in", args: [] })
+          .then(({ stdout }) => stdout.toString())
+          .catch((thrown: unknown) => (thrown instanceof SandkeepError ? thrown.code : thrown));
+        expect(await readFile(known_hosts_file, "utf8")).toBe(text);
+        return said;
+      };
+      expect(await says("nobody", "# nobody\n")).toBe("in\n");
+      expect(await says("same-type", `${name} ${sameType}\n`)).toBe("SSH_HOST_KEY");
+      // Asked for a key of the known type, the host has none to show.
+      expect(await says("other-type", `${name} ${otherType}\n`)).toMatch(/^SSH_(HOST_KEY|DENIED)$/);
+      expect(await says("known", `${name} ${sshd.hostKey}\n`)).toBe("in\n");
+    });
   }
+
+  it("takes from a user's config for the system's ssh nothing that is meant for the user alone", async () => {
+    const socket = join(home, "agent.sock");
+    const agent = spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" });
+    try {
+      await until(async () => (await stat(socket).catch(() => undefined)) !== undefined, "the agent");
+      const [there, here] = [join(sshd.dir, "there.sock"), join(home, "here.sock")];
+      const wants = [
+        "AddKeysToAgent yes",
+        `RemoteForward ${there} ${socket}`,
+        `LocalForward ${here} ${socket}`,
+        "RemoteCommand echo other",
+        "ExitOnForwardFailure yes",
+      ];
+      await writeFile(join(home, ".ssh", "config"), `Host *\n${wants.map((each) => `  ${each}\n`).join("")}`);
+      secrets["KEY"] = await readFile(sshd.keyFile, "utf8");
+      const { identity_file: _, ...written } = sshd.access({
+        identity: { env: "KEY" },
+        transport: "openssh",
+      });
+      const env = { ...deps().env, SSH_AUTH_SOCK: socket };
+      await using connection = openConnection("personal", written, { ...deps(), env });
+      const script = 'echo in; [ ! -e "$1" ] || echo forwarded';
+      expect((await connection.script({ script, args: [there] })).stdout.toString()).toBe("in\n");
+      const path = join(sshd.dir, "echo-personal.sock");
+      const server = createServer((peer) => peer.pipe(peer)).listen(path);
+      await once(server, "listening");
+      const { stream } = await connection.forward(path);
+      stream.write("hello");
+      const [answer]: Buffer[] = await once(stream, "data");
+      expect(String(answer)).toBe("hello");
+      stream.destroy();
+      server.close();
+      for (const each of [there, here]) await expect(stat(each)).rejects.toMatchObject({ code: "ENOENT" });
+      const held = await run("ssh-add", ["-l"], { env }).catch((thrown: unknown) => thrown);
+      expect(held).toMatchObject({ stdout: expect.stringContaining("no identities") as unknown });
+    } finally {
+      agent.kill();
+      await rm(join(home, ".ssh", "config"), { force: true });
+    }
+  });
 
   it("takes the system's ssh for certificates, host authorities and aliases, and says so", async () => {
     await makeKey(join(home, "authority"));

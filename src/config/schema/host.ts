@@ -59,7 +59,7 @@ export const hostSchema = z.strictObject({
     .int()
     .min(1, { error: "expected a whole number above 0" })
     .optional()
-    .describe("Most sandboxes this host may hold."),
+    .describe("Most sandboxes this host may hold; beyond that nothing new is made there."),
   compose: z
     .enum(["docker compose", "podman-compose"])
     .optional()

@@ -27,7 +27,9 @@ export const sshAccessSchema = z.strictObject({
   strict_host_key: z
     .boolean()
     .optional()
-    .describe("false also talks to a host whose key nobody knows; a changed key is refused all the same."),
+    .describe(
+      "false also talks to a host whose key nobody knows; a changed key is refused all the same, and no known_hosts file is written to.",
+    ),
   jump: textOf(new RegExp(`^${PLACE}(?:,${PLACE})*$`), '"user@host:port", or several with commas between')
     .optional()
     .describe('Hosts to go through, such as "ci@bastion:22"; the same keys and known hosts count for them.'),
