@@ -106,6 +106,17 @@ describeWith(["ssh"], "the limits of a runtime on a host", () => {
     expect(await shown()).toMatchObject({ "ssh.memory": 64 * MIB, "ssh.cpus": 0.5, "ssh.pids": 100 });
   });
 
+  it("a runtime that could not be made leaves no slice behind", async () => {
+    await using mine = fleet();
+    const { labels } = await mine.run("a");
+    const before = await sshd.slices();
+    const spec = await mine.spec();
+    await expect(driver.create({ name: labels.name, labels, spec })).rejects.toMatchObject({
+      code: "SSH_CONFLICT",
+    });
+    expect(await sshd.slices()).toEqual(before);
+  });
+
   it("limits that are taken away bind nothing any more", async () => {
     await using mine = fleet();
     const { objectId, labels } = await mine.run("a");

@@ -8,7 +8,7 @@ import type { CreateRequest, Created, ObserveScope, UpdateRequest, WorkspaceFate
 import { TRY_BUBBLEWRAP } from "./bubblewrap.ts";
 import type { SshContext } from "./context.ts";
 import { broken, notFound, succeeded, wholeLines } from "./errors.ts";
-import { LIMIT_PATHS, liftLimits, limitsOf, setLimits } from "./limits.ts";
+import { LIMIT_PATHS, endSlice, liftLimits, limitsOf, setLimits } from "./limits.ts";
 import { labelsLine, manifestLine } from "./manifest.ts";
 import { openRuntime } from "./runtime.ts";
 import { inspectRuntime } from "./observe.ts";
@@ -41,11 +41,17 @@ export async function createRuntime(context: SshContext, request: CreateRequest)
   ];
   if (read["ssh.isolation"] === "bubblewrap") await requireBubblewrap(context);
   const limits = limitsOf(read);
-  // Fails closed: a runtime whose limits do not hold is not even made.
-  if (limits !== undefined) await setLimits(context, objectId, limits);
-  const result = await connection.script({ script: CREATE, args });
-  const lines = wholeLines(result, `create ${name} on ${host.name}`);
-  return { objectId, needsSeed: lines.includes("seed 1") };
+  try {
+    // Fails closed: a runtime whose limits do not hold is not even made.
+    if (limits !== undefined) await setLimits(context, objectId, limits);
+    const result = await connection.script({ script: CREATE, args });
+    const lines = wholeLines(result, `create ${name} on ${host.name}`);
+    return { objectId, needsSeed: lines.includes("seed 1") };
+  } catch (thrown) {
+    // Nobody else knows the slice. If the runtime was made all the same, its next command makes it again.
+    if (limits !== undefined) await endSlice(context, objectId).catch(() => undefined);
+    throw thrown;
+  }
 }
 
 /** Two fleets of one name keep workspaces of their own. */

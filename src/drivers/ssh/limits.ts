@@ -7,7 +7,7 @@ import type { Settings } from "../../model/settings.ts";
 import type { Program } from "../../remote/program.ts";
 import type { SshContext } from "./context.ts";
 import { wholeLines } from "./errors.ts";
-import { ENTER_SLICE, LIFT_LIMITS, LOOK_LIMITS, SET_LIMITS } from "./limit-scripts.ts";
+import { END_SLICE, ENTER_SLICE, LIFT_LIMITS, LOOK_LIMITS, SET_LIMITS } from "./limit-scripts.ts";
 import type { SshSpec } from "./spec.ts";
 import { roundCores } from "./spec.ts";
 
@@ -71,6 +71,11 @@ export async function setLimits(context: SshContext, objectId: string, limits: L
 export async function liftLimits({ connection }: SshContext, objectId: string): Promise<void> {
   const { code, stderr } = await connection.script({ script: LIFT_LIMITS, args: [sliceOf(objectId)] });
   if (code !== 0) throw notLimited(connection.label, stderr.trim());
+}
+
+/** Of a runtime that was not made. */
+export async function endSlice({ connection }: SshContext, objectId: string): Promise<void> {
+  await connection.script({ script: END_SLICE, args: [objectId] });
 }
 
 export function notLimited(host: string, why: string, fix?: string): SandkeepError {
