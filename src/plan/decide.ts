@@ -7,6 +7,7 @@ import { ROLLOUT } from "../resolve/defaults.ts";
 import { engineKey } from "../observe/engines.ts";
 import { decideCaches } from "./caches.ts";
 import { blockOnHosts } from "./degraded-hosts.ts";
+import { blockOnFullHosts } from "./full-hosts.ts";
 import { blockOnLacks } from "./lacking.ts";
 import { blockOnNetworks, decideNetworks } from "./networks.ts";
 import { buildPlan } from "./plan.ts";
@@ -37,7 +38,8 @@ export function decideAll(
     paused,
     guards: request.max_destroy === undefined ? guards : { ...guards, max_destroy: request.max_destroy },
   });
-  const possible = blockOnLacks(blockOnHosts(decisions, seen.facts.hosts), seen.lacking);
+  const willing = blockOnLacks(blockOnHosts(decisions, seen.facts.hosts), seen.lacking);
+  const possible = blockOnFullHosts(willing, seen.observations, seen.config?.fleet.hosts ?? {});
   const kept = blockOnSalvage(possible, request, seen.config?.fleet.salvage);
   return blockOnNetworks(kept, decideNetworks(seen, kept, request.intent));
 }

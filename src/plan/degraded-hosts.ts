@@ -12,19 +12,25 @@ export function blockOnHosts(decisions: readonly Decision[], hosts: readonly Hos
       return decision;
     // The canary itself is how the host gets out of this.
     if (situation.desired?.passing?.role === "canary") return decision;
-    return {
-      situation,
-      verdict: {
-        action: "blocked",
-        rule: "host",
-        why: `${verdict.why}, but nothing new is made on host ${standing.host}: ${standing.why}`,
-        fix: fixOf(standing),
-        until: null,
-        deferred: false,
-        reasons: verdict.reasons,
-      },
-    };
+    const why = `nothing new is made on host ${standing.host}: ${standing.why}`;
+    return blockedByHost(decision, why, fixOf(standing));
   });
+}
+
+/** What is to be done, but not there. */
+export function blockedByHost({ situation, verdict }: Decision, why: string, fix: string | null): Decision {
+  return {
+    situation,
+    verdict: {
+      action: "blocked",
+      rule: "host",
+      why: `${verdict.why}, but ${why}`,
+      fix,
+      until: null,
+      deferred: false,
+      reasons: "reasons" in verdict ? verdict.reasons : [],
+    },
+  };
 }
 
 /** What is said against hosts, by what the config asks for now: limits that left it press on nothing. Pure. */

@@ -7,6 +7,7 @@ import type { Settings } from "../model/settings.ts";
 import type { OpenEngine } from "../observe/engines.ts";
 import { engineKey } from "../observe/engines.ts";
 import { inTime } from "../observe/patience.ts";
+import { blockedByHost } from "./degraded-hosts.ts";
 
 /** By address; only those that lack something. */
 export type Lacking = ReadonlyMap<string, readonly ProbeReason[]>;
@@ -51,17 +52,6 @@ export function blockOnLacks(decisions: readonly Decision[], lacking: Lacking): 
     const makes = verdict.action === "create" || verdict.action === "recreate" || verdict.action === "update";
     if (reasons.length === 0 || situation.desired === undefined || !makes) return decision;
     const told = reasons.map(({ code, message }) => `${message} (${code})`).join("; ");
-    return {
-      situation,
-      verdict: {
-        action: "blocked",
-        rule: "host",
-        why: `${verdict.why}, but ${told}`,
-        fix: reasons[0]?.fix ?? null,
-        until: null,
-        deferred: false,
-        reasons: verdict.reasons,
-      },
-    };
+    return blockedByHost(decision, told, reasons[0]?.fix ?? null);
   });
 }

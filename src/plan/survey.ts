@@ -33,6 +33,7 @@ import type { SecretRef } from "../model/settings.ts";
 import { resolveSecret, systemSecretIo } from "../resolve/secrets.ts";
 import type { Wait } from "../util/wait.ts";
 import { standingsUnder } from "./degraded-hosts.ts";
+import { countsRuntimes } from "./full-hosts.ts";
 import type { Lacking } from "./lacking.ts";
 import { lookForLacks } from "./lacking.ts";
 import type { Losses } from "./doomed.ts";
@@ -195,12 +196,13 @@ async function look(
   const networks: Record<string, string[]> = {};
   for (const each of desireNetworks(config?.fleet, declared))
     (networks[engineKey(each)] ??= []).push(each.name);
+  const narrow = request.addresses !== undefined && !countsRuntimes(config?.fleet.hosts ?? {});
   const scope: ObserveRequest = {
     fleet: config?.fleet.fleet ?? request.fleet ?? "",
     ...(config?.fleet.fleet_id === undefined ? {} : { fleet_id: config.fleet.fleet_id }),
     names,
     networks,
-    ...(request.addresses === undefined ? {} : { addresses: request.addresses }),
+    ...(narrow ? { addresses: request.addresses } : {}),
     ...(request.neighbours === true ? { neighbours: true } : {}),
   };
   const observations = await observe(open, scope);

@@ -352,6 +352,33 @@ describeWith(["ssh"], "the ssh driver on a host that is not its own", () => {
     },
   );
 
+  it("holds no more runtimes than it may, and lets each of them be replaced", async () => {
+    await using crowded = await startSshd();
+    const host = { ...crowded.host("crowded"), max_runtimes: 2 };
+    await using full = await sshDriver.open(host, deps("crowded"));
+    await using mine = new Fleet(harness(host), full);
+    const [a] = await Promise.all(["a", "b"].map(async (name) => mine.run(name, { access: "none" })));
+    if (a === undefined) throw new Error("no runtime");
+    const spec = await mine.spec({ access: "none" });
+    const make = async (suffix: string, slot: string) => {
+      const labels = mine.labels(suffix, spec);
+      return full.create({ name: `${labels.name}${slot}`, labels, spec });
+    };
+    const refused = { code: "SSH_HOST_FULL", kind: "denied" };
+    await expect(make("c", ".new")).rejects.toMatchObject(refused);
+    const next = await make("a", ".new");
+    // Both slots of one runtime are one runtime, for others too.
+    const other = await make("b", ".new");
+    await expect(make("c", ".new")).rejects.toMatchObject(refused);
+    await full.remove(other.objectId, "keep");
+    await full.rename(a.objectId, `${a.labels.name}.old`);
+    await full.rename(next.objectId, a.labels.name);
+    await expect(make("c", ".new")).rejects.toMatchObject(refused);
+    await full.remove(a.objectId, "keep");
+    await full.remove(next.objectId, "keep");
+    expect((await make("c", ".new")).objectId).toMatch(/^[0-9a-f]{16}$/);
+  });
+
   it("is full, then read-only, and each is told as that; what was there stays", async () => {
     const small = join(dir, "small");
     await mkdir(small);

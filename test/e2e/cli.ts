@@ -29,6 +29,8 @@ export interface RunOptions {
   readonly input?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
+  /** In a process group of its own, as a terminal's foreground job is. */
+  readonly ownGroup?: boolean;
 }
 
 /** A CLI that runs; `ended` settles when it has gone, however it went. */
@@ -103,6 +105,7 @@ export class Project implements AsyncDisposable {
       cwd: options.cwd ?? this.root,
       env: { ...this.env, ...options.env },
       stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+      detached: options.ownGroup === true,
     });
     this.#children.add(child);
     child.stdin?.end(options.input);

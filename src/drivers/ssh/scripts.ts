@@ -138,11 +138,16 @@ find "$d"/objects/.new-* "$d"/objects/.trash-* "$d"/workspaces/.trash-* -prune -
 free_name "$d/names/$5"
 if [ -e "$d/names/$5" ] || [ -L "$d/names/$5" ]; then exit ${String(ANSWER.conflict)}; fi
 if [ "$9" -gt 0 ]; then
-  count=0
+  count=0; base=\${5%.new}
   for f in "$HOME"/.sandkeep/roots/*; do
     case \${f##*/} in *.*) continue;; esac
     IFS= read -r each <"$f" || continue
-    for n in "$each"/*/names/*; do [ -f "$n" ] && count=$((count + 1)); done
+    for n in "$each"/*/names/*; do
+      [ -f "$n" ] || continue
+      # What is being replaced counts once, and not against what replaces it.
+      case $n in */"$3/names/$base"|*/"$3/names/$base.old") continue;; *.new|*.old) [ ! -f "\${n%.*}" ] || continue;; esac
+      count=$((count + 1))
+    done
   done
   if [ "$count" -ge "$9" ]; then exit ${String(ANSWER.full)}; fi
 fi
