@@ -81,6 +81,43 @@ describeWithServices("workspace volumes on a real engine", (services) => {
     expect(await volumes()).toEqual([volume()]);
   });
 
+  it("are filled anew where the removal of one that was not filled to its end broke off", async () => {
+    const image = services().docker.images.busybox;
+    const hold = (...labels: string[]) =>
+      fleet.docker("create", ...labels, "-v", `${volume()}:/held`, image, "true");
+    const first = await fleet.create(VOLUME);
+    const holder = await hold("--label", `test=${fleet.fleet}`);
+    try {
+      await expect(fleet.driver.remove(first, "keep")).rejects.toMatchObject({ kind: "conflict" });
+    } finally {
+      await fleet.docker("rm", holder);
+    }
+    await fleet.driver.remove(first, "keep");
+    const second = await fleet.driver.create(await fleet.request(VOLUME));
+    expect(second.needsSeed).toBe(true);
+    // What a killed upload leaves is ours, and in nobody's way.
+    await hold("--label", `sandkeep.upload-for=${second.objectId}`);
+    await fleet.driver.remove(second.objectId, "keep");
+    expect(await volumes()).toEqual([]);
+    expect(await fleet.driver.create(await fleet.request(VOLUME))).toMatchObject({ needsSeed: true });
+    const marks = await fleet.docker("volume", "ls", "-q", "--filter", `label=sandkeep.fleet=${fleet.fleet}`);
+    expect(marks).toBe(volume());
+  });
+
+  it("are not opened for a sync where somebody else has the name of its lock, which stays", async () => {
+    const id = await fleet.up(VOLUME);
+    const lock = `${volume()}-sync`;
+    const other = await fleet.docker("create", "--name", lock, services().docker.images.busybox, "true");
+    try {
+      await expect(fleet.driver.openWorkspace?.(id)).rejects.toMatchObject({
+        code: "DOCKER_SYNC_NAME_TAKEN",
+      });
+      expect(await fleet.docker("inspect", "--format", "{{.Id}}", lock)).toBe(other);
+    } finally {
+      await fleet.docker("rm", other);
+    }
+  });
+
   it("are forgotten by their own fleet alone, for one address, and not while in use", async () => {
     await leave();
     await fleet.driver.mark(fleet.scope(), "agent/work", { since: 1000, reason: "idle" });

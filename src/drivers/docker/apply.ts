@@ -6,6 +6,7 @@ import { mkdir, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../../errors.ts";
 import type { JsonObject } from "../../model/json.ts";
+import type { RuntimeLabels } from "../../model/labels.ts";
 import { decodeLabels } from "../../model/labels.ts";
 import { pathFacts } from "../../util/path-facts.ts";
 import { stageTree } from "../../util/stage-place.ts";
@@ -25,7 +26,11 @@ import {
   claimWorkspace,
   hasWorkspaceVolume,
   isForeignWorkspace,
+  isUnfilled,
+  markUnfilled,
   ownWorkspace,
+  removeHelpersOf,
+  unmarkUnfilled,
   wasNeverUsed,
 } from "./workspaces.ts";
 import type { Container } from "./wire-container.ts";
@@ -81,8 +86,10 @@ export async function create(
     const labels = await ownWorkspace(engine, request.labels);
     if (labels?.[STAMP_LABEL] === stamp) return { objectId: Id, needsSeed: true, warnings };
     const { target } = spec.workspace;
-    if (!(await wasNeverUsed(engine, request.labels, { objectId: Id, target })))
-      return { objectId: Id, needsSeed: false, warnings };
+    const isNew =
+      (await isUnfilled(engine, request.labels, labels?.[STAMP_LABEL])) ||
+      (await wasNeverUsed(engine, request.labels, { objectId: Id, target }));
+    if (!isNew) return { objectId: Id, needsSeed: false, warnings };
   } catch (thrown) {
     // Somebody else made the volume since the first look.
     if (isForeignWorkspace(thrown)) await removeContainer(engine, Id);
@@ -90,6 +97,7 @@ export async function create(
   }
   await removeContainer(engine, Id);
   await removeVolume(engine, workspaceVolume(request.labels));
+  await unmarkUnfilled(engine, request.labels);
   return await create(engine, facts, deps, request);
 }
 
@@ -196,9 +204,18 @@ export async function remove(engine: Engine, objectId: string, workspace: "keep"
   if (engine.known.volumeless.has(objectId)) return removeContainer(engine, objectId);
   const container = await findContainer(engine, objectId);
   if (container === undefined) return;
-  const volume = await doomedVolume(engine, container, workspace);
+  const labels = decodeLabels(container.Config.Labels);
+  if (labels === undefined || !hasWorkspaceVolume(container, labels))
+    return removeContainer(engine, objectId);
+  const fate = await fateOf(engine, container, labels, workspace);
+  // Whoever ran has the workspace as it is, so that an older mark on it must not outlive the proof.
+  if (!neverRan(container)) await unmarkUnfilled(engine, labels);
+  if (fate === "kept") return removeContainer(engine, objectId);
+  await removeHelpersOf(engine, objectId);
+  if (fate === "unfilled") await markUnfilled(engine, labels, container.Config.Labels[STAMP_LABEL] ?? "");
   await removeContainer(engine, objectId);
-  if (volume !== undefined) await removeVolume(engine, volume);
+  await removeVolume(engine, workspaceVolume(labels));
+  if (fate === "unfilled") await unmarkUnfilled(engine, labels);
 }
 
 async function removeContainer(engine: Engine, objectId: string): Promise<void> {
@@ -225,22 +242,25 @@ async function removeContainer(engine: Engine, objectId: string): Promise<void> 
 }
 
 /**
- * The fleet's own workspace volume that goes with a container: when asked for, or when this container made it and never ran, since
+ * The fleet's own workspace volume goes with a container when asked for, or when this container made it and never ran, since
  * then it was never filled to the end and the next create must find it missing to fill it.
  */
-async function doomedVolume(
+async function fateOf(
   engine: Engine,
   container: Container,
+  labels: RuntimeLabels,
   workspace: "keep" | "delete",
-): Promise<string | undefined> {
-  const labels = decodeLabels(container.Config.Labels);
-  if (labels === undefined) return undefined;
-  if (!hasWorkspaceVolume(container, labels)) return undefined;
-  const name = workspaceVolume(labels);
-  if (workspace === "keep" && container.State.Status !== "created") return undefined;
-  const made = await volumeLabels(engine, name);
-  if (made === undefined || foreignVolume(labels, labels.address, made) !== undefined) return undefined;
-  if (workspace === "delete") return name;
+): Promise<"kept" | "deleted" | "unfilled"> {
+  if (workspace === "keep" && !neverRan(container)) return "kept";
+  const made = await volumeLabels(engine, workspaceVolume(labels));
+  if (made === undefined || foreignVolume(labels, labels.address, made) !== undefined) return "kept";
   const stamp = container.Config.Labels[STAMP_LABEL];
-  return stamp !== undefined && made[STAMP_LABEL] === stamp ? name : undefined;
+  if (neverRan(container) && stamp !== undefined && made[STAMP_LABEL] === stamp) return "unfilled";
+  return workspace === "delete" ? "deleted" : "kept";
+}
+
+/** By the time of its start, which an engine that was itself restarted still knows. */
+function neverRan({ State: { Status, StartedAt } }: Container): boolean {
+  const started = Date.parse(StartedAt);
+  return Number.isNaN(started) ? Status === "created" : started <= 0;
 }

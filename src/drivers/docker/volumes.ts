@@ -46,10 +46,10 @@ export function foreignVolume(
   return `it belongs to ${labels[LABEL.address] ?? "no address"}`;
 }
 
-/** Dormancy marks are empty volumes: the one object of an engine that can carry labels and costs nothing. */
-function markName(owner: Owner, address: string): string {
+/** Marks are empty volumes: the one object of an engine that can carry labels and costs nothing. */
+export function markName(kind: "dormant" | "unfilled", owner: Owner, address: string): string {
   const key = `${owner.fleet}\0${owner.fleet_id ?? ""}\0${address}`;
-  return `sandkeep-dormant-${createHash("sha256").update(key).digest("hex").slice(0, 24)}`;
+  return `sandkeep-${kind}-${createHash("sha256").update(key).digest("hex").slice(0, 24)}`;
 }
 
 /** The marks of these addresses alone: their names are known, and a list costs the more the more volumes there are. */
@@ -58,7 +58,9 @@ export async function findMarks(
   scope: ObserveScope,
   addresses: readonly string[],
 ): Promise<DormancyMark[]> {
-  const found = await Promise.all(addresses.map((address) => volumeLabels(engine, markName(scope, address))));
+  const found = await Promise.all(
+    addresses.map((address) => volumeLabels(engine, markName("dormant", scope, address))),
+  );
   return found.flatMap((labels) => (labels === undefined ? [] : ownMark(scope, labels)));
 }
 
@@ -94,23 +96,26 @@ export async function setMark(
   address: string,
   mark: Omit<DormancyMark, "address"> | undefined,
 ): Promise<void> {
-  const name = markName(scope, address);
+  const name = markName("dormant", scope, address);
   if (mark === undefined) return removeVolume(engine, name);
-  const labels = {
+  await makeMark(engine, `mark ${address} as dormant`, name, {
     [FLEET_LABEL]: scope.fleet,
     ...(scope.fleet_id === undefined ? {} : { [LABEL.fleetId]: scope.fleet_id }),
     [LABEL.address]: address,
     [LABEL.since]: String(Math.trunc(mark.since)),
     [LABEL.reason]: mark.reason,
-  };
+  });
+}
+
+export async function makeMark(
+  engine: Engine,
+  what: string,
+  name: string,
+  labels: Readonly<Record<string, string>>,
+): Promise<void> {
   const make = () =>
     engine.json(
-      {
-        what: `mark ${address} as dormant`,
-        method: "POST",
-        path: "/volumes/create",
-        body: { Name: name, Labels: labels },
-      },
+      { what, method: "POST", path: "/volumes/create", body: { Name: name, Labels: labels } },
       readVolume,
     );
   const made = await make();

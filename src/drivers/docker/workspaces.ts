@@ -10,9 +10,10 @@ import { readTar } from "../../util/read-tar.ts";
 import { plainPath } from "../../util/script-workspace.ts";
 import type { ObserveScope } from "../driver.ts";
 import type { Engine } from "./client.ts";
+import { isGone } from "./errors.ts";
 import { archive } from "./files.ts";
-import { STAMP_LABEL, workspaceVolume } from "./mounts.ts";
-import { foreignVolume, ownershipLabels, removeVolume, volumeLabels } from "./volumes.ts";
+import { HELPER_LABEL, STAMP_LABEL, workspaceVolume } from "./mounts.ts";
+import { foreignVolume, makeMark, markName, ownershipLabels, removeVolume, volumeLabels } from "./volumes.ts";
 import type { Container } from "./wire-container.ts";
 import { readUsers, readVolume, readVolumes } from "./wire.ts";
 
@@ -75,6 +76,60 @@ export async function wasNeverUsed(
     return true;
   } finally {
     contents.destroy();
+  }
+}
+
+/**
+ * Says that the workspace with this stamp was not filled to its end, before the container that says so as well goes: a
+ * removal that ends half way must not leave a workspace that looks like any other.
+ */
+export async function markUnfilled(engine: Engine, labels: RuntimeLabels, stamp: string): Promise<void> {
+  await makeMark(engine, "mark a workspace as not filled", markName("unfilled", labels, labels.address), {
+    ...ownershipLabels(labels),
+    [STAMP_LABEL]: stamp,
+  });
+}
+
+export async function unmarkUnfilled(engine: Engine, labels: RuntimeLabels): Promise<void> {
+  await removeVolume(engine, markName("unfilled", labels, labels.address));
+}
+
+export async function isUnfilled(
+  engine: Engine,
+  labels: RuntimeLabels,
+  stamp: string | undefined,
+): Promise<boolean> {
+  const marked = await volumeLabels(engine, markName("unfilled", labels, labels.address));
+  return stamp !== undefined && marked?.[STAMP_LABEL] === stamp;
+}
+
+/** What a killed upload left holding the volumes of this container; none that runs. */
+export async function removeHelpersOf(engine: Engine, objectId: string): Promise<void> {
+  const left = await engine.json(
+    {
+      what: "list what holds a workspace",
+      method: "GET",
+      path: "/containers/json",
+      query: {
+        all: true,
+        filters: { label: [`${HELPER_LABEL}=${objectId}`], status: ["created", "exited"] },
+      },
+    },
+    readUsers,
+  );
+  for (const { Id } of left) await removeHelper(engine, Id);
+}
+
+async function removeHelper(engine: Engine, id: string): Promise<void> {
+  try {
+    await engine.send({
+      what: "end a left upload",
+      method: "DELETE",
+      path: `/containers/${id}`,
+      query: { v: true },
+    });
+  } catch (thrown) {
+    if (!isGone(thrown)) throw thrown;
   }
 }
 
