@@ -598,7 +598,7 @@ export interface Sandbox {
     ignore?: "off" | "gitignore";
   };
   /**
-   * How to tell that a new sandbox is ready.
+   * How to tell that a new sandbox is ready. Without it, and without a health check of the image, a container counts as ready once its program has run for 2 s (0.5 s where sandkeep only keeps it open), and a folder, here or over ssh, at once.
    */
   ready?: {
     /**
@@ -1291,7 +1291,7 @@ export interface Sandbox1 {
     ignore?: "off" | "gitignore";
   };
   /**
-   * How to tell that a new sandbox is ready.
+   * How to tell that a new sandbox is ready. Without it, and without a health check of the image, a container counts as ready once its program has run for 2 s (0.5 s where sandkeep only keeps it open), and a folder, here or over ssh, at once.
    */
   ready?: {
     /**

@@ -101,7 +101,11 @@ export const sandboxSchema = z.strictObject({
     .optional()
     .describe("Variables whose values are looked up when a command runs: { env }, { file } or { command }."),
   workspace: workspaceSchema.optional().describe("The folder the agent works on."),
-  ready: readySchema.optional().describe("How to tell that a new sandbox is ready."),
+  ready: readySchema
+    .optional()
+    .describe(
+      "How to tell that a new sandbox is ready. Without it, and without a health check of the image, a container counts as ready once its program has run for 2 s (0.5 s where sandkeep only keeps it open), and a folder, here or over ssh, at once.",
+    ),
   timeouts: timeoutsSchema.optional().describe("When a step of making a sandbox is given up."),
   egress: egressSchema
     .optional()
