@@ -18,7 +18,7 @@ import type { EngineFacts } from "./facts.ts";
 import { updateOptions, warnedOf } from "./limits.ts";
 import { maskedPaths, STAMP_LABEL, workspaceVolume } from "./mounts.ts";
 import { findContainer, getContainer } from "./find-container.ts";
-import { isRoot, openWorkspace } from "./own-command.ts";
+import { isRoot, widenWorkspace } from "./own-command.ts";
 import type { DockerSpec } from "./section.ts";
 import { inSection, readSection, readValues } from "./section.ts";
 import { foreignVolume, removeVolume, volumeLabels } from "./volumes.ts";
@@ -159,7 +159,7 @@ export async function start(engine: Engine, objectId: string): Promise<void> {
     await send("unpause");
   }
   if (engine.known.open.has(objectId)) return;
-  await openWorkspace(engine, await getContainer(engine, objectId));
+  await widenWorkspace(engine, await getContainer(engine, objectId));
 }
 
 /** Takes none of the engine's places for changes: what it waits for is the end of the container's own program. */

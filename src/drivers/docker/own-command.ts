@@ -69,7 +69,7 @@ export function isRoot(user: string): boolean {
  * A fresh volume belongs to root, and a container without capabilities cannot hand it over. Its owner may widen it,
  * so a runtime whose commands run as somebody else gets a workspace that everyone in it can write.
  */
-export async function openWorkspace(engine: Engine, container: Container): Promise<void> {
+export async function widenWorkspace(engine: Engine, container: Container): Promise<void> {
   const target = container.Config.Labels[TARGET_LABEL];
   if (target === undefined || isRoot(container.Config.User) || container.State.Status !== "running") return;
   const { exitCode, output } = await runOwn(engine, container.Id, 'chmod 1777 -- "$1"', [target], {
