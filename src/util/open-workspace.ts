@@ -11,7 +11,7 @@ export interface WorkspaceEntry {
   readonly size: number;
   /** SHA-256 of a file's contents, in hex; empty for what is none. */
   readonly sha256: string;
-  /** Changes with whatever happens to a file; empty where nothing tells. */
+  /** Changes with whatever happens to it; empty where nothing tells. */
   readonly sign: string;
   /** Where a link leads. */
   readonly target?: BytePath;
@@ -24,6 +24,11 @@ export type KnownHash = (path: BytePath, sign: string) => string | undefined;
 
 /** One change of a workspace: all of it or nothing. */
 export interface WorkspaceChange {
+  /**
+   * All that is replaced, deleted or added, as it was listed; undefined where nothing was. Where that is no longer so,
+   * nothing is changed.
+   */
+  readonly expected: readonly (readonly [BytePath, WorkspaceEntry | undefined])[];
   /** Files and links that go. */
   readonly deleted: readonly BytePath[];
   /** Folders that go, children first. One that holds more than is told here stays. */

@@ -5,9 +5,10 @@
 import { createHash } from "node:crypto";
 import { PassThrough, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { toError } from "../errors.ts";
+import { SandkeepError, toError } from "../errors.ts";
 import type { BytePath } from "./byte-path.ts";
 import { bytesOf } from "./byte-path.ts";
+import { archiveOf } from "./change-archive.ts";
 import type {
   KnownHash,
   OpenWorkspace,
@@ -15,11 +16,10 @@ import type {
   WorkspaceEntry,
   WorkspaceTree,
 } from "./open-workspace.ts";
-import { isSyncFolder, SYNC_FOLDER } from "./open-workspace.ts";
+import { isSyncFolder } from "./open-workspace.ts";
 import type { ReadTarEntry } from "./read-tar.ts";
 import { readTar } from "./read-tar.ts";
-import { TAR_END, tarHeader, tarPadding } from "./tar-header.ts";
-import { cutOff, failed, odd } from "./workspace-faults.ts";
+import { cutOff, failed, odd, TOO_LARGE, tooLarge, tooQuiet } from "./workspace-faults.ts";
 import { HASH, LIST, READ, WRITE } from "./workspace-scripts.ts";
 
 export interface WorkspaceScript {
@@ -42,13 +42,24 @@ export interface ScriptPlace extends AsyncDisposable {
   readonly tarOptions: string;
 }
 
+export interface AnswerLimits {
+  /** Bytes of what lies there and of its hashes. */
+  readonly most: number;
+  /** Milliseconds in which nothing was said, though there was something to say. */
+  readonly quiet: number;
+}
+
+const LIMITS: AnswerLimits = { most: 128 * 1024 * 1024, quiet: 120_000 };
+/** Bytes a millisecond that a slow disk is read with, while nothing is said. */
+const SLOWEST_READ = 5_000;
 const WHAT = "the workspace";
 
-export function scriptWorkspace(place: ScriptPlace): OpenWorkspace {
+export function scriptWorkspace(place: ScriptPlace, limits: AnswerLimits = LIMITS): OpenWorkspace {
   const { run } = place;
+  const { quiet } = limits;
   return {
-    list: async (known) => await list(run, known),
-    read: async (paths) => answer(run, { script: READ, args: [], stdin: namesOf(paths) }).output,
+    list: async (known) => await list(run, known, limits),
+    read: async (paths) => answer(run, { script: READ, args: [], stdin: namesOf(paths) }, quiet).output,
     write: async (change) => await write(place, change),
     [Symbol.asyncDispose]: async () => await place[Symbol.asyncDispose](),
   };
@@ -60,40 +71,77 @@ function namesOf(paths: readonly BytePath[]): Readable {
   );
 }
 
-/** What a script says, as it comes; it breaks off where the script failed. */
-function answer(
-  run: RunScript,
-  script: Omit<WorkspaceScript, "stdout">,
-): { readonly output: PassThrough; readonly ended: Promise<void> } {
-  const output = new PassThrough();
+interface Answer {
+  readonly output: PassThrough;
+  readonly ended: Promise<void>;
+}
+
+/** What a script says, as it comes; it breaks off where the script failed, or has said nothing for `quiet` milliseconds. */
+function answer(run: RunScript, script: Omit<WorkspaceScript, "stdout">, quiet?: number): Answer {
+  let timer: NodeJS.Timeout | undefined;
+  const output = new PassThrough({
+    transform: (chunk, _encoding, done) => {
+      timer?.refresh();
+      done(null, chunk);
+    },
+  });
+  const silent = new Promise<never>((_resolve, reject) => {
+    if (quiet === undefined) return;
+    timer = setTimeout(() => {
+      // What nobody has taken yet was said.
+      if (output.readableLength > 0) timer?.refresh();
+      else reject(tooQuiet(quiet));
+    }, quiet);
+  });
+  output.once("close", () => clearTimeout(timer));
   const finish = async (): Promise<void> => {
-    const { code, said } = await run({ ...script, stdout: output });
+    const { code, said } = await Promise.race([run({ ...script, stdout: output }), silent]);
     if (code !== 0) throw failed(code, said);
     output.end();
   };
-  const ended = finish();
+  const ended = finish().finally(() => clearTimeout(timer));
   ended.catch((thrown: unknown) => output.destroy(toError(thrown)));
   return { output, ended };
 }
 
-async function list(run: RunScript, known: KnownHash): Promise<WorkspaceTree> {
-  const { output, ended } = answer(run, { script: LIST, args: [] });
+/** All of it, as text of bytes. */
+async function wholeOf(said: Readable, most: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of said) {
+    const bytes = Buffer.from(chunk);
+    size += bytes.length;
+    if (size > most) throw tooLarge(most);
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks).toString("latin1");
+}
+
+async function list(run: RunScript, known: KnownHash, limits: AnswerLimits): Promise<WorkspaceTree> {
+  const { output, ended } = answer(run, { script: LIST, args: [] }, limits.quiet);
   try {
-    const tree = await readList(run, output, known);
+    const tree = await readList(run, output, known, limits);
     await ended;
     return tree;
   } catch (thrown) {
+    output.destroy();
+    if (thrown instanceof SandkeepError && thrown.code === TOO_LARGE) throw thrown;
     // Why the script failed says more than that its answer was cut.
     await ended;
     throw thrown;
   }
 }
 
-async function readList(run: RunScript, output: PassThrough, known: KnownHash): Promise<WorkspaceTree> {
+async function readList(
+  run: RunScript,
+  output: PassThrough,
+  known: KnownHash,
+  limits: AnswerLimits,
+): Promise<WorkspaceTree> {
   const [kind, rest] = await firstLine(output);
   if (kind === "T") return await readArchive(rest);
   if (kind !== "L") throw cutOff();
-  return await withHashes(run, readListing(await buffer(rest)), known);
+  return await withHashes(run, readListing(await wholeOf(rest, limits.most)), known, limits);
 }
 
 /** Two bytes, and what comes after them. */
@@ -118,8 +166,8 @@ async function firstLine(output: PassThrough): Promise<readonly [string, Readabl
 
 const LETTERS: Readonly<Record<string, WorkspaceEntry["kind"]>> = { f: "file", d: "folder", l: "link" };
 
-function readListing(bytes: Buffer): Map<BytePath, WorkspaceEntry> {
-  const fields = bytes.toString("latin1").split("\0");
+function readListing(text: string): Map<BytePath, WorkspaceEntry> {
+  const fields = text.split("\0");
   if (fields.at(-2) !== "END" || fields.length % 6 !== 2) throw cutOff();
   const tree = new Map<BytePath, WorkspaceEntry>();
   for (let at = 0; at + 6 < fields.length; at += 6) {
@@ -134,7 +182,7 @@ function readListing(bytes: Buffer): Map<BytePath, WorkspaceEntry> {
       mode: kind === "link" ? 0 : bits & 0o7777,
       size: kind === "file" ? count : 0,
       sha256: "",
-      sign: kind === "file" ? sign : "",
+      sign,
       ...(kind === "link" ? { target } : {}),
     });
   }
@@ -152,17 +200,25 @@ async function withHashes(
   run: RunScript,
   tree: Map<BytePath, WorkspaceEntry>,
   known: KnownHash,
+  { most, quiet }: AnswerLimits,
 ): Promise<WorkspaceTree> {
   const unknown: BytePath[] = [];
+  let bytes = 0;
   for (const [path, entry] of tree) {
     if (entry.kind !== "file") continue;
     const sha256 = known(path, entry.sign);
-    if (sha256 === undefined) unknown.push(path);
-    else tree.set(path, { ...entry, sha256 });
+    if (sha256 === undefined) {
+      unknown.push(path);
+      bytes += entry.size;
+    } else tree.set(path, { ...entry, sha256 });
   }
   if (unknown.length === 0) return tree;
-  const { output, ended } = answer(run, { script: HASH, args: [], stdin: namesOf(unknown) });
-  const said = (await buffer(output)).toString("latin1").split("\0");
+  const { output, ended } = answer(
+    run,
+    { script: HASH, args: [], stdin: namesOf(unknown) },
+    quiet + bytes / SLOWEST_READ,
+  );
+  const said = (await wholeOf(output, most)).split("\0");
   await ended;
   if (said.length !== unknown.length + 1) throw cutOff();
   for (const [nth, path] of unknown.entries()) {
@@ -215,29 +271,4 @@ async function write(place: ScriptPlace, change: WorkspaceChange): Promise<void>
   const said = await Promise.race([buffer(output).catch(() => ended.then(() => Buffer.alloc(0))), broke]);
   await ended;
   if (said.toString("latin1") !== "DONE\n") throw cutOff();
-}
-
-const here = (path: BytePath): BytePath => `./${path}`;
-
-async function* archiveOf(change: WorkspaceChange): AsyncGenerator<Buffer> {
-  const none = { mtime: 0, uid: 0, gid: 0 };
-  const folder = (path: string): Buffer => tarHeader({ path, kind: "folder", mode: 0o700, size: 0, ...none });
-  const file = (name: string, texts: readonly BytePath[]): Buffer => {
-    const bytes = bytesOf(texts.map((each) => `${each}\0`).join(""));
-    const path = `${SYNC_FOLDER}/${name}`;
-    const head = tarHeader({ path, kind: "file", mode: 0o600, size: bytes.length, ...none });
-    return Buffer.concat([head, bytes, tarPadding(bytes.length)]);
-  };
-  yield folder(SYNC_FOLDER);
-  yield file("delete", change.deleted.map(here));
-  yield file("folders", change.deletedFolders.map(here));
-  yield file("closed", change.closed.map(here));
-  yield file(
-    "modes",
-    change.modes.flatMap(([path, mode]) => [mode.toString(8).padStart(5, "0"), here(path)]),
-  );
-  yield folder(`${SYNC_FOLDER}/new`);
-  yield* change.contents(`${SYNC_FOLDER}/new/`);
-  yield file("whole", []);
-  yield TAR_END;
 }

@@ -2,6 +2,7 @@
 import { SandkeepError } from "../errors.ts";
 import type { BytePath } from "./byte-path.ts";
 import { pathText } from "./byte-path.ts";
+import { formatBytes } from "./bytes.ts";
 import { SYNC_ANSWER } from "./workspace-scripts.ts";
 
 const FAULTS: Readonly<
@@ -37,13 +38,30 @@ const FAULTS: Readonly<
     why: "another sync of it goes on",
     hint: "try again when it has ended",
   },
+  [SYNC_ANSWER.changed]: {
+    code: "WORKSPACE_CHANGED",
+    why: "something there has changed since it was looked at, and nothing was moved",
+    hint: "`sandkeep sync status` shows how it is now; try again when nothing works in it",
+  },
+  [SYNC_ANSWER.lost]: {
+    code: "WORKSPACE_LOST",
+    why: "it was held no longer, so that another sync might have begun",
+    hint: "try again; what had arrived whole is finished there first",
+  },
 };
+
+const PASSING: ReadonlySet<number> = new Set([
+  SYNC_ANSWER.busy,
+  SYNC_ANSWER.cut,
+  SYNC_ANSWER.changed,
+  SYNC_ANSWER.lost,
+]);
 
 export function failed(code: number, said: string): SandkeepError {
   const known = FAULTS[code];
   const last = said.trim().split("\n").at(-1)?.slice(0, 300) ?? "";
   const why = [known?.why ?? `exit code ${String(code)}`, last].filter((each) => each !== "").join(": ");
-  const passing = code === SYNC_ANSWER.busy || code === SYNC_ANSWER.cut;
+  const passing = PASSING.has(code);
   return new SandkeepError(`the workspace where it is kept: ${why}`, {
     code: known?.code ?? "WORKSPACE_FAILED",
     kind: passing ? "transient" : "terminal",
@@ -68,5 +86,29 @@ export function odd(path: BytePath): SandkeepError {
     kind: "denied",
     blame: "backend",
     hint: "look at who else can write there",
+  });
+}
+
+export const TOO_LARGE = "WORKSPACE_TOO_LARGE";
+
+export function tooLarge(most: number): SandkeepError {
+  return new SandkeepError(
+    `the workspace where it is kept holds more than can be told in ${formatBytes(most)}`,
+    {
+      code: TOO_LARGE,
+      kind: "terminal",
+      blame: "backend",
+      hint: "take out of it there what is no part of it, such as caches and what is built",
+    },
+  );
+}
+
+export function tooQuiet(ms: number): SandkeepError {
+  const seconds = String(Math.round(ms / 1000));
+  return new SandkeepError(`the workspace's own place said nothing for ${seconds} s`, {
+    code: "WORKSPACE_HANGS",
+    kind: "unreachable",
+    blame: "backend",
+    hint: "look there for a disk or a mount that does not answer; nothing was changed",
   });
 }

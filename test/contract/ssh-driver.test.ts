@@ -268,6 +268,23 @@ describeWith(["ssh"], "the ssh driver on a host that is not its own", () => {
     },
   );
 
+  it("is not gone on with in a workspace that was let go when the connection was cut", async () => {
+    await using mine = new Fleet(harness(sshd.host()), driver);
+    await using cutter = await startCutter(sshd.port);
+    await using cut = await throughCutter(cutter.port);
+    const { objectId } = await mine.run("a", { access: "rw" });
+    const open = await cut.openWorkspace?.(objectId);
+    if (open === undefined) throw new Error("this driver opens no workspaces");
+    await using _open = open;
+    expect((await open.list(() => undefined)).size).toBe(0);
+    cutter.cut();
+    await expect(open.list(() => undefined)).rejects.toMatchObject({ code: "SSH_LOST" });
+    // The connection is there again, and somebody else has the workspace.
+    expect(await cut.inspect(objectId)).toBeDefined();
+    await using _other = await driver.openWorkspace?.(objectId);
+    await expect(open.list(() => undefined)).rejects.toMatchObject({ code: "SSH_LOST" });
+  });
+
   async function seeded(fleet: Fleet, name: string) {
     const made = await fleet.run(name, { access: "rw" });
     await driver.putFiles(

@@ -33,6 +33,7 @@ function archiveOf(entries: readonly Made[], prefix = ""): Buffer {
 
 function change(entries: readonly Made[], rest: Partial<WorkspaceChange> = {}): WorkspaceChange {
   return {
+    expected: [],
     deleted: [],
     deletedFolders: [],
     closed: [],
@@ -140,6 +141,18 @@ export function describeWorkspaceContract(title: string, makeHarness: () => Prom
       await using fleet = new Fleet(harness, driver);
       await using open = await opened(await filled(fleet));
       const name = `deep/${"n".repeat(120)}`;
+      const known = await open.list(() => undefined);
+      const touched = [
+        "-dash",
+        "empty",
+        "link",
+        "link/in",
+        "new",
+        `${name}/file`,
+        name,
+        bytePath(ODD),
+        "deep",
+      ];
       const made = change(
         [
           { path: "-dash", text: "another", mode: 0o700 },
@@ -154,6 +167,7 @@ export function describeWorkspaceContract(title: string, makeHarness: () => Prom
           deleted: [`${name}/file`, "link", bytePath(ODD), "not there"].map((each) => each),
           deletedFolders: [name, "empty"],
           modes: [["deep", 0o711]],
+          expected: touched.map((path) => [path, known.get(path)]),
         },
       );
       await open.write(made);
@@ -185,6 +199,32 @@ export function describeWorkspaceContract(title: string, makeHarness: () => Prom
       });
       await expect(open.write(broken)).rejects.toThrow("the disk went away");
       expect(await list(open)).toEqual(before);
+    });
+
+    it.each([
+      ["rewritten", [{ path: "-dash", text: "A" }], "-dash"],
+      ["put in a folder's place", [{ path: "empty", text: "a file now" }], "empty"],
+      ["made where nothing was", [{ path: "new", text: "there first" }], "new"],
+    ] as const)("changes nothing where something was %s since it was listed", async (_what, made, path) => {
+      await using fleet = new Fleet(harness, driver);
+      const objectId = await filled(fleet);
+      await using open = await opened(objectId);
+      const known = await open.list(() => undefined);
+      if (known.get(path)?.kind === "folder")
+        await open.write(change([], { deletedFolders: [path], expected: [[path, known.get(path)]] }));
+      const tar = Buffer.concat([archiveOf(made), TAR_END]);
+      await driver.putFiles(objectId, "/workspace", Readable.from([tar]));
+      const before = await open.list(() => undefined);
+      const late = change([{ path: "late", text: "late" }], {
+        deleted: [path],
+        expected: [
+          ["late", undefined],
+          ["link", known.get("link")],
+          [path, known.get(path)],
+        ],
+      });
+      await expect(open.write(late)).rejects.toMatchObject({ code: "WORKSPACE_CHANGED", exitCode: 75 });
+      expect(await open.list(() => undefined)).toEqual(before);
     });
 
     it("is one's own as long as it is open", async () => {

@@ -2,10 +2,17 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import type { BytePath } from "../../util/byte-path.ts";
 import { bytesOf } from "../../util/byte-path.ts";
-import type { OpenWorkspace, WorkspaceChange } from "../../util/open-workspace.ts";
+import type {
+  OpenWorkspace,
+  WorkspaceChange,
+  WorkspaceEntry,
+  WorkspaceTree,
+} from "../../util/open-workspace.ts";
 import { readTar } from "../../util/read-tar.ts";
 import { plainPath, readArchive } from "../../util/script-workspace.ts";
 import { TAR_END } from "../../util/tar-header.ts";
+import { failed } from "../../util/workspace-faults.ts";
+import { SYNC_ANSWER } from "../../util/workspace-scripts.ts";
 import { memoryError } from "./errors.ts";
 import type { FileTree, TreeEntry } from "./file-tree.ts";
 import type { MemoryObject } from "./machine.ts";
@@ -27,6 +34,8 @@ export function openWorkspace({ machine, call }: Connection, object: MemoryObjec
     write: async (change) =>
       call("writeWorkspace", object.id, async () => {
         const entries = await entriesOf(change);
+        const now = await readArchive(await tree.pack("", "."));
+        if (!isAsExpected(now, change)) throw failed(SYNC_ANSWER.changed, "");
         changeTree(tree, change, entries);
       }),
     async [Symbol.asyncDispose]() {
@@ -50,6 +59,15 @@ async function entriesOf(change: WorkspaceChange): Promise<(readonly [string, Tr
     else entries.push([name, { type: "file", mode, content: await buffer(Readable.from(contents)) }]);
   }
   return entries;
+}
+
+function isAsExpected(tree: WorkspaceTree, { expected }: WorkspaceChange): boolean {
+  return expected.every(([path, entry]) => isAlike(entry, tree.get(path)));
+}
+
+function isAlike(a: WorkspaceEntry | undefined, b: WorkspaceEntry | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.kind === b.kind && a.mode === b.mode && a.sha256 === b.sha256 && a.target === b.target;
 }
 
 /** At once: nobody sees half of it. */

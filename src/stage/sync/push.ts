@@ -37,6 +37,7 @@ function changeOf(look: SyncLook, root: FolderHandle, tell: (bytes: number) => v
       modes.set(path, mine.mode);
   const gone = new Set(outwards.filter((each) => goes(each)).map(({ path }) => path));
   return {
+    expected: inwards.map(({ path }) => [path, there.get(path)]),
     deleted: outwards.filter((each) => goes(each) && each.real?.kind !== "folder").map(({ path }) => path),
     deletedFolders: outwards
       .filter((each) => goes(each) && each.real?.kind === "folder")
