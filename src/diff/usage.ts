@@ -35,8 +35,7 @@ export function usageIndex(facts: Facts, now: number): UsageIndex {
     usage(address, runtime) {
       const open = runs.get(address)?.toSorted((a, b) => a.started_at - b.started_at);
       const [oldest] = open ?? [];
-      // The engine's execs include the runs of ours that it knows.
-      const busy = Math.max(open?.length ?? 0, runtime.execs);
+      const busy = busyCount(open ?? [], runtime);
       const age_ms = Math.max(0, now - runtime.created_at);
       const used = facts.activity[address];
       const sighted = facts.sightings[runtime.object_id];
@@ -48,6 +47,11 @@ export function usageIndex(facts: Facts, now: number): UsageIndex {
       return { busy, idle_ms: Math.max(0, now - last), last_used: last, age_ms };
     },
   };
+}
+
+/** The engine's execs include the runs of ours that it knows. */
+export function busyCount(open: readonly unknown[], { execs }: Pick<ObservedRuntime, "execs">): number {
+  return Math.max(open.length, execs);
 }
 
 /** So many are named. */

@@ -54,7 +54,7 @@ export interface BringRequest extends StageRequest {
   readonly driver: Driver;
   readonly objectId: string;
   readonly ignore: "off" | "gitignore";
-  /** Runs that go on in its runtime. */
+  /** Runs and other commands that go on in its runtime. */
   readonly busy: number;
   readonly tell: (message: string) => void;
 }

@@ -1,4 +1,5 @@
 /** In: where a command is to run. Out: the runtime it runs in, or what it is built from, kept busy until it is let go. */
+import { busyCount } from "../diff/usage.ts";
 import { SandkeepError } from "../errors.ts";
 import type { ObservedRuntime } from "../model/observed.ts";
 import { readOpenRuns } from "../state/open-runs.ts";
@@ -73,9 +74,9 @@ async function bringWorkspace(
   run: Run,
   reach: Reach,
   target: Target,
-  { object_id }: ObservedRuntime,
+  runtime: ObservedRuntime,
 ): Promise<void> {
-  const request = await remoteWorkspace(run, reach, target, object_id);
+  const request = await remoteWorkspace(run, reach, target, runtime);
   if (request === undefined) return;
   const { engine, whom } = run;
   if (!request.staged && whom.agent.settings.workspace.sync !== "before-run") return;
@@ -89,12 +90,12 @@ export interface Reach {
   readonly module: DriverModule;
 }
 
-/** The workspace of a run where it is kept on another machine. */
+/** The workspace of a run where it is kept on another machine. `execs` are those of others. */
 export async function remoteWorkspace(
   { engine, config, state, whom }: Run,
   { driver, module }: Reach,
   { address, host }: Target,
-  objectId: string,
+  runtime: Pick<ObservedRuntime, "object_id" | "execs">,
 ): Promise<BringRequest | undefined> {
   const { settings } = whom.agent;
   const { access, source, ignore = "off" } = settings.workspace;
@@ -107,9 +108,12 @@ export async function remoteWorkspace(
     source,
     ignore,
     driver,
-    objectId,
+    objectId: runtime.object_id,
     staged: settings.writes === "staged",
-    busy: open.filter((each) => each.address === address).length,
+    busy: busyCount(
+      open.filter((each) => each.address === address),
+      runtime,
+    ),
     tell: (message) => engine.sink.notify({ type: "note", level: "info", code: "SYNC", message }),
   };
 }

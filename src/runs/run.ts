@@ -145,7 +145,7 @@ async function runInside(run: Run, where: Inside): Promise<EndedRun> {
 async function fetchBack(run: Run, reach: Reach, target: Target, objectId: string | null): Promise<boolean> {
   const { engine } = run;
   if (run.whom.agent.settings.writes !== "staged" || objectId === null) return true;
-  const request = await remoteWorkspace(run, reach, target, objectId);
+  const request = await remoteWorkspace(run, reach, target, { object_id: objectId, execs: 0 });
   try {
     if (request !== undefined) await engine.stages?.fetchBack(request);
     return true;

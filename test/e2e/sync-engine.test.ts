@@ -14,7 +14,7 @@ describeWith(["docker", "ssh"], "a workspace on a host's engine", (services) => 
   const there = async (script: string): Promise<string> =>
     (await project.ok("run", "--", "sh", "-c", script)).trim();
 
-  // Told in order: the second test goes on where the first one ended.
+  // Told in order: the later tests go on where the first one ended.
   beforeAll(async () => {
     [sshd, project] = await Promise.all([startSshd(), Project.open({ docker: services().docker.host })]);
     await project.config(`[hosts.build1]
@@ -76,5 +76,19 @@ image = "${services().docker.images.busybox}"
     expect(refused.stderr).toContain("src/main (here: modified; there: modified)");
     await project.ok("sync", "push", "--force", "--yes");
     expect(await there("cat src/main")).toBe("mine");
+  });
+
+  test("is not written under a command that only the engine knows of", async () => {
+    const [runtime] = await project.list();
+    await project.docker("exec", "--detach", runtime?.object_id ?? "", "sleep", "600");
+    await writeFile(at("src/main"), "under it");
+    for (const argv of [
+      ["sync", "push"],
+      ["run", "--", "echo", "it ran"],
+    ]) {
+      const refused = await project.run(argv);
+      expect(refused.stderr).toContain("a command runs in it");
+      expect(refused).toMatchObject({ code: 75, stdout: expect.not.stringContaining("it ran") });
+    }
   });
 });

@@ -50,11 +50,11 @@ export function syncConflict(address: string, { conflicts }: Synced): SandkeepEr
 
 /** Of a workspace in which somebody works. */
 export function syncBusy(address: string, runs: number): SandkeepError {
-  const who = runs === 1 ? "a run goes on in it" : `${runs} runs go on in it`;
+  const who = runs === 1 ? "a command runs in it" : `${runs} commands run in it`;
   return new SandkeepError(`${address} is in use: ${who}, and its files would change under it`, {
     code: "SYNC_BUSY",
     kind: "transient",
-    hint: "wait until it has ended, or end it: `sandkeep runs cancel`",
+    hint: "wait until it has ended, or end it: `sandkeep runs cancel`, where it is a run",
     exitCode: 75,
   });
 }

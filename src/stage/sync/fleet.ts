@@ -4,11 +4,13 @@
  */
 import { leftOut } from "../../apply/left-out.ts";
 import { runtimeName } from "../../desire/identity.ts";
+import { busyCount } from "../../diff/usage.ts";
 import { placeSession } from "../../desire/sessions.ts";
 import type { Driver, DriverModule } from "../../drivers/driver.ts";
 import { THIS_HOST } from "../../drivers/driver.ts";
 import { SandkeepError } from "../../errors.ts";
 import type { Address } from "../../model/names.ts";
+import type { ObservedRuntime } from "../../model/observed.ts";
 import type { ResolvedAgent } from "../../model/settings.ts";
 import type { SyncedWorkspace } from "../../model/sync.ts";
 import { driverDeps } from "../../plan/survey.ts";
@@ -94,7 +96,7 @@ export async function syncOne(
     await using _driver = driver;
     const state = fleetState(engine.stateDir, config.fleet.fleet);
     await using _lock = await lockAddress(state, address, { waitMs: LOCK_WAIT_MS });
-    const objectId = await runningId(driver, config, address);
+    const { object_id: objectId } = await runningRuntime(driver, config, address);
     const tell = (bytes: number): void => {
       const message = `${address}: moved ${formatBytes(bytes)} of the workspace`;
       engine.sink.notify({ type: "note", level: "info", code: "SYNC", message });
@@ -117,7 +119,8 @@ export async function syncOne(
     const allowed: Allowed = async (overwritten) => {
       if (overwritten.length > 0) await approve(address, about.host, overwritten.map(toldConflict));
       const runs = (await readOpenRuns(state, engine.now())).filter((each) => each.address === address);
-      if (runs.length > 0) throw syncBusy(address, runs.length);
+      const busy = busyCount(runs, await runningRuntime(driver, config, address));
+      if (busy > 0) throw syncBusy(address, busy);
     };
     const synced = await syncWorkspace(sync, way, allowed, choice);
     return { ...about, ...toldSync(synced), error: null };
@@ -129,7 +132,11 @@ export async function syncOne(
   }
 }
 
-export async function runningId(driver: Driver, config: LoadedFleet, address: Address): Promise<string> {
+export async function runningRuntime(
+  driver: Driver,
+  config: LoadedFleet,
+  address: Address,
+): Promise<ObservedRuntime> {
   const { fleet, fleet_id, name_prefix } = config.fleet;
   const name = runtimeName(name_prefix, fleet, address);
   const scope = {
@@ -148,7 +155,7 @@ export async function runningId(driver: Driver, config: LoadedFleet, address: Ad
     });
   }
   const runtime = seen.runtimes.find((each) => each.name === name && each.state === "running");
-  if (runtime !== undefined) return runtime.object_id;
+  if (runtime !== undefined) return runtime;
   throw new SandkeepError(`${address} is not running, so its workspace cannot be looked at`, {
     code: "NOT_READY",
     hint: "`sandkeep apply` makes it; a new one is copied from the workspace as it is here",

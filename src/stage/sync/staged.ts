@@ -10,7 +10,7 @@ import { recover } from "../carry-out.ts";
 import { applyId } from "../keeper.ts";
 import type { Stage } from "../stage.ts";
 import type { RemoteWorkspace } from "./fleet.ts";
-import { LOCK_WAIT_MS, remoteWorkspaces, runningId } from "./fleet.ts";
+import { LOCK_WAIT_MS, remoteWorkspaces, runningRuntime } from "./fleet.ts";
 import { fetchIntoStage, sendFromStage } from "./mirror.ts";
 
 /** `fetch` brings what the agent did there into the stage, `send` what the stage is there. Nothing for a local one. */
@@ -59,12 +59,12 @@ function remoteOf(config: LoadedFleet, address: string): RemoteWorkspace | undef
 }
 
 async function idOf(
-  driver: Parameters<typeof runningId>[0],
+  driver: Parameters<typeof runningRuntime>[0],
   config: LoadedFleet,
   { address }: RemoteWorkspace,
 ): Promise<string | undefined> {
   try {
-    return await runningId(driver, config, address);
+    return (await runningRuntime(driver, config, address)).object_id;
   } catch (thrown) {
     if (thrown instanceof SandkeepError && thrown.code === "NOT_READY") return undefined;
     throw thrown;
