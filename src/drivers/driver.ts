@@ -7,7 +7,7 @@ import type { Readable, Writable } from "node:stream";
 import type { Check } from "../model/attestation.ts";
 import type { Capabilities } from "../model/capabilities.ts";
 import type { FetchedImage, HeldImages, ImageQuery, ImageState } from "../model/engine-images.ts";
-import type { EngineInventory } from "../model/host.ts";
+import type { EngineInventory, HostContainer } from "../model/host.ts";
 import type { FieldRow } from "../model/fields.ts";
 import type { HealthReport } from "../model/health.ts";
 import type { JsonObject } from "../model/json.ts";
@@ -196,6 +196,8 @@ export interface ReadDriver extends AsyncDisposable {
   images?(): Promise<HeldImages>;
   /** Everything the engine holds, of whomever, with these of its labels; only where `capabilities.images`. */
   inventory?(labels: readonly string[]): Promise<EngineInventory>;
+  /** One of those alone, told alike; undefined where there is none of that id. */
+  held?(objectId: string, labels: readonly string[]): Promise<HostContainer | undefined>;
   /** Resolves once subscribed, so that a listing made afterwards misses nothing. */
   events(scope: ObserveScope, signal: AbortSignal): Promise<AsyncIterable<DriverEvent>>;
 }

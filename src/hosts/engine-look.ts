@@ -14,7 +14,7 @@ import { formatBytes } from "../util/bytes.ts";
 import { composeProjects } from "./compose.ts";
 import type { Answer } from "./parse.ts";
 import type { Place } from "./place.ts";
-import { targetOf } from "./place.ts";
+import { enginesApart, targetOf } from "./place.ts";
 
 interface EngineLook {
   readonly name: string;
@@ -33,7 +33,7 @@ const BLIND =
 
 export async function lookThroughEngines(asked: EngineLook, engine: Engine): Promise<Answer> {
   const began = engine.now();
-  const seen = await Promise.all(Object.keys(asked.place.engines).map((kind) => ask(asked, kind, engine)));
+  const seen = await askApart(asked, engine);
   const first = seen.find((each) => "inventory" in each);
   // Nobody answered: that is no host, and not one with nothing on it.
   if (first === undefined) throw unanswered(asked.name, seen);
@@ -62,7 +62,35 @@ export async function lookThroughEngines(asked: EngineLook, engine: Engine): Pro
     compose_projects: composeProjects(containers),
     notes: [...machineNote(first.inventory), BLIND, ...told.flatMap(leftNote)],
   };
-  return { snapshot, told: new Map(containers.map((each) => [each.object_id, JSON.stringify(each)])) };
+  return { snapshot, told: linesOf(containers) };
+}
+
+/** What a look at the machine told, and what its engines that listen elsewhere tell. */
+export async function lookBeside(answer: Answer, asked: EngineLook, engine: Engine): Promise<Answer> {
+  const seen = await askApart(asked, engine);
+  const { snapshot } = answer;
+  const told = seen.flatMap((each) => ("inventory" in each ? [each.inventory] : []));
+  const more = told.flatMap((each) => each.containers);
+  const containers = [...snapshot.containers, ...more];
+  return {
+    snapshot: {
+      ...snapshot,
+      duration_ms: engine.now() - Date.parse(snapshot.taken_at) + snapshot.duration_ms,
+      engines: [...snapshot.engines, ...seen.map(engineOf)],
+      containers,
+      compose_projects: composeProjects(containers),
+      notes: [...snapshot.notes, ...told.flatMap(leftNote)],
+    },
+    told: new Map([...answer.told, ...linesOf(more)]),
+  };
+}
+
+function linesOf(containers: readonly HostContainer[]): Map<string, string> {
+  return new Map(containers.map((each) => [each.object_id, JSON.stringify(each)]));
+}
+
+async function askApart(asked: EngineLook, engine: Engine): Promise<readonly Seen[]> {
+  return Promise.all(Object.keys(enginesApart(asked.place)).map((kind) => ask(asked, kind, engine)));
 }
 
 async function ask({ host, labels }: EngineLook, kind: string, engine: Engine): Promise<Seen> {
@@ -87,7 +115,11 @@ async function inventoryOf(
   labels: readonly string[],
 ): Promise<EngineInventory> {
   if (reader.inventory !== undefined) return reader.inventory(labels);
-  throw new SandkeepError(`${kind} does not tell what it holds`, { code: "NO_INVENTORY" });
+  throw noInventory(kind);
+}
+
+function noInventory(kind: string): SandkeepError {
+  return new SandkeepError(`${kind} does not tell what it holds`, { code: "NO_INVENTORY" });
 }
 
 function engineOf(seen: Seen): HostSnapshot["engines"][number] {
@@ -130,12 +162,13 @@ export async function removeThroughEngine(
   listed: string,
   engine: Engine,
 ): Promise<Removal> {
-  if (kind === null || place.engines[kind] === undefined)
+  if (kind === null || enginesApart(place)[kind] === undefined)
     throw new SandkeepError(`host ${name} has no such engine`, { code: "HOST_NOT_LISTED" });
   const module = await moduleOf(kind, engine);
   await using driver: Driver = await module.open(host, driverDeps(engine));
-  const { containers } = await inventoryOf(driver, kind, labels);
-  const now: HostContainer | undefined = containers.find((each) => each.object_id === object_id);
+  // Alone: a listing tells only the newest.
+  if (driver.held === undefined) throw noInventory(kind);
+  const now = await driver.held(object_id, labels);
   if (now === undefined) return { said: "gone" };
   if (JSON.stringify(now) !== listed) return { said: "changed", why: "it is not as it was listed" };
   await driver.remove(object_id, "keep");

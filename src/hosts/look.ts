@@ -40,7 +40,7 @@ export async function lookAt(request: LookRequest, engine: Engine): Promise<Look
     return { ...(await lookThroughEngines({ name, host, place, labels }, engine)), place, labels };
   }
   const engines: Record<string, string> = { ...place.engines };
-  for (const used of request.engines) engines[used] ??= "";
+  for (const used of request.engines) if (place.apart[used] === undefined) engines[used] ??= "";
   const args = [
     `format:${containerTemplate(labels)}`,
     ...disks.map(([what, path]) => `disk:${what}=${path}`),
@@ -61,5 +61,7 @@ export async function lookAt(request: LookRequest, engine: Engine): Promise<Look
     },
     labels,
   );
-  return { ...answer, place, labels };
+  if (Object.keys(place.apart).length === 0) return { ...answer, place, labels };
+  const { lookBeside } = await import("./engine-look.ts");
+  return { ...(await lookBeside(answer, { name, host, place, labels }, engine)), place, labels };
 }

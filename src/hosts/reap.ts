@@ -13,6 +13,7 @@ import type { Journal } from "../state/journal.ts";
 import { openJournal } from "../state/journal.ts";
 import type { Look } from "./look.ts";
 import { containerTemplate } from "./containers.ts";
+import { enginesApart } from "./place.ts";
 import { callOn } from "./reach.ts";
 import { REMOVE_CONTAINER, REMOVE_DIRECTORY } from "./script.ts";
 import { REAPED } from "./stale.ts";
@@ -143,7 +144,7 @@ async function askToRemove(
   { each, look, olderThan }: Removable,
 ): Promise<readonly [said: string, why?: string | undefined]> {
   const { place, labels } = look;
-  if (place.via === "engine") {
+  if (each.engine !== null && enginesApart(place)[each.engine] !== undefined) {
     const { removeThroughEngine } = await import("./engine-look.ts");
     const at = { name: each.host, host: fleet.hosts[each.host], place, labels };
     const { said, why } = await removeThroughEngine(at, each, toldOf(each, look), engine);

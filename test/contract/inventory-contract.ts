@@ -19,6 +19,8 @@ export function inventoryCases({ fleet, harness, driver }: Cases): void {
       ]),
     );
     expect(inventory?.left).toBe(0);
+    for (const each of held) expect(await driver().held?.(each.object_id, [ADDRESS_LABEL])).toEqual(each);
+    expect(await driver().held?.("f".repeat(64), [ADDRESS_LABEL])).toBeUndefined();
   });
 
   it("knows an image it does not have as absent", async () => {

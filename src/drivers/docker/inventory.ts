@@ -39,6 +39,15 @@ export async function inventory(
   };
 }
 
+export async function held(
+  engine: Engine,
+  objectId: string,
+  labels: readonly string[],
+): Promise<HostContainer | undefined> {
+  const container = await findContainer(engine, objectId);
+  return container && told(container, engine.dialect.name, labels);
+}
+
 /** It walks through everything: an engine that is too slow for it still tells the rest. */
 async function diskUse(engine: Engine): Promise<DiskUse | undefined> {
   const call = { what: "ask for disk use", method: "GET", path: "/system/df", timeout: DISK_USE_MS } as const;

@@ -85,6 +85,10 @@ function readerOf(engine: Engine, facts: EngineFacts, host: Host | undefined, de
       const { inventory } = await import("./inventory.ts");
       return inventory(engine, facts, labels);
     },
+    held: async (objectId, labels) => {
+      const { held } = await import("./inventory.ts");
+      return held(engine, objectId, labels);
+    },
     events: async (scope, signal) => {
       const { events } = await import("./events.ts");
       return events(engine, scope, signal);

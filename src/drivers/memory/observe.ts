@@ -1,11 +1,11 @@
-import type { EngineInventory } from "../../model/host.ts";
+import type { EngineInventory, HostContainer } from "../../model/host.ts";
 import type { ImageIdentity } from "../../model/spec.ts";
 import type { HealthReport, HeldImages, ImageQuery, ImageState, ReadDriver } from "../driver.ts";
 import { SandkeepError } from "../../errors.ts";
 import { changesOf } from "./changes.ts";
 import { listFleet, lookOf } from "./machine.ts";
 import { memoryEvents } from "./events.ts";
-import type { Machine } from "./machine.ts";
+import type { Machine, MemoryObject } from "./machine.ts";
 import type { Connection, MemoryWorld } from "./world.ts";
 
 const PLATFORM = "linux/amd64";
@@ -52,17 +52,21 @@ function heldImages(machine: Machine): HeldImages {
 }
 
 function inventoryOf(machine: Machine, wanted: readonly string[]): EngineInventory {
-  const containers = [...machine.objects.values()].map((each) => ({
-    engine: "memory",
-    object_id: each.id,
-    name: each.name,
-    status: each.state,
-    created_at: new Date(each.createdAt).toISOString(),
-    execs: 0,
-    labels: Object.fromEntries(Object.entries(each.labels).filter(([key]) => wanted.includes(key))),
-  }));
+  const containers = [...machine.objects.values()].map((each) => toldOf(each, wanted));
   const about = { node: machine.host, kernel: "", cpus: null, memory_total: null, version: "1", root: "/" };
   return { ...about, containers, left: 0 };
+}
+
+function toldOf(object: MemoryObject, wanted: readonly string[]): HostContainer {
+  return {
+    engine: "memory",
+    object_id: object.id,
+    name: object.name,
+    status: object.state,
+    created_at: new Date(object.createdAt).toISOString(),
+    execs: 0,
+    labels: Object.fromEntries(Object.entries(object.labels).filter(([key]) => wanted.includes(key))),
+  };
 }
 
 /** The half that cannot change anything; it holds no function that could. */
@@ -109,6 +113,11 @@ export function memoryReader(connection: Connection): ReadDriver {
       connection.call("resolveImage", ref, () => resolve(world, machine, ref, policy, query)),
     images: async () => connection.call("images", "", () => heldImages(machine)),
     inventory: async (labels) => connection.call("inventory", "", () => inventoryOf(machine, labels)),
+    held: async (objectId, labels) =>
+      connection.call("inspect", objectId, () => {
+        const object = machine.objects.get(objectId);
+        return object && toldOf(object, labels);
+      }),
     events: async (scope, signal) =>
       connection.call("events", scope.fleet, () => memoryEvents(machine, scope, signal)),
     [Symbol.asyncDispose]: async () => undefined,
