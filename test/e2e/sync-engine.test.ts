@@ -87,8 +87,9 @@ image = "${services().docker.images.busybox}"
       ["run", "--", "echo", "it ran"],
     ]) {
       const refused = await project.run(argv);
-      expect(refused.stderr).toContain("a command runs in it");
-      expect(refused).toMatchObject({ code: 75, stdout: expect.not.stringContaining("it ran") });
+      expect(refused.code).toBe(75);
+      expect(refused.stdout + refused.stderr).toContain("a command runs in it");
+      expect(refused.stdout).not.toContain("it ran");
     }
   });
 });
