@@ -442,6 +442,7 @@ describeWithServices("the docker driver on a real engine", (services) => {
       "changes",
       "events",
       "health",
+      "held",
       "images",
       "inspect",
       "inventory",
