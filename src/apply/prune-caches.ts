@@ -60,12 +60,13 @@ export async function keepCaches(
       if (ref === undefined) throw goneSince(key);
       await assertHeld();
       await journal.intent(step);
-      const { failure } = await told(each, bounds, () => cutDown(engine, seen.modules, ref, bounds));
-      journal.result({
-        ...step,
-        ...(failure === undefined ? { status: "done" } : { status: "failed", error: failure.message }),
-      });
-      if (failure !== undefined) throw failure;
+      try {
+        await cutDown(engine, seen.modules, ref, bounds);
+        journal.result({ ...step, status: "done" });
+      } catch (thrown) {
+        journal.result({ ...step, status: "failed", error: toError(thrown).message });
+        throw thrown;
+      }
     });
   });
   return await Promise.all(cuts);

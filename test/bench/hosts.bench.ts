@@ -13,7 +13,7 @@ import type { Host } from "../../src/model/settings.ts";
 import { observe } from "../../src/observe/observe.ts";
 import type { Connection } from "../../src/remote/connection.ts";
 import { openConnection } from "../../src/remote/open.ts";
-import { Fleet, complete, folderSource, realDeps, shellCommands } from "../contract/harness.ts";
+import { bareHarness, Fleet, complete, folderSource, realDeps } from "../contract/harness.ts";
 import { describeWith } from "../support/services.ts";
 import type { Sshd } from "../support/sshd.ts";
 import { startSshd } from "../support/sshd.ts";
@@ -89,22 +89,13 @@ describeWith(["ssh"], "hosts over ssh", () => {
     const driver = stack.use(await sshDriver.open(sshd.host(), deps));
     const mine = stack.use(
       new Fleet(
-        {
+        bareHarness({
           module: sshDriver,
           host: sshd.host(),
           deps,
           plain: { workspace_root: root },
-          variants: {},
-          live: [],
-          commands: shellCommands,
-          behind: {
-            remove: async () => undefined,
-            foreign: async () => ({ [Symbol.asyncDispose]: async () => undefined }),
-          },
-          unreachable: async () => sshDriver.openReader(sshd.host(), deps),
           source: async () => folderSource(dir),
-          [Symbol.asyncDispose]: async () => undefined,
-        },
+        }),
         driver,
       ),
     );

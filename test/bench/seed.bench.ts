@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { seed } from "../../src/apply/seed.ts";
 import { sshDriver } from "../../src/drivers/ssh/index.ts";
-import { Fleet, realDeps, shellCommands } from "../contract/harness.ts";
+import { bareHarness, Fleet, realDeps } from "../contract/harness.ts";
 import { Project } from "../e2e/cli.ts";
 import { describeWith } from "../support/services.ts";
 import type { Sshd } from "../support/sshd.ts";
@@ -84,22 +84,13 @@ async function withDriver({ dir, source, sshd }: Site): Promise<() => Promise<nu
   const deps = realDeps(join(dir, "state"), { PATH: process.env["PATH"], HOME: dir });
   return async () => {
     await using driver = await sshDriver.open(sshd.host(), deps);
-    const harness = {
+    const harness = bareHarness({
       module: sshDriver,
       host: sshd.host(),
       deps,
       plain: { workspace_root: join(dir, "root") },
-      variants: {},
-      live: [],
-      commands: shellCommands,
-      behind: {
-        remove: async () => undefined,
-        foreign: async () => ({ [Symbol.asyncDispose]: async () => undefined }),
-      },
-      unreachable: async () => sshDriver.openReader(sshd.host(), deps),
       source: async () => ({ path: source, keeps: async () => "" }),
-      [Symbol.asyncDispose]: async () => undefined,
-    };
+    });
     await using fleet = new Fleet(harness, driver);
     const { objectId, spec } = await fleet.run("a", { access: "rw" });
     const owner = { fleet: fleet.name, address: "agent/a" };
@@ -114,7 +105,7 @@ async function withCli({ dir, source, sshd }: Site): Promise<() => Promise<numbe
   return async () => {
     await using project = await Project.open();
     await project.config(`[hosts.b]
-ssh = { target = "${sshd.user}@127.0.0.1:${String(sshd.port)}", identity_file = "${sshd.keyFile}", known_hosts_file = "${sshd.knownHostsFile}" }
+${sshd.line}
 [sandbox]
 backend = "ssh"
 host = "b"

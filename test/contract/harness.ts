@@ -94,6 +94,25 @@ export interface ContractHarness extends AsyncDisposable {
   readonly source: () => Promise<{ readonly path: string; readonly keeps: () => Promise<string> }>;
 }
 
+/** What a fleet needs outside the suite: nobody else does anything to its engine, which always answers. */
+export function bareHarness(
+  given: Pick<ContractHarness, "module" | "host" | "deps" | "plain" | "source">,
+): ContractHarness {
+  const { module, host, deps } = given;
+  return {
+    ...given,
+    variants: {},
+    live: [],
+    commands: shellCommands,
+    behind: {
+      remove: async () => undefined,
+      foreign: async () => ({ [Symbol.asyncDispose]: async () => undefined }),
+    },
+    unreachable: async () => module.openReader(host, deps),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
 /** What each group of tests is given; values exist only once the suite runs. */
 export interface Cases {
   readonly fleet: () => Fleet;

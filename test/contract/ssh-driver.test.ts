@@ -30,7 +30,7 @@ import { describeWith } from "../support/services.ts";
 import type { Sshd } from "../support/sshd.ts";
 import { startCutter, startSshd } from "../support/sshd.ts";
 import type { ContractHarness } from "./harness.ts";
-import { Fleet, complete, exec, folderSource, realDeps, shellCommands, start, until } from "./harness.ts";
+import { bareHarness, Fleet, complete, exec, folderSource, realDeps, start, until } from "./harness.ts";
 
 const run = promisify(execFile);
 
@@ -42,22 +42,13 @@ describeWith(["ssh"], "the ssh driver on a host that is not its own", () => {
   const deps = (name = "state") => realDeps(join(dir, name), { PATH: process.env["PATH"], HOME: dir });
 
   function harness(host: Host): ContractHarness {
-    return {
+    return bareHarness({
       module: sshDriver,
       host,
       deps: deps(),
       plain: { workspace_root: root() },
-      variants: {},
-      live: [],
-      commands: shellCommands,
-      behind: {
-        remove: async () => undefined,
-        foreign: async () => ({ [Symbol.asyncDispose]: async () => undefined }),
-      },
-      unreachable: async () => sshDriver.openReader(host, deps()),
       source: async () => folderSource(dir),
-      [Symbol.asyncDispose]: async () => undefined,
-    };
+    });
   }
 
   beforeAll(async () => {

@@ -11,7 +11,7 @@ import { describeWith } from "../support/services.ts";
 import { startCutter } from "../support/sshd.ts";
 import type { LimitingSshd } from "../support/systemd-stub.ts";
 import { startLimitingSshd } from "../support/systemd-stub.ts";
-import { Fleet, exec, folderSource, realDeps, shellCommands, start, until } from "./harness.ts";
+import { bareHarness, Fleet, exec, folderSource, realDeps, start, until } from "./harness.ts";
 
 const MIB = 1024 * 1024;
 const GROUP = ["sh", "-c", "sed -n 's/^0:://p' /proc/self/cgroup"];
@@ -35,22 +35,13 @@ describeWith(["ssh"], "the limits of a runtime on a host", () => {
 
   function fleet(options: JsonObject = {}, through: Driver = driver): Fleet {
     const plain = { workspace_root: join(dir, "root"), memory: 64 * MIB, cpus: 0.5, pids: 100, ...options };
-    const harness = {
+    const harness = bareHarness({
       module: sshDriver,
       host: sshd.host(),
       deps: deps(),
       plain,
-      variants: {},
-      live: [],
-      commands: shellCommands,
-      behind: {
-        remove: async () => undefined,
-        foreign: async () => ({ [Symbol.asyncDispose]: async () => undefined }),
-      },
-      unreachable: async () => sshDriver.openReader(sshd.host(), deps()),
       source: async () => folderSource(dir),
-      [Symbol.asyncDispose]: async () => undefined,
-    };
+    });
     return new Fleet(harness, through);
   }
 

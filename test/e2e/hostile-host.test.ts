@@ -15,7 +15,7 @@ host = "build1"
 workspace_root = "${root}"
 ${agents.map((name) => `[agents.${name}]`).join("\n")}
 [hosts.build1]
-ssh = { target = "${sshd.user}@127.0.0.1:${String(sshd.port)}", identity_file = "${sshd.keyFile}", known_hosts_file = "${sshd.knownHostsFile}" }
+${sshd.line}
 [hosts.build1.adopt]
 directories = ["*"]`;
 

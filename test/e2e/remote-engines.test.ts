@@ -24,7 +24,7 @@ describeWith(["docker", "ssh"], "engines of other machines", (services) => {
   const behindSsh = (sshd: Sshd): string => `[hosts.build1]
 docker = "unix://${services().docker.socket}"
 compose = "docker compose"
-ssh = { target = "${sshd.user}@127.0.0.1:${String(sshd.port)}", identity_file = "${sshd.keyFile}", known_hosts_file = "${sshd.knownHostsFile}" }
+${sshd.line}
 `;
   const sandbox = `[sandbox]
 backend = "docker"

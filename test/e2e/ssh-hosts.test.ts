@@ -20,7 +20,7 @@ workspace_root = "${root}"
 [agents.main]
 [agents.gone]
 [hosts.build1]
-ssh = { target = "${sshd.user}@127.0.0.1:${String(sshd.port)}", identity_file = "${sshd.keyFile}", known_hosts_file = "${sshd.knownHostsFile}" }
+${sshd.line}
 `);
     const report = canaryReportSchema.parse(JSON.parse(await project.ok("canary", "--json")));
     expect(report).toMatchObject({
@@ -73,7 +73,7 @@ setup = ["true"]
 workspace_root = "${root}"
 ${agents.map((name) => `[agents.${name}]`).join("\n")}
 [hosts.build1]
-ssh = { target = "${sshd.user}@127.0.0.1:${String(sshd.port)}", identity_file = "${sshd.keyFile}", known_hosts_file = "${sshd.knownHostsFile}" }
+${sshd.line}
 `);
     const states = [project.state, `${project.folder}/elsewhere`];
     const each = async (...argv: readonly string[]) =>

@@ -20,7 +20,7 @@ describeWith(["ssh"], "a fleet with limits on a host over SSH", () => {
 fleet = "${project.fleet}"
 fleet_id = "k3v9q2"
 [hosts.build1]
-ssh = { target = "${sshd.user}@127.0.0.1:${String(sshd.port)}", identity_file = "${sshd.keyFile}", known_hosts_file = "${sshd.knownHostsFile}" }
+${sshd.line}
 [sandbox]
 backend = "ssh"
 host = "build1"

@@ -19,7 +19,7 @@ describeWith(["docker", "ssh"], "a workspace on a host's engine", (services) => 
     [sshd, project] = await Promise.all([startSshd(), Project.open({ docker: services().docker.host })]);
     await project.config(`[hosts.build1]
 docker = "unix://${services().docker.socket}"
-ssh = { target = "${sshd.user}@127.0.0.1:${String(sshd.port)}", identity_file = "${sshd.keyFile}", known_hosts_file = "${sshd.knownHostsFile}" }
+${sshd.line}
 [sandbox]
 backend = "docker"
 host = "build1"

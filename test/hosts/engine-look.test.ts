@@ -11,7 +11,7 @@ import { lookThroughEngines, removeThroughEngine } from "../../src/hosts/engine-
 import { lookAt } from "../../src/hosts/look.ts";
 import type { Engine } from "../../src/reconcile.ts";
 import { realWait } from "../../src/util/wait.ts";
-import { Fleet, realDeps, shellCommands } from "../contract/harness.ts";
+import { bareHarness, Fleet, realDeps } from "../contract/harness.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -39,22 +39,13 @@ it("a removal looks at the one container, which no listing has to tell", async (
   const host = { name: "far", labels: {} };
   const deps = realDeps(join(folder, "driver"), {});
   await using driver = await module.open(host, deps);
-  const harness = {
+  const harness = bareHarness({
     module,
     host,
     deps,
     plain: { image: "base:1" },
-    variants: {},
-    live: [],
-    commands: shellCommands,
-    behind: {
-      remove: async () => undefined,
-      foreign: async () => ({ [Symbol.asyncDispose]: async () => undefined }),
-    },
-    unreachable: async () => module.openReader(host, deps),
     source: async () => ({ path: folder, keeps: async () => "" }),
-    [Symbol.asyncDispose]: async () => undefined,
-  };
+  });
   await using fleet = new Fleet(harness, driver);
   const [kept, stopped] = [await fleet.run("a"), await fleet.run("b")].map(({ objectId }) => objectId);
   if (kept === undefined || stopped === undefined) throw new Error("nothing was made");

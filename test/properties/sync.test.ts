@@ -17,7 +17,7 @@ import { packEntries } from "../../src/util/pack-tree.ts";
 import { readTar } from "../../src/util/read-tar.ts";
 import { plainPath } from "../../src/util/script-workspace.ts";
 import { TAR_END } from "../../src/util/tar-header.ts";
-import { Fleet, realDeps, shellCommands } from "../contract/harness.ts";
+import { bareHarness, Fleet, realDeps } from "../contract/harness.ts";
 import type { Edit, Files, Made } from "../stage/scene.ts";
 import { edit, edits, filesOf, makeAll, NO_RULES, scene, trees } from "../stage/scene.ts";
 
@@ -57,22 +57,13 @@ class Both implements AsyncDisposable {
     const deps = realDeps(join(both.#scene.base, "driver"), {});
     both.#open = async () => await module.open(host, deps);
     both.#driver = await both.#open();
-    const harness = {
+    const harness = bareHarness({
       module,
       host,
       deps,
       plain: { image: "base:1" },
-      variants: {},
-      live: [],
-      commands: shellCommands,
-      behind: {
-        remove: async () => undefined,
-        foreign: async () => ({ [Symbol.asyncDispose]: async () => undefined }),
-      },
-      unreachable: async () => module.openReader(host, deps),
       source: async () => ({ path: both.here, keeps: async () => "" }),
-      [Symbol.asyncDispose]: async () => undefined,
-    };
+    });
     both.#fleet = new Fleet(harness, both.#driver);
     await both.#bring();
     expect((await both.sync("status")).status).toBe("same");

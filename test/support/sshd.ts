@@ -25,6 +25,8 @@ export interface Sshd extends AsyncDisposable {
   /** A host's table, with the key and the known host of this server. */
   access(changes?: Partial<SshAccess>): SshAccess;
   host(name?: string, changes?: Partial<SshAccess>): Host;
+  /** The line of a config's `[hosts.NAME]` that says the same. */
+  readonly line: string;
 }
 
 export async function makeKey(file: string): Promise<string> {
@@ -69,6 +71,7 @@ export async function startSshd(
     hostKey,
     access,
     host: (name = "build1", changes = {}) => ({ name, ssh: access(changes), labels: {} }),
+    line: `ssh = { target = "${user}@127.0.0.1:${String(port)}", identity_file = "${join(dir, "user_key")}", known_hosts_file = "${knownHostsFile}" }`,
     async [Symbol.asyncDispose]() {
       await stop(child);
       await rm(dir, { recursive: true, force: true, maxRetries: 5 });

@@ -21,6 +21,7 @@ import { OWN_EXEC } from "./execs.ts";
 import type { EngineFacts } from "./facts.ts";
 import { HELPER_LABEL, workspaceVolume } from "./mounts.ts";
 import { findContainer, getContainer } from "./find-container.ts";
+import { deleteHelper } from "./workspaces.ts";
 import type { Container } from "./wire-container.ts";
 import { readCreated } from "./wire.ts";
 
@@ -31,6 +32,7 @@ const WAIT_MS = 5_000;
 const NEVER_BEGUN_MS = 30_000;
 const LOOK_EVERY_MS = 250;
 const REMOVAL_TRIES = 80;
+const CLOSE = "close a workspace";
 
 export async function openWorkspace(
   engine: Engine,
@@ -207,7 +209,7 @@ async function begin(engine: Engine, id: string): Promise<Duplex> {
 async function removeHelper(engine: Engine, id: string): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await deleteHelper(engine, id, true);
+      return await deleteHelper(engine, CLOSE, id, true);
     } catch (thrown) {
       if (isGone(thrown)) return;
       if (tries >= REMOVAL_TRIES || !isPassing(thrown)) throw thrown;
@@ -219,7 +221,7 @@ async function removeHelper(engine: Engine, id: string): Promise<void> {
 /** Of somebody who seems to be gone: never by force, for it may have begun since it was looked at. */
 async function clearHelper(engine: Engine, id: string): Promise<void> {
   try {
-    await deleteHelper(engine, id, false);
+    await deleteHelper(engine, CLOSE, id, false);
   } catch (thrown) {
     unlessPassing(thrown);
   }
@@ -231,13 +233,4 @@ function unlessPassing(thrown: unknown): undefined {
 
 function isPassing(thrown: unknown): boolean {
   return thrown instanceof SandkeepError && thrown.kind !== "unreachable" && thrown.kind !== "denied";
-}
-
-async function deleteHelper(engine: Engine, id: string, force: boolean): Promise<void> {
-  await engine.send({
-    what: "close a workspace",
-    method: "DELETE",
-    path: `/containers/${id}`,
-    query: { force, v: true },
-  });
 }

@@ -113,17 +113,24 @@ export async function makeMark(
   name: string,
   labels: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const make = () =>
-    engine.json(
-      { what, method: "POST", path: "/volumes/create", body: { Name: name, Labels: labels } },
-      readVolume,
-    );
-  const made = await make();
+  const made = await createVolume(engine, what, name, labels);
   // An older mark answers in its place, and labels cannot change.
-  if (Object.entries(labels).some(([key, value]) => made.Labels[key] !== value)) {
+  if (Object.entries(labels).some(([key, value]) => made[key] !== value)) {
     await removeVolume(engine, name);
-    await make();
+    await createVolume(engine, what, name, labels);
   }
+}
+
+/** Labels of the volume of this name: these, or those of one that was there already. */
+export async function createVolume(
+  engine: Engine,
+  what: string,
+  name: string,
+  labels: Readonly<Record<string, string>>,
+): Promise<Readonly<Record<string, string>>> {
+  const body = { Name: name, Labels: labels };
+  const { Labels } = await engine.json({ what, method: "POST", path: "/volumes/create", body }, readVolume);
+  return Labels;
 }
 
 export async function volumeLabels(

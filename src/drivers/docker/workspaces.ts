@@ -13,9 +13,17 @@ import type { Engine } from "./client.ts";
 import { isGone } from "./errors.ts";
 import { archive } from "./files.ts";
 import { HELPER_LABEL, STAMP_LABEL, workspaceVolume } from "./mounts.ts";
-import { foreignVolume, makeMark, markName, ownershipLabels, removeVolume, volumeLabels } from "./volumes.ts";
+import {
+  createVolume,
+  foreignVolume,
+  makeMark,
+  markName,
+  ownershipLabels,
+  removeVolume,
+  volumeLabels,
+} from "./volumes.ts";
 import type { Container } from "./wire-container.ts";
-import { readUsers, readVolume, readVolumes } from "./wire.ts";
+import { readUsers, readVolumes } from "./wire.ts";
 
 const FOREIGN = "DOCKER_VOLUME_FOREIGN";
 
@@ -37,16 +45,8 @@ export async function ownWorkspace(
 export async function claimWorkspace(engine: Engine, labels: RuntimeLabels, stamp: string): Promise<void> {
   if (engine.dialect.labelsVolumes) return void (await ownWorkspace(engine, labels));
   const name = workspaceVolume(labels);
-  const made = await engine.json(
-    {
-      what: `create volume ${name}`,
-      method: "POST",
-      path: "/volumes/create",
-      body: { Name: name, Labels: { ...ownershipLabels(labels), [STAMP_LABEL]: stamp } },
-    },
-    readVolume,
-  );
-  requireOwn(labels, name, made.Labels);
+  const own = { ...ownershipLabels(labels), [STAMP_LABEL]: stamp };
+  requireOwn(labels, name, await createVolume(engine, `create volume ${name}`, name, own));
 }
 
 /**
@@ -117,20 +117,18 @@ export async function removeHelpersOf(engine: Engine, objectId: string): Promise
     },
     readUsers,
   );
-  for (const { Id } of left) await removeHelper(engine, Id);
+  for (const { Id } of left) {
+    try {
+      await deleteHelper(engine, "end a left upload", Id, false);
+    } catch (thrown) {
+      if (!isGone(thrown)) throw thrown;
+    }
+  }
 }
 
-async function removeHelper(engine: Engine, id: string): Promise<void> {
-  try {
-    await engine.send({
-      what: "end a left upload",
-      method: "DELETE",
-      path: `/containers/${id}`,
-      query: { v: true },
-    });
-  } catch (thrown) {
-    if (!isGone(thrown)) throw thrown;
-  }
+/** One that runs goes only by force. */
+export async function deleteHelper(engine: Engine, what: string, id: string, force: boolean): Promise<void> {
+  await engine.send({ what, method: "DELETE", path: `/containers/${id}`, query: { force, v: true } });
 }
 
 function requireOwn(

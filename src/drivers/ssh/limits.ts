@@ -26,8 +26,12 @@ export interface Limits {
 
 export function limitsOf(spec: SshSpec): Limits | undefined {
   const { "ssh.memory": memory, "ssh.cpus": cpus, "ssh.pids": pids } = spec;
-  if (memory === undefined && cpus === undefined && pids === undefined) return undefined;
-  return { memory, cpus, pids, outlives: spec["ssh.on_disconnect"] !== "kill" };
+  return ifAny({ memory, cpus, pids, outlives: spec["ssh.on_disconnect"] !== "kill" });
+}
+
+function ifAny(limits: Limits): Limits | undefined {
+  const { memory, cpus, pids } = limits;
+  return memory === undefined && cpus === undefined && pids === undefined ? undefined : limits;
 }
 
 function sliceOf(objectId: string): string {
@@ -196,9 +200,8 @@ function wanted(options: Settings["options"]): Limits | undefined {
   const [memory, cpus, pids] = [options["memory"], options["cpus"], options["pids"]].map((each) =>
     typeof each === "number" ? each : undefined,
   );
-  if (memory === undefined && cpus === undefined && pids === undefined) return undefined;
   const asked = options["on_disconnect"];
-  return { memory, cpus, pids, outlives: asked === "keep" || asked === "reattach" };
+  return ifAny({ memory, cpus, pids, outlives: asked === "keep" || asked === "reattach" });
 }
 
 /** The kernel counts memory in pages and rounds down; its largest ones are 64 KiB. */
