@@ -8,7 +8,7 @@ import type { BytePath } from "../util/byte-path.ts";
 import { joinBytes, parentOf } from "../util/byte-path.ts";
 import type { Cloning, FoundFile } from "../util/copy-entry.ts";
 import { copyFile, copyFiles, finishFolder, makeFolder, makeLink } from "../util/copy-entry.ts";
-import { CopyThread } from "../util/copy-thread.ts";
+import { CopyThreads } from "../util/copy-thread.ts";
 import type { TreeEntry } from "../util/file-tree.ts";
 import { changedAt, entryAt, lookAt, removeEntry } from "../util/file-tree.ts";
 import type { FolderHandle } from "../util/folder-handle.ts";
@@ -31,7 +31,7 @@ interface Filling extends Pick<Stage, "skip"> {
   readonly crew: Crew;
   readonly cloning: Cloning;
   readonly index: StageIndex;
-  readonly thread: CopyThread;
+  readonly threads: CopyThreads;
 }
 
 /** Files that are handed over as one. */
@@ -49,9 +49,9 @@ export async function fillTree(
 ): Promise<StageIndex> {
   const began = Date.now();
   const crew = makeCrew();
-  await using thread = new CopyThread();
+  await using threads = new CopyThreads();
   const index: StageIndex = new Map();
-  const filling: Filling = { skip, crew, cloning, index, thread };
+  const filling: Filling = { skip, crew, cloning, index, threads };
   // Whatever fails, the folders stay open until nothing is under way any more.
   await new Promise<void>((resolve) => {
     const root: OpenFolder = { from: real, to: mine, left: 1, finish: resolve };
@@ -97,7 +97,7 @@ function foundHere(from: FolderHandle, name: BytePath): TreeEntry | undefined {
 }
 
 async function copyAll(
-  { cloning, crew, index, thread }: Filling,
+  { cloning, crew, index, threads }: Filling,
   folder: OpenFolder,
   at: BytePath,
   files: readonly FoundFile[],
@@ -117,7 +117,7 @@ async function copyAll(
   }
   if (later.length === 0) return;
   await crew.take(folder, async () => {
-    const copied = await copyFiles(from, to, later, cloning, thread);
+    const copied = await copyFiles(from, to, later, cloning, threads);
     for (const [name, made] of copied) index.set(joinBytes(at, name), made);
   });
 }

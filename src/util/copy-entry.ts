@@ -14,7 +14,7 @@ import {
 import { SandkeepError } from "../errors.ts";
 import type { BytePath } from "./byte-path.ts";
 import { bytesOf, pathText } from "./byte-path.ts";
-import type { CopyThread } from "./copy-thread.ts";
+import type { CopyThreads } from "./copy-thread.ts";
 import { errnoOf } from "./errno.ts";
 import { lookAt, openFile, writtenAt } from "./file-tree.ts";
 import type { TreeEntry } from "./file-tree.ts";
@@ -192,15 +192,15 @@ export async function copyFiles(
   to: FolderHandle,
   found: readonly FoundFile[],
   cloning: Cloning,
-  thread: CopyThread,
+  threads: CopyThreads,
 ): Promise<readonly (readonly [BytePath, CopiedFile])[]> {
   const files = found.map(({ name, entry }) => {
-    return { from: from.at(name), to: to.at(name), written: secondsOf(entry) };
+    return { from: from.at(name), to: to.at(name), entry, written: secondsOf(entry) };
   });
-  const copied = await thread.copy({ files, mode: cloning.clones === true ? CLONED : PLAIN });
+  const copied = await threads.copy({ files, mode: cloning.clones === true ? CLONED : PLAIN });
   return found.flatMap(({ name, entry }, at) => {
-    const sealed = copied[at] === true ? seal(from, to, name, entry) : undefined;
-    const made = sealed ?? copyFile(from, to, name, cloning);
+    const mine = copied[at] ?? "";
+    const made = mine === "" ? copyFile(from, to, name, cloning) : { base: entry, mine };
     return made === undefined ? [] : [[name, made] as const];
   });
 }

@@ -1,9 +1,20 @@
-import { chmodSync, mkdirSync, readdirSync, readlinkSync, statSync, utimesSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  constants,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  utimesSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { fillTree } from "../../src/stage/fill.ts";
 import { openTrees, surveyStage } from "../../src/stage/survey.ts";
-import { CopyThread } from "../../src/util/copy-thread.ts";
+import { bytePath } from "../../src/util/byte-path.ts";
+import { CopyThreads } from "../../src/util/copy-thread.ts";
+import { lookAt } from "../../src/util/file-tree.ts";
 import { FolderHandle } from "../../src/util/folder-handle.ts";
 import { filesOf, put, scene, staged } from "./scene.ts";
 
@@ -33,21 +44,46 @@ it("a large workspace is copied byte for byte, with permissions, times, links, o
   expect(unsigned).toEqual([]);
 });
 
-it("the thread says of each file whether it copied it, and goes on", async () => {
+it("the threads say of each file whether they copied it, and go on", async () => {
   using on = scene();
   put(on.workspace, "one", { kind: "file", bytes: "one", mode: 0o640 });
-  await using thread = new CopyThread();
-  const order = (from: string, to: string) => ({
-    from: join(on.workspace, from),
-    to: join(on.workspace, to),
-    written: 5,
-  });
-  const copied = thread.copy({ files: [order("none", "a"), order("one", "b"), order("one", "b")], mode: 1 });
-  const again = thread.copy({ files: [order("one", "c")], mode: 1 });
-  expect([await copied, await again]).toEqual([[false, true, false], [true]]);
+  put(on.workspace, "two", { kind: "file", bytes: "twice", mode: 0o644 });
+  using folder = FolderHandle.open(on.workspace);
+  await using threads = new CopyThreads();
+  const order = (from: string, to: string, as = from) => {
+    const entry = lookAt(folder, bytePath(as));
+    if (entry === undefined) throw new Error(`there is no ${as}`);
+    return { from: join(on.workspace, from), to: join(on.workspace, to), entry, written: 5 };
+  };
+  const mode = constants.COPYFILE_EXCL;
+  const files = [order("none", "a", "one"), order("one", "b"), order("one", "b"), order("two", "d", "one")];
+  const [first, second] = await Promise.all([
+    threads.copy({ files, mode }),
+    threads.copy({ files: [order("one", "c")], mode }),
+  ]);
+  const signs = ["b", "c"].map((name) => lookAt(folder, bytePath(name))?.sign);
+  expect([first, second]).toEqual([["", signs[0], "", ""], [signs[1]]]);
   expect(statSync(join(on.workspace, "c")).mtimeMs).toBe(5_000);
   expect(filesOf(on.workspace).get("b")).toEqual({ kind: "file", bytes: "one", mode: 0o640 });
 });
+
+it.runIf(process.getuid?.() === 0)(
+  "what another user owns, and what runs as its owner, is so in the copy",
+  async () => {
+    using on = scene();
+    put(on.workspace, "own", { kind: "file", bytes: "own", mode: 0o644 });
+    const path = join(on.workspace, "own");
+    chownSync(path, 1234, 4321);
+    chmodSync(path, 0o4711);
+    using folder = FolderHandle.open(on.workspace);
+    await using threads = new CopyThreads();
+    const entry = lookAt(folder, bytePath("own"));
+    if (entry === undefined) throw new Error("there is no file");
+    const to = join(on.workspace, "copy");
+    await threads.copy({ files: [{ from: path, to, entry, written: 5 }], mode: constants.COPYFILE_EXCL });
+    expect(lookAt(folder, bytePath("copy"))).toMatchObject({ uid: 1234, gid: 4321, mode: 0o4711 });
+  },
+);
 
 /** Folders below a path that this process holds open. */
 function heldBelow(path: string): string[] {

@@ -15,8 +15,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { bytePath } from "../../src/util/byte-path.ts";
 import type { CopiedFile } from "../../src/util/copy-entry.ts";
 import { copyFile, copyFiles } from "../../src/util/copy-entry.ts";
-import type { CopyOrder } from "../../src/util/copy-thread.ts";
-import { CopyThread } from "../../src/util/copy-thread.ts";
+import { CopyThreads } from "../../src/util/copy-thread.ts";
 import { lookAt } from "../../src/util/file-tree.ts";
 import { FolderHandle } from "../../src/util/folder-handle.ts";
 
@@ -59,41 +58,21 @@ const WAYS: Readonly<Record<string, Copying>> = {
     return copied === undefined ? [] : [copied];
   },
   "before it is copied in a batch": async (from, to, swap) => {
-    await using thread = new CopyThread();
-    return await inBatch(from, to, thread, swap);
-  },
-  "after it was copied in a batch": async (from, to, swap) => {
-    await using thread = new SwappingThread(swap);
-    return await inBatch(from, to, thread, () => undefined);
+    await using threads = new CopyThreads();
+    return await inBatch(from, to, threads, swap);
   },
 };
-
-/** Once it has copied, and before anybody is told of it, the source is another. */
-class SwappingThread extends CopyThread {
-  readonly #swap: () => void;
-
-  constructor(swap: () => void) {
-    super();
-    this.#swap = swap;
-  }
-
-  override async copy(order: CopyOrder): Promise<readonly unknown[]> {
-    const copied = await super.copy(order);
-    this.#swap();
-    return copied;
-  }
-}
 
 async function inBatch(
   from: FolderHandle,
   to: FolderHandle,
-  thread: CopyThread,
+  threads: CopyThreads,
   swap: () => void,
 ): Promise<readonly CopiedFile[]> {
   const entry = lookAt(from, NAME);
   if (entry === undefined) throw new Error("there is no file to copy");
   swap();
-  const copied = await copyFiles(from, to, [{ name: NAME, entry }], { clones: false }, thread);
+  const copied = await copyFiles(from, to, [{ name: NAME, entry }], { clones: false }, threads);
   return copied.map(([, each]) => each);
 }
 
