@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { styleText } from "node:util";
 
 const EXAMPLE = import.meta.dirname;
-const CLI = join(EXAMPLE, "../../dist/src/cli/main.js");
+const CLI = join(EXAMPLE, "../../dist/src/cli/main.cjs");
 const coloured = process.stdout.isTTY && !process.env["NO_COLOR"];
 const paint = (style, text) => (coloured ? styleText(style, text) : text);
 const say = (text) => process.stdout.write(`${text}\n`);

@@ -1,4 +1,3 @@
-import { createHash, randomUUID } from "node:crypto";
 import {
   closeSync,
   fstatSync,
@@ -11,11 +10,12 @@ import {
 } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
-import { cachedDataVersionTag } from "node:v8";
 import { Script } from "node:vm";
+import { crc32 } from "node:zlib";
 import type * as CommandLine from "./command-line.ts";
 
-const DIGEST_BYTES = 32;
+/** A cache begins with so many bytes that say what it was made from. */
+const STAMP_BYTES = 12;
 
 /** The bundled program, compiled. */
 export interface Program {
@@ -27,7 +27,7 @@ export interface Program {
   readonly keep: (verb: string) => void;
 }
 
-/** The wrapper that Node itself puts around a CommonJS module. */
+/** What the text of a bundle evaluates to: the wrapper that Node itself puts around a CommonJS module. */
 type Wrapper = (
   exports: object,
   require: NodeJS.Require,
@@ -40,9 +40,9 @@ type Wrapper = (
 type Started = Pick<NodeJS.Process, "execArgv" | "env">;
 
 /**
- * Compiles a CommonJS bundle with the code cache beside it, as Python does with `__pycache__`. V8 itself compares only the
- * length of the source, so a cache begins with a digest of all that it was made from, and counts only when it fits and
- * belongs to the owner of the bundle: then nobody can slip in a program who could not replace the bundle itself.
+ * Compiles a bundle with the code cache beside it, as Python does with `__pycache__`. V8 itself compares versions, flags and
+ * the length of the source, so a cache begins with the checksums of the rest, and counts only when they fit and it belongs
+ * to the owner of the bundle: then nobody can slip in a program who could not replace the bundle itself.
  */
 export function compileProgram(bundle: string, { execArgv, env }: Started): Program {
   const source = readFileSync(bundle);
@@ -50,13 +50,7 @@ export function compileProgram(bundle: string, { execArgv, env }: Started): Prog
   const kept = readCode(cache, source, bundle);
   const cachedData = kept?.code;
   // No import() in it: V8 forgets who answers that when it takes code from a cache.
-  const script = new Script(
-    `(function(exports,require,module,__filename,__dirname){${source.toString("latin1")}\n})`,
-    {
-      filename: bundle,
-      cachedData,
-    },
-  );
+  const script = new Script(source.toString("latin1"), { filename: bundle, cachedData });
   return {
     load: () => {
       const wrapper: Wrapper = script.runInThisContext();
@@ -79,14 +73,16 @@ export function compileProgram(bundle: string, { execArgv, env }: Started): Prog
   };
 }
 
-/** After the digest: the verbs that were carried out, and on the next line what was compiled. */
+/** After the stamp: the verbs that were carried out, and on the next line what was compiled of it. */
 function made(verbs: readonly string[], code: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${verbs.join(" ")}\n`), code]);
 }
 
-function digest(source: Buffer, kept: Buffer): Buffer {
-  const maker = `${process.version} ${process.arch} ${cachedDataVersionTag()} ${source.length}\n`;
-  return createHash("sha256").update(maker).update(source).update(kept).digest();
+function stampOf(source: Buffer, kept: Buffer): Buffer {
+  const stamp = Buffer.alloc(STAMP_BYTES);
+  for (const [at, value] of [source.length, crc32(source), crc32(kept)].entries())
+    stamp.writeUInt32LE(value, at * 4);
+  return stamp;
 }
 
 interface Kept {
@@ -101,8 +97,8 @@ function readCode(cache: string, source: Buffer, bundle: string): Kept | undefin
       const { uid, mode } = fstatSync(file);
       if (uid !== statSync(bundle).uid || (mode & 0o022) !== 0) return undefined;
       const bytes = readFileSync(file);
-      const kept = bytes.subarray(DIGEST_BYTES);
-      if (!digest(source, kept).equals(bytes.subarray(0, DIGEST_BYTES))) return undefined;
+      const kept = bytes.subarray(STAMP_BYTES);
+      if (!stampOf(source, kept).equals(bytes.subarray(0, STAMP_BYTES))) return undefined;
       const end = kept.indexOf("\n");
       return { verbs: kept.toString("latin1", 0, end).split(" "), code: kept.subarray(end + 1) };
     } finally {
@@ -115,11 +111,11 @@ function readCode(cache: string, source: Buffer, bundle: string): Kept | undefin
 }
 
 function writeCode(cache: string, source: Buffer, bundle: string, make: () => Buffer): void {
-  const draft = `${cache}.${randomUUID()}`;
+  const draft = `${cache}.${process.pid}`;
   try {
     if (statSync(bundle).uid !== process.geteuid?.()) return;
     const kept = make();
-    writeFileSync(draft, Buffer.concat([digest(source, kept), kept]), { flag: "wx", mode: 0o644 });
+    writeFileSync(draft, Buffer.concat([stampOf(source, kept), kept]), { flag: "wx", mode: 0o644 });
     renameSync(draft, cache);
   } catch {
     // A read-only folder, a full disk: the next start compiles again.

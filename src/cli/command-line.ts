@@ -41,9 +41,8 @@ async function carryOut(
     if (parsed === undefined) return { code: 0, verb };
     verb = parsed.verb.name;
     const { args, options } = parsed;
-    // One command checks too little for code that zod would generate and compile for each schema to pay.
-    const { config } = await import("zod");
-    config({ jitless: true });
+    const { checkWithoutCompiling } = await import("./schemas.ts");
+    checkWithoutCompiling();
     const { readGlobals } = await import("./globals.ts");
     const globals = readGlobals(options, env);
     const invocation = { verb, args, options, globals, streams, env, cwd: cwd() };

@@ -15,8 +15,8 @@ export interface FailureContext {
 export const REPORT_TITLE = "--- bug report ---";
 
 /** Arguments may hold secrets, and a library may quote them in its message. */
-function withoutArguments(text: string, argv: readonly string[]): string {
-  const values = argv.filter((each) => each.length > 3 && !/^--?[a-z-]+$/.test(each));
+function withoutArguments(text: string, { argv, verb }: Pick<FailureContext, "argv" | "verb">): string {
+  const values = argv.filter((each) => each.length > 3 && each !== verb && !/^--?[a-z-]+$/.test(each));
   return values
     .flatMap((each) => [each, ...each.split("=").slice(1)])
     .filter((each) => each.length > 3)
@@ -25,14 +25,15 @@ function withoutArguments(text: string, argv: readonly string[]): string {
 }
 
 /** Text to paste into an issue: versions, verb and stack frames; no argument values and no environment. */
-function bugReport(error: Error, context: FailureContext): string {
+async function bugReport(error: Error, context: FailureContext): Promise<string> {
   const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
+  const { inSources } = await import("./source-frames.ts");
   return [
     REPORT_TITLE,
     `sandkeep ${context.version}, node ${process.version}, ${process.platform} ${process.arch}`,
     `command: ${context.verb === "" ? "(none)" : context.verb}`,
-    `error: ${escapeText(error.name)}: ${withoutArguments(escapeText(error.message), context.argv)}`,
-    ...frames.slice(0, 20).map((frame) => withoutArguments(escapeText(frame), context.argv)),
+    `error: ${escapeText(error.name)}: ${withoutArguments(escapeText(error.message), context)}`,
+    ...(await inSources(frames.slice(0, 20))).map((frame) => withoutArguments(escapeText(frame), context)),
     REPORT_TITLE,
   ].join("\n");
 }
@@ -53,11 +54,11 @@ export async function reportFailure(thrown: unknown, context: FailureContext): P
     if (context.json) await write(stdout, failureDocument(code, error.message, hint ?? null));
     return exitCodeOf(error);
   }
-  const message = withoutArguments(error.message, context.argv);
+  const message = withoutArguments(error.message, context);
   const hint = "This is a bug in sandkeep. Please report it with the text above.";
   await write(
     stderr,
-    `sandkeep: internal error: ${escapeText(message)}\n${bugReport(error, context)}\n${hint}\n`,
+    `sandkeep: internal error: ${escapeText(message)}\n${await bugReport(error, context)}\n${hint}\n`,
   );
   if (context.json) await write(stdout, failureDocument("INTERNAL", message, hint));
   return EXIT.bug;

@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { compileProgram } from "./code-cache.ts";
+import { startShort } from "./start-flags.ts";
 import { toolVersion } from "./version.ts";
 
 async function carryOut(): Promise<number> {
@@ -13,11 +14,14 @@ async function carryOut(): Promise<number> {
     process.stdout.write(`${toolVersion()}\n`);
     return 0;
   }
+  const short = startShort();
   const program = compileProgram(join(import.meta.dirname, "program.cjs"), process);
   const { code, verb } = await program.load().start();
+  // What is compiled under other flags is not taken by the next start.
+  short();
   if (verb !== "") program.keep(verb);
   return code;
 }
 
 // Explicit exit, because an open stdin or a keep-alive socket would keep a finished command waiting.
-process.exit(await carryOut());
+void carryOut().then((code) => process.exit(code));

@@ -62,7 +62,10 @@ export interface ObserveScope {
   readonly addresses?: readonly string[];
   /** True asks for the foreign objects of other sandbox tools as well, where a driver knows any and they cost no call. */
   readonly neighbours?: boolean;
-  /** Only runtimes under `names` and those beside them are of interest: a driver may look for nothing else. */
+  /**
+   * Of interest is only whether runtimes under `names`, and those beside them, are there and in use: a driver may look for
+   * nothing else, and leave out their `fields`.
+   */
   readonly only?: "runtimes";
 }
 

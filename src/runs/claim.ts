@@ -58,26 +58,20 @@ export async function claim(
   target: Target,
   { makes = true, prepare = async () => undefined }: ClaimOptions = {},
 ): Promise<Claimed> {
-  const { engine, config, whom, run_id } = claiming;
+  const { engine, config } = claiming;
   const { address } = target;
   for (let attempt = 1; ; attempt += 1) {
-    {
-      await using _lock = await lockAddress(state, address, { waitMs: LOCK_WAIT_MS });
-      const runtime = await findReady(driver, config, target);
-      if (runtime !== undefined) {
-        await prepare(runtime);
-        const who = { address, agent: whom.agent.name, session: whom.session };
-        const [opened, used] = await Promise.allSettled([
-          openRun(state, { run_id, ...who, now: () => engine.now() }),
-          recordActivity(state, address, engine.now()),
-        ]);
-        if (opened.status === "rejected") throw opened.reason;
-        if (used.status === "fulfilled") return { runtime, handle: opened.value };
-        // The command does not begin, so nothing may stay busy.
-        await opened.value[Symbol.asyncDispose]();
-        throw used.reason;
-      }
-    }
+    const lock = await lockAddress(state, address, { waitMs: LOCK_WAIT_MS });
+    const claimed = await register(claiming, state, driver, target, prepare).catch(
+      async (thrown: unknown) => {
+        await lock[Symbol.asyncDispose]();
+        throw thrown;
+      },
+    );
+    const released = release(lock);
+    // A command that begins need not wait for it.
+    if (claimed !== undefined) return { ...claimed, handle: afterRelease(claimed.handle, released) };
+    await released;
     if (!makes) {
       throw new SandkeepError(`${address} is not running`, {
         code: "NOT_READY",
@@ -92,6 +86,47 @@ export async function claim(
     }
     await makeReady(engine, config, target);
   }
+}
+
+/** Of a runtime that is ready; nobody else may work on its address meanwhile. */
+async function register(
+  { engine, config, whom, run_id }: Claiming,
+  state: FleetState,
+  driver: Driver,
+  target: Target,
+  prepare: (runtime: ObservedRuntime) => Promise<void>,
+): Promise<Claimed | undefined> {
+  const { address } = target;
+  const runtime = await findReady(driver, config, target);
+  if (runtime === undefined) return undefined;
+  await prepare(runtime);
+  const who = { address, agent: whom.agent.name, session: whom.session };
+  const [opened, used] = await Promise.allSettled([
+    openRun(state, { run_id, ...who, now: () => engine.now() }),
+    recordActivity(state, address, engine.now()),
+  ]);
+  if (opened.status === "rejected") throw opened.reason;
+  if (used.status === "fulfilled") return { runtime, handle: opened.value };
+  // The command does not begin, so nothing may stay busy.
+  await opened.value[Symbol.asyncDispose]();
+  throw used.reason;
+}
+
+function release(lock: AsyncDisposable): Promise<void> {
+  const released = Promise.resolve(lock[Symbol.asyncDispose]());
+  // Told by whoever awaits it.
+  released.catch(() => undefined);
+  return released;
+}
+
+function afterRelease(handle: OpenRunHandle, released: Promise<void>): OpenRunHandle {
+  return {
+    run_id: handle.run_id,
+    async [Symbol.asyncDispose]() {
+      await handle[Symbol.asyncDispose]();
+      await released;
+    },
+  };
 }
 
 /** How a target's place stands in a manifest. */

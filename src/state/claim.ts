@@ -7,6 +7,7 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
+import { writeDurably, writeWhole } from "../util/durable-file.ts";
 import { liveness, ownIdentity } from "../util/process-identity.ts";
 import type { ProblemSink } from "./files.ts";
 import { parseJson, readJson, readText, removeFile, writeJson } from "./files.ts";
@@ -32,7 +33,7 @@ export interface ClaimOptions {
   readonly waitMs: number;
   readonly onWait?: ((holder: Holder) => void) | undefined;
   readonly onProblem?: ProblemSink | undefined;
-  /** Whether the file (and with it the version) stays after the release. */
+  /** Whether the file (and with it the version) stays after the release, and a crash of the machine as well. */
   readonly keepFile: boolean;
 }
 
@@ -84,16 +85,22 @@ async function attempt(
   const before = (await readClaim(path))?.holder;
   if (before && !takeable(before, stalledMark)) return { held: false, holder: before };
   return withMutex(path, async () => {
-    const file = await readJson(path, claimSchema, "quarantine", options.onProblem);
+    // What was not to outlast the machine may be left without its text by a crash of it.
+    const left = options.keepFile || (await readText(path)) !== "";
+    const file = left ? await readJson(path, claimSchema, "quarantine", options.onProblem) : undefined;
     const holder = file?.holder;
     if (holder && !takeable(holder, stalledMark)) return { held: false, holder };
     const token = randomUUID();
     const now = options.now();
     const version = (file?.version ?? 0) + 1;
     const mine = { ...ownIdentity(), token, acquired_at: now, heartbeat_at: now };
-    await writeJson(path, { v: 1, version, holder: mine } satisfies ClaimFile);
+    await writeClaim(path, { v: 1, version, holder: mine }, options);
     return { held: true, claim: new Claim(path, version, mine, options) };
   });
+}
+
+async function writeClaim(path: string, file: ClaimFile, { keepFile }: ClaimOptions): Promise<void> {
+  await writeJson(path, file, keepFile ? writeDurably : writeWhole);
 }
 
 function takeable(holder: Holder, stalledMark: string | undefined): boolean {
@@ -208,7 +215,8 @@ export class Claim implements AsyncDisposable {
       const file = await this.#own();
       if (this.#released || file === undefined) return false;
       const heartbeat = Math.max(this.#options.now(), file.holder.heartbeat_at + 1);
-      await writeJson(this.#path, { ...file, holder: { ...file.holder, heartbeat_at: heartbeat } });
+      const holder = { ...file.holder, heartbeat_at: heartbeat };
+      await writeClaim(this.#path, { ...file, holder }, this.#options);
       this.#renewed = performance.now();
       return true;
     });

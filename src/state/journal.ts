@@ -1,6 +1,6 @@
-import type { FileHandle } from "node:fs/promises";
-import { open } from "node:fs/promises";
+import { closeSync, fdatasync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import * as z from "zod";
 import { toError } from "../errors.ts";
 import type { Check } from "../model/attestation.ts";
@@ -10,6 +10,8 @@ import { PRIVATE_FILE, syncDirectory } from "../util/durable-file.ts";
 import { errnoOf } from "../util/errno.ts";
 import type { FleetState } from "./directory.ts";
 import { damaged, listNames, makeDirectory, parseJson, readText, removeFile, stateError } from "./files.ts";
+
+const synced = promisify(fdatasync);
 
 const KEPT = 200;
 const SUFFIX = ".jsonl";
@@ -49,7 +51,7 @@ export interface JournalResult extends JournalStep {
 export interface Journal extends AsyncDisposable {
   /** On disk before it returns, with all told before; rejects (STATE_IO) when they cannot be, and then the step must not happen. */
   intent(step: JournalStep): Promise<void>;
-  /** Goes to disk on its own, at the latest with the next intent or the end: nothing waits for what is past. */
+  /** Written at once, and on disk at the latest with the next intent or the end: nothing waits for what is past. */
   result(step: JournalResult): void;
 }
 
@@ -66,7 +68,7 @@ export async function openJournal(
   const lines = linesIn(join(state.dir, "journal"), options.planId);
   let tail: Promise<void> = Promise.resolve();
   /** Entries that go to disk together, as soon as those before them are there. */
-  const waiting: string[] = [];
+  const waiting: { readonly line: string; readonly meant: boolean }[] = [];
   let next: Promise<void> | undefined;
   /** Why a result could not be written: told by the next intent, or at the end. */
   let lost: { readonly error: unknown } | undefined;
@@ -77,7 +79,7 @@ export async function openJournal(
   ): Promise<void> {
     const at = options.now();
     const line = `${JSON.stringify({ v: 1, at, plan_id: options.planId, ...entry })}\n`;
-    waiting.push(line);
+    waiting.push({ line, meant: entry.phase === "intent" });
     next ??= flush(tail, at);
     tail = next.catch(() => undefined);
     await next;
@@ -85,7 +87,9 @@ export async function openJournal(
   async function flush(before: Promise<void>, at: number): Promise<void> {
     await before;
     next = undefined;
-    await lines.write(waiting.splice(0).join(""), at);
+    const entries = waiting.splice(0);
+    const text = entries.map(({ line }) => line).join("");
+    await lines.write(text, { at, onDisk: entries.some(({ meant }) => meant) });
   }
   return {
     async intent(step) {
@@ -102,7 +106,9 @@ export async function openJournal(
     },
     async [Symbol.asyncDispose]() {
       await tail;
-      await lines.close();
+      await lines.close().catch((error: unknown) => {
+        lost = { error };
+      });
       if (lost !== undefined && !told) options.sink.notify(lostEntry(toError(lost.error)));
     },
   };
@@ -117,18 +123,22 @@ function lostEntry({ message }: Error): EventBody {
   };
 }
 
-/** Lines of one file, on disk when a write returns. */
+/** Lines of one file. */
 function linesIn(dir: string, planId: string) {
   let file: Promise<JournalFile> | undefined;
   /** After a failed write the file may end in half a line; the next entry then starts a new one. */
   let torn = false;
   return {
-    async write(lines: string, at: number): Promise<void> {
+    /** On disk before it returns where that is asked for. */
+    async write(
+      lines: string,
+      { at, onDisk }: { readonly at: number; readonly onDisk: boolean },
+    ): Promise<void> {
       file ??= createFile(dir, at, planId);
-      const { handle, path } = await file;
+      const { fd, path } = await file;
       try {
-        await handle.appendFile(torn ? `\n${lines}` : lines);
-        await handle.datasync();
+        writeFileSync(fd, torn ? `\n${lines}` : lines);
+        if (onDisk) await synced(fd);
         torn = false;
       } catch (error) {
         torn = true;
@@ -137,13 +147,20 @@ function linesIn(dir: string, planId: string) {
     },
     async close(): Promise<void> {
       const opened = await file?.catch(() => undefined);
-      await opened?.handle.close();
+      if (opened === undefined) return;
+      try {
+        await synced(opened.fd);
+      } catch (error) {
+        throw stateError("append to", opened.path, error);
+      } finally {
+        closeSync(opened.fd);
+      }
     },
   };
 }
 
 interface JournalFile {
-  readonly handle: FileHandle;
+  readonly fd: number;
   readonly path: string;
 }
 
@@ -157,10 +174,10 @@ async function createFile(dir: string, at: number, planId: string): Promise<Jour
   for (let n = 0; ; n += 1) {
     const path = join(dir, `${stamp}-${id}${n === 0 ? "" : `-${n}`}${SUFFIX}`);
     try {
-      const handle = await open(path, "ax", PRIVATE_FILE);
+      const fd = openSync(path, "ax", PRIVATE_FILE);
       await syncDirectory(dir);
       await dropOldest(dir);
-      return { handle, path };
+      return { fd, path };
     } catch (error) {
       if (errnoOf(error) !== "EEXIST") throw stateError("create", path, error);
     }

@@ -14,22 +14,32 @@ export async function withMutex<T>(path: string, work: () => Promise<T>): Promis
   try {
     return await work();
   } finally {
-    await release().catch(() => undefined);
+    release();
   }
 }
 
-/** The library's own retries would also repeat a full or read-only disk. */
-async function lock(path: string): Promise<() => Promise<void>> {
+/**
+ * The library's own retries would also repeat a full or read-only disk. Its calls are made at once: handing each to another
+ * thread takes longer than all of them.
+ */
+async function lock(path: string): Promise<() => void> {
   const { default: lockfile } = await import("proper-lockfile");
   const deadline = performance.now() + PATIENCE;
   for (let pause = 2; ; pause = Math.min(40, pause * 1.5)) {
     try {
-      return await lockfile.lock(path, {
+      const release = lockfile.lockSync(path, {
         realpath: false,
         stale: STALE,
         // Losing it to a long stall is harmless: what it protects is fenced by tokens in the file itself.
         onCompromised: () => undefined,
       });
+      return () => {
+        try {
+          release();
+        } catch {
+          // Lost to a long stall, or removed with its folder: whoever has it now is not to be disturbed.
+        }
+      };
     } catch (error) {
       if (errnoOf(error) !== "ELOCKED" || performance.now() > deadline) throw stateError("lock", path, error);
     }

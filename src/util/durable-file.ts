@@ -1,23 +1,70 @@
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
+/** Files that are there whole or not at all, whatever becomes of the process or the machine. */
+import { randomInt } from "node:crypto";
+import {
+  closeSync,
+  constants,
+  fchownSync,
+  fsync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
+import { promisify } from "node:util";
 
 /** Of every file that holds what only its owner may read. */
 export const PRIVATE_FILE = 0o600;
 
-/** Write, fsync, rename: readers see the old file or the new one, also after a crash. */
+const MOST = 2 ** 32;
+const synced = promisify(fsync);
+
+/**
+ * Write, fsync, rename: readers see the old file or the new one, also after a crash. What the system answers at once is
+ * asked for at once, for handing it to another thread takes ten times as long; only what waits for the disk is handed over.
+ */
 export async function writeDurably(path: string, text: string): Promise<void> {
-  const { default: writeFileAtomic } = await import("write-file-atomic");
-  await writeFileAtomic(path, text, { mode: PRIVATE_FILE, fsync: true });
+  await replace(path, text, synced);
   await syncDirectory(dirname(path));
+}
+
+/** Readers see the old file or the new one while the machine runs; after its crash the file may be empty. */
+export async function writeWhole(path: string, text: string): Promise<void> {
+  await replace(path, text, async () => undefined);
+}
+
+async function replace(path: string, text: string, settle: (file: number) => Promise<void>): Promise<void> {
+  const draft = `${path}.${randomInt(MOST)}`;
+  const file = openSync(draft, "wx", PRIVATE_FILE);
+  try {
+    try {
+      keepOwner(file, path);
+      writeFileSync(file, text);
+      await settle(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(draft, path);
+  } catch (thrown) {
+    rmSync(draft, { force: true });
+    throw thrown;
+  }
+}
+
+/** What root writes in the place of a user's file stays the user's. */
+function keepOwner(file: number, path: string): void {
+  if (process.getuid?.() !== 0) return;
+  const before = statSync(path, { throwIfNoEntry: false });
+  if (before !== undefined && before.uid !== 0) fchownSync(file, before.uid, before.gid);
 }
 
 /** A rename is durable only once its directory is. */
 export async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  const directory = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    await handle.sync();
+    await synced(directory);
   } finally {
-    await handle.close();
+    closeSync(directory);
   }
 }

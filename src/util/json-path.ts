@@ -4,10 +4,19 @@ export function isJsonObject(value: Json | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Paths are few and are asked for again and again: those of the field tables, for each runtime. */
+const known = new Map<string, readonly string[]>();
+
+function partsOf(path: string): readonly string[] {
+  const parts = known.get(path) ?? path.split(".");
+  known.set(path, parts);
+  return parts;
+}
+
 /** The value at a dotted path (`docker.memory`), or undefined. */
 export function getPath(object: JsonObject, path: string): Json | undefined {
   let value: Json | undefined = object;
-  for (const part of path.split(".")) {
+  for (const part of partsOf(path)) {
     if (!isJsonObject(value)) return undefined;
     value = value[part];
   }

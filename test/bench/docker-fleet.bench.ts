@@ -12,7 +12,7 @@ import type { Life, Paired, Round } from "./fleet-table.ts";
 import { median, tableOf } from "./fleet-table.ts";
 
 // Whole processes beside Docker Compose on the same services, and beside a bare loop over the engine's API.
-const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.js");
+const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.cjs");
 /** Sizes of the fleets; `SANDKEEP_BENCH_FLEETS=20` for a quick look. */
 const SIZES = (process.env["SANDKEEP_BENCH_FLEETS"] ?? "100,500").split(",").map(Number);
 /** What only looks is cheap enough to be asked often. */

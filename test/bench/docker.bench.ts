@@ -10,7 +10,7 @@ import type { CountingProxy } from "../support/counting-proxy.ts";
 import { countingProxy } from "../support/counting-proxy.ts";
 import { describeWithServices } from "../support/services.ts";
 
-const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.js");
+const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.cjs");
 const SIZE = 40;
 const ROUNDS = 7;
 const QUIET_MS = 5_000;

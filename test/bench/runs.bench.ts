@@ -24,7 +24,7 @@ import { applied, labRun } from "../runs/ledger.ts";
 const OVERHEAD_MS = 5;
 const SHARE_OF_CAT = 0.5;
 const LIST_RATIO = 2;
-const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.js");
+const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.cjs");
 
 let folder = "";
 /** Without fsyncs to a disk, where the system has such a place. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 
-const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.js");
+const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.cjs");
 const ROUNDS = 15;
 
 /** Goals as multiples of an empty node process that was measured in the same rounds. */

@@ -8,7 +8,7 @@ import { expect, it } from "vitest";
 import { describeWithServices } from "../support/services.ts";
 import { Watching } from "../support/watching.ts";
 
-const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.js");
+const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.cjs");
 const ROUNDS = 9;
 const GIVEN_MS = 300;
 

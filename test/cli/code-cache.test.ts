@@ -34,7 +34,10 @@ afterEach(async () => {
 async function answers(code: number): Promise<void> {
   await writeFile(
     bundle,
-    `const code = () => ${code}; exports.start = () => Promise.resolve({ code: code(), verb: "plan" });\n`,
+    `(function (exports) {
+       const code = () => ${code};
+       exports.start = () => Promise.resolve({ code: code(), verb: "plan" });
+     })`,
   );
 }
 

@@ -29,7 +29,10 @@ function loaded(entry: string) {
 }
 
 test("--version loads nothing but itself", () => {
-  expect(loaded("main.ts")).toEqual({ packages: [], files: ["code-cache.ts", "main.ts", "version.ts"] });
+  expect(loaded("main.ts")).toEqual({
+    packages: [],
+    files: ["code-cache.ts", "main.ts", "start-flags.ts", "version.ts"],
+  });
 });
 
 test("help and usage errors load the parser and no verb", () => {

@@ -16,7 +16,7 @@ import { planSchema } from "../../src/model/plan.ts";
 
 const exec = promisify(execFile);
 
-export const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.js");
+export const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.cjs");
 
 export interface Ran {
   /** Null when a signal ended the process. */

@@ -103,7 +103,7 @@ test("a command that fails ends it, with nothing left behind", async () => {
   const temporary = join(folder, "tmp");
   mkdirSync(temporary);
   cpSync(join(EXAMPLES, "quickstart"), join(folder, "examples/quickstart"), { recursive: true });
-  const main = join(folder, "dist/src/cli/main.js");
+  const main = join(folder, "dist/src/cli/main.cjs");
   mkdirSync(dirname(main), { recursive: true });
   writeFileSync(main, "process.exit(9);\n");
   chmodSync(main, 0o755);

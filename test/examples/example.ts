@@ -8,7 +8,7 @@ import { expect } from "vitest";
 
 export const ROOT = join(import.meta.dirname, "../..");
 export const EXAMPLES = join(ROOT, "examples");
-export const MAIN = join(ROOT, "dist/src/cli/main.js");
+export const MAIN = join(ROOT, "dist/src/cli/main.cjs");
 
 export interface Ended {
   readonly code: number;

@@ -28,18 +28,19 @@ export async function resolveImage(
 ): Promise<ImageState> {
   try {
     if (query.platform !== undefined) return await lacking(context, ref, query.platform);
-    const platform = await context.facts.platform();
+    const platform = (): Promise<string> => context.facts.platform();
     if (query.known !== undefined) {
-      const known = knownFor(query.known, platform);
+      const known = knownFor(query.known, await platform());
       return known === undefined
-        ? await unresolved(context, ref, `nothing is known of ${ref} for ${platform}`)
-        : await exactly(context, { ...known, ref }, platform);
+        ? await unresolved(context, ref, `nothing is known of ${ref} for ${await platform()}`)
+        : await exactly(context, { ...known, ref }, await platform());
     }
     if (policy === "pin") return await unresolved(context, ref, `${ref} is in no lock file`);
-    if (policy === "track") return await tracked(context, ref, platform);
+    if (policy === "track") return await tracked(context, ref, await platform());
+    // An engine takes longer to say what it is than to find an image, and there the image says it.
     const image = await findImage(context.engine, ref);
     if (image !== undefined) return { status: "present", image: identityOf(ref, image) };
-    return policy === "never" ? { status: "absent" } : await lacking(context, ref, platform);
+    return policy === "never" ? { status: "absent" } : await lacking(context, ref, await platform());
   } catch (thrown) {
     return { status: "unknown", message: toError(thrown).message };
   }

@@ -40,15 +40,13 @@ export async function observe(
 ): Promise<Observation> {
   const where = { backend: engine.dialect.name, host: host?.name ?? THIS_HOST };
   const whole = scope.only === undefined;
-  // Asked for beside the lists rather than after them: each runtime is read by what the engine can do.
-  facts.info().catch(() => undefined);
-  // A look at a whole fleet is followed by one at its images.
-  if (whole && !isNarrow(scope)) facts.platform().catch(() => undefined);
   try {
     if (scope.only === "runtimes" && isNarrow(scope)) {
-      const runtimes = await inspectNamed(engine, facts, scope);
+      const runtimes = await recogniseNamed(engine, scope);
       return { status: "complete", ...where, runtimes, foreign: [], dormant: [], networks: [] };
     }
+    // Asked for beside the lists rather than after them: each runtime is read by what the engine can do.
+    facts.info().catch(() => undefined);
     const containers = listWanted(engine, scope);
     const [listed, dormant, every] = await Promise.all([
       containers,
@@ -162,14 +160,14 @@ function foreignReason(
 }
 
 /** Each list costs an engine time for every container that it has, and a name nothing. */
-async function inspectNamed(
+async function recogniseNamed(
   engine: Engine,
-  facts: EngineFacts,
   scope: ObserveScope & { readonly addresses: readonly string[] },
 ): Promise<ObservedRuntime[]> {
   const names = scope.names.flatMap((name) => slotNames(name));
-  const seen = await Promise.all(names.map((name) => inspectRuntime(engine, facts, name)));
+  const seen = await Promise.all(names.map((name) => recognise(engine, name)));
   return seen
+    .map((each) => each?.runtime)
     .filter((runtime) => runtime !== undefined)
     .filter(({ name, labels }) => {
       // What has no such name may still have an id that begins like it.
@@ -177,28 +175,28 @@ async function inspectNamed(
     });
 }
 
-/** One runtime by id or name; undefined when it is gone, or when its labels are none of ours. */
-export async function inspectRuntime(
-  engine: Engine,
-  facts: EngineFacts,
-  objectId: string,
-): Promise<ObservedRuntime | undefined> {
+interface Recognised {
+  readonly container: Container;
+  /** In Docker's words. */
+  readonly shown: Container;
+  /** What it was made from; undefined where its label cannot be read. */
+  readonly created: DockerSpec | undefined;
+  /** Without its fields. */
+  readonly runtime: ObservedRuntime & Required<Pick<ObservedRuntime, "image">>;
+}
+
+/** Who it is and what it does, which the engine says in one answer; undefined as for `inspectRuntime`. */
+async function recognise(engine: Engine, objectId: string): Promise<Recognised | undefined> {
   const container = await findContainer(engine, objectId);
   const labels = container === undefined ? undefined : decodeLabels(container.Config.Labels);
   if (container === undefined || labels === undefined) return undefined;
   if (!hasWorkspaceVolume(container, labels)) engine.known.volumeless.add(container.Id);
-  const [image, info] = await Promise.all([facts.image(container.Image), facts.info()]);
   const { dialect } = engine;
   const created = tryReadValues(labels.spec.values, dialect.name);
   const shown = created === undefined ? container : dialect.read(container, created);
-  const ref = labels.image?.ref ?? shown.Config.Image;
-  const execs = await countExecs(engine, container, created?.ready?.command);
-  const unsupported = named(unsupportedLimits(info), dialect.name);
   const started = time(container.State.StartedAt);
-  const live = await liveNetworks(engine, container);
-  const own = ownNetworkName(labels.name);
   const state = stateOf(container);
-  return {
+  const runtime = {
     object_id: container.Id,
     name: engineName(container.Name),
     labels,
@@ -207,25 +205,43 @@ export async function inspectRuntime(
     created_at: time(container.Created) ?? 0,
     ...(started === undefined ? {} : { started_at: started }),
     ...(state === "stopped" ? { exit_code: container.State.ExitCode } : {}),
-    fields:
-      created === undefined
-        ? noFields
-        : named(
-            {
-              ...readFields(shown, { created, image, info, ref, own, live }),
-              ...(await secretFields(engine, container, created)),
-            },
-            dialect.name,
-          ),
+    fields: {},
     image: {
-      ref,
+      ref: labels.image?.ref ?? shown.Config.Image,
       kind: "config",
       digest: container.Image,
-      platform: image === undefined ? (labels.image?.platform ?? "") : platformOf(image),
+      platform: labels.image?.platform ?? "",
     },
-    execs,
+    execs: await countExecs(engine, container, created?.ready?.command),
+  } as const;
+  return { container, shown, created, runtime };
+}
+
+/** One runtime by id or name; undefined when it is gone, or when its labels are none of ours. */
+export async function inspectRuntime(
+  engine: Engine,
+  facts: EngineFacts,
+  objectId: string,
+): Promise<ObservedRuntime | undefined> {
+  const seen = await recognise(engine, objectId);
+  if (seen === undefined) return undefined;
+  const { container, shown, created, runtime } = seen;
+  const { name } = engine.dialect;
+  const [image, info] = await Promise.all([facts.image(container.Image), facts.info()]);
+  const unsupported = named(unsupportedLimits(info), name);
+  const known = {
+    ...runtime,
+    image: { ...runtime.image, ...(image === undefined ? {} : { platform: platformOf(image) }) },
     ...(Object.keys(unsupported).length === 0 ? {} : { unsupported }),
   };
+  if (created === undefined) return known;
+  const live = await liveNetworks(engine, container);
+  const own = ownNetworkName(runtime.labels.name);
+  const fields = {
+    ...readFields(shown, { created, image, info, ref: runtime.image.ref, own, live }),
+    ...(await secretFields(engine, container, created)),
+  };
+  return { ...known, fields: named(fields, name) };
 }
 
 /** Which secrets the main program has begun with: none while it waits, and nothing is known while it does not run. */
@@ -239,8 +255,6 @@ async function secretFields(
   const waiting = await waits(engine, container);
   return waiting === undefined ? {} : { "docker.command_secrets": waiting ? [] : names };
 }
-
-const noFields: Readonly<Record<string, Json>> = {};
 
 function named<T>(fields: Readonly<Record<string, T>>, engine: EngineName): Readonly<Record<string, T>> {
   return Object.fromEntries(Object.entries(fields).map(([path, value]) => [inSection(path, engine), value]));

@@ -44,7 +44,7 @@ export class BuiltCli implements AsyncDisposable {
     argv: readonly string[],
     { cwd, env }: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
   ): Running {
-    const main = join(this.#folder, "dist/src/cli/main.js");
+    const main = join(this.#folder, "dist/src/cli/main.cjs");
     const child = spawn(process.execPath, [main, ...argv], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     this.#children.add(child);
     const kill = (): void => void child.kill("SIGKILL");
