@@ -3,14 +3,15 @@
  * The CLI, the watch loop and the HTTP API all come through here; there is no second path.
  */
 import type { TakeOptions } from "./apply/session.ts";
+import type { Decision } from "./diff/diff.ts";
 import type { PlanRequest } from "./model/intent.ts";
 import type { ApplyResult } from "./model/outcome.ts";
 import type { Plan } from "./model/plan.ts";
 import type { PausedRollout } from "./model/rollout.ts";
 import { decideAll, planFrom } from "./plan/decide.ts";
 import { withLosses } from "./plan/losses.ts";
-import type { Engine, SurveyRequest } from "./plan/survey.ts";
-import { survey } from "./plan/survey.ts";
+import type { Engine, Survey, SurveyRequest } from "./plan/survey.ts";
+import { survey, surveyFor } from "./plan/survey.ts";
 import type { Invalid, LoadedFleet } from "./policy/fleet.ts";
 
 export type { Engine } from "./plan/survey.ts";
@@ -39,11 +40,31 @@ export async function planFleet(
   engine: Engine,
   request: PlanRequest,
 ): Promise<{ readonly status: "planned"; readonly plan: Plan } | Invalid> {
-  const seen = await survey(engine, surveyRequest(request));
-  if (seen.status === "invalid") return seen;
-  const decisions = decideAll(seen, request);
-  const weighed = await withLosses(engine, seen, decisions);
-  return { status: "planned", plan: planFrom(weighed, decisions, request, engine.toolVersion) };
+  const weighed = await weigh(engine, request);
+  if (weighed.status === "invalid") return weighed;
+  return { status: "planned", plan: planFrom(weighed.seen, weighed.decisions, request, engine.toolVersion) };
+}
+
+interface Weighed {
+  readonly status: "weighed";
+  /** With what the decisions would destroy. */
+  readonly seen: Survey;
+  readonly decisions: readonly Decision[];
+}
+
+/** Looks, decides, and looks again at what would go. */
+async function weigh(
+  engine: Engine,
+  request: PlanRequest,
+  config?: LoadedFleet,
+  options: Pick<ReconcileOptions, "skip" | "paused" | "unattended"> = {},
+): Promise<Weighed | Invalid> {
+  const unattended = options.unattended === true ? request : undefined;
+  return await surveyFor(engine, surveyRequest(request, config), async (surveyed, open) => {
+    const decisions = decideAll(surveyed, request, options.skip, options.paused);
+    const seen = await withLosses(engine, open, surveyed, decisions, { unattended });
+    return { status: "weighed", seen, decisions };
+  });
 }
 
 /** Plans and, once approved, applies exactly that plan, as the fleet's single writer in this state directory. */
@@ -56,11 +77,9 @@ export async function reconcile(
   const own = await takeFleet(engine, request, options);
   if ("status" in own) return own;
   await using lease = own.lease;
-  const surveyed = await survey(engine, surveyRequest(request, own.config));
-  if (surveyed.status === "invalid") return surveyed;
-  const decisions = decideAll(surveyed, request, options.skip, options.paused);
-  const unattended = options.unattended === true ? request : undefined;
-  const seen = await withLosses(engine, surveyed, decisions, { unattended });
+  const weighed = await weigh(engine, request, own.config, options);
+  if (weighed.status === "invalid") return weighed;
+  const { seen, decisions } = weighed;
   const plan = planFrom(seen, decisions, request, engine.toolVersion);
   if (!(await options.approve(plan))) return { status: "declined", plan };
   const { parallelism, signal } = options;

@@ -34,6 +34,13 @@ export type NodeEnd =
   | { readonly status: "interrupted" }
   | { readonly status: "failed"; readonly node: GraphNode; readonly error: Error; readonly undone: boolean };
 
+/**
+ * With so few steps left to begin, what was replaced is removed after them: an engine would have nothing to do while the
+ * last changes prove themselves. Before that, whoever wants to use a new runtime would wait for it.
+ */
+const NEAR_THE_END = 24;
+const LAST = -1;
+
 /** One bounded queue an engine. Later steps of a change go first, so that changes finish rather than pile up. */
 export function engineQueues(context: ApplyContext): (engine: string) => PQueue {
   const queues = new Map<string, PQueue>();
@@ -163,7 +170,9 @@ async function inQueue(
     return true;
   };
   if (isUnqueued(node)) return await act();
-  return await executor.queueOf(engineKey(node)).add(act, { priority });
+  const queue = executor.queueOf(engineKey(node));
+  const last = node.op === "remove" && !begins && !node.compensates && queue.size < NEAR_THE_END;
+  return await queue.add(act, { priority: last ? LAST : priority });
 }
 
 async function step(context: ApplyContext, node: GraphNode, work: Work): Promise<void> {

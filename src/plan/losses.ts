@@ -6,14 +6,14 @@ import type { Decision } from "../diff/diff.ts";
 import { SandkeepError } from "../errors.ts";
 import type { PlanRequest } from "../model/intent.ts";
 import type { RuntimeChanges } from "../model/observed.ts";
-import { closeEngines, engineKey, openReaders } from "../observe/engines.ts";
+import type { OpenEngine } from "../observe/engines.ts";
+import { engineKey } from "../observe/engines.ts";
 import { actionsOf } from "./change.ts";
 import type { Doomed } from "./doomed.ts";
 import { doomedBy } from "./doomed.ts";
 import { salvageOf } from "./salvage.ts";
 import { keptStages } from "./stage-kept.ts";
 import type { Engine, Survey } from "./survey.ts";
-import { driverDeps } from "./survey.ts";
 
 /** Nobody waits longer than this for sizes, however much there is to walk through. */
 const MEASURE_MS = 10_000;
@@ -28,6 +28,7 @@ export interface Measuring {
 /** The same survey, with what the decisions made from it would destroy, as far as that is known in time. */
 export async function withLosses(
   engine: Engine,
+  open: readonly OpenEngine[],
   surveyed: Survey,
   decisions: readonly Decision[],
   { unattended, signal = AbortSignal.timeout(MEASURE_MS) }: Measuring = {},
@@ -45,31 +46,25 @@ export async function withLosses(
     const key = engineKey(situation);
     doomed.set(key, [...(doomed.get(key) ?? []), ...doomedBy(decision)]);
   }
-  const refs = seen.engines.filter((ref) => (doomed.get(engineKey(ref)) ?? []).length > 0);
-  if (refs.length === 0) return seen;
-  const open = await openReaders(refs, seen.modules, driverDeps(engine));
-  try {
-    const losses = new Map<string, RuntimeChanges>();
-    let { reads } = seen;
-    const all = open.flatMap((each) =>
-      "reader" in each
-        ? (doomed.get(engineKey(each.ref)) ?? []).map((one) => ({ ...one, reader: each.reader }))
-        : [],
-    );
-    const late = over(signal);
-    await Promise.all(
-      all.map(async ({ object, workspace, reader }) => {
-        reads += 1;
-        const asked = reader.changes?.(object.object_id, workspace, signal);
-        const told = asked?.catch((thrown: unknown) => unmeasured(thrown, signal));
-        const changes = await Promise.race([late, told]);
-        if (changes !== undefined) losses.set(object.object_id, changes);
-      }),
-    );
-    return { ...seen, losses, reads };
-  } finally {
-    await closeEngines(open);
-  }
+  const all = open.flatMap((each) =>
+    "reader" in each
+      ? (doomed.get(engineKey(each.ref)) ?? []).map((one) => ({ ...one, reader: each.reader }))
+      : [],
+  );
+  if (all.length === 0) return seen;
+  const losses = new Map<string, RuntimeChanges>();
+  let { reads } = seen;
+  const late = over(signal);
+  await Promise.all(
+    all.map(async ({ object, workspace, reader }) => {
+      reads += 1;
+      const asked = reader.changes?.(object.object_id, workspace, signal);
+      const told = asked?.catch((thrown: unknown) => unmeasured(thrown, signal));
+      const changes = await Promise.race([late, told]);
+      if (changes !== undefined) losses.set(object.object_id, changes);
+    }),
+  );
+  return { ...seen, losses, reads };
 }
 
 /** Settles with nothing once the time is over. */

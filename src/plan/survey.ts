@@ -137,6 +137,15 @@ export async function fleetOf(
 }
 
 export async function survey(engine: Engine, request: SurveyRequest): Promise<Survey | Invalid> {
+  return await surveyFor(engine, request, async (seen) => seen);
+}
+
+/** As `survey`; the engines stay open for `work`, which may look again at what was seen. */
+export async function surveyFor<T>(
+  engine: Engine,
+  request: SurveyRequest,
+  work: (seen: Survey, open: readonly OpenEngine[]) => Promise<T>,
+): Promise<T | Invalid> {
   const { drivers } = engine;
   const config = request.config ?? (await fleetOf(engine, request));
   if (config?.status === "invalid") return config;
@@ -163,7 +172,7 @@ export async function survey(engine: Engine, request: SurveyRequest): Promise<Su
   try {
     const seen = await look(engine, open, config, request);
     const fingerprints = await fingerprintSecrets(engine, config, seen.desired);
-    return {
+    const surveyed: Survey = {
       status: "surveyed",
       config,
       fleet,
@@ -177,6 +186,7 @@ export async function survey(engine: Engine, request: SurveyRequest): Promise<Su
       now,
       diagnostics: [...(config?.diagnostics ?? []), ...problems, ...fingerprints.diagnostics],
     };
+    return await work(surveyed, open);
   } finally {
     await closeEngines(open);
   }

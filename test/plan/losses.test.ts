@@ -2,7 +2,6 @@
 import { expect, it } from "vitest";
 import type { Plan } from "../../src/model/plan.ts";
 import { decideAll } from "../../src/plan/decide.ts";
-import { withLosses } from "../../src/plan/losses.ts";
 import { reconcile } from "../../src/reconcile.ts";
 import { Lab } from "../support/memory-fleet.ts";
 
@@ -73,9 +72,9 @@ it("gives up what is not measured in time", async () => {
   await made.write(fleet({ a: drifted }));
   const seen = await made.look();
   const decisions = decideAll(seen, { intent: { mode: "apply" } });
-  const measured = await withLosses(made.engine(), seen, decisions);
+  const measured = await made.measure(seen, decisions);
   expect(measured.losses.size).toBe(1);
-  const late = await withLosses(made.engine(), seen, decisions, { signal: AbortSignal.abort() });
+  const late = await made.measure(seen, decisions, { signal: AbortSignal.abort() });
   expect(late.losses.size).toBe(0);
 });
 

@@ -5,7 +5,6 @@ import { slotOf } from "../../src/model/names.ts";
 import type { Plan } from "../../src/model/plan.ts";
 import { engineKey } from "../../src/observe/engines.ts";
 import { decideAll, planFrom } from "../../src/plan/decide.ts";
-import { withLosses } from "../../src/plan/losses.ts";
 import { explainFleet } from "../../src/plan/explain.ts";
 import { listFleet } from "../../src/plan/listing.ts";
 import type { Survey } from "../../src/plan/survey.ts";
@@ -179,7 +178,7 @@ describe("a plan", () => {
         const other = { ...seen, observations, desired: seen.desired };
         const request = { intent: { mode: "apply" } } as const;
         const decisions = decideAll(other, request);
-        const weighed = await withLosses(lab.engine(), other, decisions);
+        const weighed = await lab.measure(other, decisions);
         const replanned = planFrom(weighed, decisions, request, "0.0.0");
         expect(replanned).toEqual(plan);
 

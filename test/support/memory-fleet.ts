@@ -4,6 +4,7 @@ import { cp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
+import type { Decision } from "../../src/diff/diff.ts";
 import type { Driver, DriverModule, ReadDriver } from "../../src/drivers/driver.ts";
 import { THIS_HOST } from "../../src/drivers/driver.ts";
 import { FileTree } from "../../src/drivers/memory/file-tree.ts";
@@ -20,8 +21,10 @@ import type { ObservedRuntime } from "../../src/model/observed.ts";
 import type { ApplyResult } from "../../src/model/outcome.ts";
 import type { Plan } from "../../src/model/plan.ts";
 import type { Spec } from "../../src/model/spec.ts";
+import type { Measuring } from "../../src/plan/losses.ts";
+import { withLosses } from "../../src/plan/losses.ts";
 import type { Survey } from "../../src/plan/survey.ts";
-import { survey } from "../../src/plan/survey.ts";
+import { survey, surveyFor } from "../../src/plan/survey.ts";
 import type { Engine, ReconcileOptions } from "../../src/reconcile.ts";
 import { applySavedPlan, planFleet, reconcile } from "../../src/reconcile.ts";
 import type { FleetState } from "../../src/state/directory.ts";
@@ -210,6 +213,16 @@ export class Lab implements AsyncDisposable {
     const seen = await survey(this.engine(machine), { wanted: [] });
     if (seen.status === "invalid") throw new Error(JSON.stringify(seen.diagnostics, undefined, 2));
     return seen;
+  }
+
+  /** With what decisions destroy, measured on this machine's engines. */
+  async measure(seen: Survey, decisions: readonly Decision[], options?: Measuring): Promise<Survey> {
+    const engine = this.engine();
+    const measured = await surveyFor(engine, { wanted: [] }, (_, open) =>
+      withLosses(engine, open, seen, decisions, options),
+    );
+    if (measured.status === "invalid") throw new Error(JSON.stringify(measured.diagnostics, undefined, 2));
+    return measured;
   }
 
   async plan(request: Partial<PlanRequest> = {}, machine = "one"): Promise<Plan> {

@@ -15,7 +15,7 @@ import type { Layer } from "./layer.ts";
 import { isBelow, mountTargets, readLayer } from "./layer.ts";
 import { workspaceVolume } from "./mounts.ts";
 import { findContainer } from "./find-container.ts";
-import type { Container } from "./wire-container.ts";
+import type { MadeContainer } from "./wire-container.ts";
 import { readLayerChanges, readLayerSize } from "./wire.ts";
 
 /** Walking a large layer takes the engine its time. */
@@ -29,7 +29,8 @@ export async function changes(
   workspace: WorkspaceFate,
   signal?: AbortSignal,
 ): Promise<RuntimeChanges | undefined> {
-  const found = await look(engine, objectId, signal);
+  const made = engine.known.made.get(objectId) ?? (await findContainer(engine, objectId));
+  const found = made === undefined ? undefined : await look(engine, made, signal);
   if (found === undefined) return undefined;
   const { container, layer } = found;
   const volumes = doomedVolumes(container, workspace);
@@ -56,7 +57,8 @@ export async function salvage(
   objectId: string,
   workspace: WorkspaceFate,
 ): Promise<SalvageSource | undefined> {
-  const found = await look(engine, objectId);
+  const now = await findContainer(engine, objectId);
+  const found = now === undefined ? undefined : await look(engine, now);
   if (found === undefined) return undefined;
   const { container, layer } = found;
   const mounts = mountTargets(container);
@@ -74,11 +76,10 @@ export async function salvage(
 
 async function look(
   engine: Engine,
-  objectId: string,
+  container: MadeContainer,
   signal?: AbortSignal,
-): Promise<{ readonly container: Container; readonly layer: Layer } | undefined> {
-  const container = await findContainer(engine, objectId);
-  if (container === undefined) return undefined;
+): Promise<{ readonly container: MadeContainer; readonly layer: Layer } | undefined> {
+  const { Id: objectId } = container;
   // What cannot be written, from inside or by the engine's own copying, need not be walked through.
   if (container.HostConfig.ReadonlyRootfs)
     return { container, layer: readLayer([], mountTargets(container)) };
@@ -118,7 +119,7 @@ async function sizeOf(engine: Engine, objectId: string, signal?: AbortSignal): P
 const ANONYMOUS = /^[0-9a-f]{64}$/;
 
 /** Where the volumes are mounted that a removal deletes, sorted. */
-function doomedVolumes(container: Container, workspace: WorkspaceFate): string[] {
+function doomedVolumes(container: MadeContainer, workspace: WorkspaceFate): string[] {
   const labels = decodeLabels(container.Config.Labels);
   const canonical = workspace === "delete" && labels !== undefined ? workspaceVolume(labels) : undefined;
   return container.Mounts.filter(
@@ -135,7 +136,7 @@ const EMPTY: Glance = { bytes: 0, files: 0, paths: [], more: false };
  * An engine starts a process of its own for an archive, which an empty workspace is not worth. Only a volume with a random
  * name is surely the same on this machine as on an engine that may be elsewhere behind its socket; false where it cannot be seen.
  */
-async function isSeenEmpty(engine: Engine, { Mounts }: Container, target: string): Promise<boolean> {
+async function isSeenEmpty(engine: Engine, { Mounts }: MadeContainer, target: string): Promise<boolean> {
   const mount = Mounts.find(({ Destination }) => Destination === target);
   const { kind } = await engine.endpoint();
   if (mount === undefined || !ANONYMOUS.test(mount.Name) || kind !== "unix") return false;
@@ -155,7 +156,7 @@ async function opened(path: string) {
 /** The first of what is in a volume. The engine tells no sizes, so the head of its archive is read. */
 async function glance(
   engine: Engine,
-  container: Container,
+  container: MadeContainer,
   target: string,
   signal?: AbortSignal,
 ): Promise<Glance> {

@@ -12,6 +12,7 @@ import { dockerError, refusal } from "./errors.ts";
 import type { Reader } from "./parts.ts";
 import { Misshapen } from "./parts.ts";
 import type { Answer, Exchange } from "./transport.ts";
+import type { MadeContainer } from "./wire-container.ts";
 import { readBody, Transport } from "./transport.ts";
 
 /** One HTTP call of the Engine API. */
@@ -44,8 +45,15 @@ export class Engine implements AsyncDisposable {
   readonly writes = new PQueue({ concurrency: WRITES_AT_ONCE });
   /** Creations alone, within the writes. */
   readonly creates: PQueue;
-  /** Containers whose workspace needs no widening, and those that have no workspace volume: neither ever changes. */
-  readonly known = { open: new Set<string>(), volumeless: new Set<string>() };
+  /**
+   * Containers whose workspace needs no widening, those that have no workspace volume, and how each was made: none of that
+   * ever changes.
+   */
+  readonly known = {
+    open: new Set<string>(),
+    volumeless: new Set<string>(),
+    made: new Map<string, MadeContainer>(),
+  };
   readonly dialect: Dialect;
   readonly #host: Host | undefined;
   readonly #env: Readonly<Record<string, string | undefined>>;

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import type { SalvagePart } from "../driver.ts";
-import type { Container } from "./wire-container.ts";
+import type { MadeContainer } from "./wire-container.ts";
 
 /** One line of the engine's answer: a path of the writable layer and what became of it since the image. */
 export interface LayerChange {
@@ -22,7 +22,7 @@ export interface Layer {
 const INIT = "/sbin/docker-init";
 
 /** Where something else is mounted: the engine makes these folders, and what lies below is not the layer's. */
-export function mountTargets(container: Container): string[] {
+export function mountTargets(container: MadeContainer): string[] {
   const tmpfs = Object.keys(container.HostConfig.Tmpfs);
   const init = container.HostConfig.Init ? [INIT] : [];
   return [...init, ...tmpfs, ...container.Mounts.map((mount) => mount.Destination)];

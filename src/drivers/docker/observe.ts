@@ -191,6 +191,7 @@ async function recognise(engine: Engine, objectId: string): Promise<Recognised |
   const labels = container === undefined ? undefined : decodeLabels(container.Config.Labels);
   if (container === undefined || labels === undefined) return undefined;
   if (!hasWorkspaceVolume(container, labels)) engine.known.volumeless.add(container.Id);
+  engine.known.made.set(container.Id, container);
   const { dialect } = engine;
   const created = tryReadValues(labels.spec.values, dialect.name);
   const shown = created === undefined ? container : dialect.read(container, created);

@@ -159,6 +159,11 @@ export function readContainer(value: unknown) {
   };
 }
 export type Container = Readonly<ReturnType<typeof readContainer>>;
+/** What a container has from its creation to its end. */
+export type MadeContainer = Pick<Container, "Id" | "Mounts"> & {
+  readonly Config: Pick<Container["Config"], "Labels">;
+  readonly HostConfig: Pick<Container["HostConfig"], "Init" | "ReadonlyRootfs" | "Tmpfs">;
+};
 
 export function readContainers(value: unknown) {
   return list(value, (each) => {
