@@ -1,4 +1,4 @@
-import { lstat, readdir, realpath, stat } from "node:fs/promises";
+import { lstatSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { toError } from "../errors.ts";
 import { type Fault, compareText } from "./document.ts";
@@ -21,10 +21,10 @@ export interface Discovered {
 export type Discovery = Discovered | { readonly ok: false; readonly file?: string; readonly fault: Fault };
 
 /** Finds the config: the named file or folder, or else the nearest root file from `cwd` upwards. */
-export async function discoverConfig(file: string | undefined, cwd: string): Promise<Discovery> {
+export function discoverConfig(file: string | undefined, cwd: string): Discovery {
   const start = resolve(cwd);
   try {
-    return file === undefined ? await walkUp(start) : await openNamed(resolve(start, file), start);
+    return file === undefined ? walkUp(start) : openNamed(resolve(start, file), start);
   } catch (thrown) {
     const path = file === undefined ? start : resolve(start, file);
     const shown = showPath(path, start);
@@ -44,9 +44,9 @@ export function isOutside(path: string): boolean {
   return path === ".." || path.startsWith(`..${sep}`) || isAbsolute(path);
 }
 
-async function walkUp(start: string): Promise<Discovery> {
+function walkUp(start: string): Discovery {
   for (let folder = start; ; folder = dirname(folder)) {
-    const found = await rootFileIn(folder, start);
+    const found = rootFileIn(folder, start);
     if (found !== undefined) return found;
     if (dirname(folder) !== folder) continue;
     const fault: Fault = {
@@ -58,11 +58,11 @@ async function walkUp(start: string): Promise<Discovery> {
   }
 }
 
-async function openNamed(path: string, cwd: string): Promise<Discovery> {
-  if (!(await stat(path)).isDirectory()) return discovered([path], dirname(path));
-  const found = await rootFileIn(path, cwd);
+function openNamed(path: string, cwd: string): Discovery {
+  if (!statSync(path).isDirectory()) return discovered([path], dirname(path));
+  const found = rootFileIn(path, cwd);
   if (found !== undefined) return found;
-  const names = (await readdir(path)).filter((name) => !name.startsWith(".") && formatOf(name) !== undefined);
+  const names = readdirSync(path).filter((name) => !name.startsWith(".") && formatOf(name) !== undefined);
   if (names.length > 0) {
     return discovered(
       names.toSorted(compareText).map((name) => join(path, name)),
@@ -76,9 +76,9 @@ async function openNamed(path: string, cwd: string): Promise<Discovery> {
 }
 
 /** The root file of one folder. What merely looks like one, such as a dangling link, is found too, and told. */
-async function rootFileIn(folder: string, cwd: string): Promise<Discovery | undefined> {
+function rootFileIn(folder: string, cwd: string): Discovery | undefined {
   const present: string[] = [];
-  for (const name of ROOT_NAMES) if (await exists(join(folder, name))) present.push(name);
+  for (const name of ROOT_NAMES) if (exists(join(folder, name))) present.push(name);
   const [name, ...others] = present;
   if (name === undefined) return undefined;
   const path = join(folder, name);
@@ -91,17 +91,10 @@ async function rootFileIn(folder: string, cwd: string): Promise<Discovery | unde
   return { ok: false, file: showPath(path, cwd), fault };
 }
 
-async function discovered(files: readonly string[], folder: string): Promise<Discovered> {
-  return { ok: true, files, folder, root: await realpath(folder) };
+function discovered(files: readonly string[], folder: string): Discovered {
+  return { ok: true, files, folder, root: realpathSync.native(folder) };
 }
 
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (thrown) {
-    const error = toError(thrown);
-    if ("code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) return false;
-    throw thrown;
-  }
+function exists(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }

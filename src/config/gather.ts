@@ -1,4 +1,4 @@
-import { lstat, realpath } from "node:fs/promises";
+import { lstatSync, realpathSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { toError } from "../errors.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
@@ -34,7 +34,7 @@ export async function gatherFiles(found: Discovered, cwd: string): Promise<Gathe
     found,
     discovered: new Set(found.files),
     cwd,
-    boundary: await boundaryOf(found.root),
+    boundary: boundaryOf(found.root),
     seen: new Set(),
     files: [],
     diagnostics: [],
@@ -75,13 +75,13 @@ async function gatherFile(gathering: Gathering, request: Request): Promise<void>
     gathering.complete = false;
     gathering.diagnostics.push(diagnose(place, { ...fault, path: keys }));
   };
-  const real = await realpath(path).catch((thrown: unknown) => unreadable(shown, toError(thrown)));
+  const real = realOf(path, shown);
   if (typeof real !== "string") return complain(real);
   const refusal = refuse(gathering, request, real, shown);
   if (refusal !== undefined) return complain(refusal);
   if (gathering.seen.has(real)) return;
   gathering.seen.add(real);
-  const read = await readConfigText(path, shown);
+  const read = readConfigText(path, shown);
   if (!read.ok) {
     gathering.complete = false;
     return "fault" in read ? complain(read.fault) : void gathering.diagnostics.push(read.diagnostic);
@@ -171,6 +171,14 @@ function matchesNothing(pattern: string): Fault {
   };
 }
 
+function realOf(path: string, shown: string): string | Fault {
+  try {
+    return realpathSync.native(path);
+  } catch (thrown) {
+    return unreadable(shown, toError(thrown));
+  }
+}
+
 const TOO_MUCH: Fault = {
   code: "too-large",
   message: `the config files are larger than ${LIMITS.totalBytes / 1024 / 1024} MiB together`,
@@ -178,13 +186,18 @@ const TOO_MUCH: Fault = {
 };
 
 /** The enclosing git repository, or else the root folder itself. */
-async function boundaryOf(root: string): Promise<string> {
+function boundaryOf(root: string): string {
   for (let folder = root; ; folder = dirname(folder)) {
-    const isTop = await lstat(join(folder, ".git")).then(
-      () => true,
-      () => false,
-    );
-    if (isTop) return folder;
+    if (isThere(join(folder, ".git"))) return folder;
     if (dirname(folder) === folder) return root;
+  }
+}
+
+/** What cannot be looked at is no repository. */
+function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return false;
   }
 }

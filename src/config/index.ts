@@ -51,7 +51,7 @@ export type LoadResult =
 
 export async function loadConfig(request: LoadRequest): Promise<LoadResult> {
   const cwd = resolve(request.cwd);
-  const found = await discoverConfig(request.file, cwd);
+  const found = discoverConfig(request.file, cwd);
   if (!found.ok) {
     const { file, fault } = found;
     if (file !== undefined) return failed([diagnose(file, fault)]);

@@ -41,7 +41,7 @@ export function lockPath(rootFile: string): string {
 export async function readLock(rootFile: string, cwd: string): Promise<ReadLock> {
   const path = lockPath(rootFile);
   const shown = showPath(path, cwd);
-  const read = await readConfigText(path, shown);
+  const read = readConfigText(path, shown);
   if (!read.ok) {
     if ("fault" in read && (await isAbsent(path))) return { entries: [], diagnostics: [] };
     const found = "diagnostic" in read ? read.diagnostic : diagnose(shown, read.fault);

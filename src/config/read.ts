@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import { constants } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { toError } from "../errors.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import { type Fault, diagnose, openDocument } from "./document.ts";
@@ -13,33 +12,33 @@ export type ReadOutcome =
   | { readonly ok: false; readonly diagnostic: Diagnostic };
 
 /** Reads a config file as UTF-8. Never waits on a pipe or a device, and never reads more than the limit. */
-export async function readConfigText(path: string, shown: string): Promise<ReadOutcome> {
+export function readConfigText(path: string, shown: string): ReadOutcome {
   try {
     // A look before opening: opening some devices has effects of its own.
-    const before = await stat(path);
+    const before = statSync(path);
     if (!before.isFile()) return { ok: false, fault: notAFile(shown, before) };
-    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      const opened = await handle.stat();
+      const opened = fstatSync(file);
       if (!opened.isFile()) return { ok: false, fault: notAFile(shown, opened) };
-      const bytes = await readAtMost(handle, LIMITS.fileBytes + 1);
+      const bytes = readAtMost(file, LIMITS.fileBytes + 1);
       if (bytes.length > LIMITS.fileBytes) return { ok: false, fault: tooLarge(shown) };
       return decode(bytes, shown);
     } finally {
-      await handle.close();
+      closeSync(file);
     }
   } catch (thrown) {
     return { ok: false, fault: unreadable(shown, toError(thrown)) };
   }
 }
 
-async function readAtMost(handle: FileHandle, limit: number): Promise<Buffer> {
+function readAtMost(file: number, limit: number): Buffer {
   const chunks: Buffer[] = [];
   let total = 0;
   // The size told by stat is not trusted: files of /proc tell 0 and have no end.
   while (total < limit) {
     const chunk = Buffer.alloc(Math.min(65_536, limit - total));
-    const { bytesRead } = await handle.read(chunk, 0, chunk.length);
+    const bytesRead = readSync(file, chunk, 0, chunk.length, null);
     if (bytesRead === 0) break;
     chunks.push(chunk.subarray(0, bytesRead));
     total += bytesRead;

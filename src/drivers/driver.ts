@@ -63,10 +63,10 @@ export interface ObserveScope {
   /** True asks for the foreign objects of other sandbox tools as well, where a driver knows any and they cost no call. */
   readonly neighbours?: boolean;
   /**
-   * Of interest is only whether runtimes under `names`, and those beside them, are there and in use: a driver may look for
-   * nothing else, and leave out their `fields`.
+   * Of interest is only whether runtimes are there and in use: those under `names`, and those beside them unless
+   * `canonical`. A driver may look for nothing else, and leave out their `fields`.
    */
-  readonly only?: "runtimes";
+  readonly only?: "runtimes" | "canonical";
 }
 
 /**

@@ -37,7 +37,7 @@ export async function findReady(
     ...(fleet_id === undefined ? {} : { fleet_id }),
     names: [target.name],
     addresses: [target.address],
-    only: "runtimes",
+    only: "canonical",
   });
   if (observation.status === "unobserved") {
     throw new SandkeepError(`${target.backend}@${target.host ?? THIS_HOST}: ${observation.message}`, {

@@ -18,7 +18,7 @@ const SIZES = (process.env["SANDKEEP_BENCH_FLEETS"] ?? "100,500").split(",").map
 /** What only looks is cheap enough to be asked often. */
 const LOOKS = 9;
 /** All of it this often, one tool after the other each time; a large fleet takes long enough to be even by itself. */
-const ROUNDS = (size: number): number => (size < 500 ? 3 : 1);
+const ROUNDS = (size: number): number => (size < 500 ? 5 : 1);
 const BARE_AT_ONCE = 8;
 interface Ran {
   readonly milliseconds: number;

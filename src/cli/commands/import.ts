@@ -33,7 +33,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const named = configSchema.shape.fleet.safeParse(fleet);
   if (!named.success)
     throw usageError(`${JSON.stringify(fleet)} cannot be a fleet name`, named.error.issues[0]?.message);
-  const read = await readConfigText(source, name);
+  const read = readConfigText(source, name);
   if (!read.ok)
     return await answerInvalid(invocation, ["fault" in read ? diagnose(name, read.fault) : read.diagnostic]);
   const outcome = await importConfig({

@@ -41,7 +41,7 @@ export async function observe(
   const where = { backend: engine.dialect.name, host: host?.name ?? THIS_HOST };
   const whole = scope.only === undefined;
   try {
-    if (scope.only === "runtimes" && isNarrow(scope)) {
+    if (!whole && isNarrow(scope)) {
       const runtimes = await recogniseNamed(engine, scope);
       return { status: "complete", ...where, runtimes, foreign: [], dormant: [], networks: [] };
     }
@@ -164,7 +164,7 @@ async function recogniseNamed(
   engine: Engine,
   scope: ObserveScope & { readonly addresses: readonly string[] },
 ): Promise<ObservedRuntime[]> {
-  const names = scope.names.flatMap((name) => slotNames(name));
+  const names = scope.only === "canonical" ? scope.names : scope.names.flatMap((name) => slotNames(name));
   const seen = await Promise.all(names.map((name) => recognise(engine, name)));
   return seen
     .map((each) => each?.runtime)

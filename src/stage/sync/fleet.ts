@@ -145,7 +145,7 @@ export async function runningRuntime(
     names: [name],
     addresses: [address],
   };
-  const seen = await driver.observe({ ...scope, only: "runtimes" });
+  const seen = await driver.observe({ ...scope, only: "canonical" });
   if (seen.status === "unobserved") {
     throw new SandkeepError(seen.message, {
       code: "BACKEND_UNOBSERVED",
