@@ -3,16 +3,15 @@
  * The CLI, the watch loop and the HTTP API all come through here; there is no second path.
  */
 import type { TakeOptions } from "./apply/session.ts";
-import type { Decision } from "./diff/diff.ts";
 import type { PlanRequest } from "./model/intent.ts";
 import type { ApplyResult } from "./model/outcome.ts";
 import type { Plan } from "./model/plan.ts";
-import type { PausedRollout } from "./model/rollout.ts";
-import { decideAll, planFrom } from "./plan/decide.ts";
-import { withLosses } from "./plan/losses.ts";
-import type { Engine, Survey, SurveyRequest } from "./plan/survey.ts";
-import { survey, surveyFor } from "./plan/survey.ts";
-import type { Invalid, LoadedFleet } from "./policy/fleet.ts";
+import { planFrom } from "./plan/decide.ts";
+import type { Engine } from "./plan/survey.ts";
+import { survey } from "./plan/survey.ts";
+import type { WeighOptions } from "./plan/weigh.ts";
+import { surveyRequest, weigh } from "./plan/weigh.ts";
+import type { Invalid } from "./policy/fleet.ts";
 
 export type { Engine } from "./plan/survey.ts";
 export type { Invalid } from "./policy/fleet.ts";
@@ -23,14 +22,8 @@ export interface ApplyOptions extends TakeOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface ReconcileOptions extends ApplyOptions {
+export interface ReconcileOptions extends ApplyOptions, Omit<WeighOptions, "config"> {
   readonly approve: (plan: Plan) => Promise<boolean>;
-  /** Addresses left alone in this cycle. */
-  readonly skip?: ReadonlySet<string>;
-  /** What failed in an earlier cycle and is not to be tried on others in this one. */
-  readonly paused?: readonly PausedRollout[];
-  /** Nobody reads the plan: what goes is measured only where a bundle of it is kept. */
-  readonly unattended?: boolean;
 }
 
 type Applied = { readonly status: "applied"; readonly plan: Plan; readonly result: ApplyResult };
@@ -45,28 +38,6 @@ export async function planFleet(
   return { status: "planned", plan: planFrom(weighed.seen, weighed.decisions, request, engine.toolVersion) };
 }
 
-interface Weighed {
-  readonly status: "weighed";
-  /** With what the decisions would destroy. */
-  readonly seen: Survey;
-  readonly decisions: readonly Decision[];
-}
-
-/** Looks, decides, and looks again at what would go. */
-async function weigh(
-  engine: Engine,
-  request: PlanRequest,
-  config?: LoadedFleet,
-  options: Pick<ReconcileOptions, "skip" | "paused" | "unattended"> = {},
-): Promise<Weighed | Invalid> {
-  const unattended = options.unattended === true ? request : undefined;
-  return await surveyFor(engine, surveyRequest(request, config), async (surveyed, open) => {
-    const decisions = decideAll(surveyed, request, options.skip, options.paused);
-    const seen = await withLosses(engine, open, surveyed, decisions, { unattended });
-    return { status: "weighed", seen, decisions };
-  });
-}
-
 /** Plans and, once approved, applies exactly that plan, as the fleet's single writer in this state directory. */
 export async function reconcile(
   engine: Engine,
@@ -77,7 +48,7 @@ export async function reconcile(
   const own = await takeFleet(engine, request, options);
   if ("status" in own) return own;
   await using lease = own.lease;
-  const weighed = await weigh(engine, request, own.config, options);
+  const weighed = await weigh(engine, request, { ...options, config: own.config });
   if (weighed.status === "invalid") return weighed;
   const { seen, decisions } = weighed;
   const plan = planFrom(seen, decisions, request, engine.toolVersion);
@@ -108,11 +79,4 @@ export async function applySavedPlan(
   const { parallelism, signal } = options;
   const result = await applyPlan(plan, { engine, seen, lease, stale, parallelism, signal });
   return { status: "applied", plan, result };
-}
-
-function surveyRequest(request: PlanRequest, config?: LoadedFleet): SurveyRequest {
-  const { intent, file, fleet, at, ephemeral } = request;
-  const wanted = intent.mode === "apply" ? (intent.wake ?? []) : [];
-  const of = { file, fleet, at, config, wanted, ephemeral };
-  return { ...of, addresses: intent.targets, thorough: intent.mode === "destroy" };
 }
