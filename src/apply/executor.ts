@@ -35,8 +35,8 @@ export type NodeEnd =
   | { readonly status: "failed"; readonly node: GraphNode; readonly error: Error; readonly undone: boolean };
 
 /**
- * With so few steps left to begin, what was replaced is removed after them: an engine would have nothing to do while the
- * last changes prove themselves. Before that, whoever wants to use a new runtime would wait for it.
+ * With so few steps waiting, what was replaced is removed after them: an engine would have nothing to do while the last
+ * changes prove themselves.
  */
 const NEAR_THE_END = 24;
 const LAST = -1;
@@ -116,7 +116,10 @@ export async function runChain(
         await guardStep(node);
         await runStep(node, run, executor, signal);
       };
-      const begun = await inQueue(executor, node, index, work, node === first);
+      const clears = node === steps.at(-1) && isReplaced(node, steps);
+      if (clears) await release(run);
+      const priority = clears && queueFor(executor, node).size < NEAR_THE_END ? LAST : index;
+      const begun = await inQueue(executor, node, priority, work, node === first);
       if (!begun) return { status: "interrupted" };
     } catch (thrown) {
       if (node === first && isInterrupted(thrown)) return { status: "interrupted" };
@@ -126,6 +129,22 @@ export async function runChain(
     }
   }
   return { status: "done" };
+}
+
+/** Whether a step removes what has given its name to a successor. */
+function isReplaced(node: GraphNode, steps: readonly GraphNode[]): boolean {
+  return node.op === "remove" && steps.some(({ op }) => op === "rename");
+}
+
+/** The successor is ready: whoever waits for the address need not wait for what it replaced. */
+async function release(run: ChangeRun): Promise<void> {
+  const { lock } = run;
+  delete run.lock;
+  await lock?.[Symbol.asyncDispose]();
+}
+
+function queueFor(executor: Executor, node: GraphNode): PQueue {
+  return executor.queueOf(engineKey(node));
 }
 
 /**
@@ -170,9 +189,7 @@ async function inQueue(
     return true;
   };
   if (isUnqueued(node)) return await act();
-  const queue = executor.queueOf(engineKey(node));
-  const last = node.op === "remove" && !begins && !node.compensates && queue.size < NEAR_THE_END;
-  return await queue.add(act, { priority: last ? LAST : priority });
+  return await queueFor(executor, node).add(act, { priority });
 }
 
 async function step(context: ApplyContext, node: GraphNode, work: Work): Promise<void> {

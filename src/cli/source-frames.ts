@@ -3,7 +3,7 @@ import { SourceMap } from "node:module";
 import * as z from "zod";
 
 /** `    at name (/path/program.cjs:12:345)`, with or without the name. */
-const FRAME = /^\s+at .*?([^\s()]+):(\d+):(\d+)\)?$/;
+const FRAME = /^\s+at (?:.*? \()?(\/.+?):(\d+):(\d+)\)?$/;
 
 const mapSchema = z.object({
   file: z.string().default(""),

@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { toError } from "../errors.ts";
+import { isMissing } from "../util/errno.ts";
 import { type Fault, compareText } from "./document.ts";
 import { formatOf } from "./parse.ts";
 import { unreadable } from "./read.ts";
@@ -96,5 +97,10 @@ function discovered(files: readonly string[], folder: string): Discovered {
 }
 
 function exists(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (thrown) {
+    if (isMissing(thrown)) return false;
+    throw thrown;
+  }
 }

@@ -64,7 +64,7 @@ export async function claim(
     const lock = await lockAddress(state, address, { waitMs: LOCK_WAIT_MS });
     const claimed = await register(claiming, state, driver, target, prepare).catch(
       async (thrown: unknown) => {
-        await lock[Symbol.asyncDispose]();
+        await release(lock).catch(() => undefined);
         throw thrown;
       },
     );

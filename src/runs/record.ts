@@ -5,6 +5,7 @@
 import { EventEmitter, once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import type { Writable } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import * as z from "zod";
 import type { RunManifest } from "../model/run.ts";
 import type { FleetState } from "../state/directory.ts";
@@ -132,7 +133,7 @@ export async function recordRun(state: FleetState, options: RecordOptions): Prom
   const began = beginning(head, secrets);
   await writeJson(manifestPath(folder), began);
   // Its event is there before that of its end; the command need not wait for it.
-  const startTold = tellStarted(state, began);
+  const startTold = nextTurn().then(() => tellStarted(state, began));
   const started = options.elapsed();
   const lasted = (): number => Math.max(0, options.elapsed() - started);
   const times = new TimeFile(timesPath(folder), lasted);

@@ -4,13 +4,13 @@
  * Takes over only from a dead holder, or from one that stood still for a whole TTL under this process's own eyes.
  */
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { lstatSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { writeDurably, writeWhole } from "../util/durable-file.ts";
 import { liveness, ownIdentity } from "../util/process-identity.ts";
 import type { ProblemSink } from "./files.ts";
-import { parseJson, readJson, readText, removeFile, writeJson } from "./files.ts";
+import { parseJson, readJson, readText, removeFile, writeJson, writeNew } from "./files.ts";
 import { withMutex } from "./mutex.ts";
 import { processIdentitySchema } from "./processes.ts";
 
@@ -82,21 +82,46 @@ async function attempt(
   stalledMark: string | undefined,
 ): Promise<ClaimResult> {
   // Looking first keeps a waiting process from competing for the mutex with the holder's heartbeat.
-  const before = (await readClaim(path))?.holder;
+  const text = await readText(path);
+  const before = text === undefined ? undefined : parseJson(text, claimSchema)?.holder;
   if (before && !takeable(before, stalledMark)) return { held: false, holder: before };
-  return withMutex(path, async () => {
+  const free = text === undefined && !options.keepFile ? await claimFree(path, options) : undefined;
+  if (free instanceof Claim) return { held: true, claim: free };
+  const result = await withMutex(path, async (): Promise<ClaimResult | undefined> => {
     // What was not to outlast the machine may be left without its text by a crash of it.
-    const left = options.keepFile || (await readText(path)) !== "";
-    const file = left ? await readJson(path, claimSchema, "quarantine", options.onProblem) : undefined;
+    if (!options.keepFile && isEmptyFile(path)) await removeFile(path);
+    const file = await readJson(path, claimSchema, "quarantine", options.onProblem);
     const holder = file?.holder;
     if (holder && !takeable(holder, stalledMark)) return { held: false, holder };
-    const token = randomUUID();
-    const now = options.now();
+    if (file === undefined && !options.keepFile) {
+      const claim = await claimFree(path, options);
+      if (claim instanceof Claim) return { held: true, claim };
+      // Who was faster than this needed no mutex.
+      if (claim === "there") return undefined;
+    }
     const version = (file?.version ?? 0) + 1;
-    const mine = { ...ownIdentity(), token, acquired_at: now, heartbeat_at: now };
+    const mine = newHolder(options);
     await writeClaim(path, { v: 1, version, holder: mine }, options);
     return { held: true, claim: new Claim(path, version, mine, options) };
   });
+  return result ?? (await attempt(path, options, stalledMark));
+}
+
+function isEmptyFile(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat?.isFile() === true && stat.size === 0;
+}
+
+function newHolder({ now }: ClaimOptions): Holder {
+  const at = now();
+  return { ...ownIdentity(), token: randomUUID(), acquired_at: at, heartbeat_at: at };
+}
+
+/** Takes what nobody holds: of all who try at once exactly one does. */
+async function claimFree(path: string, options: ClaimOptions): Promise<Claim | "there" | "impossible"> {
+  const holder = newHolder(options);
+  const made = await writeNew(path, { v: 1, version: 1, holder } satisfies ClaimFile);
+  return made === "made" ? new Claim(path, 1, holder, options) : made;
 }
 
 async function writeClaim(path: string, file: ClaimFile, { keepFile }: ClaimOptions): Promise<void> {

@@ -2,9 +2,11 @@
  * The files of the state directory. They are small, so what the system answers at once is asked for at once: handing it to
  * another thread takes ten times as long, and each command does some fifty of these.
  */
+import { randomInt } from "node:crypto";
 import {
   closeSync,
   fstatSync,
+  linkSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -18,7 +20,7 @@ import { basename, dirname, join } from "node:path";
 import type { z } from "zod";
 import { SandkeepError, toError } from "../errors.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
-import { PRIVATE_FILE, writeDurably } from "../util/durable-file.ts";
+import { PRIVATE_FILE, writeDurably, writeWhole } from "../util/durable-file.ts";
 import { errnoOf, isMissing } from "../util/errno.ts";
 
 export type ProblemSink = (problem: Diagnostic) => void;
@@ -57,6 +59,25 @@ export async function writeText(path: string, text: string, write = writeDurably
 export async function writeJson(path: string, value: unknown, write = writeDurably): Promise<void> {
   await writeText(path, `${JSON.stringify(value)}\n`, write);
 }
+
+/** Makes a file with its whole text where none is, unless one is there by now, or the file system knows no links. */
+export async function writeNew(path: string, value: unknown): Promise<"made" | "there" | "impossible"> {
+  const draft = `${path}.${randomInt(2 ** 32)}`;
+  await writeJson(draft, value, writeWhole);
+  try {
+    linkSync(draft, path);
+    return "made";
+  } catch (error) {
+    const errno = errnoOf(error) ?? "";
+    if (errno === "EEXIST") return "there";
+    if (NO_LINK.has(errno)) return "impossible";
+    throw stateError("create", path, error);
+  } finally {
+    await removeFile(draft);
+  }
+}
+
+const NO_LINK: ReadonlySet<string> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
 
 export async function removeFile(path: string): Promise<void> {
   try {

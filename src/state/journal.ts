@@ -175,8 +175,13 @@ async function createFile(dir: string, at: number, planId: string): Promise<Jour
     const path = join(dir, `${stamp}-${id}${n === 0 ? "" : `-${n}`}${SUFFIX}`);
     try {
       const fd = openSync(path, "ax", PRIVATE_FILE);
-      await syncDirectory(dir);
-      await dropOldest(dir);
+      try {
+        await syncDirectory(dir);
+        await dropOldest(dir);
+      } catch (thrown) {
+        closeSync(fd);
+        throw thrown;
+      }
       return { fd, path };
     } catch (error) {
       if (errnoOf(error) !== "EEXIST") throw stateError("create", path, error);

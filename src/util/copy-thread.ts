@@ -5,7 +5,6 @@
  */
 import type * as NodeFs from "node:fs";
 import { availableParallelism } from "node:os";
-import type { MessagePort } from "node:worker_threads";
 import { Worker } from "node:worker_threads";
 import { signOf } from "./file-tree.ts";
 import type { TreeEntry } from "./file-tree.ts";
@@ -27,38 +26,59 @@ export interface CopyOrder {
   readonly mode: number;
 }
 
+interface Port {
+  readonly on: (event: "message", take: (order: CopyOrder) => void) => unknown;
+  readonly postMessage: (copied: Copied, transfer: readonly never[]) => void;
+}
+
 /** For each file the sign of its copy; empty where it could not be copied. */
 export type Copied = readonly string[];
 
-/** It goes to the thread as a text, for whoever bundles us leaves no file to begin one with: it knows what it is given. */
-function serve(fs: typeof NodeFs, port: MessagePort, sign: typeof signOf): void {
-  const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, COPYFILE_FICLONE_FORCE } =
-    fs.constants;
+// What follows goes to the thread as text, for whoever bundles us leaves no file to begin one with: it knows what it is given.
+
+/**
+ * The copy, open. Small ones are moved by hand: whoever copies by a path opens the source again, and looks at both. Whoever
+ * may only read the copy may still say whose it is and when it was written.
+ */
+export function moveContents(
+  fs: typeof NodeFs,
+  buffer: Buffer,
+  from: number,
+  file: FileOrder,
+  mode: number,
+): number {
+  const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, COPYFILE_FICLONE_FORCE } = fs.constants;
+  const { to, entry } = file;
+  if ((mode & COPYFILE_FICLONE_FORCE) !== 0 || entry.size > buffer.length) {
+    fs.copyFileSync(`/proc/self/fd/${from}`, to, mode);
+    return fs.openSync(to, O_RDONLY | O_NOFOLLOW);
+  }
+  const made = fs.openSync(to, O_WRONLY | O_CREAT | O_EXCL, 0o600);
+  try {
+    for (let at = 0; at < entry.size;) {
+      const bytes = fs.readSync(from, buffer, 0, entry.size - at, at);
+      if (bytes === 0) throw new Error("it is shorter than it was");
+      for (let done = 0; done < bytes;) done += fs.writeSync(made, buffer, done, bytes - done);
+      at += bytes;
+    }
+    return made;
+  } catch (thrown) {
+    fs.closeSync(made);
+    throw thrown;
+  }
+}
+
+export function serve(fs: typeof NodeFs, port: Port, sign: typeof signOf, move: typeof moveContents): void {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
   const buffer = Buffer.allocUnsafe(256 * 1024);
   const asRoot = process.getuid?.() === 0;
-  /** Small ones are moved by hand: whoever copies by a path opens the source again, and looks at both. */
-  const moved = (fd: number, { to, entry }: FileOrder, mode: number): number => {
-    if ((mode & COPYFILE_FICLONE_FORCE) !== 0 || entry.size > buffer.length) {
-      fs.copyFileSync(`/proc/self/fd/${fd}`, to, mode);
-      return fs.openSync(to, O_WRONLY | O_NOFOLLOW);
-    }
-    const made = fs.openSync(to, O_WRONLY | O_CREAT | O_EXCL, entry.mode);
-    try {
-      const bytes = entry.size === 0 ? 0 : fs.readSync(fd, buffer, 0, entry.size, 0);
-      for (let at = 0; at < bytes;) at += fs.writeSync(made, buffer, at, bytes - at);
-      return made;
-    } catch (thrown) {
-      fs.closeSync(made);
-      throw thrown;
-    }
-  };
   const copy = (file: FileOrder, mode: number): string => {
     const { entry, written } = file;
     const from = fs.openSync(file.from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     try {
       // A device or a pipe that took its place is never read.
       if (sign(fs.fstatSync(from, { bigint: true })) !== entry.sign) return "";
-      const to = moved(from, file, mode);
+      const to = move(fs, buffer, from, file, mode);
       try {
         let made = fs.fstatSync(to, { bigint: true });
         // Owner first: changing it takes special permission bits away.
@@ -89,7 +109,8 @@ function serve(fs: typeof NodeFs, port: MessagePort, sign: typeof signOf): void 
   });
 }
 
-const TEXT = `(${String(serve)})(require("node:fs"), require("node:worker_threads").parentPort, ${String(signOf)})`;
+const GIVEN = 'require("node:fs"), require("node:worker_threads").parentPort';
+const TEXT = `(${String(serve)})(${GIVEN}, ${String(signOf)}, ${String(moveContents)})`;
 
 class CopyThread {
   #worker: Worker | undefined;

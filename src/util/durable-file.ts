@@ -5,10 +5,10 @@ import {
   constants,
   fchownSync,
   fsync,
+  lstatSync,
   openSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -20,9 +20,20 @@ export const PRIVATE_FILE = 0o600;
 const MOST = 2 ** 32;
 const synced = promisify(fsync);
 
+/** Of a file that is written, until it has its name: the name, and a number. */
+export const DRAFT = /^(.+)\.\d{1,10}$/;
+
+/** Those that are being written, which an exit meanwhile does not leave. */
+const drafts = new Set<string>();
+
+function clear(): void {
+  for (const draft of drafts) rmSync(draft, { force: true });
+}
+
 /**
- * Write, fsync, rename: readers see the old file or the new one, also after a crash. What the system answers at once is
- * asked for at once, for handing it to another thread takes ten times as long; only what waits for the disk is handed over.
+ * Write, fsync, rename: readers see the old file or the new one, also after a crash. Of two that write the same file at once
+ * either may be the last. What the system answers at once is asked for at once, for handing it to another thread takes ten
+ * times as long; only what waits for the disk is handed over.
  */
 export async function writeDurably(path: string, text: string): Promise<void> {
   await replace(path, text, synced);
@@ -37,6 +48,8 @@ export async function writeWhole(path: string, text: string): Promise<void> {
 async function replace(path: string, text: string, settle: (file: number) => Promise<void>): Promise<void> {
   const draft = `${path}.${randomInt(MOST)}`;
   const file = openSync(draft, "wx", PRIVATE_FILE);
+  if (drafts.size === 0) process.once("exit", clear);
+  drafts.add(draft);
   try {
     try {
       keepOwner(file, path);
@@ -49,14 +62,17 @@ async function replace(path: string, text: string, settle: (file: number) => Pro
   } catch (thrown) {
     rmSync(draft, { force: true });
     throw thrown;
+  } finally {
+    drafts.delete(draft);
+    if (drafts.size === 0) process.off("exit", clear);
   }
 }
 
 /** What root writes in the place of a user's file stays the user's. */
 function keepOwner(file: number, path: string): void {
   if (process.getuid?.() !== 0) return;
-  const before = statSync(path, { throwIfNoEntry: false });
-  if (before !== undefined && before.uid !== 0) fchownSync(file, before.uid, before.gid);
+  const before = lstatSync(path, { throwIfNoEntry: false });
+  if (before?.isFile() === true && before.uid !== 0) fchownSync(file, before.uid, before.gid);
 }
 
 /** A rename is durable only once its directory is. */

@@ -16,22 +16,26 @@ export interface ProcessIdentity {
 /** `unknown`: it ran under another kernel or pid namespace, so only what it does can tell. */
 export type Liveness = "alive" | "dead" | "unknown";
 
+/** It does not change as long as the process lives. */
+let own: ProcessIdentity | undefined;
+
 export function ownIdentity(): ProcessIdentity {
-  return {
+  own ??= {
     pid: process.pid,
     start_time: processStat(process.pid)?.startTime ?? "",
     boot_id: readLine("/proc/sys/kernel/random/boot_id"),
     pid_namespace: pidNamespace(),
     host: hostname(),
   };
+  return own;
 }
 
 export function liveness(other: ProcessIdentity): Liveness {
-  const own = ownIdentity();
+  const mine = ownIdentity();
   // Host names repeat among machines and containers; a boot id does not, so a differing one proves nothing dead.
-  if (other.boot_id !== own.boot_id || other.pid_namespace !== own.pid_namespace) return "unknown";
-  if (own.boot_id === "" && other.host !== own.host) return "unknown";
-  if (own.start_time === "") return signalable(other.pid) ? "alive" : "dead";
+  if (other.boot_id !== mine.boot_id || other.pid_namespace !== mine.pid_namespace) return "unknown";
+  if (mine.boot_id === "" && other.host !== mine.host) return "unknown";
+  if (mine.start_time === "") return signalable(other.pid) ? "alive" : "dead";
   const stat = processStat(other.pid);
   if (stat === undefined || stat.startTime !== other.start_time) return "dead";
   // A zombie keeps its entry until its parent reaps it, but acts no more.

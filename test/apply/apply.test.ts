@@ -259,6 +259,35 @@ describe("what was found otherwise than planned", () => {
     expect(bench.names()).toEqual([`${a.name} running`]);
   });
 
+  it("keeps everybody else from the address until the successor has its name, and no longer", async () => {
+    const bench = await standing();
+    const plan = await bench.plan({ desired: [changed] });
+    let held = false;
+    const seen: string[] = [];
+    const guarded = async () => {
+      held = true;
+      return { [Symbol.asyncDispose]: async () => void (held = false) };
+    };
+    const module = bench.module;
+    const driver = await bench.open();
+    const watched = new Proxy(driver, {
+      get(target, key, receiver) {
+        const method: unknown = Reflect.get(target, key, receiver);
+        if (typeof method !== "function" || !["stop", "rename", "remove"].includes(String(key)))
+          return method;
+        return (...args: unknown[]): unknown => {
+          seen.push(`${String(key)} ${held ? "held" : "free"}`);
+          return Reflect.apply(method, target, args);
+        };
+      },
+    });
+    const drivers = new Map([["memory@local", watched]]);
+    const result = await bench.apply(plan, { lockAddress: guarded, drivers, modules: { memory: module } });
+    expect(brief(result)).toEqual(["agent/a recreate done"]);
+    expect(seen).toEqual(["stop held", "rename held", "rename held", "remove free"]);
+    expect(held).toBe(false);
+  });
+
   it("held since, told stale, or interrupted: not begun", async () => {
     const bench = new Bench();
     const plan = await bench.plan({ desired: [a] });

@@ -2,6 +2,7 @@ import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Diagnostic } from "../../src/model/diagnostic.ts";
 import { lockAddress } from "../../src/state/address-lock.ts";
 import type { FleetState } from "../../src/state/directory.ts";
 import { fleetState } from "../../src/state/directory.ts";
@@ -243,6 +244,30 @@ describe("an address lock", () => {
     expect(second).toBeDefined();
     await second[Symbol.asyncDispose]();
     expect(await readdir(join(state.dir, "locks"))).toEqual([]);
+  });
+
+  it("goes to exactly one of those who try at once, again and again", async () => {
+    const { state } = await temporaryState();
+    const racers = [1, 2, 3, 4].map(() => children.start(state.base, state.fleet));
+    for (const address of ["agent/a", "agent/b", "agent/c", "agent/d", "agent/e"]) {
+      const answers = await Promise.all(racers.map((racer) => racer.ask(`lock ${address}`)));
+      expect(answers.toSorted()).toEqual(["ADDRESS_BUSY", "ADDRESS_BUSY", "ADDRESS_BUSY", "locked"]);
+    }
+  });
+
+  it.each<[string, (path: string) => Promise<unknown>, readonly string[]]>([
+    ["without its text", (path) => writeFile(path, ""), []],
+    ["with something else in it", (path) => writeFile(path, "{"), ["state-file-damaged"]],
+    ["as a folder", (path) => mkdir(path), ["state-file-damaged"]],
+  ])("is free where a crash of the machine left it %s", async (_, leave, told) => {
+    const problems: Diagnostic[] = [];
+    const { state } = await temporaryState();
+    await mkdir(join(state.dir, "locks"), { recursive: true });
+    await leave(join(state.dir, "locks", "shared.json"));
+    const watched = { ...state, onProblem: (problem: Diagnostic) => problems.push(problem) };
+    await using lock = await lockAddress(watched, "shared", { waitMs: 0 });
+    expect(lock).toBeDefined();
+    expect(problems.map(({ code }) => code)).toEqual(told);
   });
 
   it("of a killed process is free at once", async () => {

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
 import {
   mkdirSync,
   mkdtempSync,
@@ -15,8 +16,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { bytePath } from "../../src/util/byte-path.ts";
 import type { CopiedFile } from "../../src/util/copy-entry.ts";
 import { copyFile, copyFiles } from "../../src/util/copy-entry.ts";
-import { CopyThreads } from "../../src/util/copy-thread.ts";
-import { lookAt } from "../../src/util/file-tree.ts";
+import type { Copied, CopyOrder } from "../../src/util/copy-thread.ts";
+import { CopyThreads, moveContents, serve } from "../../src/util/copy-thread.ts";
+import { lookAt, signOf } from "../../src/util/file-tree.ts";
 import { FolderHandle } from "../../src/util/folder-handle.ts";
 
 // Another process at work in a workspace while it is copied: what becomes of a file that was a file just now.
@@ -92,3 +94,68 @@ describe.runIf(process.platform === "linux").each(Object.entries(WAYS))(
     });
   },
 );
+
+/** The thread's own work, with a file system in which something happens. */
+function served(changes: Partial<typeof fs>, order: CopyOrder): Copied {
+  let take: ((order: CopyOrder) => void) | undefined;
+  let answer: Copied = [];
+  const port = {
+    on: (_: "message", listener: (order: CopyOrder) => void) => void (take = listener),
+    postMessage: (copied: Copied) => void (answer = copied),
+  };
+  serve({ ...fs, ...changes }, port, signOf, moveContents);
+  take?.(order);
+  return answer;
+}
+
+function orderOf(name: string): CopyOrder {
+  using from = FolderHandle.open(place("from"));
+  const entry = lookAt(from, bytePath(name));
+  if (entry === undefined) throw new Error(`there is no ${name}`);
+  return {
+    files: [{ from: place("from", name), to: place("to", name), entry, written: 5 }],
+    mode: fs.constants.COPYFILE_EXCL,
+  };
+}
+
+describe("a thread's copy", () => {
+  it("counts for nothing when its source was written meanwhile", () => {
+    const order = orderOf("file");
+    const write: typeof fs.futimesSync = (fd, atime, mtime) => {
+      fs.futimesSync(fd, atime, mtime);
+      writeFileSync(file(), "other");
+    };
+    expect(served({ futimesSync: write }, order)).toEqual([""]);
+    expect(served({}, { ...orderOf("file"), files: [] })).toEqual([]);
+  });
+
+  it("is whole where a read answers with less than it was asked for", () => {
+    const read = (fd: number, into: NodeJS.ArrayBufferView, offset: number, length: number, at: number) =>
+      fs.readSync(fd, into, offset, Math.min(length, 2), at);
+    const answer = served({ readSync: read as typeof fs.readSync }, orderOf("file"));
+    using to = FolderHandle.open(place("to"));
+    expect(answer).toEqual([lookAt(to, NAME)?.sign]);
+    expect(contents()).toEqual(["first"]);
+  });
+
+  it("counts for nothing where its source became shorter", () => {
+    const order = orderOf("file");
+    expect(served({ readSync: () => 0 }, order)).toEqual([""]);
+  });
+
+  it.each([10, 400_000])("of %s bytes that nobody may write is made once", (bytes) => {
+    writeFileSync(file(), "x".repeat(bytes), { mode: 0o444 });
+    fs.chmodSync(file(), 0o444);
+    const opened: number[] = [];
+    const open: typeof fs.openSync = (path, flags, mode) => {
+      // A user that is not root may not open it so.
+      if (path === place("to", "file") && flags === fs.constants.O_WRONLY) throw new Error("EACCES");
+      opened.push(1);
+      return fs.openSync(path, flags, mode);
+    };
+    const answer = served({ openSync: open }, orderOf("file"));
+    using to = FolderHandle.open(place("to"));
+    expect(answer).toEqual([lookAt(to, NAME)?.sign]);
+    expect(lookAt(to, NAME)).toMatchObject({ mode: 0o444, size: bytes });
+  });
+});

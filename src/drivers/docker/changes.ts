@@ -29,6 +29,7 @@ export async function changes(
   workspace: WorkspaceFate,
   signal?: AbortSignal,
 ): Promise<RuntimeChanges | undefined> {
+  // Of one that went since it was seen, this tells what its removal would have destroyed.
   const made = engine.known.made.get(objectId) ?? (await findContainer(engine, objectId));
   const found = made === undefined ? undefined : await look(engine, made, signal);
   if (found === undefined) return undefined;

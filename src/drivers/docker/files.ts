@@ -120,7 +120,8 @@ async function unpackThrough(
       what: "finish an upload",
       method: "DELETE",
       path: `/containers/${Id}`,
-      query: { force: true },
+      // With the volumes that its image asks for; the one that it was made for has a name.
+      query: { force: true, v: true },
     });
   }
 }

@@ -28,7 +28,7 @@ import { readFields } from "./values.ts";
 import { findMarks, isOwned, listMarks } from "./volumes.ts";
 import type { Container, ListedContainer } from "./wire-container.ts";
 import type { Image } from "./wire.ts";
-import { readContainers } from "./wire-container.ts";
+import { madeOf, readContainers } from "./wire-container.ts";
 import { time } from "./wire.ts";
 import { hasWorkspaceVolume } from "./workspaces.ts";
 
@@ -191,7 +191,7 @@ async function recognise(engine: Engine, objectId: string): Promise<Recognised |
   const labels = container === undefined ? undefined : decodeLabels(container.Config.Labels);
   if (container === undefined || labels === undefined) return undefined;
   if (!hasWorkspaceVolume(container, labels)) engine.known.volumeless.add(container.Id);
-  engine.known.made.set(container.Id, container);
+  engine.known.made.set(container.Id, madeOf(container));
   const { dialect } = engine;
   const created = tryReadValues(labels.spec.values, dialect.name);
   const shown = created === undefined ? container : dialect.read(container, created);

@@ -165,6 +165,11 @@ export type MadeContainer = Pick<Container, "Id" | "Mounts"> & {
   readonly HostConfig: Pick<Container["HostConfig"], "Init" | "ReadonlyRootfs" | "Tmpfs">;
 };
 
+export function madeOf({ Id, Mounts, Config, HostConfig }: Container): MadeContainer {
+  const { Init, ReadonlyRootfs, Tmpfs } = HostConfig;
+  return { Id, Mounts, Config: { Labels: Config.Labels }, HostConfig: { Init, ReadonlyRootfs, Tmpfs } };
+}
+
 export function readContainers(value: unknown) {
   return list(value, (each) => {
     const of = parts(each, "container");

@@ -54,7 +54,7 @@ export async function writeManifest(objectDir: string, manifest: Manifest): Prom
   });
 }
 
-/** Atomic and fsynced. A symlink in the file's place is refused: writing would follow it. */
+/** Atomic and fsynced. A symlink in the file's place is refused: sandkeep made none. */
 export async function writeJson(path: string, value: Json): Promise<void> {
   if ((await unlessMissing(lstat(path)))?.isSymbolicLink()) {
     throw new SandkeepError(`${path} is a symbolic link, which sandkeep never writes through`, {

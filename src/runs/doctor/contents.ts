@@ -15,6 +15,7 @@ import { leftAloneSchema } from "../../state/left-alone.ts";
 import { openRunSchema } from "../../state/open-runs.ts";
 import { pulledImagesSchema } from "../../state/pulled-images.ts";
 import { HEX } from "../../state/secret-key.ts";
+import { DRAFT } from "../../util/durable-file.ts";
 import { decodeFileName } from "../../util/file-name.ts";
 import { LEAVING } from "../cleanup.ts";
 import { isRunId } from "../run-id.ts";
@@ -116,8 +117,6 @@ const CONTENTS: Readonly<Record<StateFolder, Contents>> = {
   run: { names: { "manifest.json": file(), "cancel.json": file(), "disrupted.json": file() }, open: true },
 };
 
-/** `write-file-atomic` adds a number to the name that it writes. */
-const TEMP = /^(.+)\.\d{1,10}$/;
 const KEPT = /\.quarantined-\d+$/;
 const MUTEX = /^(.+)\.lock$/;
 
@@ -131,7 +130,7 @@ export function nameIn(folder: StateFolder, name: string): KnownName {
   if (KEPT.test(name)) return { kind: "kept" };
   const [, locked = ""] = MUTEX.exec(name) ?? [];
   if (known(locked)?.kind === "file") return { kind: "mutex" };
-  const [, written = ""] = TEMP.exec(name) ?? [];
+  const [, written = ""] = DRAFT.exec(name) ?? [];
   if (known(written)?.kind === "file") return { kind: "temp" };
   return open === true ? FOLDER : { kind: "foreign" };
 }
