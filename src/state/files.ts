@@ -83,7 +83,7 @@ export async function removeFile(path: string): Promise<void> {
   try {
     unlinkSync(path);
   } catch (error) {
-    if (isMissing(error)) return;
+    if (errnoOf(error) === "ENOENT") return;
     throw stateError("remove", path, error);
   }
 }

@@ -28,20 +28,32 @@ function wrap(holder, name, isWrite = () => true) {
   };
 }
 
+const CHANGES = ["mkdir", "rename", "rm", "rmdir", "unlink", "link", "utimes", "writeFile", "appendFile"];
 for (const holder of [fs, fs.promises]) {
-  for (const name of [
-    "mkdir",
-    "rename",
-    "rm",
-    "rmdir",
-    "unlink",
-    "link",
-    "utimes",
-    "writeFile",
-    "appendFile",
-  ])
+  for (const name of CHANGES) {
     wrap(holder, name);
+    wrap(holder, `${name}Sync`);
+  }
   wrap(holder, "open", (args) => writes(args[1]));
+}
+
+/** Files of the state directory that are open for writing. */
+const open = new Set();
+const { openSync } = fs;
+fs.openSync = function wrapped(path, flags, ...rest) {
+  const own = ours(path) && writes(flags);
+  if (own) strike("openSync", path);
+  const fd = openSync.call(this, path, flags, ...rest);
+  if (own) open.add(fd);
+  else open.delete(fd);
+  return fd;
+};
+for (const name of ["writeFileSync", "writeSync", "fsync", "fdatasync"]) {
+  const original = fs[name];
+  fs[name] = function wrapped(fd, ...rest) {
+    if (open.has(fd)) strike(name, state);
+    return original.call(this, fd, ...rest);
+  };
 }
 
 const probe = await fs.promises.open(process.execPath, "r");
