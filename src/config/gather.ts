@@ -1,4 +1,4 @@
-import { lstatSync, realpathSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { toError } from "../errors.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
@@ -8,7 +8,7 @@ import { expandPattern } from "./include-pattern.ts";
 import { nearestKey } from "./key-tree.ts";
 import { LIMITS } from "./limits.ts";
 import { type ParsedConfig, parseText } from "./parse.ts";
-import { readConfigText, unreadable } from "./read.ts";
+import { isThere, readConfigText, unreadable } from "./read.ts";
 
 export interface GatheredFile {
   /** Absolute, as found. */
@@ -185,19 +185,10 @@ const TOO_MUCH: Fault = {
   hint: "narrow the include patterns",
 };
 
-/** The enclosing git repository, or else the root folder itself. */
+/** The enclosing git repository, or else the root folder itself; what cannot be looked at is no repository. */
 function boundaryOf(root: string): string {
   for (let folder = root; ; folder = dirname(folder)) {
     if (isThere(join(folder, ".git"))) return folder;
     if (dirname(folder) === folder) return root;
-  }
-}
-
-/** What cannot be looked at is no repository. */
-function isThere(path: string): boolean {
-  try {
-    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
-  } catch {
-    return false;
   }
 }

@@ -4,7 +4,7 @@ import type { Diagnostic } from "../model/diagnostic.ts";
 import type { ImageIdentity } from "../model/spec.ts";
 import { showPath } from "./discover.ts";
 import { compareText, diagnose } from "./document.ts";
-import { readConfigText } from "./read.ts";
+import { isThere, readConfigText } from "./read.ts";
 
 /** Beside the root config: which image each pinned reference is, on each platform. Written by `sandkeep images` only. */
 export const LOCK_FILE = "sandkeep.lock";
@@ -43,7 +43,7 @@ export async function readLock(rootFile: string, cwd: string): Promise<ReadLock>
   const shown = showPath(path, cwd);
   const read = readConfigText(path, shown);
   if (!read.ok) {
-    if ("fault" in read && (await isAbsent(path))) return { entries: [], diagnostics: [] };
+    if ("fault" in read && !isThere(path)) return { entries: [], diagnostics: [] };
     const found = "diagnostic" in read ? read.diagnostic : diagnose(shown, read.fault);
     return { entries: [], diagnostics: [found] };
   }
@@ -89,12 +89,4 @@ function parse(text: string): readonly LockEntry[] | string {
   const keys = images.map(keyOf);
   const twice = keys.find((key, index) => keys.indexOf(key) !== index);
   return twice === undefined ? images : `${twice} stands in it twice`;
-}
-
-async function isAbsent(path: string): Promise<boolean> {
-  const { lstat } = await import("node:fs/promises");
-  return lstat(path).then(
-    () => false,
-    () => true,
-  );
 }

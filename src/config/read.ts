@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from "node:fs";
 import { toError } from "../errors.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import { type Fault, diagnose, openDocument } from "./document.ts";
@@ -29,6 +29,15 @@ export function readConfigText(path: string, shown: string): ReadOutcome {
     }
   } catch (thrown) {
     return { ok: false, fault: unreadable(shown, toError(thrown)) };
+  }
+}
+
+/** False also for what cannot be looked at. */
+export function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return false;
   }
 }
 

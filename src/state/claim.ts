@@ -10,7 +10,7 @@ import * as z from "zod";
 import { writeDurably, writeWhole } from "../util/durable-file.ts";
 import { liveness, ownIdentity } from "../util/process-identity.ts";
 import type { ProblemSink } from "./files.ts";
-import { parseJson, readJson, readText, removeFile, writeJson, writeNew } from "./files.ts";
+import { createJson, parseJson, readJson, readText, removeFile, writeJson } from "./files.ts";
 import { withMutex } from "./mutex.ts";
 import { processIdentitySchema } from "./processes.ts";
 
@@ -120,7 +120,7 @@ function newHolder({ now }: ClaimOptions): Holder {
 /** Takes what nobody holds: of all who try at once exactly one does. */
 async function claimFree(path: string, options: ClaimOptions): Promise<Claim | "there" | "impossible"> {
   const holder = newHolder(options);
-  const made = await writeNew(path, { v: 1, version: 1, holder } satisfies ClaimFile);
+  const made = await createJson(path, { v: 1, version: 1, holder } satisfies ClaimFile);
   return made === "made" ? new Claim(path, 1, holder, options) : made;
 }
 

@@ -2,11 +2,9 @@
  * The files of the state directory. They are small, so what the system answers at once is asked for at once: handing it to
  * another thread takes ten times as long, and each command does some fifty of these.
  */
-import { randomInt } from "node:crypto";
 import {
   closeSync,
   fstatSync,
-  linkSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -20,7 +18,7 @@ import { basename, dirname, join } from "node:path";
 import type { z } from "zod";
 import { SandkeepError, toError } from "../errors.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
-import { PRIVATE_FILE, writeDurably, writeWhole } from "../util/durable-file.ts";
+import { PRIVATE_FILE, writeDurably, writeNew } from "../util/durable-file.ts";
 import { errnoOf, isMissing } from "../util/errno.ts";
 
 export type ProblemSink = (problem: Diagnostic) => void;
@@ -60,24 +58,15 @@ export async function writeJson(path: string, value: unknown, write = writeDurab
   await writeText(path, `${JSON.stringify(value)}\n`, write);
 }
 
-/** Makes a file with its whole text where none is, unless one is there by now, or the file system knows no links. */
-export async function writeNew(path: string, value: unknown): Promise<"made" | "there" | "impossible"> {
-  const draft = `${path}.${randomInt(2 ** 32)}`;
-  await writeJson(draft, value, writeWhole);
+/** As `writeNew` of what is to be JSON. */
+export async function createJson(path: string, value: unknown): Promise<ReturnType<typeof writeNew>> {
+  await makeDirectory(dirname(path));
   try {
-    linkSync(draft, path);
-    return "made";
+    return writeNew(path, `${JSON.stringify(value)}\n`);
   } catch (error) {
-    const errno = errnoOf(error) ?? "";
-    if (errno === "EEXIST") return "there";
-    if (NO_LINK.has(errno)) return "impossible";
     throw stateError("create", path, error);
-  } finally {
-    await removeFile(draft);
   }
 }
-
-const NO_LINK: ReadonlySet<string> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
 
 export async function removeFile(path: string): Promise<void> {
   try {

@@ -5,6 +5,7 @@ import {
   constants,
   fchownSync,
   fsync,
+  linkSync,
   lstatSync,
   openSync,
   renameSync,
@@ -13,6 +14,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
+import { errnoOf } from "./errno.ts";
 
 /** Of every file that holds what only its owner may read. */
 export const PRIVATE_FILE = 0o600;
@@ -45,11 +47,33 @@ export async function writeWhole(path: string, text: string): Promise<void> {
   await replace(path, text, async () => undefined);
 }
 
+/** What making a link answers where the file system knows none. */
+const NO_LINK: ReadonlySet<string> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
+
+/** As `writeWhole`, of a file that is not there: unless it is by now, or the file system knows no links. */
+export function writeNew(path: string, text: string): "made" | "there" | "impossible" {
+  const { draft, file } = openDraft(path);
+  try {
+    try {
+      writeFileSync(file, text);
+    } finally {
+      closeSync(file);
+    }
+    linkSync(draft, path);
+    return "made";
+  } catch (thrown) {
+    const errno = errnoOf(thrown) ?? "";
+    if (errno === "EEXIST") return "there";
+    if (NO_LINK.has(errno)) return "impossible";
+    throw thrown;
+  } finally {
+    rmSync(draft, { force: true });
+    dropDraft(draft);
+  }
+}
+
 async function replace(path: string, text: string, settle: (file: number) => Promise<void>): Promise<void> {
-  const draft = `${path}.${randomInt(MOST)}`;
-  const file = openSync(draft, "wx", PRIVATE_FILE);
-  if (drafts.size === 0) process.once("exit", clear);
-  drafts.add(draft);
+  const { draft, file } = openDraft(path);
   try {
     try {
       keepOwner(file, path);
@@ -63,9 +87,21 @@ async function replace(path: string, text: string, settle: (file: number) => Pro
     rmSync(draft, { force: true });
     throw thrown;
   } finally {
-    drafts.delete(draft);
-    if (drafts.size === 0) process.off("exit", clear);
+    dropDraft(draft);
   }
+}
+
+function openDraft(path: string): { readonly draft: string; readonly file: number } {
+  const draft = `${path}.${randomInt(MOST)}`;
+  const file = openSync(draft, "wx", PRIVATE_FILE);
+  if (drafts.size === 0) process.once("exit", clear);
+  drafts.add(draft);
+  return { draft, file };
+}
+
+function dropDraft(draft: string): void {
+  drafts.delete(draft);
+  if (drafts.size === 0) process.off("exit", clear);
 }
 
 /** What root writes in the place of a user's file stays the user's. */

@@ -116,14 +116,13 @@ async function unpackThrough(
   try {
     await unpack(engine, Id, upload.directory, upload.tar);
   } finally {
-    await engine.send({
-      what: "finish an upload",
-      method: "DELETE",
-      path: `/containers/${Id}`,
-      // With the volumes that its image asks for; the one that it was made for has a name.
-      query: { force: true, v: true },
-    });
+    await deleteHelper(engine, "finish an upload", Id, true);
   }
+}
+
+/** One that runs goes only by force; the volumes that its image asks for go with it, and one with a name never does. */
+export async function deleteHelper(engine: Engine, what: string, id: string, force: boolean): Promise<void> {
+  await engine.send({ what, method: "DELETE", path: `/containers/${id}`, query: { force, v: true } });
 }
 
 export async function getFiles(

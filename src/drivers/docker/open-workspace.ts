@@ -19,9 +19,9 @@ import { isGone } from "./errors.ts";
 import { exec } from "./exec.ts";
 import { OWN_EXEC } from "./execs.ts";
 import type { EngineFacts } from "./facts.ts";
+import { deleteHelper } from "./files.ts";
 import { HELPER_LABEL, workspaceVolume } from "./mounts.ts";
 import { findContainer, getContainer } from "./find-container.ts";
-import { deleteHelper } from "./workspaces.ts";
 import type { Container } from "./wire-container.ts";
 import { readCreated } from "./wire.ts";
 

@@ -11,7 +11,7 @@ import { plainPath } from "../../util/script-workspace.ts";
 import type { ObserveScope } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { isGone } from "./errors.ts";
-import { archive } from "./files.ts";
+import { archive, deleteHelper } from "./files.ts";
 import { HELPER_LABEL, STAMP_LABEL, workspaceVolume } from "./mounts.ts";
 import {
   createVolume,
@@ -124,11 +124,6 @@ export async function removeHelpersOf(engine: Engine, objectId: string): Promise
       if (!isGone(thrown)) throw thrown;
     }
   }
-}
-
-/** One that runs goes only by force. */
-export async function deleteHelper(engine: Engine, what: string, id: string, force: boolean): Promise<void> {
-  await engine.send({ what, method: "DELETE", path: `/containers/${id}`, query: { force, v: true } });
 }
 
 function requireOwn(
