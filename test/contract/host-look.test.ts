@@ -6,7 +6,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
-import { builtInDrivers } from "../../src/drivers/registry.ts";
 import { reap } from "../../src/hosts/reap.ts";
 import { findStale, lookAtHost } from "../../src/hosts/survey.ts";
 import { hostReapSchema, hostSnapshotSchema } from "../../src/model/host.ts";
@@ -15,7 +14,7 @@ import type { LoadedFleet } from "../../src/policy/fleet.ts";
 import type { Engine } from "../../src/reconcile.ts";
 import { fleetState } from "../../src/state/directory.ts";
 import { readJournal } from "../../src/state/journal.ts";
-import { realWait } from "../../src/util/wait.ts";
+import { plainEngine } from "../support/plain-engine.ts";
 import { describeWith } from "../support/services.ts";
 import type { Sshd } from "../support/sshd.ts";
 import { startCutter, startSshd } from "../support/sshd.ts";
@@ -45,17 +44,9 @@ describeWith(["ssh"], "a host over ssh", () => {
   });
 
   function engine(events: string[] = []): Engine {
-    return {
-      drivers: builtInDrivers,
-      stateDir: join(folder, "state"),
-      cwd: folder,
-      env: { HOME: folder, PATH: process.env["PATH"] ?? "" },
-      now: Date.now,
-      wait: realWait,
-      randomId: () => randomBytes(8).toString("hex"),
-      sink: { notify: (event) => events.push(event.type === "note" ? event.message : event.type) },
-      toolVersion: "0.0.0",
-    };
+    const notify: Engine["sink"]["notify"] = (event) =>
+      void events.push(event.type === "note" ? event.message : event.type);
+    return plainEngine(folder, { notify });
   }
 
   async function config(port = sshd.port): Promise<LoadedFleet> {

@@ -153,15 +153,8 @@ describeWith(["ssh"], "a connection to a host", () => {
 
     it(`reaches a unix socket of the host, ${over}`, async () => {
       const path = join(sshd.dir, `echo-${transport}.sock`);
-      const server = createServer((socket) => socket.pipe(socket)).listen(path);
-      await once(server, "listening");
       await using connection = to({ transport });
-      const { stream } = await connection.forward(path);
-      stream.write("hello");
-      const [answer]: Buffer[] = await once(stream, "data");
-      expect(String(answer)).toBe("hello");
-      stream.destroy();
-      server.close();
+      expect(await echoed(connection, path)).toBe("hello");
     });
 
     it(`runs many commands at once on a host that allows three sessions a connection, ${over}`, async () => {
@@ -314,14 +307,7 @@ describeWith(["ssh"], "a connection to a host", () => {
       const script = 'echo in; [ ! -e "$1" ] || echo forwarded';
       expect((await connection.script({ script, args: [there] })).stdout.toString()).toBe("in\n");
       const path = join(sshd.dir, "echo-personal.sock");
-      const server = createServer((peer) => peer.pipe(peer)).listen(path);
-      await once(server, "listening");
-      const { stream } = await connection.forward(path);
-      stream.write("hello");
-      const [answer]: Buffer[] = await once(stream, "data");
-      expect(String(answer)).toBe("hello");
-      stream.destroy();
-      server.close();
+      expect(await echoed(connection, path)).toBe("hello");
       for (const each of [there, here]) await expect(stat(each)).rejects.toMatchObject({ code: "ENOENT" });
       const held = await run("ssh-add", ["-l"], { env }).catch((thrown: unknown) => thrown);
       expect(held).toMatchObject({ stdout: expect.stringContaining("no identities") as unknown });
@@ -432,3 +418,15 @@ describeWith(["ssh"], "a connection to a host", () => {
     }
   });
 });
+
+/** What a program that listens on a socket of the host hears of us, as it says it back. */
+async function echoed(connection: Pick<Connection, "forward">, path: string): Promise<string> {
+  const server = createServer((peer) => peer.pipe(peer)).listen(path);
+  await once(server, "listening");
+  const { stream } = await connection.forward(path);
+  stream.write("hello");
+  const [answer]: Buffer[] = await once(stream, "data");
+  stream.destroy();
+  server.close();
+  return String(answer);
+}

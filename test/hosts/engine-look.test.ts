@@ -1,5 +1,4 @@
 // What is asked of an engine alone, and beside the machine whose host names it.
-import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,8 +8,7 @@ import { createWorld } from "../../src/drivers/memory/world.ts";
 import { builtInDrivers } from "../../src/drivers/registry.ts";
 import { lookThroughEngines, removeThroughEngine } from "../../src/hosts/engine-look.ts";
 import { lookAt } from "../../src/hosts/look.ts";
-import type { Engine } from "../../src/reconcile.ts";
-import { realWait } from "../../src/util/wait.ts";
+import { plainEngine } from "../support/plain-engine.ts";
 import { bareHarness, Fleet, realDeps } from "../contract/harness.ts";
 
 let folder = "";
@@ -18,20 +16,6 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "sandkeep-look-"));
 });
 afterAll(async () => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
-
-function engineWith(drivers: Engine["drivers"]): Engine {
-  return {
-    drivers,
-    stateDir: join(folder, "state"),
-    cwd: folder,
-    env: { HOME: folder, PATH: process.env["PATH"] ?? "" },
-    now: Date.now,
-    wait: realWait,
-    randomId: () => randomBytes(8).toString("hex"),
-    sink: { notify: () => undefined },
-    toolVersion: "0.0.0",
-  };
-}
 
 it("a removal looks at the one container, which no listing has to tell", async () => {
   const world = createWorld({ images: { "base:1": "one" } });
@@ -49,7 +33,7 @@ it("a removal looks at the one container, which no listing has to tell", async (
   await using fleet = new Fleet(harness, driver);
   const [kept, stopped] = [await fleet.run("a"), await fleet.run("b")].map(({ objectId }) => objectId);
   if (kept === undefined || stopped === undefined) throw new Error("nothing was made");
-  const engine = engineWith({ memory: async () => module });
+  const engine = plainEngine(folder, { drivers: { memory: async () => module } });
   const place = { via: "engine", target: "far", engines: { memory: "tcp://far:1" } } as const;
   const asked = { name: "far", host, place, labels: [] };
   const { told } = await lookThroughEngines(asked, engine);
@@ -70,7 +54,7 @@ it("an engine that listens elsewhere is asked there, and never this machine's ow
     podman: "unix:///nonexistent/podman.sock",
   };
   const request = { name: "both", host, roots: [], disks: [], engines: ["docker", "podman"], folder };
-  const { snapshot } = await lookAt(request, engineWith(builtInDrivers));
+  const { snapshot } = await lookAt(request, plainEngine(folder, { drivers: builtInDrivers }));
   const docker = snapshot.engines.filter(({ engine }) => engine === "docker");
   expect(docker).toMatchObject([{ status: "unreachable", message: expect.stringContaining("127.0.0.1:1") }]);
 });

@@ -1,32 +1,15 @@
 // Folders of this machine that look old from above: what lies deep in them decides.
-import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, readdir, realpath, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { builtInDrivers } from "../../src/drivers/registry.ts";
 import { reap } from "../../src/hosts/reap.ts";
 import { findStale } from "../../src/hosts/survey.ts";
 import { loadFleet } from "../../src/policy/fleet.ts";
-import type { Engine } from "../../src/reconcile.ts";
-import { realWait } from "../../src/util/wait.ts";
+import { plainEngine } from "../support/plain-engine.ts";
 
 const DAY_MS = 86_400_000;
 const OLD = new Date(Date.now() - 3 * DAY_MS);
-
-function engineIn(folder: string): Engine {
-  return {
-    drivers: builtInDrivers,
-    stateDir: join(folder, "state"),
-    cwd: folder,
-    env: { HOME: folder, PATH: process.env["PATH"] ?? "" },
-    now: Date.now,
-    wait: realWait,
-    randomId: () => randomBytes(8).toString("hex"),
-    sink: { notify: () => undefined },
-    toolVersion: "0.0.0",
-  };
-}
 
 /** A file in a folder of the root; it and every folder above it are old, unless it is to be young. */
 async function plant(root: string, path: string, age: Date = OLD): Promise<void> {
@@ -54,7 +37,7 @@ test(
       join(folder, "sandkeep.toml"),
       `version = 1\nfleet = "team"\nfleet_id = "k3v9q2"\n[hosts.here]\ndocker = "unix:///nonexistent/docker.sock"\n[hosts.here.adopt]\nroots = ["${root}"]\ndirectories = ["sb-*"]\n`,
     );
-    const engine = engineIn(folder);
+    const engine = plainEngine(folder);
     const { cwd, env, drivers, stateDir } = engine;
     const config = await loadFleet({ cwd, env, drivers, stateDir });
     if (config.status === "invalid") throw new Error(JSON.stringify(config.diagnostics));
