@@ -2,7 +2,7 @@ import type { Driver, DriverModule, EngineWarning, ObserveScope } from "../drive
 import type { EventSink } from "../model/event.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { Change, GraphNode, Plan } from "../model/plan.ts";
-import type { ImageIdentity } from "../model/spec.ts";
+import type { ImageIdentity, Spec } from "../model/spec.ts";
 import type { StageKeeper } from "../plan/stage-keeper.ts";
 import type { FleetState } from "../state/directory.ts";
 import type { Journal } from "../state/journal.ts";
@@ -15,6 +15,8 @@ export interface ApplyContext {
   readonly drivers: ReadonlyMap<string, Driver>;
   readonly modules: Readonly<Record<string, DriverModule>>;
   readonly scope: (engine: string) => ObserveScope;
+  /** What an object was made from, as its labels told when it was observed. */
+  readonly observedSpec: (objectId: string) => Spec | undefined;
   readonly owner: string;
   readonly now: () => number;
   readonly wait: Wait;

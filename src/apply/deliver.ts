@@ -12,7 +12,6 @@ import { getPath } from "../util/json-path.ts";
 import type { ApplyContext, ChangeRun } from "./context.ts";
 import { specOf } from "./labels.ts";
 import { changedByPerson } from "./precondition.ts";
-import { attempt } from "./retry.ts";
 
 /** The field that says which secrets the main program of a runtime begins with. */
 export function secretsField({ backend }: Spec): string {
@@ -25,7 +24,7 @@ export async function readCommandSecrets(run: ChangeRun, context: ApplyContext):
   try {
     const planned = plannedSpec(run, context);
     if (planned !== undefined) await read(planned, namesIn(planned), run, context);
-    const old = await replaced(run, context);
+    const old = replaced(run, context);
     if (old !== undefined) await readForReturn(old, run, context);
     return undefined;
   } catch (thrown) {
@@ -46,18 +45,10 @@ function plannedSpec({ change, nodes }: ChangeRun, { plan }: ApplyContext): Spec
 }
 
 /** The spec of what is stopped for its successor and is to come back when that fails. What goes for good needs none. */
-async function replaced(run: ChangeRun, context: ApplyContext): Promise<Spec | undefined> {
+function replaced(run: ChangeRun, context: ApplyContext): Spec | undefined {
   if (!run.nodes.some(({ op }) => op === "create")) return undefined;
   const back = run.nodes.find((node) => node.op === "start" && node.compensates);
-  if (back?.op !== "start" || back.object_id === null) return undefined;
-  const { object_id } = back;
-  let spec: Spec | undefined;
-  const look = async (): Promise<void> => {
-    context.calls.read += 1;
-    spec = (await run.driver.inspect(object_id))?.labels.spec;
-  };
-  await attempt(look, back, context.wait);
-  return spec;
+  return back?.op !== "start" || back.object_id === null ? undefined : context.observedSpec(back.object_id);
 }
 
 async function readForReturn(old: Spec, run: ChangeRun, context: ApplyContext): Promise<void> {

@@ -9,7 +9,8 @@ import { discard } from "./streams.ts";
 
 /**
  * Without a health check or `ready`, having run this long is the proof. A program reads its config and finds its port
- * taken first; what only keeps a runtime open fails at its start, if its image lacks it.
+ * taken first; what only keeps a runtime open fails at its start, if its image lacks it, so that being seen past it says
+ * more than any time.
  */
 const STEADY_MS = { program: 2_000, keeper: 500, nothing: 0 } as const satisfies Record<
   HealthReport["main"],
@@ -50,10 +51,10 @@ export async function awaitHealth(
   }
 }
 
-/** Until the next look. A program that only has to keep running is seen once more after a moment, and then when it has. */
+/** Until the next look. What only has to keep running is seen once more after a moment, and then when it has. */
 function pause({ health, main, running_ms: running }: HealthReport, ready: Ready | undefined): number {
   if (ready !== undefined) return Math.min(ready.interval, POLL_MS);
-  if (health !== "none" || (main === "program" && running < POLL_MS)) return POLL_MS;
+  if (health !== "none" || running < POLL_MS) return POLL_MS;
   return STEADY_MS[main] - running;
 }
 
@@ -69,7 +70,8 @@ async function proved(
     const handle = await driver.exec({ objectId, argv: ready.command, env: {}, ...io });
     return (await endOf(handle, signal).catch((error: unknown) => cutShort(error, signal))) === 0;
   }
-  return report.health === "none" ? report.running_ms >= STEADY_MS[report.main] : report.health === "healthy";
+  if (report.health !== "none") return report.health === "healthy";
+  return report.settled === true || report.running_ms >= STEADY_MS[report.main];
 }
 
 /** A command that hangs is one that does not say yes; any other failure is told. */

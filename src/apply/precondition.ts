@@ -73,7 +73,8 @@ function disturbs(node: GraphNode, { precondition }: Change): boolean {
 async function beFirst(run: ChangeRun, created: string, context: ApplyContext): Promise<void> {
   const { change, driver } = run;
   const scope = onlyRuntimes(context.scope(engineKey(change)), change);
-  const seen = await driver.observe(scope);
+  // Who finished has the canonical name, and nobody else can be on the way to it.
+  const seen = await driver.observe({ ...scope, only: "canonical" });
   context.calls.read += 1;
   if (seen.status === "unobserved") {
     throw new SandkeepError(`${engineKey(change)}: ${seen.message}`, {

@@ -10,6 +10,7 @@ import { knownExit } from "../model/recorded-event.ts";
 import type { ApplyResult } from "../model/outcome.ts";
 import type { Change, Plan } from "../model/plan.ts";
 import { isFor } from "../model/secret-use.ts";
+import type { Spec } from "../model/spec.ts";
 import type { SecretUse } from "../model/settings.ts";
 import type { EngineRef } from "../observe/engines.ts";
 import { engineKey } from "../observe/engines.ts";
@@ -103,6 +104,7 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       drivers,
       modules: seen.modules,
       scope: (key) => scopeOf(seen.scope, key),
+      observedSpec: observedSpecs(seen),
       owner: await ownerId(engine.stateDir),
       now,
       wait: engine.wait,
@@ -135,6 +137,12 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
     await recordMade(state, made, engine.now());
     await Promise.allSettled([...drivers.values()].map((driver) => driver[Symbol.asyncDispose]()));
   }
+}
+
+function observedSpecs({ observations }: Survey): (objectId: string) => Spec | undefined {
+  const runtimes = observations.flatMap((each) => (each.status === "complete" ? each.runtimes : []));
+  const specs = new Map(runtimes.map(({ object_id, labels }) => [object_id, labels.spec]));
+  return (objectId) => specs.get(objectId);
 }
 
 function eventsOf({ mode, changes }: Plan, result: ApplyResult, took: number): EventFacts[] {

@@ -2,6 +2,7 @@
  * The command line: argv, environment and the standard streams in; an answer and an exit code out.
  * Each verb's module is loaded when it runs.
  */
+import { EXIT } from "./exit-codes.ts";
 import type { Env } from "./globals.ts";
 import type { Streams } from "./invocation.ts";
 import { toolVersion } from "./version.ts";
@@ -92,8 +93,13 @@ export async function start(): Promise<Ended> {
   };
   stdout.on("error", ignoreClosedPipe);
   stderr.on("error", ignoreClosedPipe);
+  let crashed = false;
   const crash = async (error: unknown): Promise<void> => {
-    process.exit(await fail(error, argv, process.env, streams, ""));
+    // What goes wrong while one is told would be told in the same way, without end.
+    if (crashed) return;
+    crashed = true;
+    process.exitCode = EXIT.bug;
+    process.exit(await fail(error, argv, process.env, streams, "").catch(() => EXIT.bug));
   };
   process.on("uncaughtException", (error) => void crash(error));
   // Nothing left to wait for although the command is not done: without this it would end as if all were well.

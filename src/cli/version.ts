@@ -8,8 +8,10 @@ export function packageRoot(): string {
   return folder;
 }
 
+/** `unknown` for files that were taken out of their package: what is told of a failure must not fail of it. */
 export function toolVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8"));
+  const file = join(packageRoot(), "package.json");
+  const manifest: unknown = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : null;
   if (typeof manifest !== "object" || manifest === null || !("version" in manifest)) return "unknown";
   return typeof manifest.version === "string" ? manifest.version : "unknown";
 }

@@ -61,8 +61,9 @@ export function unenforced(spec: Spec, current: ObservedRuntime, rows: readonly 
   return rows.flatMap((row) => {
     const seen = current.fields[row.path];
     const asked = getPath(spec.values, row.path);
-    const why = isLimit(spec, row) ? current.unsupported?.[row.path] : undefined;
-    if (why !== undefined) return [{ path: row.path, asked: mask(row, asked), found: null, why }];
+    const why = current.unsupported?.[row.path];
+    if (why !== undefined && isLimit(spec, row))
+      return [{ path: row.path, asked: mask(row, asked), found: null, why }];
     if (seen === undefined || shows(seen, asked) || row.classify(seen, asked) === "ignored") return [];
     return [{ path: row.path, asked: mask(row, asked), found: mask(row, seen) }];
   });

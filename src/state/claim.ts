@@ -247,11 +247,18 @@ export class Claim implements AsyncDisposable {
     });
   }
 
+  /** Nobody may take over what beat a moment ago, and nothing of ours is about to write it: no mutex is needed to remove it. */
+  #isAlone(): boolean {
+    const { keepFile, ttlMs } = this.#options;
+    return !keepFile && this.#renewing === undefined && performance.now() - this.#renewed < ttlMs / 2;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#released) return;
     this.#released = true;
     clearInterval(this.#timer);
     if ((await this.#own()) === undefined) return;
+    if (this.#isAlone()) return removeFile(this.#path);
     await withMutex(this.#path, async () => {
       const file = await this.#own();
       if (file === undefined) return;

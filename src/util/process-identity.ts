@@ -43,8 +43,11 @@ export function liveness(other: ProcessIdentity): Liveness {
 }
 
 /** State letter and start time from /proc/<pid>/stat; the command name before them may hold spaces and parentheses. */
-function processStat(pid: number): { readonly state: string; readonly startTime: string } | undefined {
-  const stat = readLine(`/proc/${pid}/stat`);
+export function processStat(
+  pid: number,
+  proc = "/proc",
+): { readonly state: string; readonly startTime: string } | undefined {
+  const stat = readLine(`${proc}/${pid}/stat`);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const [state, startTime] = [fields[0], fields[19]];
   return state === undefined || startTime === undefined ? undefined : { state, startTime };

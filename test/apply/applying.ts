@@ -5,6 +5,7 @@ import { memoryDriver } from "../../src/drivers/memory/index.ts";
 import type { MemoryWorld, WorldOptions } from "../../src/drivers/memory/world.ts";
 import { createWorld } from "../../src/drivers/memory/world.ts";
 import type { EventBody } from "../../src/model/event.ts";
+import { decodeLabels } from "../../src/model/labels.ts";
 import type { Observation } from "../../src/model/observed.ts";
 import type { ApplyResult } from "../../src/model/outcome.ts";
 import type { Plan } from "../../src/model/plan.ts";
@@ -54,6 +55,7 @@ export class Bench {
       drivers: new Map([["memory@local", driver]]),
       modules: { memory: this.module },
       scope: () => SCOPE,
+      observedSpec: (id) => decodeLabels(this.world.machine().objects.get(id)?.labels ?? {})?.spec,
       stateDir: "/nowhere",
       env: process.env,
       stages: undefined,

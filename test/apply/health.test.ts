@@ -57,6 +57,12 @@ describe("a runtime is ready", () => {
   it.each<[string, Case, number | string]>([
     ["when it has run for two seconds", {}, 2_000],
     ["when what only keeps it open has run for half a second", { script: [{ main: "keeper" }] }, 500],
+    ["at once, when that was seen at its work", { script: [{ main: "keeper", settled: true }] }, 0],
+    [
+      "as soon as that is seen at its work",
+      { script: [{ main: "keeper" }, { main: "keeper", settled: true }] },
+      200,
+    ],
     ["at once, when nothing runs in it by itself", { script: [{ main: "nothing", running_ms: 0 }] }, 0],
     ["at once, having run that long already", { script: [{ running_ms: 2_000 }] }, 0],
     ["when its own health check says so", { script: [starting, starting, { health: "healthy" }] }, 400],

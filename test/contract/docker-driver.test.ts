@@ -375,7 +375,7 @@ describeWithServices("the docker driver on a real engine", (services) => {
     const id = await fleet.up();
     await sleep(300);
     const well = await fleet.driver.health(id);
-    expect(well).toMatchObject({ state: "running", health: "none", main: "keeper" });
+    expect(well).toMatchObject({ state: "running", health: "none", main: "keeper", settled: true });
     expect(well.running_ms).toBeGreaterThan(150);
     expect(well.running_ms).toBeLessThan(20_000);
     const dying = await fleet.up({
@@ -385,6 +385,10 @@ describeWithServices("the docker driver on a real engine", (services) => {
     await expect
       .poll(() => fleet.driver.health(dying))
       .toMatchObject({ state: "exited", exit_code: 3, detail: "last words" });
+    const busy = await fleet.up({ address: "agent/busy", docker: { command: ["sleep", "600"] } });
+    const working = await fleet.driver.health(busy);
+    expect(working).toMatchObject({ state: "running", main: "program" });
+    expect(working).not.toHaveProperty("settled");
   });
 
   it("leaves a created container behind when the start fails, and says why", async () => {

@@ -1,4 +1,12 @@
-import { mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdtempSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -49,6 +57,22 @@ test("the bundled program knows where it is, whatever a library of it asks", () 
   const program = readFileSync(join(ROOT, "dist/src/cli/program.cjs"), "latin1");
   // What the bundler puts where it has no answer.
   expect(program).not.toContain("import_meta={}");
+});
+
+test("files that were taken out of their package say what they lack, and end", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "sandkeep-parts-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  for (const name of ["main.cjs", "program.cjs"])
+    copyFileSync(join(ROOT, "dist/src/cli", name), join(folder, name));
+  const env = { PATH: process.env["PATH"], HOME: folder, TMPDIR: folder };
+  const main = join(folder, "main.cjs");
+  expect(await execute(process.execPath, [main, "--version"], { cwd: folder, env })).toMatchObject({
+    code: 0,
+    stdout: "unknown\n",
+  });
+  const ended = await execute(process.execPath, [main, "import", "nothing.toml"], { cwd: folder, env });
+  expect(ended.code).not.toBe(0);
+  expect(ended.stderr.split("\n").length).toBeLessThan(60);
 });
 
 test("its schemas can be found by name", async () => {

@@ -4,7 +4,8 @@ import { Demux } from "./demux.ts";
 import { toError } from "../../errors.ts";
 import type { EngineFacts } from "./facts.ts";
 import { findContainer, healthOf, stateOf } from "./find-container.ts";
-import { isOnlyKeptAlive } from "./values.ts";
+import { isAsleep } from "./processes.ts";
+import { isOnlyKeptAlive, KEEP_ALIVE_ARGV } from "./values.ts";
 import type { Container } from "./wire-container.ts";
 import { time } from "./wire.ts";
 
@@ -21,7 +22,8 @@ export async function health(engine: Engine, facts: EngineFacts, objectId: strin
   if (state === "running") {
     const started = time(container.State.StartedAt);
     const running = started === undefined ? 0 : Math.max(0, (await facts.engineNow()) - started);
-    return { ...common, state, running_ms: running };
+    const settled = main === "keeper" && isAsleep(container, KEEP_ALIVE_ARGV);
+    return { ...common, state, running_ms: running, ...(settled ? { settled } : {}) };
   }
   // Neither ready nor ended: someone paused it and may let it go on.
   if (state === "paused") return { ...common, state: "restarting", detail: "the container is paused" };

@@ -5,6 +5,7 @@ import { SandkeepError } from "../../errors.ts";
 import type { Engine } from "./client.ts";
 import { findExec } from "./execs.ts";
 import { runOwn } from "./own-command.ts";
+import { childrenOf } from "./processes.ts";
 
 /** Variable by which a command and all its children are found; it holds a random id and no secret. */
 export const MARKER = "SANDKEEP_EXEC";
@@ -78,7 +79,7 @@ async function signalFromHere(
   // The engine may live in a virtual machine, where this number is another process's: its environment must prove it.
   if (!(await hasMarker(pid, exec.marker))) return false;
   try {
-    for (const each of [pid, ...(await descendants(pid))]) {
+    for (const each of [pid, ...descendants(pid)]) {
       if (await hasMarker(each, exec.marker)) process.kill(each, constants.signals[name]);
     }
     return true;
@@ -92,9 +93,7 @@ async function hasMarker(pid: number, marker: string): Promise<boolean> {
   return environment.split("\0").includes(`${MARKER}=${marker}`);
 }
 
-async function descendants(pid: number): Promise<number[]> {
-  const text = await readFile(`/proc/${pid}/task/${pid}/children`, "latin1").catch(() => "");
-  const children = text.split(" ").flatMap((word) => (word === "" ? [] : [Number(word)]));
-  const below = await Promise.all(children.map((child) => descendants(child)));
-  return [...children, ...below.flat()];
+function descendants(pid: number): number[] {
+  const children = childrenOf(pid);
+  return [...children, ...children.flatMap((child) => descendants(child))];
 }

@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { Json, JsonObject } from "../../model/json.ts";
 import { ADDRESS_LABEL, FLEET_LABEL, LABEL_PREFIX } from "../../model/labels.ts";
 import { isStageTree } from "../../util/stage-place.ts";
@@ -15,6 +16,7 @@ import type { Image, Info } from "./wire.ts";
 
 /** What keeps a container alive that has no main program of its own. */
 export const KEEP_ALIVE = { entrypoint: ["sleep"], cmd: ["infinity"] } as const;
+export const KEEP_ALIVE_ARGV: readonly string[] = [...KEEP_ALIVE.entrypoint, ...KEEP_ALIVE.cmd];
 
 /** What is needed to read a container's fields in the form of its spec. */
 export interface ReadContext {
@@ -127,9 +129,7 @@ function readCommand(container: Container, created: DockerSpec): Json {
 
 /** Whether its main process is the one that only keeps it alive. */
 export function isOnlyKeptAlive(container: Container): boolean {
-  const argv = argvOf(container);
-  const kept = [...KEEP_ALIVE.entrypoint, ...KEEP_ALIVE.cmd];
-  return argv.length === kept.length && argv.every((word, index) => word === kept[index]);
+  return isDeepStrictEqual(argvOf(container), KEEP_ALIVE_ARGV);
 }
 
 function argvOf({ Config: { Entrypoint, Cmd } }: Container): readonly string[] {

@@ -122,6 +122,8 @@ function readEndpoints(of: Parts) {
 function readState(of: Parts) {
   return {
     Status: text(of, "Status"),
+    /** On the engine's machine; 0 when it does not run. */
+    Pid: amount(of, "Pid"),
     ExitCode: amount(of, "ExitCode"),
     StartedAt: text(of, "StartedAt"),
     FinishedAt: text(of, "FinishedAt"),

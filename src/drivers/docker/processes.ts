@@ -1,0 +1,37 @@
+/** Containers' processes as this machine shows them, where it is the engine's own. */
+import { readFileSync } from "node:fs";
+import { processStat } from "../../util/process-identity.ts";
+import type { Container } from "./wire-container.ts";
+
+/**
+ * Whether a container's own program, which may stand below an init, is this command and has come as far as to wait. Before
+ * its start is over it never does. False as well where that cannot be seen.
+ */
+export function isAsleep(
+  { Id, State: { Pid } }: Pick<Container, "Id"> & { readonly State: Pick<Container["State"], "Pid"> },
+  argv: readonly string[],
+  proc = "/proc",
+): boolean {
+  // The engine may live in a virtual machine, where this number is another process's: its control group names the container.
+  if (Pid <= 1 || !read(`${proc}/${Pid}/cgroup`).includes(Id)) return false;
+  const command = argv.map((word) => `${word}\0`).join("");
+  return [Pid, ...childrenOf(Pid, proc)].some(
+    (pid) => read(`${proc}/${pid}/cmdline`) === command && processStat(pid, proc)?.state === "S",
+  );
+}
+
+export function childrenOf(pid: number, proc = "/proc"): number[] {
+  return read(`${proc}/${pid}/task/${pid}/children`)
+    .split(" ")
+    .filter((word) => word !== "")
+    .map(Number);
+}
+
+/** Empty for a process that is gone, or none of ours to look at. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
+}
