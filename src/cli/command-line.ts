@@ -99,7 +99,11 @@ export async function start(): Promise<Ended> {
     if (crashed) return;
     crashed = true;
     process.exitCode = EXIT.bug;
-    process.exit(await fail(error, argv, process.env, streams, "").catch(() => EXIT.bug));
+    try {
+      process.exitCode = await fail(error, argv, process.env, streams, "");
+    } finally {
+      process.exit();
+    }
   };
   process.on("uncaughtException", (error) => void crash(error));
   // Nothing left to wait for although the command is not done: without this it would end as if all were well.
