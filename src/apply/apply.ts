@@ -18,6 +18,8 @@ import { engineQueues, isStale, runChain, runFetch, runNetwork } from "./executo
 import type { NetworkNode } from "./networks.ts";
 import { changeOf, isInterrupted, networkNodes } from "./networks.ts";
 import { preconditionGuard } from "./precondition.ts";
+import { codeOf, describe, exitCodeOf } from "./outcome-error.ts";
+import { Silences, silence } from "./silence.ts";
 import { notOpen } from "./steps.ts";
 
 export interface ApplyInput extends ApplyContext {
@@ -54,7 +56,7 @@ export async function apply(input: ApplyInput): Promise<ApplyResult> {
 
 function startExecutor(context: ApplyContext): Executor {
   const fetched: Fetched = new Map();
-  return { context, queueOf: engineQueues(context), fetched, fetches: new Map() };
+  return { context, queueOf: engineQueues(context), fetched, fetches: new Map(), silences: new Silences() };
 }
 
 function nodesByChange(plan: Plan): Map<string, GraphNode[]> {
@@ -227,6 +229,10 @@ const PROOFS: ReadonlySet<GraphNode["op"]> = new Set(["start", "setup", "verify"
 function finish(ended: NodeEnd, change: Change, end: End): Ended {
   if (ended.status === "done") return end("done", 0, change.why, null);
   if (ended.status === "interrupted") return end("skipped", 130, INTERRUPTED, null);
+  if (ended.status === "silent") {
+    const error = silence(engineKey(change));
+    return end("skipped", error.exitCode, `not begun: ${error.message}`, describe(error));
+  }
   const { node, error, undone } = ended;
   if (isStale(error, node)) return end("stale", 4, error.message, null);
   const kept = node.op === "salvage" && change.actions.includes("recreate");
@@ -238,22 +244,6 @@ function finish(ended: NodeEnd, change: Change, end: End): Ended {
   if (codeOf(error) === "ADDRESS_BUSY") return end("skipped", 0, error.message, null);
   const weighed = node.op === "weigh" || node.op === "collect" ? "; nothing was stopped" : "";
   return end("failed", exitCodeOf(error), `${node.op} failed${weighed}`, describe(error));
-}
-
-function codeOf(error: Error): string {
-  return error instanceof SandkeepError ? error.code : "INTERNAL";
-}
-
-/** Of an error's own exit codes, those that say something about an apply. */
-function exitCodeOf(error: Error): number {
-  const code = error instanceof SandkeepError ? error.exitCode : 70;
-  return [5, 69, 70, 75].includes(code) ? code : 1;
-}
-
-function describe(error: Error): NonNullable<Outcome["error"]> {
-  return error instanceof SandkeepError
-    ? { code: error.code, message: error.message, hint: error.hint ?? null }
-    : { code: "INTERNAL", message: error.message, hint: null };
 }
 
 function blockedOutcomes(plan: Plan): Outcome[] {

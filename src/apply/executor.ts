@@ -7,6 +7,8 @@ import { Stale } from "./precondition.ts";
 import type { NetworkNode } from "./networks.ts";
 import { applyNetwork, interrupted, isInterrupted } from "./networks.ts";
 import { attempt } from "./retry.ts";
+import type { Silences } from "./silence.ts";
+import { silence } from "./silence.ts";
 import { fetchImage, runStep } from "./steps.ts";
 
 /** Steps whose effect cannot be taken back; their intent is on disk before they happen. */
@@ -28,10 +30,13 @@ function isUnqueued(node: GraphNode): boolean {
   return node.op === "health" || (node.op === "verify" && node.attest !== true);
 }
 
+/** Why a change whose first step had its turn was not begun: a signal had come, or its engine answers nobody. */
+type Unbegun = Extract<NodeEnd, { status: "interrupted" | "silent" }>["status"];
+
 export type NodeEnd =
   | { readonly status: "done" }
-  /** A signal came while its first step still waited for its turn. */
   | { readonly status: "interrupted" }
+  | { readonly status: "silent" }
   | { readonly status: "failed"; readonly node: GraphNode; readonly error: Error; readonly undone: boolean };
 
 /**
@@ -64,6 +69,7 @@ export interface Executor {
   readonly fetched: Fetched;
   /** How each fetch and each network node ended, shared by the changes that need it. */
   readonly fetches: Map<string, Promise<Error | undefined>>;
+  readonly silences: Silences;
 }
 
 /** Images are fetched once; a failure fails only the changes that wait for it. */
@@ -84,7 +90,8 @@ export async function runNetwork(node: NetworkNode, executor: Executor): Promise
   try {
     await awaitShared(node, executor);
     const begun = await inQueue(executor, node, 0, () => applyNetwork(node, executor.context), true);
-    return begun ? undefined : interrupted();
+    if (begun === "begun") return undefined;
+    return begun === "silent" ? silence(engineKey(node)) : interrupted();
   } catch (thrown) {
     return toError(thrown);
   }
@@ -120,7 +127,7 @@ export async function runChain(
       if (clears) await release(run);
       const priority = clears && queueFor(executor, node).size < NEAR_THE_END ? LAST : index;
       const begun = await inQueue(executor, node, priority, work, node === first);
-      if (!begun) return { status: "interrupted" };
+      if (begun !== "begun") return { status: begun };
     } catch (thrown) {
       if (node === first && isInterrupted(thrown)) return { status: "interrupted" };
       const error = toError(thrown);
@@ -162,6 +169,8 @@ async function compensate(
     const node = run.nodes.find((each) => each.id === id);
     if (node === undefined || node.op === "fetch" || node.op === "network") continue;
     if (error instanceof Stale && "object_id" in node && node.object_id !== null) continue;
+    // What a creation that never got an object would have made need not be taken away.
+    if (node.op === "remove" && node.object_id === null && run.created === undefined) continue;
     try {
       await inQueue(executor, node, Number.MAX_SAFE_INTEGER, (signal) =>
         runStep(node, run, executor, signal),
@@ -179,17 +188,28 @@ async function inQueue(
   node: GraphNode,
   priority: number,
   work: Work,
-  /** True for what begins a change: once interrupted, it is not begun. */
+  /** True for what begins a change, which there may be a reason not to. */
   begins = false,
-): Promise<boolean> {
-  const { context } = executor;
-  const act = async (): Promise<boolean> => {
-    if (begins && context.signal?.aborted === true) return false;
-    await step(context, node, work);
-    return true;
+): Promise<"begun" | Unbegun> {
+  const act = async (): Promise<"begun" | Unbegun> => {
+    const unbegun = begins ? whyNot(executor, node) : undefined;
+    if (unbegun !== undefined) return unbegun;
+    try {
+      await step(executor.context, node, work);
+      executor.silences.answered(engineKey(node));
+    } catch (thrown) {
+      executor.silences.failed(engineKey(node), thrown);
+      throw thrown;
+    }
+    return "begun";
   };
   if (isUnqueued(node)) return await act();
   return await queueFor(executor, node).add(act, { priority });
+}
+
+function whyNot({ context, silences }: Executor, node: GraphNode): Unbegun | undefined {
+  if (context.signal?.aborted === true) return "interrupted";
+  return silences.isSilent(engineKey(node)) ? "silent" : undefined;
 }
 
 async function step(context: ApplyContext, node: GraphNode, work: Work): Promise<void> {

@@ -58,14 +58,10 @@ export async function runStep(
       return weigh(node, run, context, signal);
     case "salvage":
       return salvage(node, run, context, signal);
-    case "remove": {
-      // A compensation for a creation that never got an object has nothing to take away.
-      const object = node.object_id ?? run.created;
-      if (object === undefined) return;
-      await driver.remove(object, node.workspace);
+    case "remove":
+      await driver.remove(objectOf(node, run), node.workspace);
       if (run.change.actions.includes("remove")) await leaveStageOf(node.address, context);
       return;
-    }
     case "forget":
       return driver.forget(context.scope(engineKey(node)), node.address);
     case "mark": {
