@@ -35,8 +35,7 @@ export async function planFleet(
 ): Promise<{ readonly status: "planned"; readonly plan: Plan } | Invalid> {
   const weighed = await weigh(engine, request);
   if (weighed.status === "invalid") return weighed;
-  const { asked, seen, decisions } = weighed;
-  return { status: "planned", plan: planFrom(seen, decisions, asked, engine.toolVersion) };
+  return { status: "planned", plan: planFrom(weighed.seen, weighed.decisions, request, engine.toolVersion) };
 }
 
 /** Plans and, once approved, applies exactly that plan, as the fleet's single writer in this state directory. */
@@ -51,11 +50,11 @@ export async function reconcile(
   await using lease = own.lease;
   const weighed = await weigh(engine, request, { ...options, config: own.config });
   if (weighed.status === "invalid") return weighed;
-  const { asked, seen, decisions } = weighed;
-  const plan = planFrom(seen, decisions, asked, engine.toolVersion);
+  const { seen, decisions } = weighed;
+  const plan = planFrom(seen, decisions, request, engine.toolVersion);
   if (!(await options.approve(plan))) return { status: "declined", plan };
   const { parallelism, signal } = options;
-  await remember(seen, decisions, asked.intent.targets === undefined);
+  await remember(seen, decisions, request.intent.targets === undefined);
   const result = await applyPlan(plan, { engine, seen, lease, stale: new Map(), parallelism, signal });
   return { status: "applied", plan, result };
 }

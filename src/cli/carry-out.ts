@@ -7,7 +7,6 @@ import { isNoOp } from "../render/change.ts";
 import { count } from "../render/layout.ts";
 import { renderPlan } from "../render/plan.ts";
 import { renderResult } from "../render/result.ts";
-import type { WeighOptions } from "../plan/weigh.ts";
 import { reconcile } from "../reconcile.ts";
 import { confirm } from "./confirm.ts";
 import { makeEngine } from "./engine.ts";
@@ -78,15 +77,12 @@ export async function answerResult(
 
 /**
  * Plans, asks, applies and tells: the body of apply, recreate, prune and destroy. `named` are addresses that a person
- * gave, of which each must exist and be free; `select` finds them where none was given.
+ * gave, of which each must exist and be free.
  */
 export async function carryOut(
   invocation: Invocation,
   request: PlanRequest,
-  {
-    named = [],
-    select,
-  }: { readonly named?: readonly string[]; readonly select?: WeighOptions["select"] } = {},
+  named: readonly string[] = [],
 ): Promise<number> {
   const parallelism = numberOption(invocation, "parallelism", 1);
   await using host = await openHost(invocation, { answered: true });
@@ -98,7 +94,6 @@ export async function carryOut(
       return approve(plan, invocation, interrupts);
     },
     signal: interrupts.soft,
-    select,
     ...(parallelism === undefined ? {} : { parallelism }),
   });
   host.clear();

@@ -2,14 +2,19 @@ import { placeSession } from "../desire/sessions.ts";
 import type { Listing } from "../model/listing.ts";
 import { parseSessionKey } from "../model/names.ts";
 import type { ResolvedAgent } from "../model/settings.ts";
+import type { Invalid } from "../policy/fleet.ts";
 import { listDecisions, listRow, unobservedEngines } from "./listing.ts";
-import type { Survey } from "./survey.ts";
+import type { Engine, Survey } from "./survey.ts";
+import { survey } from "./survey.ts";
 
-export interface Selectors {
+export interface SelectRequest {
+  readonly file?: string;
+  readonly fleet?: string;
   readonly agent?: string;
   /** A session key or a bare session name. */
   readonly session?: string;
   readonly kind?: "browser" | "sandbox";
+  readonly all?: boolean;
   readonly drifted?: boolean;
 }
 
@@ -27,22 +32,23 @@ interface Ambiguous {
   readonly candidates: readonly string[];
 }
 
-/**
- * Turns selectors into addresses of runtimes that exist: of all, without any. A bare session name that several agents have
- * is ambiguous.
- */
-export function selectAddresses(seen: Survey, selectors: Selectors): Selection {
-  const { agent, session, kind, drifted } = selectors;
-  const serving = session === undefined ? undefined : sessionAddress(seen, session, agent);
+/** Turns selectors into addresses of runtimes that exist. A bare session name that several agents have is ambiguous. */
+export async function selectAddresses(engine: Engine, request: SelectRequest): Promise<Selection | Invalid> {
+  const { file, fleet } = request;
+  const seen = await survey(engine, { file, fleet, wanted: [] });
+  if (seen.status === "invalid") return seen;
+  const serving =
+    request.session === undefined ? undefined : sessionAddress(seen, request.session, request.agent);
   if (serving?.status === "ambiguous") return serving;
   const addresses = listDecisions(seen)
     .filter((decision) => {
       const { current, address } = decision.situation;
       if (current === undefined) return false;
-      if (kind !== undefined && current.labels.kind !== kind) return false;
-      if (agent !== undefined && !serves(seen, agent, address, current.labels.agent)) return false;
+      if (request.kind !== undefined && current.labels.kind !== request.kind) return false;
+      if (request.agent !== undefined && !serves(seen, request.agent, address, current.labels.agent))
+        return false;
       if (serving !== undefined && !serving.addresses.includes(address)) return false;
-      return drifted !== true || listRow(decision, seen.now, []).config === "drift";
+      return request.drifted !== true || listRow(decision, seen.now, []).config === "drift";
     })
     .map(({ situation }) => situation.address);
   return {

@@ -17,14 +17,10 @@ export interface WeighOptions {
   readonly paused?: readonly PausedRollout[];
   /** Nobody reads the plan: what goes is measured only where a bundle of it is kept. */
   readonly unattended?: boolean;
-  /** Addresses that a request is for, of what there is, in place of those it names. */
-  readonly select?: ((seen: Survey) => readonly string[]) | undefined;
 }
 
 interface Weighed {
   readonly status: "weighed";
-  /** What was asked for, with the addresses that were selected. */
-  readonly asked: PlanRequest;
   readonly seen: Survey;
   readonly decisions: readonly Decision[];
 }
@@ -33,21 +29,14 @@ interface Weighed {
 export async function weigh(
   engine: Engine,
   request: PlanRequest,
-  { config, skip, paused, unattended, select }: WeighOptions = {},
+  { config, skip, paused, unattended }: WeighOptions = {},
 ): Promise<Weighed | Invalid> {
-  const look = surveyRequest(request, config);
-  const all = select === undefined ? look : { ...look, addresses: undefined };
-  return await surveyFor(engine, all, async (surveyed, open) => {
-    const asked = select === undefined ? request : withTargets(request, select(surveyed));
-    const decisions = decideAll(surveyed, asked, skip, paused);
-    const measuring = { unattended: unattended === true ? asked : undefined };
+  return await surveyFor(engine, surveyRequest(request, config), async (surveyed, open) => {
+    const decisions = decideAll(surveyed, request, skip, paused);
+    const measuring = { unattended: unattended === true ? request : undefined };
     const seen = await withLosses(engine, open, surveyed, decisions, measuring);
-    return { status: "weighed", asked, seen, decisions };
+    return { status: "weighed", seen, decisions };
   });
-}
-
-function withTargets(request: PlanRequest, targets: readonly string[]): PlanRequest {
-  return { ...request, intent: { ...request.intent, targets } };
 }
 
 export function surveyRequest(request: PlanRequest, config?: LoadedFleet): SurveyRequest {

@@ -6,9 +6,8 @@ import type { ExplainRequest } from "../../src/plan/explain.ts";
 import { explainFleet } from "../../src/plan/explain.ts";
 import { flattenSettings } from "../../src/plan/flatten.ts";
 import { listFleet } from "../../src/plan/listing.ts";
-import type { Selectors } from "../../src/plan/select.ts";
+import type { SelectRequest } from "../../src/plan/select.ts";
 import { selectAddresses } from "../../src/plan/select.ts";
-import { survey } from "../../src/plan/survey.ts";
 import { hold } from "../../src/state/holds.ts";
 import { Lab } from "../support/memory-fleet.ts";
 import { agentOf } from "../support/runtimes.ts";
@@ -30,10 +29,9 @@ async function fleet(config: object = FLEET): Promise<Lab> {
   return lab;
 }
 
-async function select(lab: Lab, selectors: Selectors): Promise<readonly string[] | string> {
-  const seen = await survey(lab.engine(), { wanted: [] });
-  if (seen.status === "invalid") throw new Error("the config is invalid");
-  const answer = selectAddresses(seen, selectors);
+async function select(lab: Lab, request: SelectRequest): Promise<readonly string[] | string> {
+  const answer = await selectAddresses(lab.engine(), request);
+  if (answer.status === "invalid") throw new Error("the config is invalid");
   return answer.status === "selected" ? answer.addresses : `ambiguous: ${answer.candidates.join(" ")}`;
 }
 
@@ -45,7 +43,7 @@ async function explain(lab: Lab, request: ExplainRequest = {}) {
 }
 
 describe("selecting runtimes", () => {
-  it.each<[Selectors, readonly string[] | string]>([
+  it.each<[SelectRequest, readonly string[] | string]>([
     [{}, ["agent/b", "session/agent:a:main", "session/agent:a:review"]],
     [{ agent: "a" }, ["session/agent:a:main", "session/agent:a:review"]],
     [{ agent: "nobody" }, []],

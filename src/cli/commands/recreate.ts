@@ -1,15 +1,16 @@
-import type { Selectors } from "../../plan/select.ts";
+import { assertNever } from "../../errors.ts";
 import { selectAddresses } from "../../plan/select.ts";
-import type { Survey } from "../../plan/survey.ts";
 import { listWords } from "../../util/suggestion.ts";
 import { carryOut } from "../carry-out.ts";
-import { configFile } from "../engine.ts";
+import { configFile, makeEngine } from "../engine.ts";
 import { usageError } from "../exit-codes.ts";
-import type { Invocation, Streams } from "../invocation.ts";
+import { openHost } from "../hosts/host.ts";
+import type { Invocation } from "../invocation.ts";
 import { addresses, salvageOption, switchOption, textOption } from "../options.ts";
+import { answerInvalid, tell } from "../print.ts";
 import { notObserved } from "../unobserved.ts";
 
-function selectorsOf(invocation: Invocation): Selectors {
+async function select(invocation: Invocation) {
   const agent = textOption(invocation, "agent");
   const session = textOption(invocation, "session");
   const all = switchOption(invocation, "all");
@@ -21,38 +22,50 @@ function selectorsOf(invocation: Invocation): Selectors {
       "Give addresses, --all, --agent, --session, --browser or --drifted.",
     );
   }
-  return {
+  await using host = await openHost(invocation);
+  return await selectAddresses(makeEngine(invocation, host), {
+    ...configFile(invocation),
     ...(agent === undefined ? {} : { agent }),
     ...(session === undefined ? {} : { session }),
     ...(browser ? { kind: "browser" } : {}),
+    all,
     drifted,
-  };
-}
-
-/** Some of what there is, and none is told; throws where nobody can say which. */
-function select(seen: Survey, selectors: Selectors, { stderr }: Streams): readonly string[] {
-  const selected = selectAddresses(seen, selectors);
-  if (selected.status === "ambiguous") {
-    const candidates = listWords(selected.candidates);
-    throw usageError("the selection is ambiguous", `It could be ${candidates}; name one.`);
-  }
-  const { addresses: found, unobserved } = selected;
-  if (found.length === 0 && unobserved.length > 0)
-    throw notObserved("no runtime that can be seen fits the selection", unobserved);
-  if (found.length === 0) stderr.write("No runtime fits the selection.\n");
-  return found;
+  });
 }
 
 export async function run(invocation: Invocation): Promise<number> {
-  const named = addresses([...invocation.args, ...invocation.globals.targets]);
-  const request = {
-    ...configFile(invocation),
-    ...salvageOption(invocation),
-    intent: { mode: "recreate", targets: named },
-  } as const;
-  if (named.length > 0) return await carryOut(invocation, request, { named });
-  const selectors = selectorsOf(invocation);
-  return await carryOut(invocation, request, {
-    select: (seen) => select(seen, selectors, invocation.streams),
-  });
+  const given = addresses([...invocation.args, ...invocation.globals.targets]);
+  if (given.length > 0) {
+    return await carryOut(
+      invocation,
+      {
+        ...configFile(invocation),
+        ...salvageOption(invocation),
+        intent: { mode: "recreate", targets: given },
+      },
+      given,
+    );
+  }
+  const selected = await select(invocation);
+  switch (selected.status) {
+    case "invalid":
+      return await answerInvalid(invocation, selected.diagnostics);
+    case "ambiguous":
+      throw usageError(
+        "the selection is ambiguous",
+        `It could be ${listWords(selected.candidates)}; name one.`,
+      );
+    case "selected":
+      if (selected.addresses.length === 0 && selected.unobserved.length > 0)
+        throw notObserved("no runtime that can be seen fits the selection", selected.unobserved);
+      if (selected.addresses.length === 0) await tell(invocation, () => "No runtime fits the selection.\n");
+      // An empty selection still answers as apply does, with nothing done.
+      return await carryOut(invocation, {
+        ...configFile(invocation),
+        ...salvageOption(invocation),
+        intent: { mode: "recreate", targets: selected.addresses },
+      });
+    default:
+      return assertNever(selected);
+  }
 }
