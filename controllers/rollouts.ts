@@ -5,7 +5,7 @@
  */
 import type { Outcome } from "../src/model/outcome.ts";
 import type { Change, Plan } from "../src/model/plan.ts";
-import { ROLLOUT_PAUSED } from "../src/model/outcome-codes.ts";
+import { ENGINE_SILENT, ROLLOUT_PAUSED } from "../src/model/outcome-codes.ts";
 import type { PausedRollout } from "../src/model/rollout.ts";
 import { isNoOp } from "./follow-up.ts";
 
@@ -59,11 +59,15 @@ export class RolloutPauses {
     for (const address of settled) this.#failed.delete(address);
     for (const each of failed) this.#failed.set(each.address, each);
     return {
-      unproved: failed.length === 0 && outcomes.some(({ error }) => error?.code === ROLLOUT_PAUSED),
+      unproved: failed.length === 0 && has(outcomes, ROLLOUT_PAUSED) && !has(outcomes, ENGINE_SILENT),
       paused: failed.map(({ address }) => address).filter((address) => !known.includes(address)),
       lifted: settled.filter((address) => !this.#failed.has(address)),
     };
   }
+}
+
+function has(outcomes: readonly Outcome[], code: string): boolean {
+  return outcomes.some(({ error }) => error?.code === code);
 }
 
 function isSettled(

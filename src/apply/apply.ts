@@ -1,6 +1,7 @@
 /**
  * In: a plan. Out: what became of each change. It carries out the plan's graph and decides nothing: a step that fails
- * runs the compensations the plan names, skips what depends on it, and leaves every other change alone.
+ * runs the compensations the plan names, skips what depends on it, and leaves every other change alone. Only an engine
+ * that answers nobody ends those that were not begun on it.
  */
 import { SandkeepError } from "../errors.ts";
 import type { ApplyResult, Outcome } from "../model/outcome.ts";
@@ -19,7 +20,7 @@ import type { NetworkNode } from "./networks.ts";
 import { changeOf, isInterrupted, networkNodes } from "./networks.ts";
 import { preconditionGuard } from "./precondition.ts";
 import { codeOf, describe, exitCodeOf } from "./outcome-error.ts";
-import { Silences, silence } from "./silence.ts";
+import { isSilence, silence, Silences } from "./silence.ts";
 import { notOpen } from "./steps.ts";
 
 export interface ApplyInput extends ApplyContext {
@@ -119,7 +120,7 @@ async function networkEnd(
   const { address, cause } = node;
   const action = node.effect === "remove" ? "remove" : (changeOf(node, input)?.action ?? "update");
   const inUse = error instanceof SandkeepError && error.kind === "conflict" && node.effect === "remove";
-  const skipped = inUse || isInterrupted(error);
+  const skipped = inUse || isInterrupted(error) || isSilence(error);
   const status = error === undefined ? "done" : skipped ? "skipped" : "failed";
   const code = error === undefined || inUse ? 0 : isInterrupted(error) ? 130 : exitCodeOf(error);
   const duration_ms = Math.round(performance.now() - started);

@@ -98,9 +98,7 @@ export async function deliverAfterStart(
   if (run.driver.deliver === undefined) return;
   const planned = run.change.spec_key;
   const spec =
-    node.compensates || planned === null
-      ? (await run.driver.inspect(objectId))?.labels.spec
-      : specOf(context.plan, planned);
+    node.compensates || planned === null ? context.observedSpec(objectId) : specOf(context.plan, planned);
   if (spec !== undefined) await deliver(objectId, spec, run, context);
 }
 

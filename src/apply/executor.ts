@@ -8,7 +8,7 @@ import type { NetworkNode } from "./networks.ts";
 import { applyNetwork, interrupted, isInterrupted } from "./networks.ts";
 import { attempt } from "./retry.ts";
 import type { Silences } from "./silence.ts";
-import { silence } from "./silence.ts";
+import { isSilence, silence } from "./silence.ts";
 import { fetchImage, runStep } from "./steps.ts";
 
 /** Steps whose effect cannot be taken back; their intent is on disk before they happen. */
@@ -78,8 +78,14 @@ export async function runFetch(
   executor: Executor,
 ): Promise<Error | undefined> {
   try {
-    await inQueue(executor, node, 0, () => fetchImage(node, executor.context, executor.fetched));
-    return undefined;
+    const begun = await inQueue(
+      executor,
+      node,
+      0,
+      () => fetchImage(node, executor.context, executor.fetched),
+      true,
+    );
+    return begun === "begun" ? undefined : unbegun(begun, node);
   } catch (thrown) {
     return toError(thrown);
   }
@@ -90,11 +96,14 @@ export async function runNetwork(node: NetworkNode, executor: Executor): Promise
   try {
     await awaitShared(node, executor);
     const begun = await inQueue(executor, node, 0, () => applyNetwork(node, executor.context), true);
-    if (begun === "begun") return undefined;
-    return begun === "silent" ? silence(engineKey(node)) : interrupted();
+    return begun === "begun" ? undefined : unbegun(begun, node);
   } catch (thrown) {
     return toError(thrown);
   }
+}
+
+function unbegun(why: Unbegun, node: GraphNode): SandkeepError {
+  return why === "silent" ? silence(engineKey(node)) : interrupted();
 }
 
 async function awaitShared(node: GraphNode, executor: Executor): Promise<void> {
@@ -129,7 +138,9 @@ export async function runChain(
       const begun = await inQueue(executor, node, priority, work, node === first);
       if (begun !== "begun") return { status: begun };
     } catch (thrown) {
+      // Nothing of it was begun when what it shares with others was not.
       if (node === first && isInterrupted(thrown)) return { status: "interrupted" };
+      if (node === first && isSilence(thrown)) return { status: "silent" };
       const error = toError(thrown);
       const undone = await compensate(node, error, run, executor);
       return { status: "failed", node, error, undone };
@@ -192,13 +203,13 @@ async function inQueue(
   begins = false,
 ): Promise<"begun" | Unbegun> {
   const act = async (): Promise<"begun" | Unbegun> => {
-    const unbegun = begins ? whyNot(executor, node) : undefined;
-    if (unbegun !== undefined) return unbegun;
+    const why = begins ? whyNot(executor, node) : undefined;
+    if (why !== undefined) return why;
     try {
       await step(executor.context, node, work);
-      executor.silences.answered(engineKey(node));
+      executor.silences.answered(node);
     } catch (thrown) {
-      executor.silences.failed(engineKey(node), thrown);
+      executor.silences.failed(node, thrown);
       throw thrown;
     }
     return "begun";

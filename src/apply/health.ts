@@ -52,9 +52,12 @@ export async function awaitHealth(
 }
 
 /** Until the next look. What only has to keep running is seen once more after a moment, and then when it has. */
-function pause({ health, main, running_ms: running }: HealthReport, ready: Ready | undefined): number {
+function pause(report: HealthReport, ready: Ready | undefined): number {
+  const { health, main, running_ms: running } = report;
   if (ready !== undefined) return Math.min(ready.interval, POLL_MS);
-  if (health !== "none" || running < POLL_MS) return POLL_MS;
+  // Of a keeper that cannot be seen at its work only time will tell.
+  const tells = main === "program" || report.settled !== undefined;
+  if (health !== "none" || (tells && running < POLL_MS)) return POLL_MS;
   return STEADY_MS[main] - running;
 }
 

@@ -79,6 +79,9 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== "EPIPE") throw error;
 }
 
+/** Telling of a crash may hang, and open connections would then keep the process. */
+const LAST_WORDS_MS = 5_000;
+
 /** Carries out this process's own command line. Answers its exit code, with which the caller ends the process. */
 export async function start(): Promise<Ended> {
   const { stdout, stderr } = process;
@@ -99,6 +102,7 @@ export async function start(): Promise<Ended> {
     if (crashed) return;
     crashed = true;
     process.exitCode = EXIT.bug;
+    setTimeout(() => process.exit(), LAST_WORDS_MS).unref();
     try {
       process.exitCode = await fail(error, argv, process.env, streams, "");
     } finally {

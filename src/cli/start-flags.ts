@@ -7,9 +7,9 @@ const V8 = "11.3.";
 
 /**
  * By itself V8 makes optimized code of what was busy for a millisecond, and marks what is garbage in a heap of 12 MB. A
- * command that is over in a moment only waits for both. What it does a hundred times runs well in code that is quickly made.
+ * command that is over in a moment only waits for both.
  */
-const SHORT = ["--ticks-before-optimization=15", "--no-incremental-marking", "--sparkplug"] as const;
+const SHORT = ["--ticks-before-optimization=15", "--no-incremental-marking"] as const;
 const LONG = ["--ticks-before-optimization=3", "--incremental-marking"] as const;
 
 function set(flags: readonly string[]): void {

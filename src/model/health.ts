@@ -7,7 +7,10 @@ export interface HealthReport {
   readonly running_ms: number;
   /** What runs in it by itself: a program that may fail at any time, a process of ours that only keeps it open, or nothing. */
   readonly main: "program" | "keeper" | "nothing";
-  /** Of a keeper: it was seen at its work, which is to do nothing, and has no more of its start to fail at. */
+  /**
+   * Of a keeper, where that can be seen: whether it is at its work, which is to do nothing, and has no more of its start to
+   * fail at.
+   */
   readonly settled?: boolean;
   readonly exit_code?: number;
   /** Last lines a dying runtime wrote, for the error message. */

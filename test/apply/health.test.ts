@@ -60,7 +60,12 @@ describe("a runtime is ready", () => {
     ["at once, when that was seen at its work", { script: [{ main: "keeper", settled: true }] }, 0],
     [
       "as soon as that is seen at its work",
-      { script: [{ main: "keeper" }, { main: "keeper", settled: true }] },
+      {
+        script: [
+          { main: "keeper", settled: false },
+          { main: "keeper", settled: true },
+        ],
+      },
       200,
     ],
     ["at once, when nothing runs in it by itself", { script: [{ main: "nothing", running_ms: 0 }] }, 0],

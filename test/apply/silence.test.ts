@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Silences } from "../../src/apply/silence.ts";
 import { SandkeepError } from "../../src/errors.ts";
 import type { ErrorClass } from "../../src/model/failure.ts";
+import type { GraphNode } from "../../src/model/plan.ts";
 import { wish } from "../support/runtimes.ts";
 import { Bench } from "./applying.ts";
 
@@ -15,6 +16,13 @@ async function failing(as: ErrorClass, times: number) {
   const { outcomes, exit_code } = result;
   const creates = bench.writes().filter((op) => op === "create").length;
   return { creates, ends: outcomes.map(({ status, error }) => `${status} ${error?.code}`), exit_code, bench };
+}
+
+const ROW = { id: "a#1", address: "agent/a", backend: "docker", depends_on: [], after: [], on_failure: [] };
+
+function step(op: "create" | "setup" | "start", compensates = false, host = "local"): GraphNode {
+  const common = { ...ROW, host, compensates, idempotency_key: "", timeout_s: 1, cause: "", spec_key: "" };
+  return op === "create" ? { ...common, op, name: "a.new" } : { ...common, op, object_id: null };
 }
 
 const repeat = (count: number, what: string): string[] => Array.from({ length: count }, () => what);
@@ -48,25 +56,31 @@ describe("an engine that answers nobody", () => {
     expect(ends).toEqual(repeat(8, "failed MEMORY_DENIED"));
   });
 
-  it("is known by steps in a row alone, which end without an answer or not at all", () => {
+  it("is known by its own steps in a row alone, which end without an answer or not at all", () => {
     const silences = new Silences();
-    const fails = (code: string, kind: ErrorClass, blame: "backend" | "user" = "backend"): void =>
-      silences.failed("docker@local", new SandkeepError("no", { code, kind, blame }));
-    fails("DOCKER_TIMEOUT", "unreachable");
-    fails("STEP_TIMEOUT", "transient");
-    expect(silences.isSilent("docker@local")).toBe(false);
-    fails("DOCKER_CONFLICT", "conflict");
-    fails("DOCKER_TIMEOUT", "unreachable");
-    fails("STEP_TIMEOUT", "transient");
+    const fails = (op: "create" | "setup" | "start", code: string, kind: ErrorClass, undo = false): void =>
+      silences.failed(step(op, undo), new SandkeepError("no", { code, kind, blame: "backend" }));
+    fails("create", "DOCKER_TIMEOUT", "unreachable");
+    fails("start", "STEP_TIMEOUT", "transient");
+    // A refusal is an answer.
+    fails("create", "DOCKER_CONFLICT", "conflict");
+    fails("create", "DOCKER_TIMEOUT", "unreachable");
+    fails("start", "STEP_TIMEOUT", "transient");
+    // A command of the user's that hangs, and what takes a change back, which was counted.
+    fails("setup", "STEP_TIMEOUT", "transient");
+    fails("start", "STEP_TIMEOUT", "transient", true);
     // Faults of this side are no answers, and no lack of one.
-    fails("SECRET_UNRESOLVED", "terminal", "user");
-    silences.failed("docker@local", new Error("disk full"));
-    silences.answered("docker@other");
+    silences.failed(
+      step("create"),
+      new SandkeepError("no", { code: "SECRET_UNRESOLVED", kind: "unreachable", blame: "user" }),
+    );
+    silences.failed(step("create"), new Error("disk full"));
+    silences.answered(step("create", false, "other"));
     expect(silences.isSilent("docker@local")).toBe(false);
-    fails("STEP_TIMEOUT", "transient");
+    fails("start", "STEP_TIMEOUT", "transient");
     expect(silences.isSilent("docker@local")).toBe(true);
     expect(silences.isSilent("docker@other")).toBe(false);
-    silences.answered("docker@local");
+    silences.answered(step("start"));
     expect(silences.isSilent("docker@local")).toBe(false);
   });
 });

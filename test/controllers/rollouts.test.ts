@@ -3,6 +3,7 @@ import { RolloutPauses } from "../../controllers/rollouts.ts";
 import type { Plan } from "../../src/model/plan.ts";
 import { Lab } from "../support/memory-fleet.ts";
 import type { Outcome } from "../../src/model/outcome.ts";
+import { ENGINE_SILENT, ROLLOUT_PAUSED } from "../../src/model/outcome-codes.ts";
 
 const free = (): boolean => true;
 const ADDRESS = "agent/a";
@@ -30,6 +31,23 @@ function withEngines(plan: Plan, statuses: Readonly<Record<string, "complete" | 
   }));
   return { ...plan, complete: false, changes: [], observed };
 }
+
+test("a canary that was not begun for its engine's silence is no reason to try another at once", async () => {
+  const plan = await replacing();
+  const skipped = (address: string, code: string): Outcome => ({
+    address,
+    action: "recreate",
+    status: "skipped",
+    duration_ms: 0,
+    error: { code, message: "", hint: null },
+    reason: "",
+  });
+  const follower = skipped("agent/b", ROLLOUT_PAUSED);
+  const learn = (outcomes: readonly Outcome[]): boolean =>
+    new RolloutPauses().learn({ plan, outcomes, free }).unproved;
+  expect(learn([follower])).toBe(true);
+  expect(learn([skipped(ADDRESS, ENGINE_SILENT), follower])).toBe(false);
+});
 
 test("a paused rollout is lifted once its own engine was seen, whatever another one does", async () => {
   const plan = await replacing();

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,6 +8,7 @@ import { lockAddress } from "../../src/state/address-lock.ts";
 import type { FleetState } from "../../src/state/directory.ts";
 import { fleetState } from "../../src/state/directory.ts";
 import { acquireLease, isLeasedElsewhere } from "../../src/state/lease.ts";
+import { withMutex } from "../../src/state/mutex.ts";
 import { ownIdentity } from "../../src/util/process-identity.ts";
 import type { Children } from "./processes-kit.ts";
 import { compileChildren } from "./processes-kit.ts";
@@ -244,6 +246,19 @@ describe("an address lock", () => {
     expect(second).toBeDefined();
     await second[Symbol.asyncDispose]();
     expect(await readdir(join(state.dir, "locks"))).toEqual([]);
+  });
+
+  it("is released without waiting for anybody, and never takes another's away", async () => {
+    const { state } = await temporaryState();
+    const file = join(state.dir, "locks", "shared.json");
+    const first = await lockAddress(state, "shared", { waitMs: 0 });
+    await withMutex(file, async () => first[Symbol.asyncDispose]());
+    expect(existsSync(file)).toBe(false);
+    const second = await lockAddress(state, "shared", { waitMs: 0 });
+    const other = (await readFile(file, "utf8")).replace(/"token":"[^"]+"/, '"token":"another"');
+    await writeFile(file, other);
+    await second[Symbol.asyncDispose]();
+    expect(await readFile(file, "utf8")).toBe(other);
   });
 
   it("goes to exactly one of those who try at once, again and again", async () => {

@@ -22,8 +22,8 @@ export async function health(engine: Engine, facts: EngineFacts, objectId: strin
   if (state === "running") {
     const started = time(container.State.StartedAt);
     const running = started === undefined ? 0 : Math.max(0, (await facts.engineNow()) - started);
-    const settled = main === "keeper" && isAsleep(container, KEEP_ALIVE_ARGV);
-    return { ...common, state, running_ms: running, ...(settled ? { settled } : {}) };
+    const settled = main === "keeper" ? isAsleep(container, KEEP_ALIVE_ARGV) : undefined;
+    return { ...common, state, running_ms: running, ...(settled === undefined ? {} : { settled }) };
   }
   // Neither ready nor ended: someone paused it and may let it go on.
   if (state === "paused") return { ...common, state: "restarting", detail: "the container is paused" };

@@ -4,16 +4,16 @@ import { processStat } from "../../util/process-identity.ts";
 import type { Container } from "./wire-container.ts";
 
 /**
- * Whether a container's own program, which may stand below an init, is this command and has come as far as to wait. Before
- * its start is over it never does. False as well where that cannot be seen.
+ * Whether a container's own program, which may stand below an init, is this command and has come as far as to wait, which
+ * its start does for no more than a file of its own. Undefined where that cannot be seen.
  */
 export function isAsleep(
   { Id, State: { Pid } }: Pick<Container, "Id"> & { readonly State: Pick<Container["State"], "Pid"> },
   argv: readonly string[],
   proc = "/proc",
-): boolean {
+): boolean | undefined {
   // The engine may live in a virtual machine, where this number is another process's: its control group names the container.
-  if (Pid <= 1 || !read(`${proc}/${Pid}/cgroup`).includes(Id)) return false;
+  if (Pid <= 1 || !read(`${proc}/${Pid}/cgroup`).includes(Id)) return undefined;
   const command = argv.map((word) => `${word}\0`).join("");
   return [Pid, ...childrenOf(Pid, proc)].some(
     (pid) => read(`${proc}/${pid}/cmdline`) === command && processStat(pid, proc)?.state === "S",

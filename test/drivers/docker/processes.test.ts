@@ -41,7 +41,7 @@ const init: Process = { argv: ["/sbin/docker-init", "--", ...KEEPER], children: 
 const keeper: Process = { argv: KEEPER };
 const container = { Id: ID, State: { Pid: MAIN } };
 
-it.each<[string, boolean, Readonly<Record<number, Process>>]>([
+it.each<[string, boolean | undefined, Readonly<Record<number, Process>>]>([
   ["below an init", true, { [MAIN]: init, [CHILD]: keeper }],
   ["as the first process", true, { [MAIN]: keeper }],
   ["under systemd", true, { [MAIN]: { ...keeper, cgroup: `0::/system.slice/docker-${ID}.scope` } }],
@@ -51,14 +51,14 @@ it.each<[string, boolean, Readonly<Record<number, Process>>]>([
   ["but it is not loaded", false, { [MAIN]: init, [CHILD]: { argv: init.argv } }],
   ["but the init has no child yet", false, { [MAIN]: { ...init, children: [] } }],
   ["but another command", false, { [MAIN]: { argv: ["sleep", "10"] } }],
-  ["but of another container", false, { [MAIN]: { ...keeper, cgroup: "0::/docker/77e0" } }],
-  ["but nothing is there", false, {}],
+  ["but of another container", undefined, { [MAIN]: { ...keeper, cgroup: "0::/docker/77e0" } }],
+  ["but nothing is there", undefined, {}],
 ])("a container's command waits: %s", (_title, expected, processes) => {
   expect(isAsleep(container, KEEPER, proc(processes))).toBe(expected);
 });
 
 it("of a container that does not run nothing does", () => {
   const folder = proc({ 0: keeper, 1: keeper });
-  expect(isAsleep({ Id: ID, State: { Pid: 0 } }, KEEPER, folder)).toBe(false);
-  expect(isAsleep({ Id: ID, State: { Pid: 1 } }, KEEPER, folder)).toBe(false);
+  expect(isAsleep({ Id: ID, State: { Pid: 0 } }, KEEPER, folder)).toBe(undefined);
+  expect(isAsleep({ Id: ID, State: { Pid: 1 } }, KEEPER, folder)).toBe(undefined);
 });
