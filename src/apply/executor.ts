@@ -73,29 +73,22 @@ export interface Executor {
 }
 
 /** Images are fetched once; a failure fails only the changes that wait for it. */
-export async function runFetch(
+export function runFetch(
   node: Extract<GraphNode, { op: "fetch" }>,
   executor: Executor,
 ): Promise<Error | undefined> {
-  try {
-    const begun = await inQueue(
-      executor,
-      node,
-      0,
-      () => fetchImage(node, executor.context, executor.fetched),
-      true,
-    );
-    return begun === "begun" ? undefined : unbegun(begun, node);
-  } catch (thrown) {
-    return toError(thrown);
-  }
+  return runShared(node, executor, () => fetchImage(node, executor.context, executor.fetched));
 }
 
 /** A network is made, mended or removed once, after what its gate needs; a failure fails those that wait for it. */
-export async function runNetwork(node: NetworkNode, executor: Executor): Promise<Error | undefined> {
+export function runNetwork(node: NetworkNode, executor: Executor): Promise<Error | undefined> {
+  return runShared(node, executor, () => applyNetwork(node, executor.context));
+}
+
+async function runShared(node: GraphNode, executor: Executor, work: Work): Promise<Error | undefined> {
   try {
     await awaitShared(node, executor);
-    const begun = await inQueue(executor, node, 0, () => applyNetwork(node, executor.context), true);
+    const begun = await inQueue(executor, node, 0, work, true);
     return begun === "begun" ? undefined : unbegun(begun, node);
   } catch (thrown) {
     return toError(thrown);
@@ -205,13 +198,7 @@ async function inQueue(
   const act = async (): Promise<"begun" | Unbegun> => {
     const why = begins ? whyNot(executor, node) : undefined;
     if (why !== undefined) return why;
-    try {
-      await step(executor.context, node, work);
-      executor.silences.answered(node);
-    } catch (thrown) {
-      executor.silences.failed(node, thrown);
-      throw thrown;
-    }
+    await step(executor, node, work);
     return "begun";
   };
   if (isUnqueued(node)) return await act();
@@ -223,7 +210,7 @@ function whyNot({ context, silences }: Executor, node: GraphNode): Unbegun | und
   return silences.isSilent(engineKey(node)) ? "silent" : undefined;
 }
 
-async function step(context: ApplyContext, node: GraphNode, work: Work): Promise<void> {
+async function step({ context, silences }: Executor, node: GraphNode, work: Work): Promise<void> {
   const { sink, journal } = context;
   const { id, op, address, cause } = node;
   const entry = { node: id, op, address };
@@ -245,9 +232,11 @@ async function step(context: ApplyContext, node: GraphNode, work: Work): Promise
     if (irreversible) await journal.intent(entry);
     context.calls[READING.has(op) ? "read" : "write"] += 1;
     await attempt(work, node, context.wait);
+    silences.answered(node);
     finished("done", null);
     if (irreversible) journal.result({ ...entry, status: "done" });
   } catch (thrown) {
+    silences.failed(node, thrown);
     const { message } = toError(thrown);
     finished("failed", message);
     const status = thrown instanceof Stale ? "stale" : "failed";

@@ -23,7 +23,7 @@ export function ownIdentity(): ProcessIdentity {
   own ??= {
     pid: process.pid,
     start_time: processStat(process.pid)?.startTime ?? "",
-    boot_id: readLine("/proc/sys/kernel/random/boot_id"),
+    boot_id: procText("/proc/sys/kernel/random/boot_id"),
     pid_namespace: pidNamespace(),
     host: hostname(),
   };
@@ -47,13 +47,14 @@ export function processStat(
   pid: number,
   proc = "/proc",
 ): { readonly state: string; readonly startTime: string } | undefined {
-  const stat = readLine(`${proc}/${pid}/stat`);
+  const stat = procText(`${proc}/${pid}/stat`);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const [state, startTime] = [fields[0], fields[19]];
   return state === undefined || startTime === undefined ? undefined : { state, startTime };
 }
 
-function readLine(path: string): string {
+/** The text of a file below /proc, trimmed; empty where there is none, or none to be looked at. */
+export function procText(path: string): string {
   try {
     return readFileSync(path, "utf8").trim();
   } catch {

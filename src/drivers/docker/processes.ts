@@ -1,6 +1,5 @@
 /** Containers' processes as this machine shows them, where it is the engine's own. */
-import { readFileSync } from "node:fs";
-import { processStat } from "../../util/process-identity.ts";
+import { processStat, procText } from "../../util/process-identity.ts";
 import type { Container } from "./wire-container.ts";
 
 /**
@@ -13,25 +12,16 @@ export function isAsleep(
   proc = "/proc",
 ): boolean | undefined {
   // The engine may live in a virtual machine, where this number is another process's: its control group names the container.
-  if (Pid <= 1 || !read(`${proc}/${Pid}/cgroup`).includes(Id)) return undefined;
+  if (Pid <= 1 || !procText(`${proc}/${Pid}/cgroup`).includes(Id)) return undefined;
   const command = argv.map((word) => `${word}\0`).join("");
   return [Pid, ...childrenOf(Pid, proc)].some(
-    (pid) => read(`${proc}/${pid}/cmdline`) === command && processStat(pid, proc)?.state === "S",
+    (pid) => procText(`${proc}/${pid}/cmdline`) === command && processStat(pid, proc)?.state === "S",
   );
 }
 
 export function childrenOf(pid: number, proc = "/proc"): number[] {
-  return read(`${proc}/${pid}/task/${pid}/children`)
+  return procText(`${proc}/${pid}/task/${pid}/children`)
     .split(" ")
     .filter((word) => word !== "")
     .map(Number);
-}
-
-/** Empty for a process that is gone, or none of ours to look at. */
-function read(path: string): string {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return "";
-  }
 }
