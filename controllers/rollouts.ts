@@ -59,15 +59,22 @@ export class RolloutPauses {
     for (const address of settled) this.#failed.delete(address);
     for (const each of failed) this.#failed.set(each.address, each);
     return {
-      unproved: failed.length === 0 && has(outcomes, ROLLOUT_PAUSED) && !has(outcomes, ENGINE_SILENT),
+      unproved: failed.length === 0 && isUnproved(outcomes, changes),
       paused: failed.map(({ address }) => address).filter((address) => !known.includes(address)),
       lifted: settled.filter((address) => !this.#failed.has(address)),
     };
   }
 }
 
-function has(outcomes: readonly Outcome[], code: string): boolean {
-  return outcomes.some(({ error }) => error?.code === code);
+/** Whether something waits for a proof on an engine that answers: one that is silent would not give it soon either. */
+function isUnproved(outcomes: readonly Outcome[], changes: ReadonlyMap<string, Change>): boolean {
+  const enginesWith = (code: string): string[] =>
+    outcomes
+      .filter(({ error }) => error?.code === code)
+      .flatMap(({ address }) => changes.get(address) ?? [])
+      .map(engineOf);
+  const silent = new Set(enginesWith(ENGINE_SILENT));
+  return enginesWith(ROLLOUT_PAUSED).some((engine) => !silent.has(engine));
 }
 
 function isSettled(

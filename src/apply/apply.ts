@@ -126,7 +126,7 @@ async function networkEnd(
   const duration_ms = Math.round(performance.now() - started);
   const message = error?.message ?? null;
   input.sink.notify({ type: "change.finished", address, action, status, duration_ms, error: message });
-  const told = status === "failed" && error !== undefined ? describe(error) : null;
+  const told = error !== undefined && (status === "failed" || isSilence(error)) ? describe(error) : null;
   return { address, action, status, duration_ms, error: told, reason: message ?? cause, code };
 }
 
@@ -229,11 +229,7 @@ const PROOFS: ReadonlySet<GraphNode["op"]> = new Set(["start", "setup", "verify"
 
 function finish(ended: NodeEnd, change: Change, end: End): Ended {
   if (ended.status === "done") return end("done", 0, change.why, null);
-  if (ended.status === "interrupted") return end("skipped", 130, INTERRUPTED, null);
-  if (ended.status === "silent") {
-    const error = silence(engineKey(change));
-    return end("skipped", error.exitCode, `not begun: ${error.message}`, describe(error));
-  }
+  if (ended.status !== "failed") return leave(ended, end);
   const { node, error, undone } = ended;
   if (isStale(error, node)) return end("stale", 4, error.message, null);
   const kept = node.op === "salvage" && change.actions.includes("recreate");
@@ -245,6 +241,16 @@ function finish(ended: NodeEnd, change: Change, end: End): Ended {
   if (codeOf(error) === "ADDRESS_BUSY") return end("skipped", 0, error.message, null);
   const weighed = node.op === "weigh" || node.op === "collect" ? "; nothing was stopped" : "";
   return end("failed", exitCodeOf(error), `${node.op} failed${weighed}`, describe(error));
+}
+
+/** What was done before it, if anything, is right by itself and stays. */
+function leave({ status, node, partly }: Extract<NodeEnd, { partly: boolean }>, end: End): Ended {
+  if (status === "interrupted") {
+    return end("skipped", 130, partly ? `interrupted before ${node.op}` : INTERRUPTED, null);
+  }
+  const error = silence(engineKey(node));
+  const what = partly ? `not finished, ${node.op} is left` : "not begun";
+  return end("skipped", error.exitCode, `${what}: ${error.message}`, describe(error));
 }
 
 function blockedOutcomes(plan: Plan): Outcome[] {

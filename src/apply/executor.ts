@@ -30,13 +30,13 @@ function isUnqueued(node: GraphNode): boolean {
   return node.op === "health" || (node.op === "verify" && node.attest !== true);
 }
 
-/** Why a change whose first step had its turn was not begun: a signal had come, or its engine answers nobody. */
-type Unbegun = Extract<NodeEnd, { status: "interrupted" | "silent" }>["status"];
+/** Why a step that had its turn was not begun: a signal had come, or its engine answers nobody. */
+type Unbegun = "interrupted" | "silent";
 
 export type NodeEnd =
   | { readonly status: "done" }
-  | { readonly status: "interrupted" }
-  | { readonly status: "silent" }
+  /** Before this step; what went before it stays, since it is right by itself. */
+  | { readonly status: Unbegun; readonly node: GraphNode; readonly partly: boolean }
   | { readonly status: "failed"; readonly node: GraphNode; readonly error: Error; readonly undone: boolean };
 
 /**
@@ -117,6 +117,7 @@ export async function runChain(
 ): Promise<NodeEnd> {
   const steps = run.nodes.filter((node) => !node.compensates);
   const first = steps.find((node) => node.op !== "fetch");
+  let partly = false;
   for (const [index, node] of steps.entries()) {
     if (node.op === "fetch" || node.op === "network") continue;
     try {
@@ -129,11 +130,12 @@ export async function runChain(
       if (clears) await release(run);
       const priority = clears && queueFor(executor, node).size < NEAR_THE_END ? LAST : index;
       const begun = await inQueue(executor, node, priority, work, node === first);
-      if (begun !== "begun") return { status: begun };
+      if (begun !== "begun") return { status: begun, node, partly };
+      partly ||= !READING.has(node.op);
     } catch (thrown) {
-      // Nothing of it was begun when what it shares with others was not.
-      if (node === first && isInterrupted(thrown)) return { status: "interrupted" };
-      if (node === first && isSilence(thrown)) return { status: "silent" };
+      const why = isInterrupted(thrown) ? "interrupted" : isSilence(thrown) ? "silent" : undefined;
+      // What it shares with others was not begun, and so neither was this step.
+      if (why !== undefined) return { status: why, node, partly };
       const error = toError(thrown);
       const undone = await compensate(node, error, run, executor);
       return { status: "failed", node, error, undone };

@@ -4,6 +4,7 @@ import { SandkeepError } from "../../src/errors.ts";
 import type { ErrorClass } from "../../src/model/failure.ts";
 import type { GraphNode } from "../../src/model/plan.ts";
 import { wish } from "../support/runtimes.ts";
+import { Lab } from "../support/memory-fleet.ts";
 import { Bench } from "./applying.ts";
 
 const FLEET = Array.from({ length: 8 }, (_, index) => wish({ address: `agent/a${index}` }));
@@ -82,5 +83,79 @@ describe("an engine that answers nobody", () => {
     expect(silences.isSilent("docker@other")).toBe(false);
     silences.answered(step("start"));
     expect(silences.isSilent("docker@local")).toBe(false);
+  });
+});
+
+const GATED = { networks: { build: { egress: { allow: ["pypi.org"], image: "img:b" } } } };
+const ON_BUILD = { sandbox: { docker: { network: "build", memory: "64MiB" } } };
+
+function fleet(agents: object): object {
+  return { sandbox: { backend: "docker", docker: { image: "img:a" } }, ...GATED, agents };
+}
+
+/**
+ * Agent a, stopped and with another limit on a network whose gate is gone: its update can be made at once, its start
+ * waits for the network, and that for an image, which comes when `until` says.
+ */
+async function waiting(lab: Lab, agents: object, until: () => boolean): Promise<void> {
+  await lab.write(fleet({ a: ON_BUILD }));
+  await lab.apply();
+  const [object] = lab.objects();
+  if (object === undefined) throw new Error("nothing was made");
+  lab.world.changeBehind(object.name, "memory.memory", 1);
+  lab.world.stopBehind(object.name);
+  const machine = lab.world.machine();
+  for (const { gate: _, ...network } of machine.networks.values()) machine.networks.set(network.id, network);
+  machine.images.delete("img:b");
+  await lab.write(fleet({ a: ON_BUILD, ...agents }));
+  lab.world.resetCalls();
+  const run = async (): Promise<void> => {
+    while (!until()) await new Promise((resolve) => setTimeout(resolve, 1));
+  };
+  lab.world.inject({ op: "fetch", effect: { kind: "hook", when: "before", run } });
+}
+
+const calls = (lab: Lab, name: string): number => lab.world.log.filter(({ op }) => op === name).length;
+const failed = (lab: Lab, name: string): number =>
+  lab.events.filter((each) => each.type === "step.finished" && each.op === name && each.status === "failed")
+    .length;
+
+describe("a change whose network was not begun", () => {
+  it("for an engine's silence is not finished, keeps what it has, and is told as such", async () => {
+    await using lab = new Lab();
+    await waiting(lab, { b: {}, c: {}, d: {} }, () => failed(lab, "create") === 3);
+    // Later than the update, which is an answer.
+    lab.world.inject({ op: "create", times: 3, effect: { kind: "delay", ms: 30 } });
+    lab.world.inject({ op: "create", times: 3, effect: { kind: "fail", when: "before", as: "unreachable" } });
+    const { result } = await lab.apply();
+    expect(result.outcomes.find(({ address }) => address === "agent/a")).toMatchObject({
+      status: "skipped",
+      reason: "not finished, start is left: docker@local gave no answer to the changes before it",
+      error: { code: "ENGINE_SILENT" },
+    });
+    expect(result.outcomes.find(({ address }) => address === "network/build")).toMatchObject({
+      status: "skipped",
+      error: { code: "ENGINE_SILENT" },
+    });
+    expect(result.exit_code).toBe(69);
+    expect([calls(lab, "update"), calls(lab, "start"), calls(lab, "ensureNetwork")]).toEqual([1, 0, 0]);
+    expect((await lab.apply()).result).toMatchObject({ exit_code: 0, summary: { done: 5 } });
+  });
+
+  it("for an interrupt says before which step it came", async () => {
+    await using lab = new Lab();
+    const stop = new AbortController();
+    await waiting(lab, {}, () => stop.signal.aborted);
+    lab.world.inject({
+      op: "update",
+      effect: { kind: "hook", when: "after", run: () => stop.abort() },
+    });
+    const { result } = await lab.apply({}, "one", { signal: stop.signal });
+    expect(result.outcomes.map(({ address, status, reason }) => `${address} ${status}: ${reason}`)).toEqual([
+      "agent/a skipped: interrupted before start",
+      "network/build skipped: interrupted before it was begun",
+    ]);
+    expect(result.exit_code).toBe(130);
+    expect((await lab.apply()).result).toMatchObject({ exit_code: 0, summary: { done: 2 } });
   });
 });

@@ -47,6 +47,14 @@ test("a canary that was not begun for its engine's silence is no reason to try a
     new RolloutPauses().learn({ plan, outcomes, free }).unproved;
   expect(learn([follower])).toBe(true);
   expect(learn([skipped(ADDRESS, ENGINE_SILENT), follower])).toBe(false);
+  // Another engine's silence says nothing of this one.
+  const changes = plan.changes.map((each) => (each.address === ADDRESS ? { ...each, host: "far" } : each));
+  const elsewhere = {
+    plan: { ...plan, changes },
+    outcomes: [skipped(ADDRESS, ENGINE_SILENT), follower],
+    free,
+  };
+  expect(new RolloutPauses().learn(elsewhere).unproved).toBe(true);
 });
 
 test("a paused rollout is lifted once its own engine was seen, whatever another one does", async () => {
