@@ -20,6 +20,7 @@ import { styleFor } from "./invocation.ts";
 import { refuseUnknown, withHeld } from "./named.ts";
 import { numberOption, switchOption } from "./options.ts";
 import { answer, answerInvalid, tell, write } from "./print.ts";
+import { staySmall } from "./start-flags.ts";
 
 /** Interrupts of a command that changes things: running steps are finished first. */
 export function finishFirst(invocation: Invocation, host: () => EventHost | undefined): Interrupts {
@@ -84,6 +85,7 @@ export async function carryOut(
   request: PlanRequest,
   named: readonly string[] = [],
 ): Promise<number> {
+  staySmall();
   const parallelism = numberOption(invocation, "parallelism", 1);
   await using host = await openHost(invocation, { answered: true });
   using interrupts = finishFirst(invocation, () => host);

@@ -32,6 +32,8 @@ export interface ObservedRuntime {
   readonly image?: ImageIdentity;
   /** Execs that the engine reports, without health checks and probes of ours. */
   readonly execs: number;
+  /** A keeper only keeps it open for commands, and has nothing to end in order; absent where the backend does not tell. */
+  readonly main?: "keeper" | "program";
 }
 
 /** Lives on our host or holds our name, but is not of this fleet. Reported, never touched. */

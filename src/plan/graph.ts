@@ -273,7 +273,9 @@ function takeAway(chain: Chain, context: GraphContext, verdict: Removal): void {
     const process = context.capabilities.lifecycle === "process";
     // What its engine is starting again would go on changing while it is kept.
     const runs = current.state === "running" || (keeps && current.state === "restarting");
-    if (process && runs) chain.add({ op: "stop", id: "stop", object_id, cause: verdict.why });
+    // What only keeps it open ends with it, and would be waited for in vain where it is deaf to signals.
+    const ends = runs && (keeps || current.main !== "keeper");
+    if (process && ends) chain.add({ op: "stop", id: "stop", object_id, cause: verdict.why });
     keep(
       chain,
       context,

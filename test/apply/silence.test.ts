@@ -105,7 +105,8 @@ async function waiting(lab: Lab, agents: object, until: () => boolean): Promise<
   lab.world.changeBehind(object.name, "memory.memory", 1);
   lab.world.stopBehind(object.name);
   const machine = lab.world.machine();
-  for (const { gate: _, ...network } of machine.networks.values()) machine.networks.set(network.id, network);
+  for (const network of machine.networks.values())
+    machine.networks.set(network.id, { ...network, gate: undefined });
   machine.images.delete("img:b");
   await lab.write(fleet({ a: ON_BUILD, ...agents }));
   lab.world.resetCalls();

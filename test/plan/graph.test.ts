@@ -4,6 +4,7 @@ import { memoryDriver } from "../../src/drivers/memory/index.ts";
 import { createWorld } from "../../src/drivers/memory/world.ts";
 import { planSchema } from "../../src/model/plan.ts";
 import type { ImageFact } from "../../src/observe/images.ts";
+import { BUILT_IN } from "../../src/resolve/defaults.ts";
 import type { Found } from "../support/runtimes.ts";
 import { DAY, NOW, OWNER, STRANGER, found, memory, seen, wish } from "../support/runtimes.ts";
 import type { World } from "./planned.ts";
@@ -40,6 +41,7 @@ const slot = (suffix: string, owner = OWNER, more: Found = {}): ReturnType<typeo
     labels: { owner, candidate_until: NOW - 1, ...more.labels },
   });
 
+const kept = wish({ settings: { salvage: { ...BUILT_IN.salvage, when: "always" } } });
 const drifted: Found = { fields: { env: { A: "changed" } } };
 const mark = { address: plain.address, since: 0, reason: "idle for 25h" };
 
@@ -110,6 +112,16 @@ const CASES: Readonly<Record<string, World>> = {
   destroy: {
     desired: [plain],
     observations: [seen([found(plain)])],
+    intent: { mode: "destroy", unprotect: false },
+  },
+  "destroy-keeper": {
+    desired: [plain],
+    observations: [seen([found(plain, { main: "keeper" })])],
+    intent: { mode: "destroy", unprotect: false },
+  },
+  "destroy-keeper-salvage": {
+    desired: [kept],
+    observations: [seen([found(kept, { main: "keeper" })])],
     intent: { mode: "destroy", unprotect: false },
   },
   "destroy-dormant": {

@@ -8,6 +8,7 @@ import { openHost } from "../hosts/host.ts";
 import type { Invocation } from "../invocation.ts";
 import { addresses, salvageOption, switchOption, textOption } from "../options.ts";
 import { answerInvalid, tell } from "../print.ts";
+import { staySmall } from "../start-flags.ts";
 import { notObserved } from "../unobserved.ts";
 
 async function select(invocation: Invocation) {
@@ -34,6 +35,8 @@ async function select(invocation: Invocation) {
 }
 
 export async function run(invocation: Invocation): Promise<number> {
+  // Selecting looks at all there is as well.
+  staySmall();
   const given = addresses([...invocation.args, ...invocation.globals.targets]);
   if (given.length > 0) {
     return await carryOut(
