@@ -12,6 +12,7 @@ export const capabilities: Capabilities = {
   images: true,
   reports_execs: true,
   changes: true,
-  // Twice as many steps: while some have the engine's time, others write down what they mean to do, or look.
-  parallelism: WRITES_AT_ONCE * 2,
+  // More steps than that: while some have the engine's time, others look, or write down what they mean to do, and what is
+  // removed waits for the kernel more than for the engine.
+  parallelism: WRITES_AT_ONCE * 4,
 };
