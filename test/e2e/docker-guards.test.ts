@@ -288,4 +288,28 @@ describeWithServices("guards on a real engine", (services) => {
     await project.run(["destroy", "--all", "--yes"]);
     check(await idOf(project, await only(project))).toBe(before);
   });
+
+  test.concurrent(
+    "a program is asked to end before its container goes, and what only keeps one open is not waited for",
+    async ({ expect: check }) => {
+      await using project = await open();
+      const program = `command = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"]`;
+      // The first process of a container is deaf to signals that it does not handle, and would be waited for for 10 s.
+      const keeper = "[agents.keeper.sandbox.docker]\ninit = false";
+      await project.config(`${head()}[agents.program.sandbox.docker]\n${program}\n${keeper}\n`);
+      await project.ok("apply", "--yes");
+      const since = String(Date.now() / 1000);
+      await project.ok("destroy", "--all", "--yes");
+      const until = String(Date.now() / 1000 + 0.1);
+      const what = ["--filter", "event=kill", "--filter", `label=sandkeep.fleet=${project.fleet}`];
+      const shown = ["--format", '{{.Actor.Attributes.name}} {{index .Actor.Attributes "signal"}}'];
+      const kills = await project.docker("events", "--since", since, "--until", until, ...what, ...shown);
+      check(
+        kills
+          .split("\n")
+          .map((line) => line.replace(/^.*(program|keeper)\S*/, "$1"))
+          .toSorted(),
+      ).toEqual(["keeper 9", "program 15"]);
+    },
+  );
 });
