@@ -59,7 +59,7 @@ export class RolloutPauses {
     for (const address of settled) this.#failed.delete(address);
     for (const each of failed) this.#failed.set(each.address, each);
     return {
-      unproved: failed.length === 0 && isUnproved(outcomes, changes),
+      unproved: failed.length === 0 && isUnproved(outcomes, plan),
       paused: failed.map(({ address }) => address).filter((address) => !known.includes(address)),
       lifted: settled.filter((address) => !this.#failed.has(address)),
     };
@@ -67,11 +67,11 @@ export class RolloutPauses {
 }
 
 /** Whether something waits for a proof on an engine that answers: one that is silent would not give it soon either. */
-function isUnproved(outcomes: readonly Outcome[], changes: ReadonlyMap<string, Change>): boolean {
+function isUnproved(outcomes: readonly Outcome[], { changes }: Plan): boolean {
   const enginesWith = (code: string): string[] =>
     outcomes
       .filter(({ error }) => error?.code === code)
-      .flatMap(({ address }) => changes.get(address) ?? [])
+      .flatMap(({ address }) => changes.filter((each) => each.address === address))
       .map(engineOf);
   const silent = new Set(enginesWith(ENGINE_SILENT));
   return enginesWith(ROLLOUT_PAUSED).some((engine) => !silent.has(engine));

@@ -1,7 +1,7 @@
 /**
  * In: a plan. Out: what became of each change. It carries out the plan's graph and decides nothing: a step that fails
  * runs the compensations the plan names, skips what depends on it, and leaves every other change alone. Only an engine
- * that answers nobody ends those that were not begun on it.
+ * that answers nobody ends those that were not begun on it, or wait for what was not.
  */
 import { SandkeepError } from "../errors.ts";
 import type { ApplyResult, Outcome } from "../model/outcome.ts";

@@ -7,7 +7,8 @@ const V8 = "11.3.";
 
 /**
  * By itself V8 makes optimized code of what was busy for a millisecond, and marks what is garbage in a heap of 12 MB. A
- * command that is over in a moment only waits for both.
+ * command that is over in a moment only waits for both. What another sets later is among them as well: code that was made
+ * under other flags is refused by the next start.
  */
 const SHORT = [
   "--ticks-before-optimization=15",

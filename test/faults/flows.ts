@@ -173,6 +173,21 @@ export const TAKING: readonly Flow[] = [
   { name: "remove an orphan", before: fleet({ a: {}, b: {} }), after: fleet({ b: {} }) },
   { name: "destroy", before: fleet({ a: {}, b: {} }), intent: { mode: "destroy", unprotect: false } },
   {
+    name: "destroy what is not stopped first, beside what is",
+    lifecycles: ["process"],
+    before: fleet({ a: agent({ docker: { command: ["sleep", "infinity"] } }), b: {} }),
+    intent: { mode: "destroy", unprotect: false },
+  },
+  {
+    name: "prune what is not stopped first",
+    lifecycles: ["process"],
+    before: fleet({ a: agent({ docker: { command: ["sleep", "infinity"] } }) }),
+    happen: async (lab) => {
+      await lab.apply();
+      lab.time.advance(25 * HOUR);
+    },
+  },
+  {
     name: "change the scope",
     before: fleet({ a: { sessions: ["main", "pr"] } }),
     after: fleet({ a: { sessions: ["main", "pr"] } }, { scope: "session" }),

@@ -7,8 +7,10 @@ import { openHost } from "../hosts/host.ts";
 import type { Invocation } from "../invocation.ts";
 import { addresses, listOption, numberOption } from "../options.ts";
 import { answerInvalid, tell } from "../print.ts";
+import { staySmall } from "../start-flags.ts";
 
 async function applyFile(invocation: Invocation, file: string): Promise<number> {
+  staySmall();
   const { readPlan } = await import("../plan-file.ts");
   const plan = await readPlan(resolve(invocation.cwd, file));
   const parallelism = numberOption(invocation, "parallelism", 1);

@@ -218,17 +218,18 @@ export async function remove(engine: Engine, objectId: string, workspace: "keep"
   if (fate === "unfilled") await unmarkUnfilled(engine, labels);
 }
 
-/** Takes none of the engine's places for changes: it removes more at once than it makes. */
 async function removeContainer(engine: Engine, objectId: string): Promise<void> {
   const what = `remove container ${short(objectId)}`;
   try {
-    await engine.send({
-      what,
-      method: "DELETE",
-      path: containerPath(objectId),
-      query: { force: true, v: true },
-      timeout: WRITE_TIMEOUT_MS,
-    });
+    await engine.removals.add(() =>
+      engine.send({
+        what,
+        method: "DELETE",
+        path: containerPath(objectId),
+        query: { force: true, v: true, ...engine.dialect.removal },
+        timeout: WRITE_TIMEOUT_MS,
+      }),
+    );
   } catch (thrown) {
     if (isGone(thrown)) return;
     if (!(thrown instanceof SandkeepError) || !/removal .*in progress/i.test(thrown.message)) throw thrown;

@@ -4,6 +4,12 @@ import type { Capabilities } from "../../model/capabilities.ts";
 /** Where an engine saturates: with fewer its cores wait for its disk, and more only make each change slower. */
 export const WRITES_AT_ONCE = Math.min(2 * (availableParallelism() + 1), 12);
 
+/**
+ * More steps than that: while some have the engine's time, others look, or write down what they mean to do, and what is
+ * removed waits for the kernel more than for the engine.
+ */
+export const STEPS_AT_ONCE = Math.min(4 * WRITES_AT_ONCE, 24);
+
 export const capabilities: Capabilities = {
   lifecycle: "process",
   exec: true,
@@ -12,7 +18,5 @@ export const capabilities: Capabilities = {
   images: true,
   reports_execs: true,
   changes: true,
-  // More steps than that: while some have the engine's time, others look, or write down what they mean to do, and what is
-  // removed waits for the kernel more than for the engine.
-  parallelism: WRITES_AT_ONCE * 4,
+  parallelism: STEPS_AT_ONCE,
 };

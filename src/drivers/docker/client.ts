@@ -4,7 +4,7 @@ import PQueue from "p-queue";
 import { SandkeepError } from "../../errors.ts";
 import type { Host } from "../../model/settings.ts";
 import type { RemoteDeps } from "../../remote/open.ts";
-import { WRITES_AT_ONCE } from "./capabilities.ts";
+import { STEPS_AT_ONCE, WRITES_AT_ONCE } from "./capabilities.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { resolveEndpoint } from "./endpoint.ts";
@@ -43,6 +43,8 @@ const OK: ReadonlySet<number> = new Set([200, 201, 202, 204, 304]);
 export class Engine implements AsyncDisposable {
   readonly reads = new PQueue({ concurrency: READS_AT_ONCE });
   readonly writes = new PQueue({ concurrency: WRITES_AT_ONCE });
+  /** It removes more at once than it makes. */
+  readonly removals = new PQueue({ concurrency: STEPS_AT_ONCE });
   /** Creations alone, within the writes. */
   readonly creates: PQueue;
   /**

@@ -2,7 +2,7 @@ import type { JsonObject } from "../../model/json.ts";
 import type { FieldRow } from "../../model/fields.ts";
 import type { ProbeReason } from "../../model/posture.ts";
 import type { EngineName } from "./endpoint.ts";
-import { WRITES_AT_ONCE } from "./capabilities.ts";
+import { STEPS_AT_ONCE, WRITES_AT_ONCE } from "./capabilities.ts";
 import { dockerFields } from "./fields.ts";
 import type { Rule } from "./requirements.ts";
 import type { DockerSpec } from "./section.ts";
@@ -36,6 +36,10 @@ export interface Dialect {
   readonly labelsVolumes: boolean;
   /** Creations that it takes at once from one of us. */
   readonly createsAtOnce: number;
+  /** Steps of changes that are carried out on it at once. */
+  readonly stepsAtOnce: number;
+  /** What a removal by force is asked besides, so that it waits for nothing. */
+  readonly removal: Readonly<Record<string, number>>;
   /** True for an engine on which networks and gates of the fleet's own are proved to hold. */
   readonly networks: boolean;
   /** True for an engine that tells and hands out exactly what was written in a container, running or not. */
@@ -56,6 +60,8 @@ export const docker: Dialect = {
   makesSources: false,
   labelsVolumes: true,
   createsAtOnce: WRITES_AT_ONCE,
+  stepsAtOnce: STEPS_AT_ONCE,
+  removal: {},
   networks: true,
   changes: true,
   engineId: ({ ID }) => ID,

@@ -11,7 +11,12 @@ import { normalise } from "./spec.ts";
 export function engineModule(dialect: Dialect): DriverModule {
   return {
     backend: dialect.name,
-    capabilities: { ...capabilities, networks: dialect.networks, changes: dialect.changes },
+    capabilities: {
+      ...capabilities,
+      networks: dialect.networks,
+      changes: dialect.changes,
+      parallelism: dialect.stepsAtOnce,
+    },
     fields: dialect.fields,
     provider: (settings, host) => provider(settings, host, dialect),
     require: (settings, host) => requirements(settings, host, dialect),

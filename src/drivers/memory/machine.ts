@@ -5,7 +5,7 @@ import { FLEET_LABEL, decodeLabels, encodeLabels } from "../../model/labels.ts";
 import { isAddress } from "../../model/names.ts";
 import type { DormancyMark, ForeignObject, ObservedRuntime, RuntimeState } from "../../model/observed.ts";
 import type { NetworkKey, NetworkSpec, ObservedGate, ObservedNetwork } from "../../model/network.ts";
-import { OWN_NETWORK, ownerOfNetwork } from "../../model/network.ts";
+import { ownerOfNetwork } from "../../model/network.ts";
 import type { ImageIdentity, Spec } from "../../model/spec.ts";
 import { getPath } from "../../util/json-path.ts";
 import type { DriverEvent, ObserveScope } from "../driver.ts";
@@ -13,6 +13,7 @@ import { reservedNames } from "../driver.ts";
 import { memoryError } from "./errors.ts";
 import type { FileTree } from "./file-tree.ts";
 import type { Running } from "./exec.ts";
+import { isKeeper, networkOf } from "./spec.ts";
 
 /** One object of an engine. Mutable: it is the world that tests change behind the driver's back. */
 export interface MemoryObject {
@@ -207,13 +208,6 @@ export class Machine {
   }
 }
 
-/** The engine name of the network an object was made for. */
-export function networkOf({ spec, decoded }: Pick<MemoryObject, "spec" | "decoded">): string | undefined {
-  const said = spec === undefined ? undefined : getPath(spec.values, "memory.network");
-  if (typeof said !== "string") return undefined;
-  return said === OWN_NETWORK ? `${decoded?.name ?? ""}-${OWN_NETWORK}` : said;
-}
-
 export function lookOf(object: MemoryObject): ObservedRuntime | undefined {
   const { decoded } = object;
   if (decoded === undefined) return undefined;
@@ -229,6 +223,7 @@ export function lookOf(object: MemoryObject): ObservedRuntime | undefined {
     fields: { ...object.fields },
     ...(object.image === undefined ? {} : { image: object.image }),
     execs: object.running.size,
+    ...(isKeeper(object.fields["memory.command"]) ? { main: "keeper" } : {}),
   };
   return object.seen;
 }

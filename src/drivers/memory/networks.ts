@@ -1,7 +1,8 @@
 import type { CreateRequest, NetworkRequest } from "../driver.ts";
 import { memoryError } from "./errors.ts";
 import type { Machine } from "./machine.ts";
-import { networkOf, strangeNetwork } from "./machine.ts";
+import { strangeNetwork } from "./machine.ts";
+import { networkOf } from "./spec.ts";
 import type { MemoryWorld } from "./world.ts";
 
 /** What is there and right stays as it is; a gate with other rules, or one that does not run, is made anew. */

@@ -1,4 +1,6 @@
 import type { Json, JsonObject } from "../../model/json.ts";
+import type { RuntimeLabels } from "../../model/labels.ts";
+import { OWN_NETWORK } from "../../model/network.ts";
 import type { Spec } from "../../model/spec.ts";
 import { getPath, isJsonObject } from "../../util/json-path.ts";
 import { UNOBSERVABLE, memoryFields } from "./fields.ts";
@@ -36,4 +38,21 @@ export function strings(value: Json | undefined): Record<string, string> {
 export function mainCommand(value: Json | undefined): readonly string[] | undefined {
   if (!Array.isArray(value)) return undefined;
   return value.filter((each) => typeof each === "string");
+}
+
+/** Of those commands the one that does no more than keep it alive, and has nothing to end in order. */
+export function isKeeper(value: Json | undefined): boolean {
+  return mainCommand(value)?.join(" ") === "sleep infinity";
+}
+
+interface Made {
+  readonly spec: Spec | undefined;
+  readonly decoded: RuntimeLabels | undefined;
+}
+
+/** The engine name of the network an object was made for. */
+export function networkOf({ spec, decoded }: Made): string | undefined {
+  const said = spec === undefined ? undefined : getPath(spec.values, "memory.network");
+  if (typeof said !== "string") return undefined;
+  return said === OWN_NETWORK ? `${decoded?.name ?? ""}-${OWN_NETWORK}` : said;
 }
