@@ -23,6 +23,8 @@ async function select(invocation: Invocation) {
       "Give addresses, --all, --agent, --session, --browser or --drifted.",
     );
   }
+  // Selecting looks at all there is, before the plan does.
+  staySmall();
   await using host = await openHost(invocation);
   return await selectAddresses(makeEngine(invocation, host), {
     ...configFile(invocation),
@@ -35,8 +37,6 @@ async function select(invocation: Invocation) {
 }
 
 export async function run(invocation: Invocation): Promise<number> {
-  // Selecting looks at all there is as well.
-  staySmall();
   const given = addresses([...invocation.args, ...invocation.globals.targets]);
   if (given.length > 0) {
     return await carryOut(

@@ -5,7 +5,7 @@ import { toError } from "../../errors.ts";
 import type { EngineFacts } from "./facts.ts";
 import { findContainer, healthOf, stateOf } from "./find-container.ts";
 import { isAsleep } from "./processes.ts";
-import { isOnlyKeptAlive, KEEP_ALIVE_ARGV } from "./values.ts";
+import { KEEP_ALIVE_ARGV, mainOf } from "./values.ts";
 import type { Container } from "./wire-container.ts";
 import { time } from "./wire.ts";
 
@@ -16,7 +16,7 @@ const MOST_DETAIL = 2000;
 export async function health(engine: Engine, facts: EngineFacts, objectId: string): Promise<HealthReport> {
   const container = await findContainer(engine, objectId);
   if (container === undefined) return { state: "missing", health: "none", running_ms: 0, main: "program" };
-  const main = isOnlyKeptAlive(container) ? "keeper" : "program";
+  const main = mainOf(container);
   const common = { health: healthOf(container), running_ms: 0, main } as const;
   const state = stateOf(container);
   if (state === "running") {

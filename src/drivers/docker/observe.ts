@@ -24,7 +24,7 @@ import { unsupportedLimits } from "./limits.ts";
 import { fleetNetworks, liveNetworks, networksFor } from "./networks.ts";
 import type { DockerSpec } from "./section.ts";
 import { inSection, tryReadValues } from "./section.ts";
-import { isOnlyKeptAlive, readFields } from "./values.ts";
+import { mainOf, readFields } from "./values.ts";
 import { findMarks, isOwned, listMarks } from "./volumes.ts";
 import type { Container, ListedContainer } from "./wire-container.ts";
 import type { Image } from "./wire.ts";
@@ -214,7 +214,7 @@ async function recognise(engine: Engine, objectId: string): Promise<Recognised |
       platform: labels.image?.platform ?? "",
     },
     execs: await countExecs(engine, container, created?.ready?.command),
-    main: isOnlyKeptAlive(container) ? "keeper" : "program",
+    main: mainOf(container),
   } as const;
   return { container, shown, created, runtime };
 }

@@ -124,12 +124,12 @@ function readLabels(container: Container, created: DockerSpec, image: Image | un
 }
 
 function readCommand(container: Container, created: DockerSpec): Json {
-  return created.docker.command === undefined && isOnlyKeptAlive(container) ? null : argvOf(container);
+  return created.docker.command === undefined && mainOf(container) === "keeper" ? null : argvOf(container);
 }
 
-/** Whether its main process is the one that only keeps it alive. */
-export function isOnlyKeptAlive(container: Container): boolean {
-  return isDeepStrictEqual(argvOf(container), KEEP_ALIVE_ARGV);
+/** A keeper's main process is the one that only keeps it alive. */
+export function mainOf(container: Container): "keeper" | "program" {
+  return isDeepStrictEqual(argvOf(container), KEEP_ALIVE_ARGV) ? "keeper" : "program";
 }
 
 function argvOf({ Config: { Entrypoint, Cmd } }: Container): readonly string[] {
