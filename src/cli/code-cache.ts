@@ -16,13 +16,17 @@ import type * as CommandLine from "./command-line.ts";
 
 /** A cache begins with so many bytes that say what it was made from. */
 const STAMP_BYTES = 12;
+/** The build carries it out. Hardly any verb does less, so what it leaves serves each other one until that has its own. */
+const BASE = "validate";
+/** Of an argument that may be a verb. */
+const WORD = /^[a-z][a-z-]*$/;
 
 /** The bundled program, compiled. */
 export interface Program {
   readonly load: () => Pick<typeof CommandLine, "start">;
   /**
-   * After the program carried out a verb: keeps what was compiled of it for the next start, where none is kept that fits or
-   * that verb had no part in it. Never throws.
+   * After the program carried out a verb: keeps what was compiled of it for the next start with that verb, where none is
+   * kept that fits. Never throws.
    */
   readonly keep: (verb: string) => void;
 }
@@ -37,20 +41,21 @@ type Wrapper = (
 ) => void;
 
 /** What of a process matters here. */
-type Started = Pick<NodeJS.Process, "execArgv" | "env">;
+type Started = Pick<NodeJS.Process, "execArgv" | "argv" | "env">;
 
 /**
  * Compiles a bundle with the code cache beside it, as Python does with `__pycache__`. V8 itself compares versions, flags and
  * the length of the source, so a cache begins with the checksums of the rest, and counts only when they fit and it belongs
- * to the owner of the bundle: then nobody can slip in a program who could not replace the bundle itself.
+ * to the owner of the bundle: then nobody can slip in a program who could not replace the bundle itself. Each verb has its
+ * own, because a start takes in all of what one holds.
  */
-export function compileProgram(bundle: string, { execArgv, env }: Started): Program {
+export function compileProgram(bundle: string, { execArgv, argv, env }: Started): Program {
   const source = readFileSync(bundle);
-  const cache = `${bundle}.${process.version}-${process.arch}.cache`;
-  const kept = readCode(cache, source, bundle);
-  const cachedData = kept?.code;
+  const cacheOf = (verb: string): string => `${bundle}.${process.version}-${process.arch}.${verb}.cache`;
+  const [, , ...given] = argv;
+  const kept = firstOf([...wordsOf(given), BASE], (verb) => readCode(cacheOf(verb), source, bundle));
   // No import() in it: V8 forgets who answers that when it takes code from a cache.
-  const script = new Script(source.toString("latin1"), { filename: bundle, cachedData });
+  const script = new Script(source.toString("latin1"), { filename: bundle, cachedData: kept?.found });
   return {
     load: () => {
       const wrapper: Wrapper = script.runInThisContext();
@@ -65,17 +70,30 @@ export function compileProgram(bundle: string, { execArgv, env }: Started): Prog
     keep: (verb) => {
       // Code made under other flags would only be refused by the next start without them.
       const flags = execArgv.length > 0 || (env["NODE_OPTIONS"] ?? "") !== "";
-      // What came from the cache is part of what is kept, so each verb adds its own code to that of the others.
-      const verbs = script.cachedDataRejected === true ? [] : (kept?.verbs ?? []);
-      if (flags || verbs.includes(verb)) return;
-      writeCode(cache, source, bundle, () => made([...verbs, verb], script.createCachedData()));
+      const own = cacheOf(verb);
+      // An alias finds none that way, though there is one.
+      const fits =
+        kept?.key === verb ? script.cachedDataRejected !== true : readCode(own, source, bundle) !== undefined;
+      if (!flags && !fits) writeCode(own, source, bundle, () => script.createCachedData());
     },
   };
 }
 
-/** After the stamp: the verbs that were carried out, and on the next line what was compiled of it. */
-function made(verbs: readonly string[], code: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`${verbs.join(" ")}\n`), code]);
+/** Which of the arguments is the verb is for the program to say; it is one of these. */
+function wordsOf(given: readonly string[]): readonly string[] {
+  const end = given.indexOf("--");
+  return given.slice(0, end === -1 ? undefined : end).filter((each) => WORD.test(each));
+}
+
+function firstOf<T>(
+  keys: readonly string[],
+  find: (key: string) => T | undefined,
+): { readonly key: string; readonly found: T } | undefined {
+  for (const key of keys) {
+    const found = find(key);
+    if (found !== undefined) return { key, found };
+  }
+  return undefined;
 }
 
 function stampOf(source: Buffer, kept: Buffer): Buffer {
@@ -85,12 +103,7 @@ function stampOf(source: Buffer, kept: Buffer): Buffer {
   return stamp;
 }
 
-interface Kept {
-  readonly verbs: readonly string[];
-  readonly code: Buffer;
-}
-
-function readCode(cache: string, source: Buffer, bundle: string): Kept | undefined {
+function readCode(cache: string, source: Buffer, bundle: string): Buffer | undefined {
   try {
     const file = openSync(cache, "r");
     try {
@@ -98,9 +111,7 @@ function readCode(cache: string, source: Buffer, bundle: string): Kept | undefin
       if (uid !== statSync(bundle).uid || (mode & 0o022) !== 0) return undefined;
       const bytes = readFileSync(file);
       const kept = bytes.subarray(STAMP_BYTES);
-      if (!stampOf(source, kept).equals(bytes.subarray(0, STAMP_BYTES))) return undefined;
-      const end = kept.indexOf("\n");
-      return { verbs: kept.toString("latin1", 0, end).split(" "), code: kept.subarray(end + 1) };
+      return stampOf(source, kept).equals(bytes.subarray(0, STAMP_BYTES)) ? kept : undefined;
     } finally {
       closeSync(file);
     }

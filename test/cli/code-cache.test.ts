@@ -12,10 +12,11 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { compileProgram } from "../../src/cli/code-cache.ts";
 
-const PLAIN = { execArgv: [], env: {} };
+type Started = Parameters<typeof compileProgram>[1];
+const PLAIN: Started = { execArgv: [], env: {}, argv: ["node", "sandkeep", "plan"] };
 
 let folder = "";
 let bundle = "";
@@ -23,12 +24,16 @@ let cache = "";
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "sandkeep-code-"));
   bundle = join(folder, "program.cjs");
-  cache = `${bundle}.${process.version}-${process.arch}.cache`;
+  cache = cacheOf("plan");
   await answers(1);
 });
 afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
+
+function cacheOf(verb: string): string {
+  return `${bundle}.${process.version}-${process.arch}.${verb}.cache`;
+}
 
 /** Programs of equal length, which V8 cannot tell apart by itself. */
 async function answers(code: number): Promise<void> {
@@ -41,19 +46,21 @@ async function answers(code: number): Promise<void> {
   );
 }
 
-async function startOnce(
-  started: Parameters<typeof compileProgram>[1] = PLAIN,
-  verb = "plan",
-): Promise<number> {
-  const program = compileProgram(bundle, started);
+async function startOnce(started: Partial<Started> = {}, verb = "plan"): Promise<number> {
+  const program = compileProgram(bundle, { ...PLAIN, ...started });
   const { code } = await program.load().start();
   program.keep(verb);
   return code;
 }
 
-async function inode(): Promise<number> {
-  return (await stat(cache)).ino;
+const startWith = (verb: string, ...argv: readonly string[]): Promise<number> =>
+  startOnce({ argv: ["node", "sandkeep", ...argv] }, verb);
+
+async function inode(verb = "plan"): Promise<number> {
+  return (await stat(cacheOf(verb))).ino;
 }
+
+const names = async (): Promise<readonly string[]> => (await readdir(folder)).toSorted();
 
 describe("what was compiled of the program", () => {
   it("is kept beside it, and used by the next start", async () => {
@@ -61,18 +68,38 @@ describe("what was compiled of the program", () => {
     const kept = await inode();
     expect(await startOnce()).toBe(1);
     expect(await inode()).toBe(kept);
-    expect((await readdir(folder)).toSorted()).toEqual(["program.cjs", basename(cache)]);
+    expect(await names()).toEqual(["program.cjs", basename(cache)]);
   });
 
-  it("grows with each verb that is carried out, once", async () => {
+  it("is kept for each verb by itself, wherever the verb stands and whatever it is called", async () => {
     await startOnce();
-    const first = await inode();
-    await startOnce(PLAIN, "run");
-    const second = await inode();
-    expect(second).not.toBe(first);
-    expect(await startOnce(PLAIN, "plan")).toBe(1);
-    expect(await startOnce(PLAIN, "run")).toBe(1);
-    expect(await inode()).toBe(second);
+    const plan = await inode();
+    expect(await startWith("run", "--file", "x.toml", "run", "--", "plan")).toBe(1);
+    const run = await inode("run");
+    expect(await startWith("run", "run")).toBe(1);
+    expect(await startWith("run", "--fleet", "plan", "run")).toBe(1);
+    expect(await startWith("plan", "an-alias")).toBe(1);
+    expect(await startWith("plan", "--file", "../x", "plan")).toBe(1);
+    expect([await inode(), await inode("run")]).toEqual([plan, run]);
+    expect(await names()).toEqual(["program.cjs", basename(cache), basename(cacheOf("run"))]);
+  });
+
+  it("serves other verbs as well where the build left it, until these have their own", async () => {
+    const words = "word,".repeat(500);
+    await writeFile(
+      bundle,
+      `(function (exports) {
+         const long = () => ${JSON.stringify(words)}.split(",").length;
+         exports.start = () => Promise.resolve({ code: globalThis.validates ? long() : 1 });
+       })`,
+    );
+    await startWith("plan", "plan");
+    const alone = (await stat(cache)).size;
+    await rm(cache);
+    vi.stubGlobal("validates", true);
+    await startWith("validate", "validate").finally(() => vi.unstubAllGlobals());
+    await startWith("plan", "plan");
+    expect((await stat(cache)).size).toBeGreaterThan(alone + words.length);
   });
 
   it("is not used for another program, not even for one of the same length", async () => {
@@ -111,14 +138,14 @@ describe("what was compiled of the program", () => {
   it("is no error where it cannot be read or kept, and leaves nothing half-written", async () => {
     await mkdir(cache);
     expect(await startOnce()).toBe(1);
-    expect((await readdir(folder)).toSorted()).toEqual(["program.cjs", basename(cache)]);
+    expect(await names()).toEqual(["program.cjs", basename(cache)]);
   });
 
   it.each([
-    ["flags", { execArgv: ["--expose-gc"], env: {} }],
-    ["NODE_OPTIONS", { execArgv: [], env: { NODE_OPTIONS: "--expose-gc" } }],
+    ["flags", { execArgv: ["--expose-gc"] }],
+    ["NODE_OPTIONS", { env: { NODE_OPTIONS: "--expose-gc" } }],
   ])("is not kept by a start with %s", async (_, started) => {
     expect(await startOnce(started)).toBe(1);
-    expect(await readdir(folder)).toEqual(["program.cjs"]);
+    expect(await names()).toEqual(["program.cjs"]);
   });
 });
