@@ -29,18 +29,18 @@ import { applyResultSchema, outcomeSchema } from "../src/model/outcome.ts";
 import { lanesSchema } from "../src/model/lanes.ts";
 import { postureSchema } from "../src/model/posture.ts";
 import { changeSchema, nodeSchema, planSchema, reasonSchema } from "../src/model/plan.ts";
+import { listedRunSchema } from "../src/model/run.ts";
 import {
-  listedRunSchema,
   runIndexSchema,
   runInspectionSchema,
   runLedgerStatusSchema,
   runListSchema,
-  runManifestSchema,
   rerunSchema,
   runCleanupSchema,
   runPathsSchema,
   runTailSchema,
-} from "../src/model/run.ts";
+} from "../src/model/run-answers.ts";
+import { runManifestSchema } from "../src/model/run-manifest.ts";
 import {
   listedStageSchema,
   stageApplySchema,
@@ -53,13 +53,13 @@ import {
 } from "../src/model/stage.ts";
 import { syncSchema } from "../src/model/sync.ts";
 import { triageSchema } from "../src/model/triage.ts";
+import { salvageSettingsSchema } from "../src/model/salvage.ts";
 import {
   bundleExtractSchema,
   bundleListSchema,
   bundlePruneSchema,
   listedBundleSchema,
-  salvageSettingsSchema,
-} from "../src/model/salvage.ts";
+} from "../src/model/salvage-bundle.ts";
 import { sourceSchema } from "../src/model/source.ts";
 
 export interface Format {

@@ -56,7 +56,7 @@ export type {
   Reason,
 } from "./model/plan.ts";
 export type { EnginePosture, Posture, Probe, ProbeReason, UnusedHost } from "./model/posture.ts";
-export type { RunManifest } from "./model/run.ts";
+export type { RunManifest } from "./model/run-manifest.ts";
 export type {
   Host,
   ResolvedAgent,

@@ -7,13 +7,13 @@ import type { PlanRequest } from "./model/intent.ts";
 import type { ApplyResult } from "./model/outcome.ts";
 import type { Plan } from "./model/plan.ts";
 import { planFrom } from "./plan/decide.ts";
-import type { Engine } from "./plan/survey.ts";
+import type { Engine } from "./plan/engine.ts";
 import { survey } from "./plan/survey.ts";
 import type { WeighOptions } from "./plan/weigh.ts";
 import { surveyRequest, weigh } from "./plan/weigh.ts";
 import type { Invalid } from "./policy/fleet.ts";
 
-export type { Engine } from "./plan/survey.ts";
+export type { Engine } from "./plan/engine.ts";
 export type { Invalid } from "./policy/fleet.ts";
 
 export interface ApplyOptions extends TakeOptions {

@@ -22,6 +22,7 @@ import { preconditionGuard } from "./precondition.ts";
 import { codeOf, describe, exitCodeOf } from "./outcome-error.ts";
 import { isSilence, silence, Silences } from "./silence.ts";
 import { notOpen } from "./steps.ts";
+import { elapsed } from "../util/elapsed.ts";
 
 export interface ApplyInput extends ApplyContext {
   /** Changes that no longer fit what is there, with why; they are reported and not begun. */
@@ -115,7 +116,7 @@ async function networkEnd(
   ran: Promise<Error | undefined>,
   input: ApplyInput,
 ): Promise<Ended> {
-  const started = performance.now();
+  const started = elapsed();
   const error = await ran;
   const { address, cause } = node;
   const action = node.effect === "remove" ? "remove" : (changeOf(node, input)?.action ?? "update");
@@ -123,7 +124,7 @@ async function networkEnd(
   const skipped = inUse || isInterrupted(error) || isSilence(error);
   const status = error === undefined ? "done" : skipped ? "skipped" : "failed";
   const code = error === undefined || inUse ? 0 : isInterrupted(error) ? 130 : exitCodeOf(error);
-  const duration_ms = Math.round(performance.now() - started);
+  const duration_ms = Math.round(elapsed() - started);
   const message = error?.message ?? null;
   input.sink.notify({ type: "change.finished", address, action, status, duration_ms, error: message });
   const told = error !== undefined && (status === "failed" || isSilence(error)) ? describe(error) : null;
@@ -173,10 +174,10 @@ async function runChange(
   input: ApplyInput,
   paused: string | undefined,
 ): Promise<Ended> {
-  const started = performance.now();
+  const started = elapsed();
   const action = change.actions.join("+");
   const end = (status: Outcome["status"], code: number, reason: string, error: Outcome["error"]): Ended => {
-    const duration_ms = Math.round(performance.now() - started);
+    const duration_ms = Math.round(elapsed() - started);
     const { address } = change;
     const message = error?.message ?? null;
     input.sink.notify({ type: "change.finished", address, action, status, duration_ms, error: message });

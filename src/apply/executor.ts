@@ -10,6 +10,7 @@ import { attempt } from "./retry.ts";
 import type { Silences } from "./silence.ts";
 import { isSilence, silence } from "./silence.ts";
 import { fetchImage, runStep } from "./steps.ts";
+import { elapsed } from "../util/elapsed.ts";
 
 /** Steps whose effect cannot be taken back; their intent is on disk before they happen. */
 const IRREVERSIBLE: ReadonlySet<GraphNode["op"]> = new Set([
@@ -219,7 +220,7 @@ async function step({ context, silences }: Executor, node: GraphNode, work: Work
   const irreversible = IRREVERSIBLE.has(op);
   await context.assertHeld();
   sink.notify({ type: "step.started", address, step: id, op, cause });
-  const started = performance.now();
+  const started = elapsed();
   const finished = (status: "done" | "failed", error: string | null): void =>
     sink.notify({
       type: "step.finished",
@@ -227,7 +228,7 @@ async function step({ context, silences }: Executor, node: GraphNode, work: Work
       step: id,
       op,
       status,
-      duration_ms: Math.round(performance.now() - started),
+      duration_ms: Math.round(elapsed() - started),
       error,
     });
   try {

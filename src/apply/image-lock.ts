@@ -9,7 +9,7 @@ import { SandkeepError } from "../errors.ts";
 import type { ImageLock, LockedImage } from "../model/images.ts";
 import type { ImageSurvey, ImagesRequest } from "../plan/image-survey.ts";
 import { withImages } from "../plan/image-survey.ts";
-import type { Engine } from "../plan/survey.ts";
+import type { Engine } from "../plan/engine.ts";
 import type { Invalid } from "../policy/fleet.ts";
 import { failureOf } from "../observe/engines.ts";
 import { withMutex } from "../state/mutex.ts";

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { RunManifest } from "../model/run.ts";
+import type { RunManifest } from "../model/run-manifest.ts";
 import { Reading } from "../runs/history.ts";
 import { manifestPath, runFolder } from "../runs/layout.ts";
 import type { FleetState } from "../state/directory.ts";

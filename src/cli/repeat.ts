@@ -1,4 +1,5 @@
-import type { RunDifference, RunManifest } from "../model/run.ts";
+import type { RunDifference } from "../model/run-answers.ts";
+import type { RunManifest } from "../model/run-manifest.ts";
 import { renderDifferences } from "../render/run-care.ts";
 import { differencesBetween, repetitionOf } from "../runs/rerun.ts";
 import { runCommand } from "../runs/run.ts";

@@ -8,7 +8,7 @@ import type { EngineInventory, HostContainer, HostSnapshot, Stale } from "../mod
 import type { Host } from "../model/settings.ts";
 import type { EngineFailure } from "../observe/engines.ts";
 import { failureOf } from "../observe/engines.ts";
-import { driverDeps } from "../plan/survey.ts";
+import { driverDeps } from "../plan/engine.ts";
 import type { Engine } from "../reconcile.ts";
 import { formatBytes } from "../util/bytes.ts";
 import { composeProjects } from "./compose.ts";

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { homedir } from "node:os";
 import { SandkeepError } from "../errors.ts";
 import type { SecretRef } from "../model/settings.ts";
-import { hostSecret } from "../plan/survey.ts";
+import { hostSecret } from "../plan/engine.ts";
 import { openConnection } from "../remote/open.ts";
 import type { Engine } from "../reconcile.ts";
 import type { Place } from "./place.ts";

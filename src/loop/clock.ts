@@ -1,3 +1,5 @@
+import { elapsed } from "../util/elapsed.ts";
+
 /** Time as the loop sees it; tests hand in a virtual one. */
 export interface Clock {
   /** Milliseconds from any fixed point; never jumps. */
@@ -10,7 +12,7 @@ export interface Clock {
 const LONGEST_TIMER = 2_147_483_647;
 
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now: elapsed,
   setTimer(ms, run) {
     let timer: NodeJS.Timeout;
     const arm = (left: number): void => {

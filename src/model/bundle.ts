@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { runManifestSchema } from "./run.ts";
+import { runManifestSchema } from "./run-manifest.ts";
 
 /** Versions of a bundle that this sandkeep reads. */
 export const BUNDLE_VERSIONS: readonly number[] = [1];

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { runReconcileSchema } from "./run.ts";
+import { runReconcileSchema } from "./run-answers.ts";
 
 /** Everything that `doctor` can find: a closed set, so that scripts can tell one from the other. */
 export const DOCTOR_CODES = [

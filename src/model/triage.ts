@@ -1,13 +1,8 @@
 import * as z from "zod";
 import { bundledSchema } from "./bundle.ts";
-import {
-  listedRunSchema,
-  rerunSchema,
-  RUN_EXIT_CLASSES,
-  runDifferenceSchema,
-  runLineSchema,
-  runManifestSchema,
-} from "./run.ts";
+import { listedRunSchema, RUN_EXIT_CLASSES } from "./run.ts";
+import { rerunSchema, runDifferenceSchema, runLineSchema } from "./run-answers.ts";
+import { runManifestSchema } from "./run-manifest.ts";
 
 /** Answer of `runs triage`: one failure in one place. */
 export const triageSchema = z.strictObject({

@@ -27,7 +27,8 @@ import { enginePostures } from "./posture.ts";
 import { lackingProbe } from "./lacking.ts";
 import { placeRollouts } from "./rollout.ts";
 import { sessionAddress } from "./select.ts";
-import type { Engine, Survey } from "./survey.ts";
+import type { Engine } from "./engine.ts";
+import type { Survey } from "./survey.ts";
 import { survey } from "./survey.ts";
 
 export interface ExplainRequest {

@@ -7,7 +7,7 @@ import type { Invalid } from "../policy/fleet.ts";
 import { worstExitCode } from "./exit-code.ts";
 import type { DeclaredImage, ImageSurvey, ImagesRequest } from "./image-survey.ts";
 import { withImages } from "./image-survey.ts";
-import type { Engine } from "./survey.ts";
+import type { Engine } from "./engine.ts";
 
 type Verdict = Pick<CheckedImage, "status" | "here" | "registry" | "why">;
 

@@ -6,7 +6,7 @@ import type { PulledRecord } from "../state/pulled-images.ts";
 import { readPulled } from "../state/pulled-images.ts";
 import type { DeclaredImage, ImageSurvey, ImagesRequest } from "./image-survey.ts";
 import { withImages } from "./image-survey.ts";
-import type { Engine } from "./survey.ts";
+import type { Engine } from "./engine.ts";
 
 /** Which images the fleet runs, what each is on its engine and in the lock file, and who brought it there. */
 export async function listImages(

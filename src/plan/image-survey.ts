@@ -5,8 +5,10 @@ import type { ImageFact, ImageWant } from "../observe/images.ts";
 import { imageKey } from "../observe/images.ts";
 import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
 import { loadFleet } from "../policy/fleet.ts";
-import type { Engine, Survey } from "./survey.ts";
-import { driverDeps, survey } from "./survey.ts";
+import type { Engine } from "./engine.ts";
+import type { Survey } from "./survey.ts";
+import { driverDeps } from "./engine.ts";
+import { survey } from "./survey.ts";
 
 /** An image that declared runtimes are to be made of, on one engine. */
 export interface DeclaredImage extends ImageWant {

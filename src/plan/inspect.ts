@@ -5,7 +5,8 @@ import type { Listing } from "../model/listing.ts";
 import type { Invalid } from "../policy/fleet.ts";
 import { readJournal } from "../state/journal.ts";
 import { listDecisions, listRow, unobservedEngines } from "./listing.ts";
-import type { Engine, Survey } from "./survey.ts";
+import type { Engine } from "./engine.ts";
+import type { Survey } from "./survey.ts";
 import { survey } from "./survey.ts";
 
 export interface InspectRequest {

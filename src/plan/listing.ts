@@ -11,7 +11,8 @@ import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
 import { getPath } from "../util/json-path.ts";
 import { decideAll } from "./decide.ts";
 import { decideNetworks } from "./networks.ts";
-import type { Engine, Survey } from "./survey.ts";
+import type { Engine } from "./engine.ts";
+import type { Survey } from "./survey.ts";
 import { survey } from "./survey.ts";
 
 export interface ListRequest {

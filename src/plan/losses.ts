@@ -13,7 +13,8 @@ import type { Doomed } from "./doomed.ts";
 import { doomedBy } from "./doomed.ts";
 import { salvageOf } from "./salvage.ts";
 import { keptStages } from "./stage-kept.ts";
-import type { Engine, Survey } from "./survey.ts";
+import type { Engine } from "./engine.ts";
+import type { Survey } from "./survey.ts";
 
 /** Nobody waits longer than this for sizes, however much there is to walk through. */
 const MEASURE_MS = 10_000;

@@ -27,8 +27,8 @@ import { readHostStanding } from "../state/host-standing.ts";
 import { lackingProbe, lacksOf } from "./lacking.ts";
 import { fixOf, standingsUnder } from "./degraded-hosts.ts";
 import { readLanes } from "../state/lanes.ts";
-import type { Engine } from "./survey.ts";
-import { driverDeps } from "./survey.ts";
+import type { Engine } from "./engine.ts";
+import { driverDeps } from "./engine.ts";
 
 export interface PostureRequest {
   readonly file?: string;

@@ -8,18 +8,14 @@ import type { SecretRef, Settings } from "../model/settings.ts";
 import { formatKeyPath } from "../model/source.ts";
 import type { LoadedFleet } from "../policy/fleet.ts";
 import type { SecretIo } from "../resolve/secrets.ts";
-import { systemSecretIo, resolveSecret } from "../resolve/secrets.ts";
+import { resolveSecret } from "../resolve/secrets.ts";
 import { readStateKey, stateKey } from "../state/secret-key.ts";
-import type { Engine } from "./survey.ts";
+import type { Engine } from "./engine.ts";
+import { secretIo } from "./engine.ts";
 
 export interface Fingerprints {
   readonly of: (desired: DesiredRuntime) => Readonly<Record<string, string>>;
   readonly diagnostics: readonly Diagnostic[];
-}
-
-export function secretIo(engine: Engine, config: LoadedFleet): SecretIo {
-  const { root, home } = config.paths;
-  return systemSecretIo({ env: engine.env, root, home });
 }
 
 /**

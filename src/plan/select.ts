@@ -4,7 +4,8 @@ import { parseSessionKey } from "../model/names.ts";
 import type { ResolvedAgent } from "../model/settings.ts";
 import type { Invalid } from "../policy/fleet.ts";
 import { listDecisions, listRow, unobservedEngines } from "./listing.ts";
-import type { Engine, Survey } from "./survey.ts";
+import type { Engine } from "./engine.ts";
+import type { Survey } from "./survey.ts";
 import { survey } from "./survey.ts";
 
 export interface SelectRequest {

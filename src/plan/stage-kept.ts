@@ -6,7 +6,8 @@ import type { ObservedRuntime } from "../model/observed.ts";
 import { engineKey } from "../observe/engines.ts";
 import { getPath } from "../util/json-path.ts";
 import { isCandidate } from "./doomed.ts";
-import type { Engine, Survey } from "./survey.ts";
+import type { Engine } from "./engine.ts";
+import type { Survey } from "./survey.ts";
 
 /** Whether the agent works on a copy elsewhere, and its stage here has only what was fetched of that. */
 function isStagedElsewhere({ labels }: ObservedRuntime): boolean {

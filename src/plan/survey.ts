@@ -8,17 +8,15 @@ import { desire } from "../desire/desire.ts";
 import type { DesiredRuntime } from "../desire/desire.ts";
 import { desireNetworks } from "../desire/networks.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
-import type { DriverDeps, DriverModule, DriverRegistry } from "../drivers/driver.ts";
+import type { DriverModule } from "../drivers/driver.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { EphemeralWish } from "../model/ephemeral.ts";
-import type { EventSink } from "../model/event.ts";
 import type { Facts } from "../model/facts.ts";
 import type { Observation } from "../model/observed.ts";
 import type { EngineRef, OpenEngine } from "../observe/engines.ts";
 import { closeEngines, engineKey, enginesOf, loadModules, openReaders } from "../observe/engines.ts";
 import { endpointOf, engineRef } from "../observe/endpoints.ts";
 import type { ImageFact } from "../observe/images.ts";
-import type { RegistryMemo } from "../observe/registry-memo.ts";
 import { observeImages } from "../observe/images.ts";
 import type { ObserveRequest } from "../observe/observe.ts";
 import { observe } from "../observe/observe.ts";
@@ -28,37 +26,16 @@ import type { FleetState } from "../state/directory.ts";
 import { fleetState } from "../state/directory.ts";
 import { formerEndpoints, readEndpoints } from "../state/endpoints.ts";
 import { readFacts } from "../state/facts.ts";
-import { SandkeepError } from "../errors.ts";
-import type { SecretRef } from "../model/settings.ts";
-import { resolveSecret, systemSecretIo } from "../resolve/secrets.ts";
-import type { Wait } from "../util/wait.ts";
 import { standingsUnder } from "./degraded-hosts.ts";
+import type { Engine } from "./engine.ts";
+import { driverDeps } from "./engine.ts";
 import { countsRuntimes } from "./full-hosts.ts";
 import type { Lacking } from "./lacking.ts";
 import { lookForLacks } from "./lacking.ts";
 import type { Losses } from "./doomed.ts";
 import { gateImages } from "./networks.ts";
 import type { Fingerprints } from "./secrets.ts";
-import type { StageKeeper } from "./stage-keeper.ts";
 import { fingerprintSecrets } from "./secrets.ts";
-
-/** The world outside: handed in, so that nothing is read behind the caller's back. */
-export interface Engine {
-  readonly drivers: DriverRegistry;
-  readonly stateDir: string;
-  readonly cwd: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  now(): number;
-  readonly wait: Wait;
-  /** Random lowercase hex, 16 characters. */
-  randomId(): string;
-  readonly sink: EventSink;
-  readonly toolVersion: string;
-  /** What registries said of tracked images; without it they are asked at each look. */
-  readonly registry?: RegistryMemo | undefined;
-  /** Keeps the stages of runtimes with staged writes; without it such a runtime cannot be made. */
-  readonly stages?: StageKeeper | undefined;
-}
 
 export interface SurveyRequest {
   readonly file?: string | undefined;
@@ -101,28 +78,6 @@ export interface Survey {
   readonly losses: Losses;
   /** Driver calls made: reading only. */
   readonly reads: number;
-}
-
-export function driverDeps(engine: Engine): DriverDeps {
-  return {
-    stateDir: engine.stateDir,
-    env: engine.env,
-    now: () => engine.now(),
-    randomId: () => engine.randomId(),
-    secret: async (ref, folder) => hostSecret(engine, ref, folder),
-  };
-}
-
-/** Read at the moment of use; rejects with what is the matter. */
-export async function hostSecret(engine: Engine, ref: SecretRef, folder: string): Promise<string> {
-  const home = engine.env["HOME"] ?? folder;
-  const secret = await resolveSecret(ref, systemSecretIo({ env: engine.env, root: folder, home }));
-  if (secret.status === "resolved") return secret.value;
-  throw new SandkeepError(`a secret of the host cannot be read: ${secret.message}`, {
-    code: "HOST_SECRET",
-    kind: "denied",
-    hint: "provide it, then run the command again",
-  });
 }
 
 /** The fleet's config, checked; undefined where a request names the fleet and goes by labels alone. */

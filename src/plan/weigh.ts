@@ -5,7 +5,8 @@ import type { PausedRollout } from "../model/rollout.ts";
 import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
 import { decideAll } from "./decide.ts";
 import { withLosses } from "./losses.ts";
-import type { Engine, Survey, SurveyRequest } from "./survey.ts";
+import type { Engine } from "./engine.ts";
+import type { Survey, SurveyRequest } from "./survey.ts";
 import { surveyFor } from "./survey.ts";
 
 export interface WeighOptions {

@@ -11,6 +11,7 @@ import { ACK, ATTACH, CLEAN, KEPT, MOST_WAITING } from "./kept-scripts.ts";
 import type { RunRequest } from "./process.ts";
 import { runProgram } from "./process.ts";
 import type { Channel, ChannelEnd } from "./transport.ts";
+import { elapsed } from "../util/elapsed.ts";
 
 export interface Attached {
   readonly result: Promise<number>;
@@ -42,7 +43,7 @@ const ENDS: Readonly<Record<number, string>> = {
 };
 
 export async function beginKept(host: Host, request: RunRequest) {
-  const channel = keptChannel(host, () => performance.now());
+  const channel = keptChannel(host, elapsed);
   const nonce = randomBytes(8).toString("hex");
   const running = runProgram({ channel, nonce, label: host.label, tellsCode: true }, request);
   const clean = async (): Promise<void> => {

@@ -15,6 +15,7 @@ import { notForwarded, sshError } from "./errors.ts";
 import { configured, destination, running, SECRET_FILES, through } from "./openssh-config.ts";
 import { withShownKey } from "./shown-key.ts";
 import type { Channel, ChannelEnd, Forwarded, TerminalSize, Transport } from "./transport.ts";
+import { elapsed } from "../util/elapsed.ts";
 
 /** A unix socket's path has 107 bytes, and ssh adds a suffix of its own while it makes one. */
 const MOST_PATH = 80;
@@ -82,8 +83,8 @@ async function startMaster(access: Access, left: Left, timing: Timing): Promise<
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-4_000)));
   const state: { failure?: Error } = {};
   child.once("error", (error) => (state.failure = error));
-  const deadline = performance.now() + timing.connectMs + 1_000;
-  while (performance.now() < deadline && state.failure === undefined && isRunning(child)) {
+  const deadline = elapsed() + timing.connectMs + 1_000;
+  while (elapsed() < deadline && state.failure === undefined && isRunning(child)) {
     if (await isAccessible(socket)) {
       // It has logged in by now, and reads them no second time.
       for (const name of SECRET_FILES) await rm(join(folder, name), { force: true });

@@ -1,4 +1,4 @@
-import type { RunCleanup, RunDifference } from "../model/run.ts";
+import type { RunCleanup, RunDifference } from "../model/run-answers.ts";
 import type { Triage } from "../model/triage.ts";
 import { count, columns, joinBlocks, paragraph } from "./layout.ts";
 import { renderLines, renderRun, runRows } from "./runs.ts";

@@ -1,12 +1,6 @@
 import type { RunArtifactList } from "../model/artifacts.ts";
-import type {
-  ListedRun,
-  RunInspection,
-  RunLedgerStatus,
-  RunLine,
-  RunList,
-  RunReconcile,
-} from "../model/run.ts";
+import type { ListedRun } from "../model/run.ts";
+import type { RunInspection, RunLedgerStatus, RunLine, RunList, RunReconcile } from "../model/run-answers.ts";
 import { roughDuration } from "../util/duration.ts";
 import { escapeText } from "./escape.ts";
 import type { Cell } from "./layout.ts";

@@ -1,4 +1,4 @@
-import type { BundleExtract, BundleList, BundlePrune } from "../model/salvage.ts";
+import type { BundleExtract, BundleList, BundlePrune } from "../model/salvage-bundle.ts";
 import type { Cell } from "./layout.ts";
 import { columns, count, joinBlocks, paragraph } from "./layout.ts";
 import type { Style } from "./style.ts";

@@ -13,7 +13,7 @@ import { THIS_HOST } from "../drivers/driver.ts";
 import { SandkeepError, toError } from "../errors.ts";
 import type { ObservedRuntime } from "../model/observed.ts";
 import type { ListedArtifact, RunArtifacts } from "../model/artifacts.ts";
-import type { RunManifest } from "../model/run.ts";
+import type { RunManifest } from "../model/run-manifest.ts";
 import { isMissing, unlessMissing } from "../util/errno.ts";
 import { getPath } from "../util/json-path.ts";
 import { stageTree } from "../util/stage-place.ts";

@@ -8,7 +8,7 @@ import { PassThrough, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import type { Driver, Program } from "../drivers/driver.ts";
 import { SandkeepError, toError } from "../errors.ts";
-import type { RunManifest } from "../model/run.ts";
+import type { RunManifest } from "../model/run-manifest.ts";
 
 /** A placed program, as the manifest tells it. */
 export interface PlacedBin extends AsyncDisposable {

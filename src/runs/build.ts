@@ -2,10 +2,9 @@
  * In: a run on a backend that makes no runtimes. Out: what its command is built from, and its place in the endpoint's lane.
  * There is nothing to look at or to wake: the worker itself says whether it can take the command.
  */
-import { constants } from "node:os";
 import type { DesiredRuntime } from "../desire/desire.ts";
 import { desire } from "../desire/desire.ts";
-import type { BuildRequest, ExecHandle, ExecResult, ReadDriver } from "../drivers/driver.ts";
+import type { BuildRequest, ReadDriver } from "../drivers/driver.ts";
 import type { ReturnedChanges } from "../util/returned-changes.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
 import { SandkeepError } from "../errors.ts";
@@ -149,36 +148,4 @@ async function direct({ engine }: Claiming, workspace: string, changes: Returned
     const message = `${path} was changed and not brought back: ${why}`;
     engine.sink.notify({ type: "note", level: "warn", code: "NOT_BROUGHT_BACK", message });
   }
-}
-
-/**
- * Starts the command when its turn comes. One that has to wait can be ended all the same, and has then never begun; its
- * exit code tells the signal, as for any other.
- */
-export async function execInTurn(
-  ticket: LaneTicket | undefined,
-  exec: () => Promise<ExecHandle>,
-): Promise<ExecHandle> {
-  if (ticket === undefined || ticket.begun) return await exec();
-  const waiting = new AbortController();
-  let ended: NodeJS.Signals | undefined;
-  let begun: ExecHandle | undefined;
-  const result = async (): Promise<ExecResult> => {
-    const mine = await ticket.turn(waiting.signal);
-    if (ended !== undefined || !mine) return { exitCode: 128 + constants.signals[ended ?? "SIGTERM"] };
-    begun = await exec();
-    if (ended !== undefined) await begun.signal(ended);
-    return await begun.result;
-  };
-  const outcome = result();
-  outcome.catch(() => undefined);
-  return {
-    result: outcome,
-    async signal(name) {
-      ended = name;
-      waiting.abort();
-      await begun?.signal(name);
-    },
-    resize: async (size) => begun?.resize(size),
-  };
 }

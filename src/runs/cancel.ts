@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../errors.ts";
-import type { RunManifest } from "../model/run.ts";
+import type { RunManifest } from "../model/run-manifest.ts";
 import type { FleetState } from "../state/directory.ts";
 import { writeJson } from "../state/files.ts";
 import { Reading } from "./history.ts";
 import { cancelPath } from "./layout.ts";
 import type { SelectedRun } from "./select.ts";
+import { elapsed } from "../util/elapsed.ts";
 
 const LOOK_EVERY_MS = 100;
 /** So long it may take a process to hear of it, and to write down the end. */
@@ -24,8 +25,8 @@ export async function cancelRun(
     });
   }
   await writeJson(cancelPath(folder), { v: 1, grace_ms: graceMs });
-  const until = performance.now() + graceMs + HEARING_MS;
-  while (performance.now() < until) {
+  const until = elapsed() + graceMs + HEARING_MS;
+  while (elapsed() < until) {
     const now = await new Reading(state, Date.now()).manifest(folder);
     if (now !== undefined && now.status !== "running") return now;
     await sleep(LOOK_EVERY_MS);

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from "node:stream";
-import type { RunManifest } from "../model/run.ts";
+import type { RunManifest } from "../model/run-manifest.ts";
 import type { ExecHandle, ExecResult, TerminalSize } from "../drivers/driver.ts";
 
 export interface RunRequest {

@@ -1,4 +1,4 @@
-import type { RunManifest } from "../model/run.ts";
+import type { RunManifest } from "../model/run-manifest.ts";
 import type { Triage } from "../model/triage.ts";
 import { formatDuration } from "../util/duration.ts";
 

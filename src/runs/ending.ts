@@ -1,6 +1,6 @@
 import { toError } from "../errors.ts";
 import type { RunArtifacts } from "../model/artifacts.ts";
-import type { RunManifest } from "../model/run.ts";
+import type { RunManifest } from "../model/run-manifest.ts";
 import type { Engine } from "../reconcile.ts";
 import type { FleetState } from "../state/directory.ts";
 import { formatDuration } from "../util/duration.ts";

@@ -1,7 +1,7 @@
 import { SandkeepError } from "../errors.ts";
 import type { Engine } from "../reconcile.ts";
 import { isFor } from "../model/secret-use.ts";
-import { secretIo } from "../plan/secrets.ts";
+import { secretIo } from "../plan/engine.ts";
 import type { LoadedFleet } from "../policy/fleet.ts";
 import { resolveSecret } from "../resolve/secrets.ts";
 import type { Whom } from "./whom.ts";

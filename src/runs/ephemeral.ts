@@ -11,9 +11,7 @@ import type { ObservedRuntime } from "../model/observed.ts";
 import type { EphemeralFleet } from "../policy/ephemeral.ts";
 import { loadEphemeral } from "../policy/ephemeral.ts";
 import type { FleetRequest, Invalid, LoadedFleet } from "../policy/fleet.ts";
-import { survey } from "../plan/survey.ts";
 import type { Engine } from "../reconcile.ts";
-import { reconcile } from "../reconcile.ts";
 import type { FleetState } from "../state/directory.ts";
 import { openRun } from "../state/open-runs.ts";
 import { listWords } from "../util/suggestion.ts";
@@ -55,6 +53,7 @@ export async function removeEphemeral(
   address: string,
 ): Promise<void> {
   try {
+    const { reconcile } = await import("../reconcile.ts");
     const outcome = await reconcile(
       engine,
       { intent: { mode: "destroy", targets: [address], unprotect: true }, no_salvage: true },
@@ -100,6 +99,7 @@ export async function findKept(
   }
   const base = await loadEphemeral(request, {});
   if (base.status === "invalid") return base;
+  const { survey } = await import("../plan/survey.ts");
   const seen = await survey(engine, { config: base, wanted: [] });
   if (seen.status === "invalid") return seen;
   const all = seen.observations.flatMap((each) =>

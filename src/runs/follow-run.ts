@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { RunLine, RunManifest } from "../model/run.ts";
+import type { RunLine } from "../model/run-answers.ts";
+import type { RunManifest } from "../model/run-manifest.ts";
 import type { FleetState } from "../state/directory.ts";
 import { textOfBytes } from "../util/shown-bytes.ts";
 import { followLog } from "./follow-log.ts";

@@ -3,8 +3,10 @@
  * truth; the index only saves reading them. A run whose process is gone is marked interrupted by the way.
  */
 import { stat } from "node:fs/promises";
-import type { ListedRun, RunList, RunManifest, RunReconcile, RunStatus } from "../model/run.ts";
-import { runManifestSchema } from "../model/run.ts";
+import type { ListedRun, RunStatus } from "../model/run.ts";
+import type { RunList, RunReconcile } from "../model/run-answers.ts";
+import type { RunManifest } from "../model/run-manifest.ts";
+import { runManifestSchema } from "../model/run-manifest.ts";
 import type { FleetState } from "../state/directory.ts";
 import { readDisruption } from "../state/disruption.ts";
 import { readJson, writeJson } from "../state/files.ts";

@@ -11,7 +11,6 @@ import { placeOfRuntime } from "./artifacts.ts";
 import type { BinRequest, PlacedBin } from "./bin.ts";
 import { placeInside } from "./bin.ts";
 import type { ClaimedBuild } from "./build.ts";
-import { claimBuild } from "./build.ts";
 import type { Claimed } from "./claim.ts";
 import { claim, placeOf } from "./claim.ts";
 import type { Run } from "./ending.ts";
@@ -50,6 +49,7 @@ export async function hold(
   const { state } = run;
   const wish = where.at === "ephemeral" ? where.wish : undefined;
   if (module.capabilities.lifecycle === "ephemeral") {
+    const { claimBuild } = await import("./build.ts");
     const { spec_hash, ...claimed } = await claimBuild(run, state, { driver, module }, target, wish);
     const image = claimed.build.image ?? null;
     return { ...claimed, place: { ...placedAt(target), spec_hash, image } };

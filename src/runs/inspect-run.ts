@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import type { RunInspection, RunLine, RunPaths } from "../model/run.ts";
+import type { RunInspection, RunLine, RunPaths } from "../model/run-answers.ts";
 import { textOfBytes } from "../util/shown-bytes.ts";
 import { logPath } from "./layout.ts";
 import { latestLog, tailOf } from "./read-log.ts";

@@ -1,4 +1,4 @@
-import type { RunLedgerStatus } from "../model/run.ts";
+import type { RunLedgerStatus } from "../model/run-answers.ts";
 import type { FleetState } from "../state/directory.ts";
 import { findRuns } from "./history.ts";
 

@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { open, rename } from "node:fs/promises";
-import type { RunLog } from "../model/run.ts";
+import type { RunLog } from "../model/run-manifest.ts";
 import { PRIVATE_FILE } from "../util/durable-file.ts";
 import { errnoOf } from "../util/errno.ts";
 import type { TimeIndex } from "./time-index.ts";

@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { open, readFile, stat } from "node:fs/promises";
-import type { RunLog } from "../model/run.ts";
+import type { RunLog } from "../model/run-manifest.ts";
 import { unlessMissing } from "../util/errno.ts";
 import { logPath, timesPath } from "./layout.ts";
 import { earlierPart } from "./log-file.ts";

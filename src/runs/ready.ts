@@ -7,7 +7,6 @@ import type { ObservedRuntime } from "../model/observed.ts";
 import type { Blocked, Plan } from "../model/plan.ts";
 import type { LoadedFleet } from "../policy/fleet.ts";
 import type { Engine } from "../reconcile.ts";
-import { reconcile } from "../reconcile.ts";
 import { fleetState } from "../state/directory.ts";
 import { readHolds, WHOLE_FLEET } from "../state/holds.ts";
 
@@ -67,6 +66,8 @@ export async function makeReady(
   const { address } = target;
   const { wait } = engine;
   const started = wait.elapsed();
+  // What is ready already needs none of it.
+  const { reconcile } = await import("../reconcile.ts");
   for (;;) {
     const outcome = await reconcile(
       engine,

@@ -1,4 +1,5 @@
-import type { ListedRun, RunIndex } from "../model/run.ts";
+import type { ListedRun } from "../model/run.ts";
+import type { RunIndex } from "../model/run-answers.ts";
 import type { FleetState } from "../state/directory.ts";
 import { Reading } from "./history.ts";
 import { allIds } from "./latest-ids.ts";

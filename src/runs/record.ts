@@ -7,7 +7,7 @@ import { mkdir } from "node:fs/promises";
 import type { Writable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import * as z from "zod";
-import type { RunManifest } from "../model/run.ts";
+import type { RunManifest } from "../model/run-manifest.ts";
 import type { FleetState } from "../state/directory.ts";
 import { readDisruption } from "../state/disruption.ts";
 import { makeDirectory, readJson, stateError, writeJson } from "../state/files.ts";

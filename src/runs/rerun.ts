@@ -1,6 +1,7 @@
 import { SandkeepError } from "../errors.ts";
 import { EPHEMERAL } from "../policy/ephemeral.ts";
-import type { RunDifference, RunManifest } from "../model/run.ts";
+import type { RunDifference } from "../model/run-answers.ts";
+import type { RunManifest } from "../model/run-manifest.ts";
 import type { RunRequest } from "./command.ts";
 
 /** What repeats a run, and the variables that this time nobody gives. */

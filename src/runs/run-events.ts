@@ -1,6 +1,6 @@
 import type { EventFacts } from "../model/recorded-event.ts";
 import { knownSource } from "../model/recorded-event.ts";
-import type { RunManifest } from "../model/run.ts";
+import type { RunManifest } from "../model/run-manifest.ts";
 import type { FleetState } from "../state/directory.ts";
 import { recordEvents } from "../state/events.ts";
 

@@ -1,4 +1,5 @@
-import type { ListedRun, RunManifest } from "../model/run.ts";
+import type { ListedRun } from "../model/run.ts";
+import type { RunManifest } from "../model/run-manifest.ts";
 import { listedRunSchema } from "../model/run.ts";
 import type { FleetState } from "../state/directory.ts";
 import { appendLines, parseJson, readText, writeText } from "../state/files.ts";

@@ -6,7 +6,7 @@
 import type { ExecHandle } from "../drivers/driver.ts";
 import type { KeyPath } from "../model/source.ts";
 import { SandkeepError, toError } from "../errors.ts";
-import { driverDeps } from "../plan/survey.ts";
+import { driverDeps } from "../plan/engine.ts";
 import type { Invalid } from "../policy/fleet.ts";
 import type { Engine } from "../reconcile.ts";
 import { recordActivity } from "../state/activity.ts";
@@ -14,7 +14,6 @@ import { fleetState } from "../state/directory.ts";
 import type { ArtifactPlace } from "./artifacts.ts";
 import type { BinRequest, PlacedBin } from "./bin.ts";
 import { placeOnHost } from "./bin.ts";
-import { execInTurn } from "./build.ts";
 import { targetOf } from "./claim.ts";
 import type { RunIo, RunRequest } from "./command.ts";
 import { awaitEnd } from "./command.ts";
@@ -31,6 +30,7 @@ import type { RunHead, RunRecord } from "./record.ts";
 import { recordRefusal, recordRun } from "./record.ts";
 import type { Target } from "./ready.ts";
 import { makeRunId } from "./run-id.ts";
+import { execInTurn } from "./turn.ts";
 import { chooseWhere } from "./where.ts";
 
 type Ran = { readonly status: "ran"; readonly manifest: EndedRun };

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { SandkeepError } from "../errors.ts";
-import type { RunManifest } from "../model/run.ts";
+import type { RunManifest } from "../model/run-manifest.ts";
 import type { FleetState } from "../state/directory.ts";
 import { listWords, nearestWords } from "../util/suggestion.ts";
 import type { RunFilter } from "./history.ts";

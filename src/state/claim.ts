@@ -13,6 +13,7 @@ import type { ProblemSink } from "./files.ts";
 import { createJson, parseJson, readJson, readText, removeFile, writeJson } from "./files.ts";
 import { withMutex } from "./mutex.ts";
 import { processIdentitySchema } from "./processes.ts";
+import { elapsed } from "../util/elapsed.ts";
 
 export const claimSchema = z.object({
   v: z.literal(1),
@@ -47,21 +48,21 @@ interface Sighting {
 }
 
 export async function takeClaim(path: string, options: ClaimOptions): Promise<ClaimResult> {
-  const started = performance.now();
+  const started = elapsed();
   let seen: Sighting | undefined;
   let told = false;
   let beats = false;
   for (;;) {
     const watched: Sighting | undefined = seen;
-    const stalled = watched !== undefined && performance.now() - watched.since >= options.ttlMs;
+    const stalled = watched !== undefined && elapsed() - watched.since >= options.ttlMs;
     const found = await attempt(path, options, stalled ? watched.mark : undefined);
     if (found.held) return found;
     const mark = markOf(found.holder);
     if (seen?.mark !== mark) {
       beats = seen !== undefined;
-      seen = { mark, since: performance.now() };
+      seen = { mark, since: elapsed() };
     }
-    const waited = performance.now() - started;
+    const waited = elapsed() - started;
     // The clock of another machine may be wrong, so its time only decides whether watching is worthwhile.
     const looksStalled = !beats && Math.abs(options.now() - found.holder.heartbeat_at) > options.ttlMs;
     const patience = looksStalled ? Math.max(options.waitMs, options.ttlMs * 1.5) : options.waitMs;
@@ -191,7 +192,7 @@ export class Claim implements AsyncDisposable {
   readonly #options: ClaimOptions;
   readonly #timer: NodeJS.Timeout;
   #proof: { readonly text: string; readonly file: OwnFile } | undefined;
-  #renewed = performance.now();
+  #renewed = elapsed();
   #renewing: Promise<boolean> | undefined;
   #released = false;
 
@@ -208,7 +209,7 @@ export class Claim implements AsyncDisposable {
   async held(): Promise<boolean> {
     if (this.#released) return false;
     // After a long stall somebody may be about to take over; renewing first decides it under the mutex.
-    if (performance.now() - this.#renewed > this.#options.ttlMs / 2) return this.#renew();
+    if (elapsed() - this.#renewed > this.#options.ttlMs / 2) return this.#renew();
     return (await this.#own()) !== undefined;
   }
 
@@ -242,7 +243,7 @@ export class Claim implements AsyncDisposable {
       const heartbeat = Math.max(this.#options.now(), file.holder.heartbeat_at + 1);
       const holder = { ...file.holder, heartbeat_at: heartbeat };
       await writeClaim(this.#path, { ...file, holder }, this.#options);
-      this.#renewed = performance.now();
+      this.#renewed = elapsed();
       return true;
     });
   }
@@ -250,7 +251,7 @@ export class Claim implements AsyncDisposable {
   /** Nobody may take over what beat a moment ago, and nothing of ours is about to write it: no mutex is needed to remove it. */
   #isAlone(): boolean {
     const { keepFile, ttlMs } = this.#options;
-    return !keepFile && this.#renewing === undefined && performance.now() - this.#renewed < ttlMs / 2;
+    return !keepFile && this.#renewing === undefined && elapsed() - this.#renewed < ttlMs / 2;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf } from "../util/errno.ts";
 import { makeDirectory, stateError } from "./files.ts";
+import { elapsed } from "../util/elapsed.ts";
 
 /** Milliseconds after which the mutex of a killed process is taken; the work below it takes a few. */
 const STALE = 5_000;
@@ -24,7 +25,7 @@ export async function withMutex<T>(path: string, work: () => Promise<T>): Promis
  */
 async function lock(path: string): Promise<() => void> {
   const { default: lockfile } = await import("proper-lockfile");
-  const deadline = performance.now() + PATIENCE;
+  const deadline = elapsed() + PATIENCE;
   for (let pause = 2; ; pause = Math.min(40, pause * 1.5)) {
     try {
       const release = lockfile.lockSync(path, {
@@ -41,7 +42,7 @@ async function lock(path: string): Promise<() => void> {
         }
       };
     } catch (error) {
-      if (errnoOf(error) !== "ELOCKED" || performance.now() > deadline) throw stateError("lock", path, error);
+      if (errnoOf(error) !== "ELOCKED" || elapsed() > deadline) throw stateError("lock", path, error);
     }
     await sleep(pause * (0.5 + Math.random()));
   }

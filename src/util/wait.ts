@@ -1,4 +1,5 @@
 import { setTimeout } from "node:timers/promises";
+import { elapsed } from "./elapsed.ts";
 
 /** How time is let pass and measured while something is waited for; tests hand in a virtual one. */
 export interface Wait {
@@ -8,6 +9,6 @@ export interface Wait {
 }
 
 export const realWait: Wait = {
-  elapsed: () => performance.now(),
+  elapsed,
   sleep: async (ms) => setTimeout(ms),
 };

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { MemoryObject } from "../../src/drivers/memory/machine.ts";
-import type { BundleManifest } from "../../src/model/salvage.ts";
+import type { BundleManifest } from "../../src/model/salvage-bundle.ts";
 import { listBundles } from "../../src/state/bundles.ts";
 import { HOUR, Lab } from "../support/memory-fleet.ts";
 

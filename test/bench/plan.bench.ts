@@ -8,7 +8,7 @@ import { loadConfig } from "../../src/config/index.ts";
 import { createWorld } from "../../src/drivers/memory/world.ts";
 import { memoryDriver } from "../../src/drivers/memory/index.ts";
 import { decideAll, planFrom } from "../../src/plan/decide.ts";
-import type { Engine } from "../../src/plan/survey.ts";
+import type { Engine } from "../../src/plan/engine.ts";
 import { fleetOf, survey } from "../../src/plan/survey.ts";
 import { reconcile } from "../../src/reconcile.ts";
 import { realWait } from "../../src/util/wait.ts";

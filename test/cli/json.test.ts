@@ -6,7 +6,7 @@ import { explanationSchema } from "../../src/model/explain.ts";
 import { listingSchema } from "../../src/model/listing.ts";
 import { applyResultSchema } from "../../src/model/outcome.ts";
 import { planSchema } from "../../src/model/plan.ts";
-import { runManifestSchema } from "../../src/model/run.ts";
+import { runManifestSchema } from "../../src/model/run-manifest.ts";
 import { cli, testStreams } from "./streams.ts";
 
 let dir = "";

@@ -9,10 +9,10 @@ import {
   runInspectionSchema,
   runLedgerStatusSchema,
   runListSchema,
-  runManifestSchema,
   runPathsSchema,
   runTailSchema,
-} from "../../src/model/run.ts";
+} from "../../src/model/run-answers.ts";
+import { runManifestSchema } from "../../src/model/run-manifest.ts";
 import { cli } from "./streams.ts";
 
 // The ledger as a person sees it, on the local backend.

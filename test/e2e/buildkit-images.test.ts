@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { Bridge } from "../../src/drivers/buildkit/bridge.ts";
 import { Dialer } from "../../src/drivers/buildkit/dial.ts";
-import { runManifestSchema } from "../../src/model/run.ts";
+import { runManifestSchema } from "../../src/model/run-manifest.ts";
 import { endpointOf } from "../contract/buildkit-kit.ts";
 import { LOGIN, TestRegistry } from "../support/registry.ts";
 import { describeWith } from "../support/services.ts";

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { rerunSchema, runInspectionSchema, runListSchema, runManifestSchema } from "../../src/model/run.ts";
+import { rerunSchema, runInspectionSchema, runListSchema } from "../../src/model/run-answers.ts";
+import { runManifestSchema } from "../../src/model/run-manifest.ts";
 import { triageSchema } from "../../src/model/triage.ts";
 import { Project, eventually } from "./cli.ts";
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { listingSchema } from "../../src/model/listing.ts";
-import { runManifestSchema } from "../../src/model/run.ts";
+import { runManifestSchema } from "../../src/model/run-manifest.ts";
 import { describeWithServices } from "../support/services.ts";
 import { Project, documentOf, eventually } from "./cli.ts";
 

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { runInspectionSchema } from "../../src/model/run.ts";
+import { runInspectionSchema } from "../../src/model/run-answers.ts";
 import { MAIN, Project } from "./cli.ts";
 
 // A command that says much: what is kept of it is bounded, on disk and in memory. `npm run test:log` makes it say 2 GiB.

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { runManifestSchema } from "../../src/model/run.ts";
+import { runManifestSchema } from "../../src/model/run-manifest.ts";
 import { triageSchema } from "../../src/model/triage.ts";
 import { describeWith } from "../support/services.ts";
 import type { Listed } from "./cli.ts";

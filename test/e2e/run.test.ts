@@ -1,7 +1,7 @@
 import { execFile as execFileOf } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { runListSchema } from "../../src/model/run.ts";
+import { runListSchema } from "../../src/model/run-answers.ts";
 import { MAIN, Project, eventually } from "./cli.ts";
 import type { ProjectOptions, Running } from "./cli.ts";
 import { describeWithServices } from "../support/services.ts";

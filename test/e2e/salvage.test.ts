@@ -3,7 +3,7 @@ import { lstat, mkdir, readFile, readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { BundleExtract, BundleList } from "../../src/model/salvage.ts";
+import type { BundleExtract, BundleList } from "../../src/model/salvage-bundle.ts";
 import { describeWithServices } from "../support/services.ts";
 import { Project, changeOf, outcomesOf } from "./cli.ts";
 

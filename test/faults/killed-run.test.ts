@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
 import type { ListedRun } from "../../src/model/run.ts";
 import { doctorSchema } from "../../src/model/doctor.ts";
-import { runListSchema } from "../../src/model/run.ts";
+import { runListSchema } from "../../src/model/run-answers.ts";
 import { findRuns } from "../../src/runs/history.ts";
 import { fleetState } from "../../src/state/directory.ts";
 import { Project } from "../e2e/cli.ts";

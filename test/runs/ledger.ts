@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
-import type { RunManifest } from "../../src/model/run.ts";
+import type { RunManifest } from "../../src/model/run-manifest.ts";
 import type { Engine } from "../../src/reconcile.ts";
 import type { RunRequest } from "../../src/runs/command.ts";
 import { runCommand } from "../../src/runs/run.ts";

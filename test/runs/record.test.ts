@@ -3,7 +3,7 @@ import { mkdir, readFile, readdir, rm, symlink, writeFile } from "node:fs/promis
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { runManifestSchema } from "../../src/model/run.ts";
+import { runManifestSchema } from "../../src/model/run-manifest.ts";
 import { findRuns } from "../../src/runs/history.ts";
 import { runFolder, runsFolder } from "../../src/runs/layout.ts";
 import { discard } from "../../src/apply/streams.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { RunManifest } from "../../src/model/run.ts";
-import { runManifestSchema, RUN_EXIT_CLASSES } from "../../src/model/run.ts";
+import type { RunManifest } from "../../src/model/run-manifest.ts";
+import { RUN_EXIT_CLASSES } from "../../src/model/run.ts";
+import { runManifestSchema } from "../../src/model/run-manifest.ts";
 import { diagnose } from "../../src/runs/diagnosis.ts";
 import { differencesBetween, repetitionOf } from "../../src/runs/rerun.ts";
 import { selectRun } from "../../src/runs/select.ts";

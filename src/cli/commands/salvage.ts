@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { BundleExtract, BundleList, BundlePrune } from "../../model/salvage.ts";
+import type { BundleExtract, BundleList, BundlePrune } from "../../model/salvage-bundle.ts";
 import { renderBundleExtract, renderBundleList, renderBundlePrune } from "../../render/salvage.ts";
 import type { Style } from "../../render/style.ts";
 import { extractBundle } from "../../state/bundle-extract.ts";

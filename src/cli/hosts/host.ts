@@ -1,6 +1,7 @@
 import type { EventSink } from "../../model/event.ts";
 import type { Invocation } from "../invocation.ts";
 import { styleFor } from "../invocation.ts";
+import { elapsed } from "../../util/elapsed.ts";
 
 /** An event sink for one command; closing it leaves the terminal as it was. */
 export interface EventHost extends EventSink, AsyncDisposable {
@@ -29,7 +30,7 @@ export async function openHost(
   }
   const { terminalHost } = await import("./terminal.ts");
   const style = styleFor(invocation, streams.stderr);
-  const host = terminalHost(streams.stderr, style, level, () => performance.now());
+  const host = terminalHost(streams.stderr, style, level, elapsed);
   // In a log both streams stand together, and nobody wants to read each result twice.
   const twice = answered && !globals.json && streams.stderr.isTTY !== true && level !== "debug";
   return twice ? withoutResults(host) : host;

@@ -10,6 +10,7 @@ import { dockerError } from "./errors.ts";
 import { findExec } from "./execs.ts";
 import { MARKER, signalExec } from "./signals.ts";
 import { readCreated } from "./wire.ts";
+import { elapsed } from "../../util/elapsed.ts";
 
 const FIRST_POLL_MS = 5;
 const SLOWEST_POLL_MS = 500;
@@ -93,8 +94,8 @@ type Following = ExecRequest & { readonly broken: () => void };
 function brokenPipe(signal: () => Promise<void>): () => void {
   let last = -Infinity;
   return () => {
-    if (performance.now() - last < PIPE_AGAIN_MS) return;
-    last = performance.now();
+    if (elapsed() - last < PIPE_AGAIN_MS) return;
+    last = elapsed();
     // What ignores it goes on, as it would anywhere; it has ended where it cannot be told.
     void signal().catch(() => undefined);
   };
@@ -203,14 +204,13 @@ function drained(target: Writable): Promise<void> {
  * command closed its own; streams that end before it were cut off, and then output is missing and nothing is known.
  */
 async function exitCode(engine: Engine, id: string): Promise<number> {
-  const deadline = performance.now() + RECORDED_WITHIN_MS;
+  const deadline = elapsed() + RECORDED_WITHIN_MS;
   for (let pause = FIRST_POLL_MS; ; pause = Math.min(pause * 2, SLOWEST_POLL_MS)) {
     const state = await findExec(engine, id);
     if (state === undefined)
       throw lost("DOCKER_EXEC_LOST", "the container was removed while the command ran");
     if (!state.Running && typeof state.ExitCode === "number") return state.ExitCode;
-    if (performance.now() > deadline)
-      throw lost("DOCKER_CONNECTION_LOST", "the command may still be running");
+    if (elapsed() > deadline) throw lost("DOCKER_CONNECTION_LOST", "the command may still be running");
     await sleep(pause);
   }
 }

@@ -24,6 +24,7 @@ import { HELPER_LABEL, workspaceVolume } from "./mounts.ts";
 import { findContainer, getContainer } from "./find-container.ts";
 import type { Container } from "./wire-container.ts";
 import { readCreated } from "./wire.ts";
+import { elapsed } from "../../util/elapsed.ts";
 
 const MOST_COMPLAINT = 4_000;
 /** Another sync is waited for so long. */
@@ -116,7 +117,7 @@ async function makeAlone(
   { volume, target }: { readonly volume: string; readonly target: string },
 ): Promise<string> {
   const name = `${volume}-sync`;
-  const began = performance.now();
+  const began = elapsed();
   for (;;) {
     try {
       return await makeHelper(engine, container, { name, volume, target });
@@ -125,7 +126,7 @@ async function makeAlone(
       const found = await findContainer(engine, name).catch(unlessPassing);
       const holder = found && { labels: found.Config.Labels, status: found.State.Status };
       const ageMs = (await facts.engineNow()) - Date.parse(found?.Created ?? "");
-      switch (judgeHolder(holder, { waitedMs: performance.now() - began, ageMs })) {
+      switch (judgeHolder(holder, { waitedMs: elapsed() - began, ageMs })) {
         case "foreign":
           throw nameTaken(name);
         case "busy":

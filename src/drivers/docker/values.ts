@@ -1,5 +1,4 @@
 import { posix } from "node:path";
-import { isDeepStrictEqual } from "node:util";
 import type { Json, JsonObject } from "../../model/json.ts";
 import { ADDRESS_LABEL, FLEET_LABEL, LABEL_PREFIX } from "../../model/labels.ts";
 import { isStageTree } from "../../util/stage-place.ts";
@@ -129,7 +128,7 @@ function readCommand(container: Container, created: DockerSpec): Json {
 
 /** A keeper's main process is the one that only keeps it alive. */
 export function mainOf(container: Container): "keeper" | "program" {
-  return isDeepStrictEqual(argvOf(container), KEEP_ALIVE_ARGV) ? "keeper" : "program";
+  return JSON.stringify(argvOf(container)) === JSON.stringify(KEEP_ALIVE_ARGV) ? "keeper" : "program";
 }
 
 function argvOf({ Config: { Entrypoint, Cmd } }: Container): readonly string[] {

@@ -13,7 +13,7 @@ import type { HostSnapshot } from "../../model/host.ts";
 import { ephemeralAddress, MAIN_SESSION } from "../../model/names.ts";
 import type { Settings } from "../../model/settings.ts";
 import type { SandboxSettings } from "../../config/schema/sandbox.ts";
-import { driverDeps } from "../../plan/survey.ts";
+import { driverDeps } from "../../plan/engine.ts";
 import type { EphemeralFleet } from "../../policy/ephemeral.ts";
 import { loadEphemeral } from "../../policy/ephemeral.ts";
 import type { Invalid } from "../../policy/fleet.ts";

@@ -6,7 +6,7 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { assertNever, SandkeepError, toError } from "../../errors.ts";
 import type { DoctorFinding } from "../../model/doctor.ts";
-import { runManifestSchema } from "../../model/run.ts";
+import { runManifestSchema } from "../../model/run-manifest.ts";
 import { forgetActivity } from "../../state/activity.ts";
 import { releaseGone } from "../../state/claim.ts";
 import type { FleetState } from "../../state/directory.ts";

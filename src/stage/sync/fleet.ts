@@ -13,7 +13,7 @@ import type { Address } from "../../model/names.ts";
 import type { ObservedRuntime } from "../../model/observed.ts";
 import type { ResolvedAgent } from "../../model/settings.ts";
 import type { SyncedWorkspace } from "../../model/sync.ts";
-import { driverDeps } from "../../plan/survey.ts";
+import { driverDeps } from "../../plan/engine.ts";
 import type { LoadedFleet } from "../../policy/fleet.ts";
 import type { Engine } from "../../reconcile.ts";
 import { lockAddress } from "../../state/address-lock.ts";

@@ -1,7 +1,7 @@
 /** A stage whose agent works on another machine, within reach of the verbs that show and settle stages. */
 import { isAddress, parseAddress } from "../../model/names.ts";
 import type { LoadedFleet } from "../../policy/fleet.ts";
-import { driverDeps } from "../../plan/survey.ts";
+import { driverDeps } from "../../plan/engine.ts";
 import type { Engine } from "../../reconcile.ts";
 import { SandkeepError } from "../../errors.ts";
 import { lockAddress } from "../../state/address-lock.ts";

@@ -3,6 +3,7 @@ import { EXIT } from "../../exit-codes.ts";
 import { findState } from "../../held.ts";
 import type { Invocation } from "../../invocation.ts";
 import { answer, answerInvalid } from "../../print.ts";
+import { elapsed } from "../../../util/elapsed.ts";
 
 /** So often at most. */
 const TELL_EVERY_MS = 500;
@@ -11,10 +12,10 @@ export async function run(invocation: Invocation): Promise<number> {
   const { globals, streams } = invocation;
   const found = await findState(invocation);
   if (found.status === "invalid") return await answerInvalid(invocation, found.diagnostics);
-  let told = performance.now();
+  let told = elapsed();
   const index = await rebuildIndex(found.state, Date.now(), (read, total) => {
-    if (globals.quiet || performance.now() - told < TELL_EVERY_MS) return;
-    told = performance.now();
+    if (globals.quiet || elapsed() - told < TELL_EVERY_MS) return;
+    told = elapsed();
     streams.stderr.write(`${read} of ${total} runs read\n`);
   });
   await answer(invocation, index, () => {
