@@ -12,8 +12,8 @@ import { engineKey, enginesOf } from "../observe/engines.ts";
 import { cacheBoundsOf } from "../plan/caches.ts";
 import { worstExitCode } from "../plan/exit-code.ts";
 import type { Engine } from "../plan/engine.ts";
-import type { Survey } from "../plan/survey.ts";
 import { driverDeps } from "../plan/engine.ts";
+import type { Survey } from "../plan/survey.ts";
 import type { LoadedFleet } from "../policy/fleet.ts";
 import type { Journal } from "../state/journal.ts";
 

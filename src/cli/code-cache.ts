@@ -25,8 +25,8 @@ const WORD = /^[a-z][a-z-]*$/;
 export interface Program {
   readonly load: () => Pick<typeof CommandLine, "start">;
   /**
-   * After the program carried out a verb: keeps what was compiled of it for the next start with that verb, where none is
-   * kept that fits. Never throws.
+   * After the program carried out a verb, as it was typed: keeps what was compiled of it for the next start with that verb,
+   * where none is kept that fits. Never throws.
    */
   readonly keep: (verb: string) => void;
 }
@@ -53,9 +53,9 @@ export function compileProgram(bundle: string, { execArgv, argv, env }: Started)
   const source = readFileSync(bundle);
   const cacheOf = (verb: string): string => `${bundle}.${process.version}-${process.arch}.${verb}.cache`;
   const [, , ...given] = argv;
-  const kept = firstOf([...wordsOf(given), BASE], (verb) => readCode(cacheOf(verb), source, bundle));
+  const kept = firstKept([...wordsOf(given), BASE], (verb) => readCode(cacheOf(verb), source, bundle));
   // No import() in it: V8 forgets who answers that when it takes code from a cache.
-  const script = new Script(source.toString("latin1"), { filename: bundle, cachedData: kept?.found });
+  const script = new Script(source.toString("latin1"), { filename: bundle, cachedData: kept?.code });
   return {
     load: () => {
       const wrapper: Wrapper = script.runInThisContext();
@@ -70,11 +70,11 @@ export function compileProgram(bundle: string, { execArgv, argv, env }: Started)
     keep: (verb) => {
       // Code made under other flags would only be refused by the next start without them.
       const flags = execArgv.length > 0 || (env["NODE_OPTIONS"] ?? "") !== "";
-      const own = cacheOf(verb);
-      // An alias finds none that way, though there is one.
-      const fits =
-        kept?.key === verb ? script.cachedDataRejected !== true : readCode(own, source, bundle) !== undefined;
-      if (!flags && !fits) writeCode(own, source, bundle, () => script.createCachedData());
+      // A value was taken for the verb, and what is compiled now holds the code of another.
+      const mistaken = kept !== undefined && kept.verb !== verb && kept.verb !== BASE;
+      if (flags || mistaken) return;
+      const fits = kept?.verb === verb && script.cachedDataRejected !== true;
+      if (!fits) writeCode(cacheOf(verb), source, bundle, () => script.createCachedData());
     },
   };
 }
@@ -85,13 +85,15 @@ function wordsOf(given: readonly string[]): readonly string[] {
   return given.slice(0, end === -1 ? undefined : end).filter((each) => WORD.test(each));
 }
 
-function firstOf<T>(
-  keys: readonly string[],
-  find: (key: string) => T | undefined,
-): { readonly key: string; readonly found: T } | undefined {
-  for (const key of keys) {
-    const found = find(key);
-    if (found !== undefined) return { key, found };
+interface Kept {
+  readonly verb: string;
+  readonly code: Buffer;
+}
+
+function firstKept(verbs: readonly string[], read: (verb: string) => Buffer | undefined): Kept | undefined {
+  for (const verb of verbs) {
+    const code = read(verb);
+    if (code !== undefined) return { verb, code };
   }
   return undefined;
 }

@@ -5,6 +5,7 @@
 import { EXIT } from "./exit-codes.ts";
 import type { Env } from "./globals.ts";
 import type { Streams } from "./invocation.ts";
+import type { Verb } from "./verbs.ts";
 import { toolVersion } from "./version.ts";
 
 /** Runs one command line and answers its exit code; never throws. */
@@ -17,10 +18,11 @@ export async function main(
   return (await carryOut(argv, env, streams, cwd)).code;
 }
 
-/** How one command line ended; the verb is empty where none was understood. */
+/** How one command line ended. */
 interface Ended {
   readonly code: number;
-  readonly verb: string;
+  /** The verb as it was typed, when this process did all that it asks for; empty otherwise. */
+  readonly done: string;
 }
 
 async function carryOut(
@@ -33,13 +35,13 @@ async function carryOut(
   const [first = ""] = argv;
   if (first === "--version" || first === "-V") {
     streams.stdout.write(`${version}\n`);
-    return { code: 0, verb: "" };
+    return { code: 0, done: "" };
   }
   let verb = "";
   try {
     const { parseCommandLine } = await import("./program.ts");
     const parsed = parseCommandLine(argv, version, streams);
-    if (parsed === undefined) return { code: 0, verb };
+    if (parsed === undefined) return { code: 0, done: "" };
     verb = parsed.verb.name;
     const { args, options } = parsed;
     const { checkWithoutCompiling } = await import("./schemas.ts");
@@ -50,10 +52,17 @@ async function carryOut(
     const { checkAccepted } = await import("./accepted.ts");
     await checkAccepted(invocation);
     const module = await parsed.verb.load();
-    return { code: await module.run(invocation), verb };
+    const code = await module.run(invocation);
+    // What is refused, or left to another process, is less than the verb.
+    const whole = (code === EXIT.ok || code === EXIT.pending) && options["detach"] !== true;
+    return { code, done: whole ? typedAs(parsed.verb, argv) : "" };
   } catch (error) {
-    return { code: await fail(error, argv, env, streams, verb), verb };
+    return { code: await fail(error, argv, env, streams, verb), done: "" };
   }
+}
+
+function typedAs({ name, alias }: Verb, argv: readonly string[]): string {
+  return alias !== undefined && argv.includes(alias) ? alias : name;
 }
 
 async function fail(

@@ -16,10 +16,10 @@ async function carryOut(): Promise<number> {
   }
   const short = startShort();
   const program = compileProgram(join(import.meta.dirname, "program.cjs"), process);
-  const { code, verb } = await program.load().start();
+  const { code, done } = await program.load().start();
   // What is compiled under other flags is not taken by the next start.
   short();
-  if (verb !== "") program.keep(verb);
+  if (done !== "") program.keep(done);
   return code;
 }
 

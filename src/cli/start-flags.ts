@@ -19,7 +19,7 @@ const LONG = ["--ticks-before-optimization=3", "--incremental-marking"] as const
 /** New values otherwise get 32 MB to lie in, as garbage for the most part. */
 const SMALL = ["--semi-space-growth-factor=1"] as const;
 
-/** Modules of Node's own that every command uses. */
+/** Modules of Node's own that nearly every command uses. */
 const USED = ["child_process", "crypto", "fs/promises", "net", "os", "timers/promises"] as const;
 
 function isKnown(): boolean {

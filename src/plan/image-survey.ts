@@ -6,8 +6,8 @@ import { imageKey } from "../observe/images.ts";
 import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
 import { loadFleet } from "../policy/fleet.ts";
 import type { Engine } from "./engine.ts";
-import type { Survey } from "./survey.ts";
 import { driverDeps } from "./engine.ts";
+import type { Survey } from "./survey.ts";
 import { survey } from "./survey.ts";
 
 /** An image that declared runtimes are to be made of, on one engine. */

@@ -1,6 +1,6 @@
 import type { ListedRun } from "../model/run.ts";
-import type { RunManifest } from "../model/run-manifest.ts";
 import { listedRunSchema } from "../model/run.ts";
+import type { RunManifest } from "../model/run-manifest.ts";
 import type { FleetState } from "../state/directory.ts";
 import { appendLines, parseJson, readText, writeText } from "../state/files.ts";
 import { indexPath } from "./layout.ts";

@@ -40,3 +40,11 @@ test("help and usage errors load the parser and no verb", () => {
   expect(packages).toEqual(["commander"]);
   expect(files.filter((file) => file.startsWith("commands/") || file.startsWith("../model"))).toEqual([]);
 });
+
+test("run loads nothing that plans or applies: what is ready needs none of it", () => {
+  const { files } = loaded("commands/run.ts");
+  const own = ["../plan/engine.ts", "../apply/streams.ts"];
+  const planning = /^\.\.\/(plan\/|apply\/|reconcile\.ts|runs\/build\.ts|model\/run-(answers|manifest)\.ts)/;
+  expect(files).toContain("../runs/run.ts");
+  expect(files.filter((file) => planning.test(file) && !own.includes(file))).toEqual([]);
+});

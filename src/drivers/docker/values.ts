@@ -128,7 +128,10 @@ function readCommand(container: Container, created: DockerSpec): Json {
 
 /** A keeper's main process is the one that only keeps it alive. */
 export function mainOf(container: Container): "keeper" | "program" {
-  return JSON.stringify(argvOf(container)) === JSON.stringify(KEEP_ALIVE_ARGV) ? "keeper" : "program";
+  const argv = argvOf(container);
+  const keeps =
+    argv.length === KEEP_ALIVE_ARGV.length && argv.every((word, at) => word === KEEP_ALIVE_ARGV[at]);
+  return keeps ? "keeper" : "program";
 }
 
 function argvOf({ Config: { Entrypoint, Cmd } }: Container): readonly string[] {

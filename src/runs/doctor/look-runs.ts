@@ -1,8 +1,8 @@
 /** In: one fleet's ledger. Out: each run that has not ended, and how the index stands to the manifests. Reads only. */
 import { stat } from "node:fs/promises";
 import type { ListedRun } from "../../model/run.ts";
-import type { RunManifest } from "../../model/run-manifest.ts";
 import { listedRunSchema } from "../../model/run.ts";
+import type { RunManifest } from "../../model/run-manifest.ts";
 import { runManifestSchema } from "../../model/run-manifest.ts";
 import { engineKey } from "../../observe/engines.ts";
 import type { FleetState } from "../../state/directory.ts";
