@@ -10,6 +10,7 @@ import type { Change, GraphNode, Plan } from "../model/plan.ts";
 import { engineKey } from "../observe/engines.ts";
 import { changeKey, keyOf } from "../plan/chain.ts";
 import { worstExitCode } from "../plan/exit-code.ts";
+import { elapsed } from "../util/elapsed.ts";
 import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
 import { readCommandSecrets } from "./deliver.ts";
 import type { Executor, NodeEnd } from "./executor.ts";
@@ -22,7 +23,6 @@ import { preconditionGuard } from "./precondition.ts";
 import { codeOf, describe, exitCodeOf } from "./outcome-error.ts";
 import { isSilence, silence, Silences } from "./silence.ts";
 import { notOpen } from "./steps.ts";
-import { elapsed } from "../util/elapsed.ts";
 
 export interface ApplyInput extends ApplyContext {
   /** Changes that no longer fit what is there, with why; they are reported and not begun. */

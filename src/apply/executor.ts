@@ -2,6 +2,7 @@ import PQueue from "p-queue";
 import { SandkeepError, toError } from "../errors.ts";
 import type { GraphNode } from "../model/plan.ts";
 import { engineKey } from "../observe/engines.ts";
+import { elapsed } from "../util/elapsed.ts";
 import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
 import { Stale } from "./precondition.ts";
 import type { NetworkNode } from "./networks.ts";
@@ -10,7 +11,6 @@ import { attempt } from "./retry.ts";
 import type { Silences } from "./silence.ts";
 import { isSilence, silence } from "./silence.ts";
 import { fetchImage, runStep } from "./steps.ts";
-import { elapsed } from "../util/elapsed.ts";
 
 /** Steps whose effect cannot be taken back; their intent is on disk before they happen. */
 const IRREVERSIBLE: ReadonlySet<GraphNode["op"]> = new Set([

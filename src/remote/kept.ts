@@ -7,11 +7,11 @@ import type { Readable } from "node:stream";
 import { PassThrough, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../errors.ts";
+import { elapsed } from "../util/elapsed.ts";
 import { ACK, ATTACH, CLEAN, KEPT, MOST_WAITING } from "./kept-scripts.ts";
 import type { RunRequest } from "./process.ts";
 import { runProgram } from "./process.ts";
 import type { Channel, ChannelEnd } from "./transport.ts";
-import { elapsed } from "../util/elapsed.ts";
 
 export interface Attached {
   readonly result: Promise<number>;

@@ -9,13 +9,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isAccessible } from "../util/accessible.ts";
+import { elapsed } from "../util/elapsed.ts";
 import type { Access, Timing } from "./access.ts";
 import { jumpsOf } from "./access.ts";
 import { notForwarded, sshError } from "./errors.ts";
 import { configured, destination, running, SECRET_FILES, through } from "./openssh-config.ts";
 import { withShownKey } from "./shown-key.ts";
 import type { Channel, ChannelEnd, Forwarded, TerminalSize, Transport } from "./transport.ts";
-import { elapsed } from "../util/elapsed.ts";
 
 /** A unix socket's path has 107 bytes, and ssh adds a suffix of its own while it makes one. */
 const MOST_PATH = 80;

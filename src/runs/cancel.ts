@@ -3,10 +3,10 @@ import { SandkeepError } from "../errors.ts";
 import type { RunManifest } from "../model/run-manifest.ts";
 import type { FleetState } from "../state/directory.ts";
 import { writeJson } from "../state/files.ts";
+import { elapsed } from "../util/elapsed.ts";
 import { Reading } from "./history.ts";
 import { cancelPath } from "./layout.ts";
 import type { SelectedRun } from "./select.ts";
-import { elapsed } from "../util/elapsed.ts";
 
 const LOOK_EVERY_MS = 100;
 /** So long it may take a process to hear of it, and to write down the end. */

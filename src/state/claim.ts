@@ -8,12 +8,12 @@ import { lstatSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { writeDurably, writeWhole } from "../util/durable-file.ts";
+import { elapsed } from "../util/elapsed.ts";
 import { liveness, ownIdentity } from "../util/process-identity.ts";
 import type { ProblemSink } from "./files.ts";
 import { createJson, parseJson, readJson, readText, removeFile, writeJson } from "./files.ts";
 import { withMutex } from "./mutex.ts";
 import { processIdentitySchema } from "./processes.ts";
-import { elapsed } from "../util/elapsed.ts";
 
 export const claimSchema = z.object({
   v: z.literal(1),

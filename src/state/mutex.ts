@@ -1,8 +1,8 @@
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { elapsed } from "../util/elapsed.ts";
 import { errnoOf } from "../util/errno.ts";
 import { makeDirectory, stateError } from "./files.ts";
-import { elapsed } from "../util/elapsed.ts";
 
 /** Milliseconds after which the mutex of a killed process is taken; the work below it takes a few. */
 const STALE = 5_000;

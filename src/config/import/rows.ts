@@ -1,5 +1,6 @@
 import type { Diagnostic } from "../../model/diagnostic.ts";
 import { type KeyPath, formatKeyPath } from "../../model/source.ts";
+import { equalJson } from "../../util/json-path.ts";
 import { diagnose } from "../document.ts";
 import { type KeyNode, nearestKey } from "../key-tree.ts";
 import { type Table, isTable } from "../table.ts";
@@ -84,10 +85,10 @@ export interface Walk {
 
 /** Reads every key of a source table once, by its row. */
 export function walk(walking: Walk, table: Table, below: readonly string[] = []): void {
-  const all = walking.rows.find(({ each, path }) => each && samePath(path, below));
+  const all = walking.rows.find(({ each, path }) => each && equalJson(path, below));
   for (const [key, value] of Object.entries(table)) {
     const path = [...below, key];
-    const found = all ?? walking.rows.find((each) => !each.each && samePath(each.path, path));
+    const found = all ?? walking.rows.find((each) => !each.each && equalJson(each.path, path));
     if (found !== undefined) readKey(walking, found, path, value);
     else if (!isSection(walking.rows, path)) place(walking, path, { why: walking.rest(path) });
     else if (isTable(value)) walk(walking, value, path);
@@ -153,8 +154,4 @@ function isSection(rows: readonly Row[], path: readonly string[]): boolean {
     const isLonger = each.path.length > path.length || (each.each && each.path.length === path.length);
     return isLonger && path.every((part, index) => each.path[index] === part);
   });
-}
-
-function samePath(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((part, index) => part === b[index]);
 }

@@ -10,13 +10,12 @@ export const WRITES_AT_ONCE = Math.min(2 * (availableParallelism() + 1), 12);
  */
 export const STEPS_AT_ONCE = Math.min(4 * WRITES_AT_ONCE, 24);
 
-export const capabilities: Capabilities = {
+/** What every dialect has in common. */
+export const capabilities: Omit<Capabilities, "networks" | "changes" | "parallelism"> = {
   lifecycle: "process",
   exec: true,
   tty: true,
   events: true,
   images: true,
   reports_execs: true,
-  changes: true,
-  parallelism: STEPS_AT_ONCE,
 };

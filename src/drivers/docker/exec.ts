@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { Duplex, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../../errors.ts";
+import { elapsed } from "../../util/elapsed.ts";
 import { latest } from "../../util/latest.ts";
 import type { DriverDeps, ExecHandle, ExecRequest, ExecResult, TerminalSize } from "../driver.ts";
 import type { Engine } from "./client.ts";
@@ -10,7 +11,6 @@ import { dockerError } from "./errors.ts";
 import { findExec } from "./execs.ts";
 import { MARKER, signalExec } from "./signals.ts";
 import { readCreated } from "./wire.ts";
-import { elapsed } from "../../util/elapsed.ts";
 
 const FIRST_POLL_MS = 5;
 const SLOWEST_POLL_MS = 500;

@@ -1,3 +1,4 @@
+import { equalJson } from "../../util/json-path.ts";
 import type { Engine } from "./client.ts";
 import { isGone } from "./errors.ts";
 import type { Container } from "./wire-container.ts";
@@ -34,13 +35,9 @@ export async function findExec(engine: Engine, id: string): Promise<Exec | undef
 function isProbe(exec: Exec, check: readonly string[], ready: readonly string[] | undefined): boolean {
   const argv = exec.ProcessConfig;
   if (argv.includes(OWN_EXEC)) return true;
-  if (ready !== undefined && sameWords(argv, ready)) return true;
+  if (ready !== undefined && equalJson(argv, ready)) return true;
   const [style, ...words] = check;
-  if (style === "CMD") return sameWords(argv, words);
+  if (style === "CMD") return equalJson(argv, words);
   // The engine runs it through the image's shell: `/bin/sh -c <text>`.
   return style === "CMD-SHELL" && words.length > 0 && argv.at(-1) === words[0];
-}
-
-function sameWords(left: readonly string[], right: readonly string[]): boolean {
-  return left.length === right.length && left.every((word, index) => word === right[index]);
 }

@@ -8,6 +8,7 @@ import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../../errors.ts";
 import { decodeLabels } from "../../model/labels.ts";
+import { elapsed } from "../../util/elapsed.ts";
 import type { OpenWorkspace } from "../../util/open-workspace.ts";
 import type { RunScript } from "../../util/script-workspace.ts";
 import { scriptWorkspace } from "../../util/script-workspace.ts";
@@ -24,7 +25,6 @@ import { HELPER_LABEL, workspaceVolume } from "./mounts.ts";
 import { findContainer, getContainer } from "./find-container.ts";
 import type { Container } from "./wire-container.ts";
 import { readCreated } from "./wire.ts";
-import { elapsed } from "../../util/elapsed.ts";
 
 const MOST_COMPLAINT = 4_000;
 /** Another sync is waited for so long. */

@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import type { Json, JsonObject } from "../../model/json.ts";
 import { ADDRESS_LABEL, FLEET_LABEL, LABEL_PREFIX } from "../../model/labels.ts";
+import { equalJson } from "../../util/json-path.ts";
 import { isStageTree } from "../../util/stage-place.ts";
 import { isSecretsTmpfs, withoutWaiting } from "./command-secrets.ts";
 import { OWN_NETWORK } from "../../model/network.ts";
@@ -128,10 +129,7 @@ function readCommand(container: Container, created: DockerSpec): Json {
 
 /** A keeper's main process is the one that only keeps it alive. */
 export function mainOf(container: Container): "keeper" | "program" {
-  const argv = argvOf(container);
-  const keeps =
-    argv.length === KEEP_ALIVE_ARGV.length && argv.every((word, at) => word === KEEP_ALIVE_ARGV[at]);
-  return keeps ? "keeper" : "program";
+  return equalJson(argvOf(container), KEEP_ALIVE_ARGV) ? "keeper" : "program";
 }
 
 function argvOf({ Config: { Entrypoint, Cmd } }: Container): readonly string[] {
