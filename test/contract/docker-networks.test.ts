@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { FaultProxy } from "../support/fault-proxy.ts";
 import { describeWithServices } from "../support/services.ts";
 import { DockerFleet } from "./docker-kit.ts";
+import { expectHeardOfNetworks } from "./network-events.ts";
 
 describeWithServices("networks of the docker driver", (services) => {
   let fleet: DockerFleet;
@@ -42,6 +43,10 @@ describeWithServices("networks of the docker driver", (services) => {
       networks: [],
       runtimes: [{ object_id: other }],
     });
+  });
+
+  it("hears what leaves or joins a network, though that tells no labels, and not what else does", async () => {
+    await expectHeardOfNetworks(fleet, services().docker.images.busybox);
   });
 
   it("needs the engine's networks only for a fleet that has some, and then says what it lacks", async () => {

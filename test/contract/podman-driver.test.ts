@@ -7,6 +7,7 @@ import { unenforced } from "../../src/diff/fields.ts";
 import type { ObservedRuntime } from "../../src/model/observed.ts";
 import { describeWith } from "../support/services.ts";
 import { DockerFleet } from "./docker-kit.ts";
+import { expectHeardOfNetworks } from "./network-events.ts";
 
 describeWith(["podman"], "the podman driver on a real Podman", (services) => {
   let fleet: DockerFleet;
@@ -177,6 +178,10 @@ describeWith(["podman"], "the podman driver on a real Podman", (services) => {
     const second = await again.driver.images?.();
     expect(first?.engine_id).toMatch(/^podman:/);
     expect(second?.engine_id).toBe(first?.engine_id);
+  });
+
+  it("hears what leaves or joins a network, and not what else does", async () => {
+    await expectHeardOfNetworks(fleet, services().podman.images.busybox);
   });
 
   it("is not woken by looking, by commands, or by files", async () => {

@@ -67,6 +67,20 @@ describeWithServices("watch on a real engine", (services) => {
     expect(after["agent/b"]).not.toBe(before["agent/b"]);
   });
 
+  test("replaces at once what was cut off its network", async () => {
+    await using project = await Project.open({ docker: services().docker.host });
+    await project.config(`${head()}network = "bridge"\n[agents.a]`);
+    await using watch = watching(project);
+    await watch.event("the first cycle", ({ type }) => type === "watch.cycle");
+    const before = await eventually("a container", () => running(project, 1));
+    await project.docker("network", "disconnect", "bridge", before["agent/a"] ?? "");
+    await eventually("another", async () => {
+      const now = await running(project, 1);
+      return now !== undefined && now["agent/a"] !== before["agent/a"] ? now : undefined;
+    });
+    expect(actionsOf(await project.plan())).toEqual({});
+  });
+
   test("parks what keeps dying as stalled, says so everywhere, and leaves the others be", async () => {
     await using project = await Project.open({ docker: services().docker.host });
     const dying = `[agents.loop.sandbox.docker]\ncommand = ["sleep", "86399"]\n`;

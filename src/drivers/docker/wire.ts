@@ -191,6 +191,7 @@ export function readEvent(value: unknown) {
   return {
     Type: text(of, "Type"),
     Action: text(of, "Action"),
+    Id: optional(of, "Actor", (actor) => text(actor, "ID")) ?? "",
     Labels: optional(of, "Actor", (actor) => table(actor, "Attributes")) ?? {},
   };
 }

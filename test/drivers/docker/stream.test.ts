@@ -2,19 +2,17 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Demux } from "../../../src/drivers/docker/demux.ts";
 import { dockerError, refusal } from "../../../src/drivers/docker/errors.ts";
-import { changedAddress } from "../../../src/drivers/docker/events.ts";
+import { changedAddress, eventIn } from "../../../src/drivers/docker/events.ts";
 import { fullReference } from "../../../src/registry/reference.ts";
 
 const engine = (status: number, message: string) => refusal(status, Buffer.from(JSON.stringify({ message })));
 const system = (code: string) => Object.assign(new Error(code), { code });
-const line = (action: string, fleet = "team", id = "1") =>
-  JSON.stringify({
-    Type: "container",
-    Action: action,
-    Actor: {
-      Attributes: { "sandkeep.fleet": fleet, "sandkeep.fleet-id": id, "sandkeep.address": "agent/work" },
-    },
-  });
+const happened = (Action: string, fleet = "team", id = "1") => ({
+  Type: "container",
+  Action,
+  Id: "5f1e",
+  Labels: { "sandkeep.fleet": fleet, "sandkeep.fleet-id": id, "sandkeep.address": "agent/work" },
+});
 
 describe("an attached stream", () => {
   it("gives every byte to its stream, however it is cut", () => {
@@ -92,19 +90,24 @@ describe("an event", () => {
   it.each(["die", "start", "destroy", "rename", "update", "health_status: unhealthy", "pause"])(
     "%s is a change",
     (action) => {
-      expect(changedAddress(line(action), scope)).toBe("agent/work");
+      expect(changedAddress(happened(action), scope)).toBe("agent/work");
     },
   );
   it.each(["exec_create: sh", "exec_start: sh", "exec_die", "top", "attach", "archive-path"])(
     "%s is none",
     (action) => {
-      expect(changedAddress(line(action), scope)).toBeUndefined();
+      expect(changedAddress(happened(action), scope)).toBeUndefined();
     },
   );
-  it("of another fleet, or that is no JSON, is none", () => {
-    expect(changedAddress(line("die", "other"), scope)).toBeUndefined();
-    expect(changedAddress(line("die", "team", "2"), scope)).toBeUndefined();
-    expect(changedAddress("{", scope)).toBeUndefined();
+  it("of another fleet is none", () => {
+    expect(changedAddress(happened("die", "other"), scope)).toBeUndefined();
+    expect(changedAddress(happened("die", "team", "2"), scope)).toBeUndefined();
+  });
+  it("is told by a line of JSON, and by no other", () => {
+    const { Type, Action, Id: ID, Labels } = happened("die");
+    const told = JSON.stringify({ Type, Action, Actor: { ID, Attributes: Labels } });
+    expect(eventIn(told)).toEqual(happened("die"));
+    expect(["{", "[]"].map(eventIn)).toEqual([undefined, undefined]);
   });
 });
 
