@@ -55,7 +55,7 @@ export async function observe(
     ]);
     const { ours, foreign } = sortOut(listed, scope);
     const networks = whole ? fleetNetworks(every, listed, scope) : { ours: [], foreign: [] };
-    const seen = await Promise.all(ours.map((id) => inspectRuntime(engine, facts, id)));
+    const seen = await Promise.all(ours.map(({ id, labels }) => inspectRuntime(engine, facts, id, labels)));
     const runtimes = seen.filter((runtime) => runtime !== undefined);
     return {
       status: "complete",
@@ -117,12 +117,17 @@ export function listContainers(
   );
 }
 
-/** Ids of the fleet's runtimes that matter to the scope, and what stands in their way. */
+interface Own {
+  readonly id: string;
+  readonly labels: RuntimeLabels;
+}
+
+/** The fleet's runtimes that matter to the scope, and what stands in their way. */
 function sortOut(
   listed: readonly ListedContainer[],
   scope: ObserveScope,
-): { ours: string[]; foreign: ForeignObject[] } {
-  const ours: string[] = [];
+): { ours: Own[]; foreign: ForeignObject[] } {
+  const ours: Own[] = [];
   const foreign: ForeignObject[] = [];
   const sorted = listed.map((container) => ({ container, labels: decodeLabels(container.Labels) }));
   const own = sorted.flatMap(({ labels }) =>
@@ -134,7 +139,8 @@ function sortOut(
     // A gate is no runtime: it is told with its network.
     if (isGate(container.Labels)) continue;
     if (labels !== undefined && isOwned(scope, labels)) {
-      if (scope.addresses === undefined || scope.addresses.includes(labels.address)) ours.push(container.Id);
+      if (scope.addresses === undefined || scope.addresses.includes(labels.address))
+        ours.push({ id: container.Id, labels });
       continue;
     }
     const why = foreignReason(container, labels, scope, wanted.has(name));
@@ -186,9 +192,13 @@ interface Recognised {
 }
 
 /** Who it is and what it does, which the engine says in one answer; undefined as for `inspectRuntime`. */
-async function recognise(engine: Engine, objectId: string): Promise<Recognised | undefined> {
+async function recognise(
+  engine: Engine,
+  objectId: string,
+  read?: RuntimeLabels,
+): Promise<Recognised | undefined> {
   const container = await findContainer(engine, objectId);
-  const labels = container === undefined ? undefined : decodeLabels(container.Config.Labels);
+  const labels = read ?? (container === undefined ? undefined : decodeLabels(container.Config.Labels));
   if (container === undefined || labels === undefined) return undefined;
   if (!hasWorkspaceVolume(container, labels)) engine.known.volumeless.add(container.Id);
   engine.known.made.set(container.Id, madeOf(container));
@@ -219,13 +229,17 @@ async function recognise(engine: Engine, objectId: string): Promise<Recognised |
   return { container, shown, created, runtime };
 }
 
-/** One runtime by id or name; undefined when it is gone, or when its labels are none of ours. */
+/**
+ * One runtime by id or name; undefined when it is gone, or when its labels are none of ours. `labels` are those of this
+ * id where they were read already: no engine changes them.
+ */
 export async function inspectRuntime(
   engine: Engine,
   facts: EngineFacts,
   objectId: string,
+  labels?: RuntimeLabels,
 ): Promise<ObservedRuntime | undefined> {
-  const seen = await recognise(engine, objectId);
+  const seen = await recognise(engine, objectId, labels);
   if (seen === undefined) return undefined;
   const { container, shown, created, runtime } = seen;
   const { name } = engine.dialect;
@@ -259,6 +273,7 @@ async function secretFields(
 }
 
 function named<T>(fields: Readonly<Record<string, T>>, engine: EngineName): Readonly<Record<string, T>> {
+  if (engine === "docker") return fields;
   return Object.fromEntries(Object.entries(fields).map(([path, value]) => [inSection(path, engine), value]));
 }
 
