@@ -73,12 +73,18 @@ describeWithServices("watch on a real engine", (services) => {
     await using watch = watching(project);
     await watch.event("the first cycle", ({ type }) => type === "watch.cycle");
     const before = await eventually("a container", () => running(project, 1));
+    const first = watch.events.length;
     await project.docker("network", "disconnect", "bridge", before["agent/a"] ?? "");
-    await eventually("another", async () => {
-      const now = await running(project, 1);
-      return now !== undefined && now["agent/a"] !== before["agent/a"] ? now : undefined;
-    });
-    expect(actionsOf(await project.plan())).toEqual({});
+    await watch.event(
+      "another container",
+      (event) => event.type === "change.finished" && event.address === "agent/a" && event.status === "done",
+      first,
+    );
+    const after = await eventually("another container", () => running(project, 1));
+    expect(after["agent/a"]).not.toBe(before["agent/a"]);
+    await eventually("nothing left to do", async () =>
+      Object.keys(actionsOf(await project.plan())).length === 0 ? true : undefined,
+    );
   });
 
   test("parks what keeps dying as stalled, says so everywhere, and leaves the others be", async () => {

@@ -217,3 +217,7 @@ function faultOf(thrown: unknown): Fault {
   const code = own === "" && error.name === "AbortError" ? "ABORT_ERR" : own;
   return { status: undefined, code, message: plainWords(error.message) };
 }
+
+export function isDenied(thrown: unknown): thrown is SandkeepError {
+  return thrown instanceof SandkeepError && thrown.kind === "denied";
+}

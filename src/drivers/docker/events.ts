@@ -5,13 +5,14 @@ import { ADDRESS_LABEL, FLEET_LABEL } from "../../model/labels.ts";
 import { ownerIn } from "../../model/ownership.ts";
 import type { DriverEvent, ObserveScope } from "../driver.ts";
 import type { Engine } from "./client.ts";
+import { isDenied } from "./errors.ts";
 import { isGate } from "./gates.ts";
-import { listContainers } from "./observe.ts";
+import { Members } from "./members.ts";
 import { isOwned } from "./volumes.ts";
+import type { EngineEvent } from "./wire.ts";
 import { readEvent } from "./wire.ts";
 
-type EngineEvent = ReturnType<typeof readEvent>;
-
+const GAP = { kind: "gap" } as const;
 /** Something happened to a gate that several runtimes share: all of them are worth a look. */
 const GATE_OF_MANY = "";
 
@@ -19,15 +20,12 @@ const GATE_OF_MANY = "";
 const USE =
   /^(?:exec|top|attach|detach|resize|commit|copy|export|archive-path|extract-to-dir|mount|unmount|sync)/;
 
-/** Networks that nothing can be joined to or parted from without an event of another; each container of theirs tells of them. */
-const CLOSED_NETWORKS: ReadonlySet<string | undefined> = new Set(["null", "host"]);
-
 /**
  * The engine's events as hints of what to look at. Resolves once the engine has answered, that is, subscribed us.
  * A stream that ends was cut off, so its last word is that events may be missing; reconnecting is the caller's.
  */
 export async function events(
-  engine: Engine,
+  engine: Pick<Engine, "json" | "stream">,
   scope: ObserveScope,
   signal: AbortSignal,
 ): Promise<AsyncIterable<DriverEvent>> {
@@ -39,63 +37,66 @@ export async function events(
       query: { filters },
       signal,
     });
-  const asked = [
+  const [containers, networks] = await Promise.allSettled([
     subscribe({ type: ["container"], label: [`${FLEET_LABEL}=${scope.fleet}`] }),
-    // What joins or leaves a network tells no labels.
-    subscribe({ type: ["network"], event: ["connect", "disconnect"] }),
-  ];
-  const answers = await Promise.allSettled(asked);
-  const streams = answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
-  const refused = answers.find((answer) => answer.status === "rejected");
-  if (refused === undefined) return read(engine, streams, scope);
-  for (const stream of streams) stream.destroy();
-  throw refused.reason;
+    // Where only some calls get through, a change of networks is seen by the next look at everything.
+    subscribe({ type: ["network"], event: ["connect", "disconnect"] }).catch((thrown: unknown) => {
+      if (!isDenied(thrown)) throw thrown;
+      return undefined;
+    }),
+  ]);
+  if (containers.status === "fulfilled" && networks.status === "fulfilled")
+    return read(engine, containers.value, networks.value, scope, signal);
+  for (const each of [containers, networks]) if (each.status === "fulfilled") each.value?.destroy();
+  throw [containers, networks].find((each) => each.status === "rejected")?.reason;
 }
 
 async function* read(
-  engine: Engine,
-  streams: readonly Readable[],
+  engine: Pick<Engine, "json">,
+  containers: Readable,
+  networks: Readable | undefined,
   scope: ObserveScope,
+  signal: AbortSignal,
 ): AsyncGenerator<DriverEvent, void, undefined> {
+  // A queue, and no race of promises: one that waits for months would be held on to by each that did not.
+  const heard = new PassThrough({ objectMode: true });
+  const tell = (told: DriverEvent): void => {
+    if (heard.writable) heard.write(told);
+  };
+  const hear = (event: Pick<EngineEvent, "Action" | "Labels">): void => {
+    const address = changedAddress(event, scope);
+    if (address !== undefined) tell(address === GATE_OF_MANY ? GAP : { kind: "changed", address });
+  };
+  const members = new Members(engine, scope.fleet, signal, {
+    found: (Labels) => hear({ Action: "connect", Labels }),
+    failed: () => tell(GAP),
+  });
+  // Without one of them, what the other tells is not everything.
+  const end = (): unknown => heard.end();
+  follow(containers, hear, end);
+  if (networks !== undefined) follow(networks, (event) => members.heard(event), end);
   try {
-    for await (const line of linesOf(streams)) {
-      const event = eventIn(line);
-      if (event === undefined) continue;
-      const address = changedAddress(await withLabels(engine, event, scope.fleet), scope);
-      if (address === GATE_OF_MANY) yield { kind: "gap" };
-      else if (address !== undefined) yield { kind: "changed", address };
-    }
+    yield* heard;
   } catch {
     // However it ended, what follows is a gap.
   } finally {
-    for (const stream of streams) stream.destroy();
+    containers.destroy();
+    networks?.destroy();
   }
-  yield { kind: "gap" };
+  yield GAP;
 }
 
-/** Lines of all of them as they come, until one of them ends: without it, what the others tell is not everything. */
-function linesOf(streams: readonly Readable[]): AsyncIterable<string> {
-  // A queue, and no race of promises: one that waits for months would be held on to by each that did not.
-  const lines = new PassThrough({ objectMode: true });
-  for (const stream of streams) {
-    const end = (): unknown => lines.end();
-    createInterface({ input: stream, crlfDelay: Infinity })
-      .on("line", (line) => lines.writableEnded || lines.write(line))
-      .on("error", end)
-      .on("close", end);
-  }
-  return lines;
-}
-
-/** With the labels of the container that an event of a network is about, as those of a container have them. */
-async function withLabels(engine: Engine, event: EngineEvent, fleet: string): Promise<EngineEvent> {
-  if (event.Type !== "network") return event;
-  // Docker's actor is the network, and Podman's the container.
-  const { container = event.Id, type } = event.Labels;
-  if (CLOSED_NETWORKS.has(type)) return { ...event, Labels: {} };
-  // Listed and not inspected: an inspect waits for a start that is under way, and so would all events behind this one.
-  const [found] = await listContainers(engine, { id: [container], label: [`${FLEET_LABEL}=${fleet}`] });
-  return { ...event, Labels: found?.Labels ?? {} };
+function follow(stream: Readable, hear: (event: EngineEvent) => void, end: () => unknown): void {
+  createInterface({ input: stream, crlfDelay: Infinity })
+    .on("line", (line) => {
+      const event = eventIn(line);
+      if (event !== undefined) hear(event);
+    })
+    .on("error", end)
+    .on("close", end);
+  // A stream that fails ends no reading of lines by itself, and one that was cut off while the other was asked for told it to nobody.
+  stream.once("close", end);
+  if (stream.destroyed) end();
 }
 
 /** The address an event is about; undefined for events of no interest. */

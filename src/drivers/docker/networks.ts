@@ -10,7 +10,7 @@ import { ADDRESS_LABEL } from "../../model/labels.ts";
 import { foreignBecause, ownerIn } from "../../model/ownership.ts";
 import type { NetworkRequest, ObserveScope } from "../driver.ts";
 import type { Engine } from "./client.ts";
-import { isGone } from "./errors.ts";
+import { isDenied, isGone } from "./errors.ts";
 import type { GatedRequest } from "./gates.ts";
 import {
   awaitGate,
@@ -44,10 +44,6 @@ async function listNetworks(engine: Engine): Promise<ListedNetwork[]> {
       cause: thrown,
     });
   }
-}
-
-function isDenied(thrown: unknown): thrown is SandkeepError {
-  return thrown instanceof SandkeepError && thrown.kind === "denied";
 }
 
 /** Where only some calls get through, a fleet without networks does without this one; one with any says what it lacks. */

@@ -107,14 +107,13 @@ function slotPattern(name: string): string {
 const OTHER_SLOTS = [SLOT_SUFFIX.new, SLOT_SUFFIX.old].join("|").replaceAll(".", "\\.");
 
 export function listContainers(
-  engine: Engine,
+  engine: Pick<Engine, "json">,
   filters: Readonly<Record<string, readonly string[]>>,
+  signal?: AbortSignal,
 ): Promise<ListedContainer[]> {
   const query = Object.keys(filters).length === 0 ? { all: true } : { all: true, filters };
-  return engine.json(
-    { what: "list containers", method: "GET", path: "/containers/json", query },
-    readContainers,
-  );
+  const call = { what: "list containers", method: "GET", path: "/containers/json", query } as const;
+  return engine.json(signal === undefined ? call : { ...call, signal }, readContainers);
 }
 
 interface Own {
@@ -200,6 +199,8 @@ async function recognise(
   const container = await findContainer(engine, objectId);
   const labels = read ?? (container === undefined ? undefined : decodeLabels(container.Config.Labels));
   if (container === undefined || labels === undefined) return undefined;
+  // Engines take a name in the place of an id: what was given the name of one that is gone has labels of its own.
+  if (read !== undefined && container.Id !== objectId) return undefined;
   if (!hasWorkspaceVolume(container, labels)) engine.known.volumeless.add(container.Id);
   engine.known.made.set(container.Id, madeOf(container));
   const { dialect } = engine;

@@ -186,6 +186,8 @@ function readClaims(of: Parts) {
   };
 }
 
+export type EngineEvent = ReturnType<typeof readEvent>;
+
 export function readEvent(value: unknown) {
   const of = parts(value, "event");
   return {
