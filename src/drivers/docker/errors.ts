@@ -175,6 +175,10 @@ export function isGone(thrown: unknown): boolean {
   return thrown instanceof SandkeepError && thrown.kind === "not-found";
 }
 
+export function isDenied(thrown: unknown): thrown is SandkeepError {
+  return thrown instanceof SandkeepError && thrown.kind === "denied";
+}
+
 /** True when the engine lacks an image: for a create a lasting fault, for a look-up an answer. */
 export function isImageMissing(thrown: unknown): boolean {
   return isGone(thrown) || (thrown instanceof SandkeepError && thrown.code === "DOCKER_IMAGE_NOT_FOUND");
@@ -216,8 +220,4 @@ function faultOf(thrown: unknown): Fault {
   const own = "code" in error && typeof error.code === "string" ? error.code : "";
   const code = own === "" && error.name === "AbortError" ? "ABORT_ERR" : own;
   return { status: undefined, code, message: plainWords(error.message) };
-}
-
-export function isDenied(thrown: unknown): thrown is SandkeepError {
-  return thrown instanceof SandkeepError && thrown.kind === "denied";
 }

@@ -10,7 +10,7 @@ import { isGate } from "./gates.ts";
 import { Members } from "./members.ts";
 import { isOwned } from "./volumes.ts";
 import type { EngineEvent } from "./wire.ts";
-import { readEvent } from "./wire.ts";
+import { eventIn } from "./wire.ts";
 
 const GAP = { kind: "gap" } as const;
 /** Something happened to a gate that several runtimes share: all of them are worth a look. */
@@ -37,24 +37,21 @@ export async function events(
       query: { filters },
       signal,
     });
-  const [containers, networks] = await Promise.allSettled([
-    subscribe({ type: ["container"], label: [`${FLEET_LABEL}=${scope.fleet}`] }),
+  const containers = await subscribe({ type: ["container"], label: [`${FLEET_LABEL}=${scope.fleet}`] });
+  try {
+    const networks = await subscribe({ type: ["network"], event: ["connect", "disconnect"] });
+    return read(engine, [containers, networks], scope, signal);
+  } catch (thrown) {
     // Where only some calls get through, a change of networks is seen by the next look at everything.
-    subscribe({ type: ["network"], event: ["connect", "disconnect"] }).catch((thrown: unknown) => {
-      if (!isDenied(thrown)) throw thrown;
-      return undefined;
-    }),
-  ]);
-  if (containers.status === "fulfilled" && networks.status === "fulfilled")
-    return read(engine, containers.value, networks.value, scope, signal);
-  for (const each of [containers, networks]) if (each.status === "fulfilled") each.value?.destroy();
-  throw [containers, networks].find((each) => each.status === "rejected")?.reason;
+    if (isDenied(thrown)) return read(engine, [containers], scope, signal);
+    containers.destroy();
+    throw thrown;
+  }
 }
 
 async function* read(
   engine: Pick<Engine, "json">,
-  containers: Readable,
-  networks: Readable | undefined,
+  streams: readonly [containers: Readable, networks?: Readable],
   scope: ObserveScope,
   signal: AbortSignal,
 ): AsyncGenerator<DriverEvent, void, undefined> {
@@ -73,6 +70,7 @@ async function* read(
   });
   // Without one of them, what the other tells is not everything.
   const end = (): unknown => heard.end();
+  const [containers, networks] = streams;
   follow(containers, hear, end);
   if (networks !== undefined) follow(networks, (event) => members.heard(event), end);
   try {
@@ -80,8 +78,7 @@ async function* read(
   } catch {
     // However it ended, what follows is a gap.
   } finally {
-    containers.destroy();
-    networks?.destroy();
+    for (const stream of streams) stream?.destroy();
   }
   yield GAP;
 }
@@ -94,7 +91,7 @@ function follow(stream: Readable, hear: (event: EngineEvent) => void, end: () =>
     })
     .on("error", end)
     .on("close", end);
-  // A stream that fails ends no reading of lines by itself, and one that was cut off while the other was asked for told it to nobody.
+  // A stream that fails ends no reading of lines by itself. One that was cut off while the other was asked for told nobody.
   stream.once("close", end);
   if (stream.destroyed) end();
 }
@@ -107,13 +104,4 @@ export function changedAddress(
   if (USE.test(Action)) return undefined;
   if (!isOwned(scope, ownerIn(labels))) return undefined;
   return labels[ADDRESS_LABEL] ?? (isGate(labels) ? GATE_OF_MANY : undefined);
-}
-
-/** What a line of an event stream tells; undefined for one that is no event. */
-export function eventIn(line: string): EngineEvent | undefined {
-  try {
-    return readEvent(JSON.parse(line));
-  } catch {
-    return undefined;
-  }
 }

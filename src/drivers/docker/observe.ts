@@ -112,8 +112,16 @@ export function listContainers(
   signal?: AbortSignal,
 ): Promise<ListedContainer[]> {
   const query = Object.keys(filters).length === 0 ? { all: true } : { all: true, filters };
-  const call = { what: "list containers", method: "GET", path: "/containers/json", query } as const;
-  return engine.json(signal === undefined ? call : { ...call, signal }, readContainers);
+  return engine.json(
+    {
+      what: "list containers",
+      method: "GET",
+      path: "/containers/json",
+      query,
+      ...(signal === undefined ? {} : { signal }),
+    },
+    readContainers,
+  );
 }
 
 interface Own {
@@ -197,10 +205,11 @@ async function recognise(
   read?: RuntimeLabels,
 ): Promise<Recognised | undefined> {
   const container = await findContainer(engine, objectId);
-  const labels = read ?? (container === undefined ? undefined : decodeLabels(container.Config.Labels));
-  if (container === undefined || labels === undefined) return undefined;
+  if (container === undefined) return undefined;
   // Engines take a name in the place of an id: what was given the name of one that is gone has labels of its own.
   if (read !== undefined && container.Id !== objectId) return undefined;
+  const labels = read ?? decodeLabels(container.Config.Labels);
+  if (labels === undefined) return undefined;
   if (!hasWorkspaceVolume(container, labels)) engine.known.volumeless.add(container.Id);
   engine.known.made.set(container.Id, madeOf(container));
   const { dialect } = engine;

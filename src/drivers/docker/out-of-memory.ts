@@ -1,16 +1,11 @@
 import { createInterface } from "node:readline";
-import * as z from "zod";
 import type { Engine } from "./client.ts";
+import { eventIn } from "./wire.ts";
 
 /** So long an engine may take to tell of a command's end, and of what came with it. */
 const PATIENCE_MS = 1_500;
 /** What belongs to the end is told before it; a busy engine may turn two around. */
 const LINGER_MS = 50;
-
-const happenedSchema = z.object({
-  Action: z.string(),
-  Actor: z.object({ Attributes: z.record(z.string(), z.string()) }),
-});
 
 /**
  * Whether memory ran out in a container while a command ran in it. The engine's own order of events decides, so that no
@@ -34,9 +29,9 @@ export async function ranOutOfMemory(engine: Engine, objectId: string, execId: s
     stream.once("error", close).once("close", close);
     try {
       for await (const line of lines) {
-        const event = parse(line);
+        const event = eventIn(line);
         if (event === undefined) continue;
-        const own = event.Actor.Attributes["execID"] === execId;
+        const own = event.Labels["execID"] === execId;
         if (event.Action === "oom") out = true;
         // What was before it is none of its business.
         else if (own && event.Action.startsWith("exec_start")) out = false;
@@ -54,12 +49,4 @@ export async function ranOutOfMemory(engine: Engine, objectId: string, execId: s
     // Told as far as it is known: the command has ended in any case.
   }
   return out;
-}
-
-function parse(line: string): z.infer<typeof happenedSchema> | undefined {
-  try {
-    return happenedSchema.safeParse(JSON.parse(line)).data;
-  } catch {
-    return undefined;
-  }
 }

@@ -188,7 +188,7 @@ function readClaims(of: Parts) {
 
 export type EngineEvent = ReturnType<typeof readEvent>;
 
-export function readEvent(value: unknown) {
+function readEvent(value: unknown) {
   const of = parts(value, "event");
   return {
     Type: text(of, "Type"),
@@ -196,6 +196,15 @@ export function readEvent(value: unknown) {
     Id: optional(of, "Actor", (actor) => text(actor, "ID")) ?? "",
     Labels: optional(of, "Actor", (actor) => table(actor, "Attributes")) ?? {},
   };
+}
+
+/** What a line of an event stream tells; undefined for one that is no event. */
+export function eventIn(line: string): EngineEvent | undefined {
+  try {
+    return readEvent(JSON.parse(line));
+  } catch {
+    return undefined;
+  }
 }
 
 export function readProgress(value: unknown) {

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Demux } from "../../../src/drivers/docker/demux.ts";
 import { dockerError, refusal } from "../../../src/drivers/docker/errors.ts";
-import { changedAddress, eventIn } from "../../../src/drivers/docker/events.ts";
+import { changedAddress } from "../../../src/drivers/docker/events.ts";
+import { eventIn } from "../../../src/drivers/docker/wire.ts";
 import { fullReference } from "../../../src/registry/reference.ts";
 
 const engine = (status: number, message: string) => refusal(status, Buffer.from(JSON.stringify({ message })));
