@@ -55,7 +55,7 @@ export class Members {
         for (const { Labels } of await listContainers(this.#engine, filters, this.#signal))
           this.#news.found(Labels);
       } catch {
-        this.#news.failed();
+        if (!this.#signal.aborted) this.#news.failed();
       }
     }
     this.#asking = false;

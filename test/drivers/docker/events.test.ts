@@ -49,8 +49,8 @@ function engine(
 }
 
 /** Settles when the stream of hints has ended. */
-async function listen(to = engine()): Promise<void> {
-  const told = await events(to, { fleet: "team", fleet_id: "1", names: [] }, new AbortController().signal);
+async function listen(to = engine(), signal = new AbortController().signal): Promise<void> {
+  const told = await events(to, { fleet: "team", fleet_id: "1", names: [] }, signal);
   for await (const event of told) heard.push(event);
 }
 
@@ -143,4 +143,32 @@ test("where an engine does not say who joined, everything is looked at, and what
   containers.end();
   await listening;
   expect(heard).toEqual([GAP, CHANGED, GAP]);
+});
+
+test("no list is asked about more than its address can hold, and all are asked about", async () => {
+  answer = () => Promise.resolve([]);
+  const listening = listen();
+  await settled();
+  for (let each = 0; each < 100; each += 1) networks.write(joined(`c${each}`));
+  await settled();
+  containers.end();
+  await listening;
+  expect(Math.max(...asked.map((ids) => ids.length))).toBe(40);
+  expect(new Set(asked.flat()).size).toBe(100);
+});
+
+test("whoever no longer listens is told of no failure, and nothing more is asked", async () => {
+  const stop = new AbortController();
+  answer = () =>
+    new Promise((_, reject) => stop.signal.addEventListener("abort", () => reject(new Error("aborted"))));
+  const listening = listen(engine(), stop.signal);
+  await settled();
+  networks.write(joined("c1") + joined("c2"));
+  await settled();
+  stop.abort();
+  await settled();
+  containers.end();
+  await listening;
+  expect(asked).toEqual([["c1"]]);
+  expect(heard).toEqual([GAP]);
 });
