@@ -41,6 +41,16 @@ function defaultExitCode(kind: ErrorClass, blame: ErrorBlame): number {
   return 1;
 }
 
+/** Whether it is an error of ours, of one of these classes. */
+export function hasKind(thrown: unknown, ...kinds: readonly ErrorClass[]): thrown is SandkeepError {
+  return thrown instanceof SandkeepError && kinds.includes(thrown.kind);
+}
+
+/** Whether it is an error of ours, with one of these codes. */
+export function hasCode(thrown: unknown, ...codes: readonly string[]): thrown is SandkeepError {
+  return thrown instanceof SandkeepError && codes.includes(thrown.code);
+}
+
 /** For the `default` of a switch over a closed union: a new member is a compile error here. */
 export function assertNever(value: never): never {
   throw new SandkeepError(`unexpected value: ${JSON.stringify(value)}`, {

@@ -3,7 +3,7 @@
  * runs the compensations the plan names, skips what depends on it, and leaves every other change alone. Only an engine
  * that answers nobody ends those that were not begun on it, or wait for what was not.
  */
-import { SandkeepError } from "../errors.ts";
+import { hasKind } from "../errors.ts";
 import type { ApplyResult, Outcome } from "../model/outcome.ts";
 import { ROLLOUT_PAUSED } from "../model/outcome-codes.ts";
 import type { Change, GraphNode, Plan } from "../model/plan.ts";
@@ -120,7 +120,7 @@ async function networkEnd(
   const error = await ran;
   const { address, cause } = node;
   const action = node.effect === "remove" ? "remove" : (changeOf(node, input)?.action ?? "update");
-  const inUse = error instanceof SandkeepError && error.kind === "conflict" && node.effect === "remove";
+  const inUse = hasKind(error, "conflict") && node.effect === "remove";
   const skipped = inUse || isInterrupted(error) || isSilence(error);
   const status = error === undefined ? "done" : skipped ? "skipped" : "failed";
   const code = error === undefined || inUse ? 0 : isInterrupted(error) ? 130 : exitCodeOf(error);

@@ -1,5 +1,6 @@
 import PQueue from "p-queue";
-import { SandkeepError, toError } from "../errors.ts";
+import type { SandkeepError } from "../errors.ts";
+import { hasKind, toError } from "../errors.ts";
 import type { GraphNode } from "../model/plan.ts";
 import { engineKey } from "../observe/engines.ts";
 import { elapsed } from "../util/elapsed.ts";
@@ -252,5 +253,5 @@ async function step({ context, silences }: Executor, node: GraphNode, work: Work
 export function isStale(error: Error, node: GraphNode): boolean {
   if (error instanceof Stale) return true;
   const named = node.op === "create" || node.op === "rename";
-  return named && error instanceof SandkeepError && error.kind === "conflict";
+  return named && hasKind(error, "conflict");
 }

@@ -1,5 +1,5 @@
 /** How a plan's network steps are carried out, and what became of each. */
-import { SandkeepError } from "../errors.ts";
+import { hasCode, SandkeepError } from "../errors.ts";
 import type { NetworkKey, NetworkSpec } from "../model/network.ts";
 import { isNetworkKey } from "../model/network.ts";
 import type { NetworkChange } from "../model/network-change.ts";
@@ -64,5 +64,5 @@ export function interrupted(): SandkeepError {
 }
 
 export function isInterrupted(thrown: unknown): boolean {
-  return thrown instanceof SandkeepError && thrown.code === "INTERRUPTED";
+  return hasCode(thrown, "INTERRUPTED");
 }

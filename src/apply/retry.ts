@@ -1,4 +1,4 @@
-import { SandkeepError } from "../errors.ts";
+import { hasKind, SandkeepError } from "../errors.ts";
 import type { GraphNode } from "../model/plan.ts";
 import type { Wait } from "../util/wait.ts";
 
@@ -18,7 +18,7 @@ export async function attempt(
     try {
       return await within(work, node);
     } catch (thrown) {
-      const transient = thrown instanceof SandkeepError && thrown.kind === "transient";
+      const transient = hasKind(thrown, "transient");
       if (!transient || thrown.code === "STEP_TIMEOUT" || count === ATTEMPTS) throw thrown;
       await wait.sleep(PAUSE_MS * count);
     }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { SandkeepError, toError } from "../errors.ts";
+import { hasCode, SandkeepError, toError } from "../errors.ts";
 import type { GraphNode } from "../model/plan.ts";
 import { TOO_LARGE } from "../model/salvage.ts";
 import type { Bundle } from "../state/bundles.ts";
@@ -32,7 +32,7 @@ export async function weigh(
     await writeContents(join(staged, "files.tar"), source, node.settings, signal);
   } catch (thrown) {
     // What goes on working meanwhile may well spoil the copy.
-    if (thrown instanceof SandkeepError && thrown.code === TOO_LARGE) throw thrown;
+    if (hasCode(thrown, TOO_LARGE)) throw thrown;
   } finally {
     await drop(staged).catch(() => undefined);
   }

@@ -1,5 +1,5 @@
 /** Engines that take calls and answer none: each further change would only wait out its time, and stop what runs. */
-import { SandkeepError } from "../errors.ts";
+import { hasCode, SandkeepError } from "../errors.ts";
 import { ENGINE_SILENT } from "../model/outcome-codes.ts";
 import type { GraphNode } from "../model/plan.ts";
 import { engineKey } from "../observe/engines.ts";
@@ -47,7 +47,7 @@ export class Silences {
 }
 
 export function isSilence(thrown: unknown): boolean {
-  return thrown instanceof SandkeepError && thrown.code === ENGINE_SILENT;
+  return hasCode(thrown, ENGINE_SILENT);
 }
 
 export function silence(engine: string): SandkeepError {

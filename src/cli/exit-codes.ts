@@ -17,13 +17,8 @@ export const EXIT = {
   timeout: 124,
 } as const;
 
-const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
-export type EndingSignal = keyof typeof SIGNAL_NUMBERS;
-
-/** 130 after SIGINT, 143 after SIGTERM, as shells tell it. */
-export function signalExit(signal: EndingSignal): number {
-  return 128 + SIGNAL_NUMBERS[signal];
-}
+/** The signals that end a command of ours. */
+export type EndingSignal = "SIGHUP" | "SIGINT" | "SIGTERM";
 
 /** The code for what a command threw: an error that is not ours is a bug of ours. */
 export function exitCodeOf(thrown: unknown): number {

@@ -1,5 +1,5 @@
+import { signalExit } from "../util/signal-exit.ts";
 import type { EndingSignal } from "./exit-codes.ts";
-import { signalExit } from "./exit-codes.ts";
 
 /** What a running command lets us do to it. */
 export interface CommandControl {

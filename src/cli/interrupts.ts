@@ -1,5 +1,5 @@
+import { signalExit } from "../util/signal-exit.ts";
 import type { EndingSignal } from "./exit-codes.ts";
-import { signalExit } from "./exit-codes.ts";
 
 /** Where signals come from; `process`, or an emitter in tests. */
 export interface SignalSource {

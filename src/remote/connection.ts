@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
 import { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { SandkeepError } from "../errors.ts";
+import { hasCode, SandkeepError } from "../errors.ts";
 import { latest } from "../util/latest.ts";
 import type { Access } from "./access.ts";
 import { TIMING } from "./access.ts";
@@ -106,7 +106,7 @@ export function connectionOf(label: string, access: () => Promise<Access>, conne
 }
 
 function isLost(thrown: unknown): boolean {
-  return thrown instanceof SandkeepError && thrown.code === "SSH_LOST";
+  return hasCode(thrown, "SSH_LOST");
 }
 
 interface Opened {
@@ -146,7 +146,7 @@ async function open(lanes: Lanes, label: string, request: RunRequest, stop?: Abo
       return { running, begun: await inTime(begins, channel, label), channel };
     } catch (thrown) {
       slot.release();
-      const busy = thrown instanceof SandkeepError && thrown.code === BUSY;
+      const busy = hasCode(thrown, BUSY);
       if (!busy || tries >= BUSY_TRIES) throw thrown;
       if (tries > 1) slot.narrow();
       await sleep(20 * 2 ** tries * (0.5 + Math.random()));

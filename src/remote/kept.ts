@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
 import { PassThrough, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { SandkeepError } from "../errors.ts";
+import { hasKind } from "../errors.ts";
 import { elapsed } from "../util/elapsed.ts";
 import { ACK, ATTACH, CLEAN, KEPT, MOST_WAITING } from "./kept-scripts.ts";
 import type { RunRequest } from "./process.ts";
@@ -123,7 +123,7 @@ export function keptChannel(host: Host, now: () => number): Channel {
 }
 
 function comesBack(thrown: unknown): boolean {
-  return thrown instanceof SandkeepError && (thrown.kind === "unreachable" || thrown.kind === "transient");
+  return hasKind(thrown, "unreachable", "transient");
 }
 
 /** One at a time; what is not told now is told with the next one, or with the next connection. */

@@ -5,7 +5,8 @@
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { Duplex, PassThrough, Writable } from "node:stream";
-import { SandkeepError, toError } from "../errors.ts";
+import type { SandkeepError } from "../errors.ts";
+import { hasCode, toError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 import { notForwarded } from "./errors.ts";
 import { NOT_FORWARDED } from "./transport.ts";
@@ -73,7 +74,7 @@ export class RemoteSocket implements AsyncDisposable {
       return {};
     } catch (thrown) {
       if (thrown instanceof Silent) return { refusal: notForwarded(socket, this.#connection.label, thrown) };
-      if (thrown instanceof SandkeepError && thrown.code === NOT_FORWARDED) return { refusal: thrown };
+      if (hasCode(thrown, NOT_FORWARDED)) return { refusal: thrown };
       throw thrown;
     }
   }

@@ -1,9 +1,9 @@
 /** The built-in client: quick, exact about exit codes and signals, and without certificates. */
-import { constants as os } from "node:os";
 import type { Socket } from "node:net";
 import { PassThrough } from "node:stream";
 import type { Client, ClientChannel } from "ssh2";
 import { SandkeepError } from "../errors.ts";
+import { signalExit } from "../util/signal-exit.ts";
 import type { Access, Timing } from "./access.ts";
 import { lost, notForwarded, sshError } from "./errors.ts";
 import { logIn, PROHIBITED } from "./ssh2-login.ts";
@@ -105,7 +105,7 @@ function channelOf(
   const ended = new Promise<ChannelEnd>((resolve) => {
     channel.once("exit", (code: number | null, signal?: string) => {
       if (code !== null) resolve({ kind: "exited", code });
-      else resolve({ kind: "killed", code: 128 + (signalNumber(signal) ?? 0) });
+      else resolve({ kind: "killed", code: signalExit(`SIG${signal ?? ""}`) });
     });
     channel.once("close", () => resolve({ kind: "lost", why: state.why }));
   });
@@ -118,11 +118,6 @@ function channelOf(
     resize: ({ rows, columns }) => channel.setWindow(rows, columns, 0, 0),
     close: () => channel.destroy(),
   };
-}
-
-function signalNumber(name: string | undefined): number | undefined {
-  const wanted = `SIG${name ?? ""}`;
-  return Object.entries(os.signals).find(([each]) => each === wanted)?.[1];
 }
 
 function forward(access: Access, client: Client, path: string): Promise<Forwarded> {

@@ -10,7 +10,7 @@ import { PassThrough, Readable } from "node:stream";
 import { eachEntry } from "../util/tar-entries.ts";
 import type { Driver } from "../drivers/driver.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
-import { SandkeepError, toError } from "../errors.ts";
+import { hasKind, toError } from "../errors.ts";
 import type { ObservedRuntime } from "../model/observed.ts";
 import type { ListedArtifact, RunArtifacts } from "../model/artifacts.ts";
 import type { RunManifest } from "../model/run-manifest.ts";
@@ -194,7 +194,7 @@ async function unlessNotFound<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;
   } catch (thrown) {
-    if (thrown instanceof SandkeepError && thrown.kind === "not-found") return undefined;
+    if (hasKind(thrown, "not-found")) return undefined;
     throw thrown;
   }
 }

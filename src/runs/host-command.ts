@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
-import { constants } from "node:os";
 import type { ExecHandle } from "../drivers/driver.ts";
 import { SandkeepError } from "../errors.ts";
+import { signalExit } from "../util/signal-exit.ts";
 import type { RunIo, RunRequest } from "./command.ts";
 
 /**
@@ -46,7 +46,7 @@ export function runOnHost(
       });
       child.once("close", (code, signal) => {
         if (child.stdin !== null) io.stdin?.unpipe(child.stdin);
-        resolve({ exitCode: code ?? 128 + (signal === null ? 0 : constants.signals[signal]) });
+        resolve({ exitCode: code ?? signalExit(signal) });
       });
     }),
     async signal(name) {

@@ -5,7 +5,7 @@
  */
 import type { ExecHandle } from "../drivers/driver.ts";
 import type { KeyPath } from "../model/source.ts";
-import { SandkeepError, toError } from "../errors.ts";
+import { hasKind, SandkeepError, toError } from "../errors.ts";
 import { driverDeps } from "../plan/engine.ts";
 import type { Invalid } from "../policy/fleet.ts";
 import type { Engine } from "../reconcile.ts";
@@ -274,7 +274,7 @@ async function follow(
     return await finish(run, record, { ...ended, artifacts });
   } catch (thrown) {
     // Denied to the caller alone it would have been before now.
-    const denied = thrown instanceof SandkeepError && thrown.kind === "denied";
+    const denied = hasKind(thrown, "denied");
     await record.finish(failed(denied ? "refused" : begun ? "backend-lost" : "not-started", thrown));
     throw thrown;
   }

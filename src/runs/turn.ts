@@ -1,6 +1,6 @@
-import { constants } from "node:os";
 import type { ExecHandle, ExecResult } from "../drivers/driver.ts";
 import type { LaneTicket } from "../state/lanes.ts";
+import { signalExit } from "../util/signal-exit.ts";
 
 /**
  * Starts the command when its turn comes. One that has to wait can be ended all the same, and has then never begun; its
@@ -16,7 +16,7 @@ export async function execInTurn(
   let begun: ExecHandle | undefined;
   const result = async (): Promise<ExecResult> => {
     const mine = await ticket.turn(waiting.signal);
-    if (ended !== undefined || !mine) return { exitCode: 128 + constants.signals[ended ?? "SIGTERM"] };
+    if (ended !== undefined || !mine) return { exitCode: signalExit(ended ?? "SIGTERM") };
     begun = await exec();
     if (ended !== undefined) await begun.signal(ended);
     return await begun.result;

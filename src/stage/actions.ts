@@ -3,7 +3,7 @@
  * are and whose is meant. Out: the answers that people and programs get. Whatever an earlier command left half done is
  * finished first, and nothing is done to a stage whose runtime is in use.
  */
-import { SandkeepError } from "../errors.ts";
+import { hasCode, SandkeepError } from "../errors.ts";
 import type {
   ShownChange,
   StageAbout,
@@ -225,7 +225,7 @@ async function lookForDiscard(stage: Stage, context: StageContext, wanted: Wante
     const { chosen, left } = look.decision;
     return { chosen: chosen.map(({ path }) => path), left: left.map(({ path }) => path) };
   } catch (thrown) {
-    const lost = thrown instanceof SandkeepError && ["STAGE_DAMAGED", "STAGE_IO"].includes(thrown.code);
+    const lost = hasCode(thrown, "STAGE_DAMAGED", "STAGE_IO");
     if (!lost || wanted !== "all") throw thrown;
     return { chosen: ["."], left: [] };
   }

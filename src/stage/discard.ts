@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import * as z from "zod";
-import { SandkeepError } from "../errors.ts";
+import { hasCode } from "../errors.ts";
 import { readJson, removeFile, writeJson } from "../state/files.ts";
 import type { BytePath } from "../util/byte-path.ts";
 import { readTree, removeEntry } from "../util/file-tree.ts";
@@ -62,7 +62,7 @@ async function beginAnew(stage: Stage, now: number): Promise<void> {
   try {
     await freshen(stage, trees, known, "all");
   } catch (thrown) {
-    if (!(thrown instanceof SandkeepError && thrown.code === "STAGE_IO")) throw thrown;
+    if (!hasCode(thrown, "STAGE_IO")) throw thrown;
     await refill(stage, trees);
   }
   await writeMeta(stage.dir, { ...stage.meta, began_at: now });

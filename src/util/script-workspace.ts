@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { PassThrough, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { SandkeepError, toError } from "../errors.ts";
+import { hasCode, toError } from "../errors.ts";
 import type { BytePath } from "./byte-path.ts";
 import { bytesOf } from "./byte-path.ts";
 import { archiveOf } from "./change-archive.ts";
@@ -125,7 +125,7 @@ async function list(run: RunScript, known: KnownHash, limits: AnswerLimits): Pro
     return tree;
   } catch (thrown) {
     output.destroy();
-    if (thrown instanceof SandkeepError && thrown.code === TOO_LARGE) throw thrown;
+    if (hasCode(thrown, TOO_LARGE)) throw thrown;
     // Why the script failed says more than that its answer was cut.
     await ended;
     throw thrown;

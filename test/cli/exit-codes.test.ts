@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { SandkeepError } from "../../src/errors.ts";
-import { EXIT, exitCodeOf, signalExit, usageError } from "../../src/cli/exit-codes.ts";
+import { EXIT, exitCodeOf, usageError } from "../../src/cli/exit-codes.ts";
 
 describe("exit codes", () => {
   test.each([
@@ -18,10 +18,6 @@ describe("exit codes", () => {
     ["a thrown text", "boom", EXIT.bug],
   ])("%s", (_, thrown, code) => {
     expect(exitCodeOf(thrown)).toBe(code);
-  });
-
-  test("signals", () => {
-    expect([signalExit("SIGINT"), signalExit("SIGTERM"), signalExit("SIGHUP")]).toEqual([130, 143, 129]);
   });
 
   test("the numbers are those that the documentation promises", () => {

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { EXIT, signalExit } from "../../src/cli/exit-codes.ts";
+import { EXIT } from "../../src/cli/exit-codes.ts";
+import { signalExit } from "../../src/util/signal-exit.ts";
 import { VERBS } from "../../src/cli/verbs.ts";
 import { GLOBAL_FLAGS } from "../../src/cli/globals.ts";
 import { parseConfigText } from "../../src/config/index.ts";

@@ -3,10 +3,10 @@ import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { constants as os } from "node:os";
 import { join } from "node:path";
 import { SandkeepError } from "../../errors.ts";
 import { unlessMissing } from "../../util/errno.ts";
+import { signalExit } from "../../util/signal-exit.ts";
 import type { BuildRequest, DriverDeps, ExecRequest, ExecResult } from "../driver.ts";
 import type { Baseline } from "./baseline.ts";
 import { takeBaseline } from "./baseline.ts";
@@ -235,8 +235,8 @@ export class BuildRun {
   }
 }
 
-const KILLED = 128 + os.signals.SIGKILL;
+const KILLED = signalExit("SIGKILL");
 
 function endedBy(signal: NodeJS.Signals): ExecResult {
-  return { exitCode: 128 + os.signals[signal] };
+  return { exitCode: signalExit(signal) };
 }

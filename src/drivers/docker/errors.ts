@@ -1,4 +1,4 @@
-import { SandkeepError, toError } from "../../errors.ts";
+import { hasCode, hasKind, SandkeepError, toError } from "../../errors.ts";
 import type { ErrorClass } from "../../model/failure.ts";
 import { plainWords } from "../../util/plain-words.ts";
 import type { EngineName } from "./endpoint.ts";
@@ -172,16 +172,16 @@ export function dockerError(thrown: unknown, what: string, engine: EngineName = 
 
 /** True for the engine's "there is no such object". */
 export function isGone(thrown: unknown): boolean {
-  return thrown instanceof SandkeepError && thrown.kind === "not-found";
+  return hasKind(thrown, "not-found");
 }
 
 export function isDenied(thrown: unknown): thrown is SandkeepError {
-  return thrown instanceof SandkeepError && thrown.kind === "denied";
+  return hasKind(thrown, "denied");
 }
 
 /** True when the engine lacks an image: for a create a lasting fault, for a look-up an answer. */
 export function isImageMissing(thrown: unknown): boolean {
-  return isGone(thrown) || (thrown instanceof SandkeepError && thrown.code === "DOCKER_IMAGE_NOT_FOUND");
+  return isGone(thrown) || hasCode(thrown, "DOCKER_IMAGE_NOT_FOUND");
 }
 
 /** What an engine answers in place of what was asked for. */

@@ -1,4 +1,4 @@
-import { SandkeepError } from "../../errors.ts";
+import { hasKind, SandkeepError } from "../../errors.ts";
 import type { HeldImages } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { isImageMissing } from "./errors.ts";
@@ -45,7 +45,7 @@ export async function removeImage(engine: Engine, imageId: string): Promise<void
     );
   } catch (thrown) {
     if (isImageMissing(thrown)) return;
-    if (thrown instanceof SandkeepError && thrown.kind === "conflict") {
+    if (hasKind(thrown, "conflict")) {
       throw new SandkeepError(thrown.message, {
         code: "DOCKER_IMAGE_IN_USE",
         kind: "conflict",

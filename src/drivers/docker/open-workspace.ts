@@ -6,7 +6,7 @@
 import type { Duplex } from "node:stream";
 import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { SandkeepError } from "../../errors.ts";
+import { hasKind, SandkeepError } from "../../errors.ts";
 import { decodeLabels } from "../../model/labels.ts";
 import { elapsed } from "../../util/elapsed.ts";
 import type { OpenWorkspace } from "../../util/open-workspace.ts";
@@ -122,7 +122,7 @@ async function makeAlone(
     try {
       return await makeHelper(engine, container, { name, volume, target });
     } catch (thrown) {
-      if (!(thrown instanceof SandkeepError && thrown.kind === "conflict")) throw thrown;
+      if (!hasKind(thrown, "conflict")) throw thrown;
       const found = await findContainer(engine, name).catch(unlessPassing);
       const holder = found && { labels: found.Config.Labels, status: found.State.Status };
       const ageMs = (await facts.engineNow()) - Date.parse(found?.Created ?? "");

@@ -3,7 +3,7 @@
  * refusal when it is not, or the volume gone. What another fleet, or nobody, made is never used and never deleted.
  */
 import { posix } from "node:path";
-import { SandkeepError } from "../../errors.ts";
+import { hasCode, SandkeepError } from "../../errors.ts";
 import { ADDRESS_LABEL, FLEET_LABEL } from "../../model/labels.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
 import { readTar } from "../../util/read-tar.ts";
@@ -141,7 +141,7 @@ function requireOwn(
 }
 
 export function isForeignWorkspace(thrown: unknown): boolean {
-  return thrown instanceof SandkeepError && thrown.code === FOREIGN;
+  return hasCode(thrown, FOREIGN);
 }
 
 /** Deletes the workspace volumes of an address; a conflict while a container uses one. */

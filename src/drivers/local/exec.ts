@@ -2,7 +2,6 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { constants as os } from "node:os";
 import { Readable, Writable } from "node:stream";
 import { SandkeepError } from "../../errors.ts";
 import type { ExecHandle, ExecRequest, ExecResult } from "../driver.ts";
@@ -12,6 +11,7 @@ import type { LocalContext } from "./context.ts";
 import { errnoOf } from "../../util/errno.ts";
 import { latest } from "../../util/latest.ts";
 import { closeWhenQuiet, pump } from "../../util/pump.ts";
+import { signalExit } from "../../util/signal-exit.ts";
 import { toLocalError } from "./errors.ts";
 import { signalBelow, signalGroup } from "./process-tree.ts";
 import { resizeTerminal } from "./terminal.ts";
@@ -109,7 +109,7 @@ async function collect(child: ChildProcess, command: Command, request: ExecReque
 function exitOf(child: ChildProcess): Promise<number> {
   return new Promise((resolve) => {
     child.once("exit", (code, signal) => {
-      resolve(code ?? 128 + (signal === null ? 0 : os.signals[signal]));
+      resolve(code ?? signalExit(signal));
     });
   });
 }

@@ -1,7 +1,7 @@
-import { constants } from "node:os";
 import { posix } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { signalExit } from "../../util/signal-exit.ts";
 import type { ExecHandle, ExecRequest, ExecResult, TerminalSize } from "../driver.ts";
 import { memoryError } from "./errors.ts";
 import { programAt } from "./program.ts";
@@ -158,7 +158,7 @@ export function startCommand(
   const handle: ExecHandle = {
     result: outcome(),
     async signal(name) {
-      running.end(128 + constants.signals[name]);
+      running.end(signalExit(name));
     },
     async resize(next) {
       if (request.tty === undefined) throw memoryError("terminal", "this command has no terminal");
@@ -168,7 +168,7 @@ export function startCommand(
   return { handle, running };
 
   function broken(): void {
-    running.end(128 + constants.signals.SIGPIPE);
+    running.end(signalExit("SIGPIPE"));
   }
 
   async function outcome(): Promise<ExecResult> {

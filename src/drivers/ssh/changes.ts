@@ -5,7 +5,7 @@
 import { posix } from "node:path";
 import type { RuntimeChanges } from "../../model/observed.ts";
 import { MOST_CHANGED_PATHS } from "../../model/observed.ts";
-import { SandkeepError } from "../../errors.ts";
+import { hasKind } from "../../errors.ts";
 import type { SalvageSource, WorkspaceFate } from "../driver.ts";
 import { SANDBOX_HOME } from "./bubblewrap.ts";
 import type { SshContext } from "./context.ts";
@@ -57,7 +57,7 @@ async function belongings(
     if (workspace === undefined || !goes) return own;
     return [...own, { folder: workspace, at: typeof target === "string" ? target : "/workspace" }];
   } catch (thrown) {
-    if (thrown instanceof SandkeepError && thrown.kind === "not-found") return undefined;
+    if (hasKind(thrown, "not-found")) return undefined;
     throw thrown;
   }
 }

@@ -3,7 +3,7 @@ import { isAddress, parseAddress } from "../../model/names.ts";
 import type { LoadedFleet } from "../../policy/fleet.ts";
 import { driverDeps } from "../../plan/engine.ts";
 import type { Engine } from "../../reconcile.ts";
-import { SandkeepError } from "../../errors.ts";
+import { hasCode } from "../../errors.ts";
 import { lockAddress } from "../../state/address-lock.ts";
 import { fleetState } from "../../state/directory.ts";
 import { recover } from "../carry-out.ts";
@@ -66,7 +66,7 @@ async function idOf(
   try {
     return (await runningRuntime(driver, config, address)).object_id;
   } catch (thrown) {
-    if (thrown instanceof SandkeepError && thrown.code === "NOT_READY") return undefined;
+    if (hasCode(thrown, "NOT_READY")) return undefined;
     throw thrown;
   }
 }

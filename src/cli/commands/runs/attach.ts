@@ -1,6 +1,7 @@
 import { followLog } from "../../../runs/follow-log.ts";
 import { untilEnded } from "../../../runs/follow-run.ts";
-import { EXIT, signalExit } from "../../exit-codes.ts";
+import { signalExit } from "../../../util/signal-exit.ts";
+import { EXIT } from "../../exit-codes.ts";
 import { catchInterrupts } from "../../interrupts.ts";
 import type { Invocation, Output } from "../../invocation.ts";
 import { answer, answerInvalid, write } from "../../print.ts";
