@@ -18,9 +18,9 @@ import { engineQueues, isStale, runChain, runFetch, runNetwork } from "./executo
 import { changeEnds } from "./ends.ts";
 import type { ChangeEnds } from "./ends.ts";
 import type { NetworkNode } from "./networks.ts";
-import { changeOf, isInterrupted, networkNodes } from "./networks.ts";
+import { changeOf, networkNodes } from "./networks.ts";
 import { preconditionGuard } from "./precondition.ts";
-import { codeOf, describe, exitCodeOf } from "./outcome-error.ts";
+import { codeOf, describe, exitCodeOf, INTERRUPTED, isInterrupted } from "./outcome-error.ts";
 import { isSilence, silence, Silences } from "./silence.ts";
 import { notOpen } from "./steps.ts";
 
@@ -123,7 +123,7 @@ async function networkEnd(
   const inUse = hasKind(error, "conflict") && node.effect === "remove";
   const skipped = inUse || isInterrupted(error) || isSilence(error);
   const status = error === undefined ? "done" : skipped ? "skipped" : "failed";
-  const code = error === undefined || inUse ? 0 : isInterrupted(error) ? 130 : exitCodeOf(error);
+  const code = error === undefined || inUse ? 0 : exitCodeOf(error);
   const duration_ms = Math.round(elapsed() - started);
   const message = error?.message ?? null;
   input.sink.notify({ type: "change.finished", address, action, status, duration_ms, error: message });
@@ -185,7 +185,7 @@ async function runChange(
   };
   const why = input.stale.get(change);
   if (why !== undefined) return end("stale", 4, why, null);
-  if (input.signal?.aborted === true) return end("skipped", 130, INTERRUPTED, null);
+  if (input.signal?.aborted === true) return end("skipped", INTERRUPTED.exitCode, INTERRUPTED.reason, null);
   if (paused !== undefined) return end("skipped", 0, `paused: ${paused}`, pausedError(paused));
   const driver = input.drivers.get(engineKey(change));
   const module = input.modules[change.backend];
@@ -221,8 +221,6 @@ function pausedError(why: string): NonNullable<Outcome["error"]> {
 
 const UNDISTURBED = "not begun, and nothing was changed";
 
-const INTERRUPTED = "interrupted before it was begun";
-
 type End = (status: Outcome["status"], code: number, reason: string, error: Outcome["error"]) => Ended;
 
 /** Proving a new runtime is what these steps are for; their failure says that it is not healthy. */
@@ -247,7 +245,8 @@ function finish(ended: NodeEnd, change: Change, end: End): Ended {
 /** What was done before it, if anything, is right by itself and stays. */
 function leave({ status, node, partly }: Extract<NodeEnd, { partly: boolean }>, end: End): Ended {
   if (status === "interrupted") {
-    return end("skipped", 130, partly ? `interrupted before ${node.op}` : INTERRUPTED, null);
+    const reason = partly ? `interrupted before ${node.op}` : INTERRUPTED.reason;
+    return end("skipped", INTERRUPTED.exitCode, reason, null);
   }
   const error = silence(engineKey(node));
   const what = partly ? `not finished, ${node.op} is left` : "not begun";

@@ -1,5 +1,5 @@
 /** How a plan's network steps are carried out, and what became of each. */
-import { hasCode, SandkeepError } from "../errors.ts";
+import { SandkeepError } from "../errors.ts";
 import type { NetworkKey, NetworkSpec } from "../model/network.ts";
 import { isNetworkKey } from "../model/network.ts";
 import type { NetworkChange } from "../model/network-change.ts";
@@ -57,12 +57,4 @@ export function networkNodes(plan: Plan, effect: NetworkNode["effect"]): Network
 
 export function changeOf(node: NetworkNode, { plan }: ApplyContext): NetworkChange | undefined {
   return plan.networks?.find((each) => each.name === node.name && engineKey(each) === engineKey(node));
-}
-
-export function interrupted(): SandkeepError {
-  return new SandkeepError("interrupted before it was begun", { code: "INTERRUPTED", exitCode: 130 });
-}
-
-export function isInterrupted(thrown: unknown): boolean {
-  return hasCode(thrown, "INTERRUPTED");
 }

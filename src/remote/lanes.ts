@@ -3,7 +3,7 @@
  * what runs for long makes another one open, so that nobody waits for it. A connection that went is made again.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { SandkeepError } from "../errors.ts";
+import { hasKind, SandkeepError } from "../errors.ts";
 import type { Transport } from "./transport.ts";
 
 /** sshd allows 10 by default, and frees a slot late. */
@@ -134,7 +134,7 @@ async function persistently(connect: () => Promise<Transport>): Promise<Transpor
 }
 
 function isHangUp(thrown: unknown): boolean {
-  if (!(thrown instanceof SandkeepError) || thrown.kind !== "unreachable") return false;
+  if (!hasKind(thrown, "unreachable")) return false;
   return /closed|reset|EPIPE|handshake/i.test(thrown.message) && !/timed out/i.test(thrown.message);
 }
 

@@ -2,6 +2,7 @@
 import { SandkeepError, toError } from "../../errors.ts";
 import type { ErrorClass } from "../../model/failure.ts";
 import { errnoOf } from "../../util/errno.ts";
+import { signalExit } from "../../util/signal-exit.ts";
 import type { ExecResult } from "../driver.ts";
 
 interface Row {
@@ -81,7 +82,7 @@ export function killedBy(
   const [, code] = /exit code: (\d+)\s*$/.exec(error) ?? [];
   // The last words alone: before them the step's own text is quoted.
   const starved = OUT_OF_MEMORY.test(error.slice(-LAST_WORDS));
-  if (starved) return { exitCode: 137, because: "out-of-memory" };
+  if (starved) return { exitCode: signalExit("SIGKILL"), because: "out-of-memory" };
   return code !== undefined && Number(code) > 128 ? { exitCode: Number(code) } : undefined;
 }
 

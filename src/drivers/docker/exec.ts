@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../../errors.ts";
 import { elapsed } from "../../util/elapsed.ts";
 import { latest } from "../../util/latest.ts";
+import { signalExit } from "../../util/signal-exit.ts";
 import type { DriverDeps, ExecHandle, ExecRequest, ExecResult, TerminalSize } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { Demux } from "./demux.ts";
@@ -25,7 +26,7 @@ const MISSING = /executable file not found|no such file or directory/;
 /** As shells tell it. */
 const CANNOT_RUN = 126;
 const NOT_FOUND = 127;
-const KILLED = 137;
+const KILLED = signalExit("SIGKILL");
 const PIPE_AGAIN_MS = 1_000;
 
 /** Starts a command. Its environment travels in the request's body and is seen by no argv and no inspect. */

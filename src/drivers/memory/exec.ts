@@ -33,7 +33,7 @@ export interface Running {
 
 const CANNOT_RUN = 126;
 const NOT_FOUND = 127;
-const KILLED = 137;
+const KILLED = signalExit("SIGKILL");
 /** What the engine would know of these. */
 const BECAUSE: Readonly<Record<string, ExecResult["because"]>> = {
   starve: "out-of-memory",

@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import type { RemoteProcess, RunRequest } from "../../remote/connection.ts";
 import type { Program } from "../../remote/program.ts";
 import { DEFAULT_PATH } from "../../util/program.ts";
-import { SandkeepError } from "../../errors.ts";
+import { signalExit } from "../../util/signal-exit.ts";
+import { hasCode, SandkeepError } from "../../errors.ts";
 import type { ExecHandle, ExecRequest, ExecResult } from "../driver.ts";
 import { noBubblewrap, SANDBOX_HOME, sandboxOf } from "./bubblewrap.ts";
 import type { SshContext } from "./context.ts";
@@ -64,14 +65,14 @@ export async function execute(context: SshContext, request: ExecRequest): Promis
 
 /** What a command of ours said in its place, because it would not have been under the limits. */
 function unproved({ host }: SshContext, thrown: unknown): unknown {
-  if (!(thrown instanceof SandkeepError) || thrown.code !== "SSH_NO_SHELL") return thrown;
+  if (!hasCode(thrown, "SSH_NO_SHELL")) return thrown;
   const said = /sandkeep-limits: (.*)/.exec(thrown.message)?.[1] ?? thrown.message;
   return notLimited(host.name, said);
 }
 
 /** What a lost connection left is ended before anybody is told, and what is not certain of that is told as well. */
 async function afterLoss(thrown: unknown, running: RemoteProcess): Promise<unknown> {
-  if (!(thrown instanceof SandkeepError) || thrown.code !== "SSH_LOST") return thrown;
+  if (!hasCode(thrown, "SSH_LOST")) return thrown;
   const isOver = await running.end().catch(() => false);
   const told = isOver
     ? "it was ended there"
@@ -89,7 +90,7 @@ type Losing = Pick<RunRequest, "onLost" | "keptIn">;
 type Prepared = Program & Losing & { readonly limited?: Limits };
 
 /** Exit code of what SIGKILL ended. */
-const KILLED = 137;
+const KILLED = signalExit("SIGKILL");
 
 async function programOf(context: SshContext, request: ExecRequest): Promise<Prepared> {
   const { objectId, cwd } = request;
