@@ -11,7 +11,7 @@ export interface Life {
   readonly mebibytes: number;
 }
 
-/** Milliseconds of both, one right after the other. */
+/** Milliseconds of both in one round. */
 export interface Paired {
   readonly ours: number;
   readonly reference: number;
@@ -24,8 +24,8 @@ export interface Round {
 }
 
 /**
- * As the README shows it. Each ratio is to the tool that is the faster one over all rounds, and the median of those of the
- * rounds. What else a machine does only ever adds time, so beside it stands the ratio of the quickest of each.
+ * As the README shows it. `ratio`, which the goal is for, is to the tool that is the faster one over all rounds: the median
+ * of those of the rounds. Other load only ever adds time, so `quickest` is that of the least each took in any round.
  */
 export function tableOf(size: number, rounds: readonly Round[]): string {
   const over = (pick: (round: Round) => number): number => median(rounds.map((round) => pick(round)));
@@ -33,13 +33,16 @@ export function tableOf(size: number, rounds: readonly Round[]): string {
     const theirs = over((round) => round.theirs[key]);
     const bare = over((round) => round.bare[key]);
     // A bare loop that looks compares nothing.
+    const tools = key === "look" ? (["theirs"] as const) : (["theirs", "bare"] as const);
     const beside = key === "look" || theirs <= bare ? "theirs" : "bare";
+    const pairs = rounds.map((round) => ({ ours: round.ours[key], reference: round[beside][key] }));
+    const least = tools.flatMap((tool) => rounds.map((round) => round[tool][key]));
     return [
       what,
       seconds(over(({ ours }) => ours[key])),
       seconds(theirs),
       seconds(bare),
-      ...ratios(rounds.map((round) => ({ ours: round.ours[key], reference: round[beside][key] }))),
+      ...ratios(pairs, least),
       `≤ ${goal}`,
     ];
   };
@@ -47,7 +50,15 @@ export function tableOf(size: number, rounds: readonly Round[]): string {
   const mebibytes = (pick: (round: Round) => Life): string =>
     `${Math.round(Math.max(...rounds.map((round) => pick(round).mebibytes)))} MiB`;
   return asTable([
-    [`${size} containers`, "sandkeep", "compose", "bare", "ratio", "quickest", "goal"],
+    [
+      `${size} containers, ${rounds.length} rounds`,
+      "sandkeep",
+      "compose",
+      "bare",
+      "ratio",
+      "quickest",
+      "goal",
+    ],
     row("create (verified, and seen to go on)", "create", GOALS.create),
     row(
       "no-op `plan`, which compares each live field",
@@ -61,7 +72,10 @@ export function tableOf(size: number, rounds: readonly Round[]): string {
       seconds(median(commands.map((each) => each.ours))),
       "",
       seconds(median(commands.map((each) => each.reference))),
-      ...ratios(commands),
+      ...ratios(
+        commands,
+        commands.map((each) => each.reference),
+      ),
       `≤ ${GOALS.run}`,
     ],
     [
@@ -76,11 +90,11 @@ export function tableOf(size: number, rounds: readonly Round[]): string {
   ]);
 }
 
-/** The median one, and that of the quickest of each. */
-function ratios(pairs: readonly Paired[]): readonly string[] {
-  const quickest = (of: keyof Paired): number => Math.min(...pairs.map((pair) => pair[of]));
+/** The median one, and that of the least of each. */
+function ratios(pairs: readonly Paired[], references: readonly number[]): readonly string[] {
   const middle = median(pairs.map(({ ours, reference }) => ours / reference));
-  return [middle, quickest("ours") / quickest("reference")].map((ratio) => ratio.toFixed(2));
+  const quickest = Math.min(...pairs.map(({ ours }) => ours)) / Math.min(...references);
+  return [middle, quickest].map((ratio) => ratio.toFixed(2));
 }
 
 function asTable([head = [], ...rows]: readonly (readonly string[])[]): string {
