@@ -11,7 +11,8 @@ import Docker from "dockerode";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { describeWithServices } from "../support/services.ts";
 import type { Life, Paired, Round } from "./fleet-table.ts";
-import { median, tableOf } from "./fleet-table.ts";
+import { tableOf } from "./fleet-table.ts";
+import { median, timed } from "./timing.ts";
 
 // Whole processes beside Docker Compose on the same services, and beside a bare loop over the engine's API.
 const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.cjs");
@@ -60,12 +61,20 @@ describeWithServices("a fleet of containers", (services) => {
   });
   afterEach(async () => {
     // After a round that hung, or failed; every container's name holds the fleet's.
-    const docker = new Docker({ socketPath: services().docker.socket });
-    const left = await docker.listContainers({ all: true, filters: { name: [fleetName()] } });
-    await Promise.allSettled(left.map(({ Id }) => docker.getContainer(Id).remove({ force: true, v: true })));
+    await inTime(120_000, removeLeft).catch((thrown: unknown) =>
+      console.log(`left behind: ${String(thrown)}`),
+    );
     await rm(join(folder, "state"), { recursive: true, force: true });
   }, 300_000);
   afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  async function removeLeft(signal: AbortSignal): Promise<void> {
+    const docker = new Docker({ socketPath: services().docker.socket });
+    const left = await docker.listContainers({ all: true, filters: { name: [fleetName()] } });
+    const drop = (index: number) =>
+      docker.getContainer(left[index]?.Id ?? "").remove({ force: true, v: true });
+    await parallel(left.length, drop, signal);
+  }
 
   let timeout = 0;
   const run = async (program: string, argv: readonly string[]): Promise<Ran> => {
@@ -242,19 +251,13 @@ async function inTurn(
 
 /** Until the machine has hardly anything to do; one that always has is not waited for any longer. */
 async function quiet(): Promise<void> {
-  const spent = () => {
-    const times = cpus().map((cpu) => cpu.times);
-    const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-    return {
-      idle: sum(times.map(({ idle }) => idle)),
-      all: sum(times.flatMap((each) => Object.values(each))),
-    };
-  };
+  const idle = (): number => cpus().reduce((sum, { times }) => sum + times.idle, 0);
   for (let look = 0; look < QUIET.looks; look += 1) {
-    const before = spent();
+    const [before, began] = [idle(), performance.now()];
     await sleep(QUIET.lookMs);
-    const after = spent();
-    if ((after.idle - before.idle) / (after.all - before.all) >= 1 - QUIET.share) return;
+    // Of the time that went by, and not of what the system tells: that leaves out waiting for the disk, and other machines.
+    const share = (idle() - before) / ((performance.now() - began) * cpus().length);
+    if (share >= 1 - QUIET.share) return;
   }
 }
 
@@ -290,21 +293,21 @@ async function parallel(
 ): Promise<void> {
   let next = 0;
   const lanes = Array.from({ length: BARE_AT_ONCE }, async () => {
-    while (next < count && !signal.aborted) await work(next++);
+    try {
+      while (next < count && !signal.aborted) await work(next++);
+    } finally {
+      // Whoever cleans up after a failure must not race with the lanes that are left.
+      next = count;
+    }
   });
-  await Promise.all(lanes);
+  const failed = (await Promise.allSettled(lanes)).find((lane) => lane.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
 }
 
 async function inTime<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const signal = AbortSignal.timeout(ms);
   const late = once(signal, "abort").then(() => Promise.reject(new Hung("the engine hangs")));
   return await Promise.race([work(signal), late]);
-}
-
-async function timed(work: () => Promise<void>): Promise<number> {
-  const started = performance.now();
-  await work();
-  return performance.now() - started;
 }
 
 /** The most memory that a process had in use, in MiB; 0 once it is gone. */

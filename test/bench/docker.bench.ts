@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import type { CountingProxy } from "../support/counting-proxy.ts";
 import { countingProxy } from "../support/counting-proxy.ts";
 import { describeWithServices } from "../support/services.ts";
+import { median } from "./timing.ts";
 
 const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.cjs");
 const SIZE = 40;
@@ -113,7 +114,3 @@ describeWithServices("a docker host", (services) => {
     }
   });
 });
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}

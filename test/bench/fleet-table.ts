@@ -1,3 +1,5 @@
+import { median } from "./timing.ts";
+
 /** What the bench of fleets prints: one table for each size, as the README shows it. */
 const GOALS = { create: 1.1, plan: { small: 1.6, large: 1 }, recreate: 1.1, destroy: 1.1, run: 1.6 } as const;
 const MOST_MEBIBYTES = 150;
@@ -88,13 +90,4 @@ function asTable([head = [], ...rows]: readonly (readonly string[])[]): string {
 
 function seconds(milliseconds: number): string {
   return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const [lower = 0, upper = lower] = sorted.slice(
-    Math.ceil(sorted.length / 2) - 1,
-    Math.floor(sorted.length / 2) + 1,
-  );
-  return (lower + upper) / 2;
 }

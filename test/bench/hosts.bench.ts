@@ -17,6 +17,7 @@ import { bareHarness, Fleet, complete, folderSource, realDeps } from "../contrac
 import { describeWith } from "../support/services.ts";
 import type { Sshd } from "../support/sshd.ts";
 import { startSshd } from "../support/sshd.ts";
+import { median } from "./timing.ts";
 
 /** What was opened goes in the other order. */
 class Opened implements AsyncDisposable {
@@ -56,10 +57,6 @@ async function far(port: number, stack: Opened): Promise<number> {
   await once(server, "listening");
   stack.defer(() => void server.close());
   return (server.address() as AddressInfo).port;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

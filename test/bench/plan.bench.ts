@@ -12,6 +12,7 @@ import type { Engine } from "../../src/plan/engine.ts";
 import { fleetOf, survey } from "../../src/plan/survey.ts";
 import { reconcile } from "../../src/reconcile.ts";
 import { realWait } from "../../src/util/wait.ts";
+import { median } from "./timing.ts";
 
 /** Goals, as ratios or per agent: what the numbers are held against, on this class of machine. */
 const LINEAR = 1.3;
@@ -100,10 +101,6 @@ const collect: () => void = runInNewContext("gc");
 function liveHeap(): number {
   collect();
   return process.memoryUsage().heapUsed / 2 ** 20;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
 it("plans fleets in time that grows with their size and no faster", async () => {

@@ -19,6 +19,7 @@ import { fleetState } from "../../src/state/directory.ts";
 import { StreamMask } from "../../src/util/secret-mask.ts";
 import { Lab } from "../support/memory-fleet.ts";
 import { applied, labRun } from "../runs/ledger.ts";
+import { median, timed } from "./timing.ts";
 
 /** Goals: milliseconds a recorded run may cost, share of `cat > file` a log reaches, and what a hundredfold ledger may cost a list. */
 const OVERHEAD_MS = 5;
@@ -36,16 +37,6 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const each of [folder, memory]) await rm(each, { recursive: true, force: true });
 });
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const started = performance.now();
-  await work();
-  return performance.now() - started;
-}
 
 it("recording costs little: the ledger's own part of a run", async () => {
   await using lab = new Lab();

@@ -12,6 +12,7 @@ import { Project } from "../e2e/cli.ts";
 import { describeWith } from "../support/services.ts";
 import type { Sshd } from "../support/sshd.ts";
 import { startSshd } from "../support/sshd.ts";
+import { median, timed } from "./timing.ts";
 
 const run = promisify(execFile);
 
@@ -29,16 +30,6 @@ async function makeSource(at: string, files: number): Promise<void> {
       await writeFile(join(path, `file-${String(file)}.txt`), text);
     }
   }
-}
-
-function median(values: readonly number[] = []): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await work();
-  return performance.now() - began;
 }
 
 interface Site {

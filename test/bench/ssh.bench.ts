@@ -8,6 +8,7 @@ import { expect, it } from "vitest";
 import { openConnection } from "../../src/remote/open.ts";
 import { describeWith } from "../support/services.ts";
 import { startSshd } from "../support/sshd.ts";
+import { median } from "./timing.ts";
 
 const run = promisify(execFile);
 const ROUNDS = 25;
@@ -80,7 +81,3 @@ describeWith(["ssh"], "a command on a host", () => {
     }
   });
 });
-
-function median(values: readonly number[] = []): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}

@@ -6,6 +6,7 @@ import { expect, it } from "vitest";
 import { openStage } from "../../src/stage/open.ts";
 import type { Stage } from "../../src/stage/stage.ts";
 import { openTrees, surveyStage } from "../../src/stage/survey.ts";
+import { median, timed } from "./timing.ts";
 
 /** Goal: what a start may cost beside the bare mechanism, which is one `cp -a`; the best of so many rounds of each. */
 const RATIO = 1.2;
@@ -29,15 +30,7 @@ function makeSource(source: string): void {
   execFileSync("git", ["-C", source, ...who, "commit", "-qm", "all"]);
 }
 
-async function timed(work: () => unknown): Promise<number> {
-  const started = performance.now();
-  await work();
-  return Math.round(performance.now() - started);
-}
-
 const best = (times: readonly number[]): number => Math.min(...times);
-const median = (times: readonly number[]): number =>
-  times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
 
 /** In turns and each first as often as second: what one leaves to be written to the disk is paid for by the next. */
 async function inTurns(
@@ -48,8 +41,8 @@ async function inTurns(
   const times: [number[], number[]] = [[], []];
   for (let round = 0; round < ROUNDS; round += 1) {
     const turns = [
-      async () => void times[0].push(await timed(one)),
-      async () => void times[1].push(await timed(other)),
+      async () => void times[0].push(Math.round(await timed(one))),
+      async () => void times[1].push(Math.round(await timed(other))),
     ];
     for (const turn of round % 2 === 0 ? turns : turns.toReversed()) {
       execFileSync("sync", ["-f", base]);
@@ -61,7 +54,7 @@ async function inTurns(
 
 function line(what: string, ours: readonly number[], beside: string, theirs: readonly number[]): string {
   const ratio = (of: typeof best): string => (of(ours) / of(theirs)).toFixed(2);
-  return `${what}: ${median(ours)} ms (${beside} ${median(theirs)} ms, ${ratio(median)} of it; the best of each: ${ratio(best)})\n`;
+  return `${what}: ${Math.round(median(ours))} ms (${beside} ${Math.round(median(theirs))} ms, ${ratio(median)} of it; the best of each: ${ratio(best)})\n`;
 }
 
 async function measure(base: string): Promise<void> {
@@ -95,7 +88,7 @@ async function measure(base: string): Promise<void> {
     },
   );
   process.stdout.write(
-    `${base}: ${FOLDERS * FILES} files by ${opened.meta.mechanism}; git worktree add ${worktree} ms\n` +
+    `${base}: ${FOLDERS * FILES} files by ${opened.meta.mechanism}; git worktree add ${Math.round(worktree)} ms\n` +
       line("  start", starts, "cp -a", copies) +
       line("  diff of one change", diffs, "git status", statuses),
   );

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { median } from "./timing.ts";
 
 const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.cjs");
 const ROUNDS = 15;
@@ -67,7 +68,3 @@ it("starts fast: heavy libraries are imported only by the command that needs the
     }),
   ]);
 });
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}

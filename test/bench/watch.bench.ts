@@ -7,6 +7,7 @@ import Docker from "dockerode";
 import { expect, it } from "vitest";
 import { describeWithServices } from "../support/services.ts";
 import { Watching } from "../support/watching.ts";
+import { median } from "./timing.ts";
 
 const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.cjs");
 const ROUNDS = 9;
@@ -92,8 +93,4 @@ async function backAfter(docker: Docker, id: string): Promise<number> {
     if (State.Running && State.StartedAt !== before) return performance.now() - began;
     await sleep(5);
   }
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
