@@ -1,12 +1,15 @@
 #!/usr/bin/env node
 /**
- * The start of the program: a command line in, an exit code out. It answers `--version` itself; everything else is in one
- * file beside this one, bundled from command-line.ts, and loaded as V8 compiled it the last time.
+ * The start of the program: a command line in, an exit code out. It answers `--version` itself; everything else is in
+ * files beside this one, bundled from command-line.ts, and loaded as V8 compiled them the last time.
  */
 import { join } from "node:path";
-import { compileProgram } from "./code-cache.ts";
+import { openProgram } from "./load-program.ts";
 import { startShort } from "./start-flags.ts";
 import { toolVersion } from "./version.ts";
+
+/** Milliseconds. Most commands are over by then. */
+const LASTING = 1_000;
 
 async function carryOut(): Promise<number> {
   const [, , first] = process.argv;
@@ -14,12 +17,11 @@ async function carryOut(): Promise<number> {
     process.stdout.write(`${toolVersion()}\n`);
     return 0;
   }
-  const short = startShort();
-  const program = compileProgram(join(import.meta.dirname, "program.cjs"), process);
+  const keepUnder = startShort();
+  const program = openProgram(join(import.meta.dirname, "program.cjs"), process);
+  setTimeout(() => void program.readAll(), LASTING).unref();
   const { code, done } = await program.load().start();
-  // What is compiled under other flags is not taken by the next start.
-  short();
-  if (done !== "") program.keep(done);
+  if (done !== "") keepUnder(() => program.keep(done));
   return code;
 }
 

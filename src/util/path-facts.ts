@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { lstatSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 
@@ -14,8 +14,8 @@ export interface PathFacts {
 }
 
 const MAX_TEXT = 1024 * 1024;
-/** As many as Linux follows. */
-const MAX_LINKS = 40;
+/** In a row: as many as Go follows; Linux itself stops at 40. */
+const MAX_LINKS = 255;
 
 export function pathFacts(root: string, home = homedir()): PathFacts {
   const real = new Map<string, string>();
@@ -37,13 +37,10 @@ export function pathFacts(root: string, home = homedir()): PathFacts {
       return texts.get(path);
     },
   };
+  // One part after the other, because many paths share their first ones, and many lead to what is not there.
   function lookUp(path: string): string {
-    try {
-      return realpathSync(path);
-    } catch {
-      const parent = dirname(path);
-      return parent === path ? path : throughLink(join(realPath(parent), basename(path)));
-    }
+    const parent = dirname(path);
+    return parent === path ? path : throughLink(join(realPath(parent), basename(path)));
   }
   /** A link to what is not there yet leads there all the same, once it is. */
   function throughLink(path: string): string {
@@ -60,7 +57,9 @@ export function pathFacts(root: string, home = homedir()): PathFacts {
 
 function linkOf(path: string): string | undefined {
   try {
-    return readlinkSync(path);
+    // Reading what is no link would be an error, and errors take longer than asking.
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    return found?.isSymbolicLink() === true ? readlinkSync(path) : undefined;
   } catch {
     return undefined;
   }

@@ -29,6 +29,8 @@ export interface RunOptions {
   readonly input?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
+  /** `main.cjs` of another copy of the built CLI. */
+  readonly main?: string;
   /** In a process group of its own, as a terminal's foreground job is. */
   readonly ownGroup?: boolean;
 }
@@ -101,7 +103,7 @@ export class Project implements AsyncDisposable {
   }
 
   start(argv: readonly string[], options: RunOptions = {}): Running {
-    const child = spawn(process.execPath, [MAIN, ...argv], {
+    const child = spawn(process.execPath, [options.main ?? MAIN, ...argv], {
       cwd: options.cwd ?? this.root,
       env: { ...this.env, ...options.env },
       stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],

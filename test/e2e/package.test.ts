@@ -1,16 +1,9 @@
-import {
-  copyFileSync,
-  mkdtempSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-} from "node:fs";
+import { mkdtempSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { ROOT, execute } from "../examples/example.ts";
+import { copyProgram } from "../support/built-program.ts";
 
 /** A project that has this package as a dependency. */
 function project(): string {
@@ -53,17 +46,10 @@ test("importing it loads no driver's client", async () => {
   expect(ended).toEqual({ code: 0, stdout: "docker false\ntrue\n", stderr: "" });
 });
 
-test("the bundled program knows where it is, whatever a library of it asks", () => {
-  const program = readFileSync(join(ROOT, "dist/src/cli/program.cjs"), "latin1");
-  // What the bundler puts where it has no answer.
-  expect(program).not.toContain("import_meta={}");
-});
-
 test("files that were taken out of their package say what they lack, and end", async () => {
   const folder = mkdtempSync(join(tmpdir(), "sandkeep-parts-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  for (const name of ["main.cjs", "program.cjs"])
-    copyFileSync(join(ROOT, "dist/src/cli", name), join(folder, name));
+  await copyProgram(folder);
   const env = { PATH: process.env["PATH"], HOME: folder, TMPDIR: folder };
   const main = join(folder, "main.cjs");
   expect(await execute(process.execPath, [main, "--version"], { cwd: folder, env })).toMatchObject({

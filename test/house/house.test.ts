@@ -42,7 +42,7 @@ describe("the house", async () => {
 
   it("has nothing at the top level but what belongs there", async () => {
     const belongs =
-      "README.md LICENSE package.json package-lock.json tsconfig.json tsconfig.build.json vitest.config.ts " +
+      "README.md LICENSE package.json package-lock.json tsconfig.json tsconfig.build.json rolldown.config.ts vitest.config.ts " +
       "src controllers schemas examples test node_modules dist coverage";
     const entries = await readdir(root);
     expect(entries.filter((name) => !name.startsWith(".") && !belongs.split(" ").includes(name))).toEqual([]);

@@ -13,17 +13,20 @@ import {
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { compileProgram } from "../../src/cli/code-cache.ts";
+import { openProgram } from "../../src/cli/load-program.ts";
 
-type Started = Parameters<typeof compileProgram>[1];
+type Started = Parameters<typeof openProgram>[1];
 const PLAIN: Started = { execArgv: [], env: {}, argv: ["node", "sandkeep", "plan"] };
 
+/** A file is worth a cache. */
+const LONG = `/* ${"long ".repeat(1000)} */`;
+
 let folder = "";
-let bundle = "";
+let entry = "";
 let cache = "";
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "sandkeep-code-"));
-  bundle = join(folder, "program.cjs");
+  entry = join(folder, "program.cjs");
   cache = cacheOf("plan");
   await answers(1);
 });
@@ -31,15 +34,16 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function cacheOf(verb: string): string {
-  return `${bundle}.${process.version}-${process.arch}.${verb}.cache`;
+function cacheOf(verb: string, file = entry): string {
+  return `${file}.${process.version}-${process.arch}.${verb}.cache`;
 }
 
 /** Programs of equal length, which V8 cannot tell apart by itself. */
 async function answers(code: number): Promise<void> {
   await writeFile(
-    bundle,
+    entry,
     `(function (exports) {
+       ${LONG}
        const code = () => ${code};
        exports.start = () => Promise.resolve({ code: code(), done: "plan" });
      })`,
@@ -47,7 +51,7 @@ async function answers(code: number): Promise<void> {
 }
 
 async function startOnce(started: Partial<Started> = {}, verb = "plan"): Promise<number> {
-  const program = compileProgram(bundle, { ...PLAIN, ...started });
+  const program = openProgram(entry, { ...PLAIN, ...started });
   const { code } = await program.load().start();
   program.keep(verb);
   return code;
@@ -88,10 +92,11 @@ describe("what was compiled of the program", () => {
     const MUCH = 128 * 1024;
     beforeEach(async () => {
       await writeFile(
-        bundle,
+        entry,
         // V8 would know the same text from the last test.
         `(function (exports) {
            "${folder}";
+           ${LONG}
            const each = () => undefined;
            const long = () => { ${calls} return 1; };
            exports.start = () => Promise.resolve({ code: globalThis.doesMore ? long() : 1 });
@@ -172,4 +177,97 @@ describe("what was compiled of the program", () => {
     expect(await startOnce(started)).toBe(1);
     expect(await names()).toEqual(["program.cjs"]);
   });
+
+  it("is not kept of a file that is compiled sooner than a cache is read", async () => {
+    await writeFile(entry, "(function (exports) { exports.start = async () => ({ code: 3 }); })");
+    expect(await startOnce()).toBe(3);
+    expect(await names()).toEqual(["program.cjs"]);
+  });
+});
+
+describe("a program of several files", () => {
+  const file = (name: string): string => join(folder, "program", `${name}.cjs`);
+  const loaded: string[] = [];
+  beforeEach(async () => {
+    loaded.length = 0;
+    vi.stubGlobal("loaded", loaded);
+    await mkdir(join(folder, "program"));
+    await writeFile(
+      entry,
+      `(function (exports, require) {
+         ${LONG}
+         loaded.push("entry");
+         exports.start = async () => ({ code: globalThis.wanted ? require("./program/a.cjs").code() : 0 });
+       })`,
+    );
+    await writeFile(
+      file("a"),
+      `(function (exports, require, module, filename) {
+         ${LONG}
+         loaded.push("a");
+         exports.own = 4;
+         const b = require("./b.cjs");
+         exports.code = () => b.sum() + require("node:path").basename(filename).length;
+       })`,
+    );
+    await writeFile(
+      file("b"),
+      `(function (exports, require) {
+         loaded.push("b");
+         const a = require("./a.cjs");
+         exports.sum = () => a.own + 1;
+       })`,
+    );
+  });
+  afterEach(() => void vi.unstubAllGlobals());
+  const want = (): unknown => vi.stubGlobal("wanted", true);
+
+  it("loads each when it is required, once, also those that require each other", async () => {
+    const program = openProgram(entry, PLAIN);
+    const { start } = program.load();
+    expect((await start()).code).toBe(0);
+    expect(loaded).toEqual(["entry"]);
+    want();
+    expect((await start()).code).toBe(10);
+    expect((await start()).code).toBe(10);
+    expect(loaded).toEqual(["entry", "a", "b"]);
+  });
+
+  it("keeps what was compiled of each by itself, also of one that only a later start required", async () => {
+    expect(await startOnce()).toBe(0);
+    const first = await inode();
+    want();
+    expect(await startOnce()).toBe(10);
+    const a = (await stat(cacheOf("plan", file("a")))).ino;
+    expect(await startOnce()).toBe(10);
+    expect([await inode(), (await stat(cacheOf("plan", file("a")))).ino]).toEqual([first, a]);
+    expect((await readdir(join(folder, "program"))).toSorted()).toEqual([
+      "a.cjs",
+      basename(cacheOf("plan", file("a"))),
+      "b.cjs",
+    ]);
+  });
+
+  it("goes on as the one it was started as when another is installed in its place", async () => {
+    const program = openProgram(entry, PLAIN);
+    const { start } = program.load();
+    await program.readAll();
+    await rm(join(folder, "program"), { recursive: true });
+    want();
+    expect((await start()).code).toBe(10);
+  });
+
+  it("says which file is gone, where it was not read in time", async () => {
+    const program = openProgram(entry, PLAIN);
+    const { start } = program.load();
+    await rm(join(folder, "program"), { recursive: true });
+    await program.readAll();
+    want();
+    await expect(start()).rejects.toThrow(file("a"));
+  });
+});
+
+it("a file that exports no program is told by its name", async () => {
+  await writeFile(entry, "(function () {})");
+  await expect(openProgram(entry, PLAIN).load().start()).rejects.toThrow(`${entry} exports no program`);
 });
