@@ -31,7 +31,7 @@ function loaded(entry: string) {
 test("--version loads nothing but itself", () => {
   expect(loaded("main.ts")).toEqual({
     packages: [],
-    files: ["code-cache.ts", "main.ts", "start-flags.ts", "version.ts"],
+    files: ["code-cache.ts", "load-program.ts", "main.ts", "start-flags.ts", "version.ts"],
   });
 });
 
