@@ -26,11 +26,12 @@ Exit codes: 0 done, 1 failed, 2 changes pending, 3 blocked or not confirmed, 4 s
 rolled back, 64 usage, 69 unreachable, 70 bug, 75 busy, 77 denied, 78 invalid config, 124 timed out.
 \`run\` exits with the command's own code.`;
 
-/** The command tree. `chosen` is told the verb; nothing runs here, so that errors have one way out. */
+/** The command tree of these verbs. `chosen` is told the verb; nothing runs here, so that errors have one way out. */
 export function makeProgram(
   version: string,
   output: { readonly out: (text: string) => void; readonly err: (text: string) => void },
   chosen: (parsed: Parsed) => void,
+  verbs: readonly Verb[] = VERBS,
 ): Command {
   const program = new Command("sandkeep")
     .description("Keeps agent sandboxes the way a config file says they should be.")
@@ -42,7 +43,7 @@ export function makeProgram(
     .exitOverride();
   for (const { flags, about, takes } of GLOBAL_FLAGS)
     program.addOption(option(flags, about, takes === "list"));
-  for (const verb of VERBS) {
+  for (const verb of verbs) {
     const command = program.command(verb.name).description(verb.about);
     if (verb.alias !== undefined) command.alias(verb.alias);
     for (const [notation, about] of verb.args) command.argument(notation, about);
@@ -75,6 +76,14 @@ function verbIn(argv: readonly string[]): number {
   return argv.findIndex((word, index) => !word.startsWith("-") && !TAKING.has(argv[index - 1] ?? ""));
 }
 
+/** The verb that is meant alone, for all of them take longer to lay out than to parse; each where help or advice may name it. */
+function verbsFor(argv: readonly string[]): readonly Verb[] {
+  const at = verbIn(argv);
+  const meant = VERBS.find(({ name, alias }) => [name, alias ?? name].includes(argv[at] ?? ""));
+  const asksBefore = argv.slice(0, at).some((word) => word === "--help" || word === "-h");
+  return meant === undefined || asksBefore ? VERBS : [meant];
+}
+
 /** A parser's complaint in our words; undefined when it only printed help or the version. */
 function asUsageError(error: CommanderError): Error | undefined {
   if (error.exitCode === 0) return undefined;
@@ -95,9 +104,10 @@ export function parseCommandLine(
 ): Parsed | undefined {
   let parsed: Parsed | undefined;
   const output = { out: (text: string) => stdout.write(text), err: (text: string) => stderr.write(text) };
-  const program = makeProgram(version, output, (chosen) => {
+  const choose = (chosen: Parsed): void => {
     parsed = chosen;
-  });
+  };
+  const program = makeProgram(version, output, choose, verbsFor(argv));
   try {
     program.parse(ownShortFlags(argv), { from: "user" });
   } catch (error) {

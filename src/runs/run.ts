@@ -117,12 +117,16 @@ async function runInside(run: Run, where: Inside): Promise<EndedRun> {
     back = await fetchBack(run, { driver, module }, target, claimed.place.object_id);
   });
   await using _busy = atTheEnd(run, () => claimed.handle[Symbol.asyncDispose]());
-  await using _used = atTheEnd(run, () => recordActivity(state, address, engine.now()));
+  let used: Promise<void> | undefined;
+  const use = (): Promise<void> => (used ??= recordActivity(state, address, engine.now()));
+  await using _used = atTheEnd(run, use);
   const there = { ...claimed.place, cwd: null };
   const placed = await orRefused(run, there, secrets, () => binOf(run, (bin) => claimed.placeBin(bin)));
   await using _bin = atTheEnd(run, async () => placed?.[Symbol.asyncDispose]());
   const record = await begin(run, { ...there, bin: placed?.bin ?? null }, secrets, true);
-  const left = { place: claimed.artifacts, secrets };
+  // Beside what else is written down of the end.
+  const over = (): void => void use().catch(() => undefined);
+  const left = { place: claimed.artifacts, secrets, over };
   return await follow(run, record, left, async () => {
     const exec = (): Promise<ExecHandle> =>
       driver.exec({
@@ -256,11 +260,19 @@ function ephemeralOf({ ephemeral }: RunRequest): RunHead["ephemeral"] {
   return { image, backend, keep };
 }
 
+/** What a command leaves when it has ended. */
+interface Left {
+  readonly place: ArtifactPlace;
+  readonly secrets: Readonly<Record<string, string>>;
+  /** Is told that it has; never throws. */
+  readonly over?: () => void;
+}
+
 /** Starts the command and writes down how it ended, whatever that is. */
 async function follow(
   run: Run,
   record: RunRecord,
-  left: { readonly place: ArtifactPlace; readonly secrets: Readonly<Record<string, string>> },
+  left: Left,
   start: () => Promise<ExecHandle>,
 ): Promise<EndedRun> {
   let begun = false;
@@ -270,6 +282,7 @@ async function follow(
     begun = true;
     const ended = await awaitEnd(handle, run.request.timeoutMs, record.cancelled);
     record.over();
+    left.over?.();
     const artifacts = await artifactsOf(run, record, left.place, Object.values(left.secrets));
     return await finish(run, record, { ...ended, artifacts });
   } catch (thrown) {

@@ -94,7 +94,10 @@ describe("usage", () => {
     const help = await cli(["plan", "--help"]);
     expect(help).toMatchObject({ code: 0, stderr: "" });
     expect(help.stdout).toMatch(/--detailed-exitcode[^]*--state-dir/);
-    for (const { name } of VERBS) expect((await cli(["--help"])).stdout).toContain(name);
+    for (const argv of [["--help"], ["-h", "run"], ["--log-level", "info", "--help", "run"]]) {
+      const { stdout } = await cli(argv);
+      for (const { name } of VERBS) expect(stdout).toContain(`  ${name} `);
+    }
   });
 });
 

@@ -1,7 +1,7 @@
 import * as z from "zod";
-import { nonEmptyText } from "./text.ts";
+import { about, nonEmptyText } from "./text.ts";
 
-const reason = (allows: string) => nonEmptyText.optional().describe(`Why it must be: ${allows}`);
+const reason = (allows: string) => nonEmptyText.optional().apply(about, `Why it must be: ${allows}`);
 
 /** `[sandbox.docker.break_glass]`: one key for each rule that it breaks. The text is the reason, which plan and explain show. */
 export const breakGlassSchema = z.strictObject({

@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import * as z from "zod";
 import { bindsSchema } from "./bind.ts";
 import { breakGlassSchema } from "./break-glass.ts";
-import { commandSchema, nonEmptyText, sandboxPath, textOf, word } from "./text.ts";
+import { about, commandSchema, nonEmptyText, sandboxPath, textOf, word } from "./text.ts";
 import { coresSchema, durationSchema, processesSchema, sizeOrUnlimitedSchema, sizeSchema } from "./units.ts";
 
 const ulimitValue = z.int().min(-1, { error: "expected a number, or -1 for no limit" });
@@ -43,83 +43,89 @@ const ipAddress = z.string().refine((text) => isIP(text) !== 0, {
 export const dockerSchema = z.strictObject({
   image: word("an image name")
     .optional()
-    .describe('Image to run, such as "debian:12-slim". Required by this backend.'),
+    .apply(about, 'Image to run, such as "debian:12-slim". Required by this backend.'),
   image_policy: z
     .enum(["missing", "pin", "track", "never"])
     .optional()
-    .describe(
+    .apply(
+      about,
       "When to fetch the image: missing (only when the engine lacks it), pin (by sandkeep.lock), track (follow the registry), never.",
     ),
   command: commandSchema
     .optional()
-    .describe("Main program of the container. Without it sandkeep keeps the container alive."),
+    .apply(about, "Main program of the container. Without it sandkeep keeps the container alive."),
   user: textOf(/^[^\s\p{Cc}:]+(?::[^\s\p{Cc}:]+)?$/u, '"user", "uid", or either with ":group"')
     .optional()
-    .describe('User the container runs as, such as "1000:1000".'),
-  workdir: sandboxPath.optional().describe("Working directory of commands."),
+    .apply(about, 'User the container runs as, such as "1000:1000".'),
+  workdir: sandboxPath.optional().apply(about, "Working directory of commands."),
   binds: bindsSchema
     .optional()
-    .describe(
+    .apply(
+      about,
       'Paths of the engine\'s machine to mount: "source:target[:ro|rw]". Agents add to the defaults.',
     ),
   network: word("a network name")
     .optional()
-    .describe('Network to join: "none", "bridge", a network of [networks], or the name of one that exists.'),
-  memory: sizeSchema.optional().describe('Memory limit, such as "2GiB".'),
+    .apply(
+      about,
+      'Network to join: "none", "bridge", a network of [networks], or the name of one that exists.',
+    ),
+  memory: sizeSchema.optional().apply(about, 'Memory limit, such as "2GiB".'),
   memory_swap: sizeOrUnlimitedSchema
     .optional()
-    .describe('Memory and swap together, such as "4GiB", or "unlimited".'),
-  cpus: coresSchema.optional().describe("CPU limit in cores, such as 1.5."),
-  pids: processesSchema.optional().describe('Most processes at once, or "unlimited".'),
+    .apply(about, 'Memory and swap together, such as "4GiB", or "unlimited".'),
+  cpus: coresSchema.optional().apply(about, "CPU limit in cores, such as 1.5."),
+  pids: processesSchema.optional().apply(about, 'Most processes at once, or "unlimited".'),
   ulimits: z
     .record(textOf(/^[a-z]+$/, "a limit's name in small letters, such as nofile"), ulimitSchema)
     .optional()
-    .describe(
+    .apply(
+      about,
       "Resource limits by name, such as { nofile = 4096 } or { nofile = { soft = 1024, hard = 4096 } }.",
     ),
   tmpfs: z
     .array(textOf(TMPFS, '"/path" or "/path:options", without "..",'))
     .optional()
-    .describe('Memory-backed folders, such as "/tmp:size=64m".'),
-  read_only_root: z.boolean().optional().describe("Whether the image's own files are read-only."),
+    .apply(about, 'Memory-backed folders, such as "/tmp:size=64m".'),
+  read_only_root: z.boolean().optional().apply(about, "Whether the image's own files are read-only."),
   cap_drop: z
     .array(textOf(/^[A-Z][A-Z_]*$/, 'a capability in capitals, such as "NET_RAW", or "ALL"'))
     .optional()
-    .describe('Linux capabilities to take away; "ALL" takes all.'),
+    .apply(about, 'Linux capabilities to take away; "ALL" takes all.'),
   seccomp: nonEmptyText
     .optional()
-    .describe('System call filter: "default", "unconfined", or a profile file.'),
-  apparmor: nonEmptyText.optional().describe("AppArmor profile of the engine's machine."),
-  dns: z.array(ipAddress).optional().describe("Name servers."),
-  extra_hosts: z.array(extraHost).optional().describe('Lines of /etc/hosts: "name:ip".'),
+    .apply(about, 'System call filter: "default", "unconfined", or a profile file.'),
+  apparmor: nonEmptyText.optional().apply(about, "AppArmor profile of the engine's machine."),
+  dns: z.array(ipAddress).optional().apply(about, "Name servers."),
+  extra_hosts: z.array(extraHost).optional().apply(about, 'Lines of /etc/hosts: "name:ip".'),
   gpus: textOf(
     /^(?:all|[1-9]\d{0,3}|device=[\w.:-]+(?:,[\w.:-]+)*)$/,
     '"all", a count such as "1", or "device=0,1"',
   )
     .optional()
-    .describe('GPUs to give: "all", a count such as "1", or "device=0,1".'),
-  init: z.boolean().optional().describe("Whether a small init reaps processes and forwards signals."),
-  no_new_privileges: z.boolean().optional().describe("Whether programs may gain no privileges."),
+    .apply(about, 'GPUs to give: "all", a count such as "1", or "device=0,1".'),
+  init: z.boolean().optional().apply(about, "Whether a small init reaps processes and forwards signals."),
+  no_new_privileges: z.boolean().optional().apply(about, "Whether programs may gain no privileges."),
   restart: z
     .enum(["no", "on-failure", "unless-stopped", "always"])
     .optional()
-    .describe("When the engine restarts the container by itself."),
+    .apply(about, "When the engine restarts the container by itself."),
   labels: z
     .record(labelName, z.string())
     .optional()
-    .describe('Labels of your own; names must not start with "sandkeep.".'),
+    .apply(about, 'Labels of your own; names must not start with "sandkeep.".'),
   stop_timeout: durationSchema
     .optional()
-    .describe('How long a stop may take before the container is killed, such as "10s".'),
+    .apply(about, 'How long a stop may take before the container is killed, such as "10s".'),
   allowed_roots: z
     .array(nonEmptyText)
     .optional()
-    .describe("Folders that bind sources must lie in, besides the workspace."),
+    .apply(about, "Folders that bind sources must lie in, besides the workspace."),
   forbid_root: z
     .boolean()
     .optional()
-    .describe("Whether user must be a number other than 0; a name could be root's in some image."),
+    .apply(about, "Whether user must be a number other than 0; a name could be root's in some image."),
   break_glass: breakGlassSchema
     .optional()
-    .describe("Rules that are broken on purpose: the rule's name, and the reason why it must be."),
+    .apply(about, "Rules that are broken on purpose: the rule's name, and the reason why it must be."),
 });

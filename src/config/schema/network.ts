@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import * as z from "zod";
-import { textOf, word } from "./text.ts";
+import { about, textOf, word } from "./text.ts";
 
 const RESERVED: ReadonlySet<string> = new Set(["none", "host", "bridge", "default", "egress"]);
 
@@ -33,7 +33,8 @@ const allow = z
       error: 'expected a host such as "pypi.org", "*.npmjs.org", "10.0.0.5:5432" or "[fd00::5]:443"',
     }),
   )
-  .describe(
+  .apply(
+    about,
     'Hosts that may be reached: "pypi.org", "*.npmjs.org", "10.0.0.5:5432". Ports 80 and 443 unless said.',
   );
 
@@ -42,7 +43,10 @@ export const egressSchema = z.strictObject({
   allow: allow.optional(),
   image: word("an image name")
     .optional()
-    .describe("Image the gate runs in; it must hold node 16 or newer. Without it, the sandbox's own image."),
+    .apply(
+      about,
+      "Image the gate runs in; it must hold node 16 or newer. Without it, the sandbox's own image.",
+    ),
 });
 
 const subnet = z.string().refine((text) => isSubnet(text), {
@@ -57,26 +61,26 @@ function isSubnet(text: string): boolean {
 /** `[networks.NAME]`. */
 export const networkSchema = z
   .strictObject({
-    driver: z.enum(["bridge"]).optional().describe("How the engine makes it: bridge."),
-    internal: z.boolean().optional().describe("Whether there is no way out of it."),
+    driver: z.enum(["bridge"]).optional().apply(about, "How the engine makes it: bridge."),
+    internal: z.boolean().optional().apply(about, "Whether there is no way out of it."),
     subnet: subnet
       .optional()
-      .describe('Its addresses, such as "10.88.0.0/24"; without it the engine chooses.'),
-    gateway: z.ipv4().optional().describe("The engine's own address in the subnet."),
+      .apply(about, 'Its addresses, such as "10.88.0.0/24"; without it the engine chooses.'),
+    gateway: z.ipv4().optional().apply(about, "The engine's own address in the subnet."),
     options: z
       .record(
         textOf(/^com\.docker\.network\.[a-z0-9._]+$/, "an option of the engine's bridge driver"),
         z.string(),
       )
       .optional()
-      .describe('Options of the driver, such as { "com.docker.network.driver.mtu" = "1400" }.'),
+      .apply(about, 'Options of the driver, such as { "com.docker.network.driver.mtu" = "1400" }.'),
     egress: z
       .strictObject({
         allow,
-        image: word("an image name").describe("Image the gate runs in; it must hold node 16 or newer."),
+        image: word("an image name").apply(about, "Image the gate runs in; it must hold node 16 or newer."),
       })
       .optional()
-      .describe("What may leave the network; everything else is denied."),
+      .apply(about, "What may leave the network; everything else is denied."),
   })
   .refine(({ egress, internal }) => egress === undefined || internal !== false, {
     error: "a network with egress is internal: the gate is its only way out",

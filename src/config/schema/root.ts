@@ -5,7 +5,7 @@ import { networkName, networkSchema } from "./network.ts";
 import { sandboxSchema } from "./sandbox.ts";
 import { secretsSectionSchema } from "./secret.ts";
 import { stageSchema } from "./stage.ts";
-import { nameText, nonEmptyText, textOf } from "./text.ts";
+import { about, nameText, nonEmptyText, textOf } from "./text.ts";
 import { canarySchema, telemetrySchema } from "./telemetry.ts";
 import { rootToolsSchema, toolsSchema } from "./tools.ts";
 import { durationOrOffSchema, durationSchema, sizeSchema } from "./units.ts";
@@ -24,9 +24,9 @@ export const agentSchema = z.strictObject({
     .array(nameText)
     .min(1, { error: "expected at least one session" })
     .optional()
-    .describe('Sessions that exist from the start; without it, "main".'),
-  sandbox: sandboxSchema.optional().describe("What differs from [sandbox] for this agent."),
-  tools: toolsSchema.optional().describe("What differs from [tools] for this agent."),
+    .apply(about, 'Sessions that exist from the start; without it, "main".'),
+  sandbox: sandboxSchema.optional().apply(about, "What differs from [sandbox] for this agent."),
+  tools: toolsSchema.optional().apply(about, "What differs from [tools] for this agent."),
 });
 
 const maxDestroyExpected = { error: 'expected a whole number of at least 0, or "off"' };
@@ -35,8 +35,11 @@ const guardsSchema = z.strictObject({
   max_destroy: z
     .union([z.int().min(0, maxDestroyExpected), z.literal("off")], maxDestroyExpected)
     .optional()
-    .describe('A plan that removes more orphans than this needs --max-destroy. "off" disables.'),
-  allow_empty: z.boolean().optional().describe("Whether a config without any agent may remove everything."),
+    .apply(about, 'A plan that removes more orphans than this needs --max-destroy. "off" disables.'),
+  allow_empty: z
+    .boolean()
+    .optional()
+    .apply(about, "Whether a config without any agent may remove everything."),
 });
 
 const countExpected = { error: 'expected a whole number of at least 1, or "off"' };
@@ -45,33 +48,36 @@ const countOrOff = z.union([z.int().min(1, countExpected), z.literal("off")], co
 const rolloutSchema = z.strictObject({
   max_parallel: countOrOff
     .optional()
-    .describe(
+    .apply(
+      about,
       'How many sandboxes may be in replacement at the same time, over all engines. "off" leaves it to the engines.',
     ),
   canary: countOrOff
     .optional()
-    .describe(
+    .apply(
+      about,
       'How many sandboxes of those replaced for one cause go first, while the others wait for their success. "off" lets all begin at once.',
     ),
   pause_on_failure: z
     .boolean()
     .optional()
-    .describe(
+    .apply(
+      about,
       "Whether a failed replacement keeps those from being begun that wait for it. false only keeps the order.",
     ),
 });
 
 const watchSchema = z.strictObject({
-  resync: durationSchema.optional().describe('How often everything is looked at again, such as "5m".'),
+  resync: durationSchema.optional().apply(about, 'How often everything is looked at again, such as "5m".'),
   workers: z
     .int()
     .min(1, { error: "expected a whole number from 1 to 64" })
     .max(64, { error: "expected a whole number from 1 to 64" })
     .optional()
-    .describe("How many things watch works on at once, 1 to 64."),
+    .apply(about, "How many things watch works on at once, 1 to 64."),
   debounce: durationSchema
     .optional()
-    .describe('How long files must be quiet before an edit counts, such as "500ms".'),
+    .apply(about, 'How long files must be quiet before an edit counts, such as "500ms".'),
 });
 
 const artifactGlobSchema = z.string().superRefine((text, context) => {
@@ -84,73 +90,81 @@ const runsSchema = z.strictObject({
     .strictObject({
       older_than: durationOrOffSchema
         .optional()
-        .describe('Runs that ended this long ago may go, such as "7d". "off" goes by no age.'),
-      failed_only: z.boolean().optional().describe("Whether runs that succeeded stay."),
+        .apply(about, 'Runs that ended this long ago may go, such as "7d". "off" goes by no age.'),
+      failed_only: z.boolean().optional().apply(about, "Whether runs that succeeded stay."),
       source: nameText
         .optional()
-        .describe("Only runs that this one asked for: cli, task, canary, …; all for every."),
+        .apply(about, "Only runs that this one asked for: cli, task, canary, …; all for every."),
     })
     .optional()
-    .describe(
+    .apply(
+      about,
       "What `runs cleanup` removes when no flag says otherwise; with this table `watch` does it, too.",
     ),
   artifacts: z
     .array(artifactGlobSchema)
     .optional()
-    .describe(
+    .apply(
+      about,
       'What is kept of what a run leaves in its workspace, as globs relative to it, such as "out/**".',
     ),
   max_artifacts: sizeSchema
     .optional()
-    .describe('How much is kept of the artifacts of a run; what does not fit is left out. Such as "256MiB".'),
+    .apply(
+      about,
+      'How much is kept of the artifacts of a run; what does not fit is left out. Such as "256MiB".',
+    ),
   ephemeral_ttl: durationSchema
     .optional()
-    .describe(
+    .apply(
+      about,
       'How long the sandbox of a `run --ephemeral` may outlive whoever started it, or stays with --keep. Such as "1h".',
     ),
   max_log: sizeSchema
     .optional()
-    .describe('How much is kept of each stream of a run; beyond it the oldest goes. Such as "64MiB".'),
+    .apply(about, 'How much is kept of each stream of a run; beyond it the oldest goes. Such as "64MiB".'),
 });
 
 /** A whole fleet file, includes merged in. */
 export const configSchema = z.strictObject({
-  version: z.literal(1, { error: "expected 1, the config version" }).describe("Version of this format: 1."),
+  version: z
+    .literal(1, { error: "expected 1, the config version" })
+    .apply(about, "Version of this format: 1."),
   fleet: textOf(
     /^[a-z0-9][a-z0-9_-]{0,31}$/,
     "1 to 32 small letters, digits, dashes or underscores that start with a letter or digit",
-  ).describe("Name of the fleet; on the label of everything it owns."),
+  ).apply(about, "Name of the fleet; on the label of everything it owns."),
   fleet_id: textOf(/^[a-z0-9]{4,32}$/, "4 to 32 small letters or digits")
     .optional()
-    .describe("Random id that tells this fleet from others of the same name; written by init."),
+    .apply(about, "Random id that tells this fleet from others of the same name; written by init."),
   include: includeSchema
     .optional()
-    .describe("More config files, as globs relative to the root config's folder."),
+    .apply(about, "More config files, as globs relative to the root config's folder."),
   name_prefix: textOf(
     /^[a-z0-9][a-z0-9-]{0,15}$/,
     "1 to 16 small letters, digits or dashes that start with a letter or digit",
   )
     .optional()
-    .describe("Start of the names of everything made."),
-  sandbox: sandboxSchema.optional().describe("Defaults for the sandboxes of every agent."),
-  agents: z.record(nameText, agentSchema).optional().describe("The agents of this fleet, by name."),
-  hosts: z.record(nameText, hostSchema).optional().describe("Places backends connect to, by name."),
+    .apply(about, "Start of the names of everything made."),
+  sandbox: sandboxSchema.optional().apply(about, "Defaults for the sandboxes of every agent."),
+  agents: z.record(nameText, agentSchema).optional().apply(about, "The agents of this fleet, by name."),
+  hosts: z.record(nameText, hostSchema).optional().apply(about, "Places backends connect to, by name."),
   networks: z
     .record(networkName, networkSchema)
     .optional()
-    .describe("Networks that this fleet makes, watches and removes, by name."),
-  guards: guardsSchema.optional().describe("Limits on what one apply may remove."),
+    .apply(about, "Networks that this fleet makes, watches and removes, by name."),
+  guards: guardsSchema.optional().apply(about, "Limits on what one apply may remove."),
   rollout: rolloutSchema
     .optional()
-    .describe("In which steps a change reaches sandboxes that must be replaced for it."),
-  watch: watchSchema.optional().describe("How watch works."),
-  canary: canarySchema.optional().describe("When hosts are tried."),
-  telemetry: telemetrySchema.optional().describe("Where reports about hosts go."),
-  runs: runsSchema.optional().describe("What is recorded of each run."),
+    .apply(about, "In which steps a change reaches sandboxes that must be replaced for it."),
+  watch: watchSchema.optional().apply(about, "How watch works."),
+  canary: canarySchema.optional().apply(about, "When hosts are tried."),
+  telemetry: telemetrySchema.optional().apply(about, "Where reports about hosts go."),
+  runs: runsSchema.optional().apply(about, "What is recorded of each run."),
   stage: stageSchema
     .optional()
-    .describe('What may be applied of the changes that sandboxes with writes = "staged" collect.'),
-  tools: rootToolsSchema.optional().describe("Which tools may be used, for every agent."),
-  secrets: secretsSectionSchema.optional().describe("How this fleet handles secrets."),
+    .apply(about, 'What may be applied of the changes that sandboxes with writes = "staged" collect.'),
+  tools: rootToolsSchema.optional().apply(about, "Which tools may be used, for every agent."),
+  secrets: secretsSectionSchema.optional().apply(about, "How this fleet handles secrets."),
 });
 export type Config = z.infer<typeof configSchema>;

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { textOf } from "./text.ts";
+import { about, textOf } from "./text.ts";
 import { durationOrOffSchema, sizeOrUnlimitedSchema } from "./units.ts";
 
 const pattern = textOf(
@@ -13,27 +13,28 @@ export const salvageSchema = z.strictObject({
   when: z
     .enum(["off", "unattended", "always"])
     .optional()
-    .describe(
+    .apply(
+      about,
       "Whether a bundle of what was written inside is kept before a sandbox is removed or replaced; unattended: unless a person asked for it with recreate or destroy.",
     ),
   include: z
     .array(pattern)
     .min(1, { error: "expected at least one path" })
     .optional()
-    .describe("Paths and globs of what is kept, each with all that is below it; everything by default."),
-  exclude: z.array(pattern).optional().describe("Paths and globs of what is not kept, such as caches."),
+    .apply(about, "Paths and globs of what is kept, each with all that is below it; everything by default."),
+  exclude: z.array(pattern).optional().apply(about, "Paths and globs of what is not kept, such as caches."),
   max_bytes: sizeOrUnlimitedSchema
     .optional()
-    .describe('The most one bundle may hold, such as "1GiB", or "unlimited".'),
+    .apply(about, 'The most one bundle may hold, such as "1GiB", or "unlimited".'),
   oversize: z
     .enum(["fail", "truncate"])
     .optional()
-    .describe("What to do about more: leave the sandbox as it is, or leave out what does not fit."),
+    .apply(about, "What to do about more: leave the sandbox as it is, or leave out what does not fit."),
   keep: z
     .union([z.int().min(1, keepExpected), z.literal("all")], keepExpected)
     .optional()
-    .describe('Newest bundles kept of one sandbox, or "all".'),
+    .apply(about, 'Newest bundles kept of one sandbox, or "all".'),
   max_age: durationOrOffSchema
     .optional()
-    .describe('Older bundles give way to a new one of the same sandbox. "off" keeps them.'),
+    .apply(about, 'Older bundles give way to a new one of the same sandbox. "off" keeps them.'),
 });

@@ -6,59 +6,65 @@ import { localSchema } from "./local.ts";
 import { salvageSchema } from "./salvage.ts";
 import { sshSchema } from "./ssh-sandbox.ts";
 import { secretsSchema } from "./secret.ts";
-import { commandSchema, nonEmptyText, sandboxPath, variableName } from "./text.ts";
+import { about, commandSchema, nonEmptyText, sandboxPath, variableName } from "./text.ts";
 import { durationOrOffSchema, durationSchema } from "./units.ts";
 
 const workspaceSchema = z.strictObject({
   source: nonEmptyText
     .optional()
-    .describe("Folder the agent works on, relative to the root config's folder."),
+    .apply(about, "Folder the agent works on, relative to the root config's folder."),
   access: z
     .enum(["none", "ro", "rw"])
     .optional()
-    .describe("Whether commands see the workspace, and may change it."),
-  target: sandboxPath.optional().describe("Where the workspace appears; also the working directory."),
+    .apply(about, "Whether commands see the workspace, and may change it."),
+  target: sandboxPath.optional().apply(about, "Where the workspace appears; also the working directory."),
   sync: z
     .enum(["seed", "before-run"])
     .optional()
-    .describe(
+    .apply(
+      about,
       "Of a workspace that is copied to another machine: copied once, or also brought up to date before each run, which is refused where both sides changed a file.",
     ),
   ignore: z
     .enum(["off", "gitignore"])
     .optional()
-    .describe("What such a copy leaves out beside what .sandkeepignore names: nothing, or what git ignores."),
+    .apply(
+      about,
+      "What such a copy leaves out beside what .sandkeepignore names: nothing, or what git ignores.",
+    ),
 });
 
 const readySchema = z.strictObject({
   command: commandSchema.describe("Program that exits with 0 once the sandbox is ready. No shell."),
-  timeout: durationSchema.optional().describe('How long it may take, such as "30s".'),
-  interval: durationSchema.optional().describe('Pause between attempts, such as "1s".'),
+  timeout: durationSchema.optional().apply(about, 'How long it may take, such as "30s".'),
+  interval: durationSchema.optional().apply(about, 'Pause between attempts, such as "1s".'),
 });
 
 const pruneSchema = z.strictObject({
   idle: durationOrOffSchema
     .optional()
-    .describe('Unused for this long, a sandbox is removed until its next use. "off" keeps it.'),
+    .apply(about, 'Unused for this long, a sandbox is removed until its next use. "off" keeps it.'),
   max_age: durationOrOffSchema
     .optional()
-    .describe('Older than this, a sandbox is made anew. "off" keeps it.'),
+    .apply(about, 'Older than this, a sandbox is made anew. "off" keeps it.'),
 });
 
 const disruptionSchema = z.strictObject({
   when: z
     .enum(["now", "idle", "never"])
     .optional()
-    .describe("When a sandbox in use may be replaced: at once, when idle, or only by hand."),
+    .apply(about, "When a sandbox in use may be replaced: at once, when idle, or only by hand."),
   max_wait: durationOrOffSchema
     .optional()
-    .describe('How long `when = "idle"` waits before it replaces anyway. "off" waits on.'),
+    .apply(about, 'How long `when = "idle"` waits before it replaces anyway. "off" waits on.'),
 });
 
 const timeoutsSchema = z.strictObject({
-  fetch: durationSchema.optional().describe('How long the pull of an image may take, such as "15m".'),
-  seed: durationSchema.optional().describe("How long the copy of a workspace to a new sandbox may take."),
-  setup: durationSchema.optional().describe("How long all setup lines of a new sandbox may take together."),
+  fetch: durationSchema.optional().apply(about, 'How long the pull of an image may take, such as "15m".'),
+  seed: durationSchema.optional().apply(about, "How long the copy of a workspace to a new sandbox may take."),
+  setup: durationSchema
+    .optional()
+    .apply(about, "How long all setup lines of a new sandbox may take together."),
 });
 
 /** `[sandbox]` and `[agents.NAME.sandbox]`. All keys are optional here; defaults are not the schema's business. */
@@ -66,59 +72,64 @@ export const sandboxSchema = z.strictObject({
   mode: z
     .enum(["off", "non-main", "all"])
     .optional()
-    .describe("Which sessions are sandboxed: none, all but main, or all."),
+    .apply(about, "Which sessions are sandboxed: none, all but main, or all."),
   scope: z
     .enum(["session", "agent", "shared"])
     .optional()
-    .describe("How many sandboxes: one a session, one an agent, or one for all."),
+    .apply(about, "How many sandboxes: one a session, one an agent, or one for all."),
   backend: nonEmptyText
     .optional()
-    .describe('Where sandboxes live, such as "local", "docker", "podman" or "ssh".'),
+    .apply(about, 'Where sandboxes live, such as "local", "docker", "podman" or "ssh".'),
   host: nonEmptyText
     .optional()
-    .describe('Which of [hosts] the backend connects to; "local" is this machine.'),
+    .apply(about, 'Which of [hosts] the backend connects to; "local" is this machine.'),
   writes: z
     .enum(["direct", "staged"])
     .optional()
-    .describe("Whether changes reach the workspace at once or after review."),
+    .apply(about, "Whether changes reach the workspace at once or after review."),
   provision: z
     .enum(["eager", "on-use"])
     .optional()
-    .describe("Whether apply makes sandboxes, or their first use does."),
-  protect: z.boolean().optional().describe("Whether sandboxes are kept from being removed."),
+    .apply(about, "Whether apply makes sandboxes, or their first use does."),
+  protect: z.boolean().optional().apply(about, "Whether sandboxes are kept from being removed."),
   attest: z
     .boolean()
     .optional()
-    .describe(
+    .apply(
+      about,
       "Whether limits, mounts, network and privileges of a new sandbox are also checked by commands inside it.",
     ),
   setup: z
     .array(nonEmptyText)
     .optional()
-    .describe("Shell lines run once in a new sandbox, before it is used."),
-  env: z.record(variableName, z.string()).optional().describe("Variables of every command."),
+    .apply(about, "Shell lines run once in a new sandbox, before it is used."),
+  env: z.record(variableName, z.string()).optional().apply(about, "Variables of every command."),
   secrets: secretsSchema
     .optional()
-    .describe("Variables whose values are looked up when a command runs: { env }, { file } or { command }."),
-  workspace: workspaceSchema.optional().describe("The folder the agent works on."),
+    .apply(
+      about,
+      "Variables whose values are looked up when a command runs: { env }, { file } or { command }.",
+    ),
+  workspace: workspaceSchema.optional().apply(about, "The folder the agent works on."),
   ready: readySchema
     .optional()
-    .describe(
+    .apply(
+      about,
       "How to tell that a new sandbox is ready. Without it, and without a health check of the image, a container counts as ready once its program has run for 2 s (0.5 s where sandkeep only keeps it open), and a folder, here or over ssh, at once.",
     ),
-  timeouts: timeoutsSchema.optional().describe("When a step of making a sandbox is given up."),
+  timeouts: timeoutsSchema.optional().apply(about, "When a step of making a sandbox is given up."),
   egress: egressSchema
     .optional()
-    .describe("What may leave the sandbox; everything else is denied. Gives it a network of its own."),
-  prune: pruneSchema.optional().describe("When unused sandboxes are removed."),
-  disruption: disruptionSchema.optional().describe("When sandboxes in use may be replaced."),
+    .apply(about, "What may leave the sandbox; everything else is denied. Gives it a network of its own."),
+  prune: pruneSchema.optional().apply(about, "When unused sandboxes are removed."),
+  disruption: disruptionSchema.optional().apply(about, "When sandboxes in use may be replaced."),
   salvage: salvageSchema
     .optional()
-    .describe("What is kept of the files written in a sandbox before it is removed or replaced."),
-  docker: dockerSchema.optional().describe("Settings of the docker backend."),
-  podman: dockerSchema.optional().describe("Settings of the podman backend: the keys of docker."),
-  local: localSchema.optional().describe("Settings of the local backend."),
-  ssh: sshSchema.optional().describe("Settings of the ssh backend."),
-  buildkit: buildkitSchema.optional().describe("Settings of the buildkit backend."),
+    .apply(about, "What is kept of the files written in a sandbox before it is removed or replaced."),
+  docker: dockerSchema.optional().apply(about, "Settings of the docker backend."),
+  podman: dockerSchema.optional().apply(about, "Settings of the podman backend: the keys of docker."),
+  local: localSchema.optional().apply(about, "Settings of the local backend."),
+  ssh: sshSchema.optional().apply(about, "Settings of the ssh backend."),
+  buildkit: buildkitSchema.optional().apply(about, "Settings of the buildkit backend."),
 });
 export type SandboxSettings = z.infer<typeof sandboxSchema>;

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { commandSchema, nonEmptyText, variableName } from "./text.ts";
+import { about, commandSchema, nonEmptyText, variableName } from "./text.ts";
 
 const fromVariable = z.strictObject({
   env: variableName.describe("Variable of sandkeep's own environment that holds the value."),
@@ -25,7 +25,8 @@ const consumers = {
     .array(z.enum(["run", "setup", "command"]))
     .min(1, { error: 'name at least one of "run", "setup", "command"' })
     .optional()
-    .describe(
+    .apply(
+      about,
       "Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default.",
     ),
 };
@@ -43,7 +44,8 @@ export const secretsSchema = z.record(variableName, secretSchema);
 export const secretsSectionSchema = z.strictObject({
   key: secretRefSchema
     .optional()
-    .describe(
+    .apply(
+      about,
       "Key for the fingerprints that tell a rotated secret. Give one when several machines apply this fleet.",
     ),
 });

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { textOf } from "./text.ts";
+import { about, textOf } from "./text.ts";
 import { coresSchema, processesSchema, sizeSchema } from "./units.ts";
 
 /** `[sandbox.ssh]`: how a sandbox on a host without a container is made. */
@@ -9,30 +9,32 @@ export const sshSchema = z.strictObject({
     'an absolute path on the host, or one that starts with "~/"',
   )
     .optional()
-    .describe('Folder on the host that sandboxes are kept in, such as "~/sandboxes".'),
+    .apply(about, 'Folder on the host that sandboxes are kept in, such as "~/sandboxes".'),
   isolation: z
     .enum(["none", "bubblewrap"])
     .optional()
-    .describe("none is no security boundary; bubblewrap gives private mounts, processes and network."),
+    .apply(about, "none is no security boundary; bubblewrap gives private mounts, processes and network."),
   network: z
     .enum(["none", "host"])
     .optional()
-    .describe("Whether commands reach the network. Takes isolation to enforce."),
+    .apply(about, "Whether commands reach the network. Takes isolation to enforce."),
   memory: sizeSchema
     .optional()
-    .describe(
+    .apply(
+      about,
       "Memory that all of a sandbox's commands have together, such as \"2GiB\". Limits take systemd's user manager and cgroup v2 on the host.",
     ),
   cpus: coresSchema
     .optional()
-    .describe("CPU time that all of a sandbox's commands have together, in cores, such as 1.5."),
+    .apply(about, "CPU time that all of a sandbox's commands have together, in cores, such as 1.5."),
   pids: processesSchema
     .optional()
-    .describe('Most processes of all of a sandbox\'s commands at once, or "unlimited".'),
+    .apply(about, 'Most processes of all of a sandbox\'s commands at once, or "unlimited".'),
   on_disconnect: z
     .enum(["kill", "keep", "reattach"])
     .optional()
-    .describe(
+    .apply(
+      about,
       "What becomes of a command whose connection is lost: kill ends it, keep leaves it, both with an unknown outcome; reattach takes it up again within four minutes, or ends it.",
     ),
 });
