@@ -19,7 +19,7 @@ async function carryOut(): Promise<number> {
   }
   const keepUnder = startShort();
   const program = openProgram(join(import.meta.dirname, "program.cjs"), process);
-  setTimeout(() => void program.readAll(), LASTING).unref();
+  setTimeout(() => program.readAll(), LASTING).unref();
   const { code, done } = await program.load().start();
   if (done !== "") keepUnder(() => program.keep(done));
   return code;

@@ -251,7 +251,7 @@ describe("a program of several files", () => {
   it("goes on as the one it was started as when another is installed in its place", async () => {
     const program = openProgram(entry, PLAIN);
     const { start } = program.load();
-    await program.readAll();
+    program.readAll();
     await rm(join(folder, "program"), { recursive: true });
     want();
     expect((await start()).code).toBe(10);
@@ -261,7 +261,7 @@ describe("a program of several files", () => {
     const program = openProgram(entry, PLAIN);
     const { start } = program.load();
     await rm(join(folder, "program"), { recursive: true });
-    await program.readAll();
+    program.readAll();
     want();
     await expect(start()).rejects.toThrow(file("a"));
   });
