@@ -2,6 +2,7 @@
  * The program as the start of it loads it (src/cli/main.ts, src/cli/load-program.ts): one file of what nearly every command
  * uses, and beside it small ones of what few do, so that a command reads and compiles little more than it runs.
  */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { transform } from "esbuild";
 import { defineConfig, type Plugin } from "rolldown";
@@ -17,11 +18,17 @@ const COMMON = sources([
   "cli/accepted",
   "cli/hosts/terminal",
   "cli/commands/run",
+  // What tells of a failure must not be what is missing.
+  "cli/failure",
+  "cli/source-frames",
 ]);
 const DOCKER = sources(["drivers/docker/index", "drivers/docker/open"]);
 
 function sources(names: readonly string[]): ReadonlySet<string> {
-  return new Set(names.map((name) => join(import.meta.dirname, "src", `${name}.ts`)));
+  const paths = names.map((name) => join(import.meta.dirname, "src", `${name}.ts`));
+  const gone = paths.filter((path) => !existsSync(path));
+  if (gone.length > 0) throw new Error(`there is no ${gone.join(", ")}`);
+  return new Set(paths);
 }
 
 const MINIFY = {

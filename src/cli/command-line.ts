@@ -2,6 +2,7 @@
  * The command line: argv, environment and the standard streams in; an answer and an exit code out.
  * Each verb's module is loaded when it runs.
  */
+import { toError } from "../errors.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Env } from "./globals.ts";
 import type { Streams } from "./invocation.ts";
@@ -114,6 +115,8 @@ export async function start(): Promise<Ended> {
     setTimeout(() => process.exit(), LAST_WORDS_MS).unref();
     try {
       process.exitCode = await fail(error, argv, process.env, streams, "");
+    } catch {
+      stderr.write(`sandkeep: ${toError(error).message}\n`);
     } finally {
       process.exit();
     }

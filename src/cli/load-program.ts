@@ -50,6 +50,8 @@ interface LoadedFile {
   /** What V8 was when it was loaded: its version, flags, and the machine's features. */
   readonly v8: number;
   readonly module: { exports: Exports };
+  /** Since it was loaded. */
+  isKept: boolean;
 }
 
 /** Loads the files of a program with the code caches beside them. */
@@ -57,26 +59,32 @@ export function openProgram(entry: string, { execArgv, argv, env }: Started): Pr
   const caches = new CodeCaches(entry);
   const verbs = [...wordsOf(argv.slice(2)), BASE];
   const files = new Map<string, LoadedFile>();
-  const read = new Map<string, Buffer>();
-  const others = createRequire(entry);
+  const readAhead = new Map<string, Buffer>();
+  const nodeRequire = createRequire(entry);
   const load = (path: string): Exports => {
     const loaded = files.get(path);
     if (loaded !== undefined) return loaded.module.exports;
-    const bytes = read.get(path) ?? readFileSync(path);
+    const bytes = readAhead.get(path) ?? readPart(path);
     const text = textOf(bytes);
     const kept = bytes.length < FEW ? undefined : caches.first(verbs, path, text);
     // No import() in it: V8 forgets who answers that when it takes code from a cache.
     const script = new Script(bytes.toString("latin1"), { filename: path, cachedData: kept?.code });
     const module = { exports: {} };
     // Before it runs: it may require one that requires it.
-    files.set(path, { text, kept, script, v8: cachedDataVersionTag(), module });
+    files.set(path, { text, kept, script, v8: cachedDataVersionTag(), module, isKept: false });
     const wrapper: Wrapper = script.runInThisContext();
     const folder = dirname(path);
     const require = Object.assign(
-      (name: string): unknown => (name.startsWith(".") ? load(join(folder, name)) : others(name)),
-      { main: others.main },
+      (name: string): unknown => (name.startsWith(".") ? load(join(folder, name)) : nodeRequire(name)),
+      { main: nodeRequire.main },
     );
-    wrapper(module.exports, require, module, path, folder);
+    try {
+      wrapper(module.exports, require, module, path, folder);
+    } catch (thrown) {
+      // As Node does: whoever asks again hears why, instead of finding half of it.
+      files.delete(path);
+      throw thrown;
+    }
     return module.exports;
   };
   return {
@@ -85,18 +93,20 @@ export function openProgram(entry: string, { execArgv, argv, env }: Started): Pr
       return { start: start ?? (() => Promise.reject(new Error(`${entry} exports no program`))) };
     },
     readAll: () => {
-      for (const path of filesOf(entry)) if (!files.has(path)) readInto(read, path);
+      for (const path of filesOf(entry)) if (!files.has(path)) readInto(readAhead, path);
     },
     keep: (verb) => {
       // Code made under other flags would only be refused by the next start without them.
       if (execArgv.length > 0 || (env["NODE_OPTIONS"] ?? "") !== "") return;
       const now = cachedDataVersionTag();
-      for (const [path, { text, kept, script, v8 }] of files) {
+      for (const [path, file] of files) {
+        const { text, kept, script, v8 } = file;
         // A value was taken for the verb, and what is compiled now holds the code of another.
         const mistaken = kept !== undefined && kept.verb !== verb && kept.verb !== BASE;
-        const fits = kept?.verb === verb && script.cachedDataRejected !== true;
-        if (v8 === now && text.length >= FEW && !mistaken && !fits)
-          caches.keep(verb, path, text, () => script.createCachedData());
+        const fits = file.isKept || (kept?.verb === verb && script.cachedDataRejected !== true);
+        if (v8 !== now || text.length < FEW || mistaken || fits) continue;
+        caches.keep(verb, path, text, () => script.createCachedData());
+        file.isKept = true;
       }
     },
   };
@@ -106,6 +116,15 @@ export function openProgram(entry: string, { execArgv, argv, env }: Started): Pr
 function wordsOf(given: readonly string[]): readonly string[] {
   const end = given.indexOf("--");
   return given.slice(0, end === -1 ? undefined : end).filter((each) => WORD.test(each));
+}
+
+function readPart(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    const why = "sandkeep was removed or replaced while it began; run it again";
+    throw new Error(`cannot read ${path}: ${why}`, { cause });
+  }
 }
 
 /** All but the first lie in a folder of its name. */

@@ -80,7 +80,7 @@ function verbIn(argv: readonly string[]): number {
 function verbsFor(argv: readonly string[]): readonly Verb[] {
   const at = verbIn(argv);
   const meant = VERBS.find(({ name, alias }) => [name, alias ?? name].includes(argv[at] ?? ""));
-  const asksBefore = argv.slice(0, at).some((word) => word === "--help" || word === "-h");
+  const asksBefore = argv.slice(0, at).some((word) => word === "--help" || /^-[a-zA-Z]*h/.test(word));
   return meant === undefined || asksBefore ? VERBS : [meant];
 }
 

@@ -28,8 +28,8 @@ function set(flags: readonly string[]): void {
 }
 
 /**
- * Tunes V8 for a command that is over in a moment, and as ever for one that is not. V8 takes code only under the flags that it
- * was kept under: what is answered keeps some by `keep` under each flags that files of the program are loaded under.
+ * Tunes V8 for a command that is over in a moment, and as ever for one that is not. V8 takes code only under the flags that
+ * were set when it was kept. What is answered calls `keep` under those that a start sets, and under those of `staySmall`.
  */
 export function startShort(): (keep: () => void) => void {
   // Node brings these compiled, under its own flags: under others they are compiled anew, which takes 10 ms.

@@ -73,7 +73,7 @@ function row(path: string, kind: ProtectedKind, why: string): ProtectedPath {
   return { path, kind, why };
 }
 
-export interface HostPaths extends Pick<PathFacts, "home" | "realPath"> {
+export interface HostPaths extends Pick<PathFacts, "home" | "realPath" | "unseen"> {
   /** Absolute path of sandkeep's own state, where it is known. */
   readonly stateDir?: string | undefined;
 }
@@ -96,12 +96,23 @@ export function pathGuard(host: HostPaths): PathGuard {
     if (judged !== undefined) return judged;
     const spellings = [...new Set([posix.normalize(path), host.realPath(path)])];
     const found = new Map<ProtectedKind, Exposure>();
-    for (const each of [...socketsAmong(spellings), ...guardedAmong(spellings, guarded)]) {
+    const exposures = [
+      ...socketsAmong(spellings),
+      ...guardedAmong(spellings, guarded),
+      ...unseenOf(path, host),
+    ];
+    for (const each of exposures) {
       if (!found.has(each.kind)) found.set(each.kind, each);
     }
     known.set(path, [...found.values()]);
     return [...found.values()];
   };
+}
+
+/** An engine may look where this user may not, and follow what leads from there to anywhere. */
+function unseenOf(path: string, { unseen }: HostPaths): Exposure[] {
+  const why = unseen(path);
+  return why === undefined ? [] : [{ kind: "system", what: `nobody can tell where ${path} leads: ${why}` }];
 }
 
 function socketsAmong(spellings: readonly string[]): Exposure[] {

@@ -1,6 +1,7 @@
 import {
   appendFile,
   chmod,
+  chown,
   mkdir,
   mkdtemp,
   readdir,
@@ -263,7 +264,35 @@ describe("a program of several files", () => {
     await rm(join(folder, "program"), { recursive: true });
     program.readAll();
     want();
-    await expect(start()).rejects.toThrow(file("a"));
+    await expect(start()).rejects.toThrow(`cannot read ${file("a")}: sandkeep was removed or replaced`);
+  });
+
+  it("says again why one cannot be loaded, as long as it cannot", async () => {
+    const program = openProgram(entry, PLAIN);
+    const { start } = program.load();
+    want();
+    await rm(file("b"));
+    for (const _ of [1, 2]) await expect(start()).rejects.toThrow(`cannot read ${file("b")}`);
+    await writeFile(file("b"), "(function (exports) { exports.sum = () => 1; })");
+    expect((await start()).code).toBe(6);
+  });
+
+  it("keeps each once, however often it is asked to", async () => {
+    const program = openProgram(entry, PLAIN);
+    await program.load().start();
+    program.keep("plan");
+    const first = await inode();
+    program.keep("plan");
+    expect(await inode()).toBe(first);
+  });
+
+  it("takes no cache of another owner", async () => {
+    if (process.getuid?.() !== 0) return;
+    await startOnce();
+    const kept = await inode();
+    await chown(cacheOf("plan"), 65_534, 65_534);
+    await startOnce();
+    expect(await inode()).not.toBe(kept);
   });
 });
 

@@ -94,7 +94,12 @@ describe("usage", () => {
     const help = await cli(["plan", "--help"]);
     expect(help).toMatchObject({ code: 0, stderr: "" });
     expect(help.stdout).toMatch(/--detailed-exitcode[^]*--state-dir/);
-    for (const argv of [["--help"], ["-h", "run"], ["--log-level", "info", "--help", "run"]]) {
+    for (const argv of [
+      ["--help"],
+      ["-h", "run"],
+      ["-qh", "run"],
+      ["--log-level", "info", "--help", "run"],
+    ]) {
       const { stdout } = await cli(argv);
       for (const { name } of VERBS) expect(stdout).toMatch(new RegExp(`^  ${name}[ |]`, "m"));
     }

@@ -100,7 +100,8 @@ export class DockerFleet implements AsyncDisposable {
   }
 
   facts(): PathFacts {
-    return { root: this.folder, home: this.folder, realPath: (path) => path, readText: () => undefined };
+    const nothing = { unseen: () => undefined, readText: () => undefined };
+    return { root: this.folder, home: this.folder, realPath: (path) => path, ...nothing };
   }
 
   spec(recipe: Recipe = {}): Spec {

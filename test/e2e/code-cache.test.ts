@@ -58,3 +58,15 @@ test("watch keeps a fleet in line, and what would be lost, though sandkeep is re
   watch.child.kill("SIGTERM");
   expect(await watch.ended).toMatchObject({ code: 0 });
 });
+
+test("a part that is missing is told by its name", async () => {
+  await using project = await Project.open();
+  await project.config(LOCAL);
+  const { folder, main } = await copied(project);
+  const program = join(folder, "dist/src/cli/program");
+  for (const name of await readdir(program))
+    if (!/^(common|rolldown-runtime)-/.test(name)) await rm(join(program, name));
+  const { code, stderr } = await project.run(["plan"], { main });
+  expect(code).not.toBe(0);
+  expect(stderr).toContain("sandkeep was removed or replaced while it began; run it again");
+});

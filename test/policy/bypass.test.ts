@@ -41,6 +41,11 @@ const ATTEMPTS: Readonly<Record<string, readonly Attempt[]>> = {
     "../links/chain/not-there/../not-there-either",
     "../links/up/etc",
     "./../links/./chain",
+    "../links/beyond",
+    "../links/back",
+    "../links/self/below",
+    `../links/${"x".repeat(256)}`,
+    ...[0, 1, 24, 239, 240, 255, 279].map((from) => `../links/row${from}`),
   ].map((source) => anywhere(bind(source))),
   "bind-source-credentials": [
     "~",
@@ -139,6 +144,15 @@ function prepare(folder: string): void {
     socket: "/srv/not-there/docker.sock",
     twice: "socket",
     "allow.json": "../project/allow-all.json",
+    // `..` is the parent of where a link leads: this is the one in /usr, not the one beside it.
+    lib: "/usr/lib",
+    beyond: "lib/../../etc",
+    // Leads to /etc/ssl, not to itself.
+    certificates: "/etc/ssl",
+    back: "certificates/../back",
+    self: "self",
+    row280: "/etc",
+    ...Object.fromEntries(Array.from({ length: 280 }, (_, at) => [`row${at}`, `row${at + 1}`])),
   };
   for (const [name, target] of Object.entries(links)) symlinkSync(target, join(folder, "links", name));
   const profile = (name: string, value: object): void =>

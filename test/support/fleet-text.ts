@@ -1,9 +1,10 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
 import { type LoadedConfig, loadConfig } from "../../src/config/index.ts";
 import { type Resolution, resolve } from "../../src/resolve/index.ts";
+import { type PathFacts, pathFacts } from "../../src/util/path-facts.ts";
 
 /** A real, empty folder that goes when the test ends. */
 export function temporaryFolder(): string {
@@ -12,19 +13,9 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** Real path of the deepest existing ancestor plus the rest. */
-export function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    const parent = dirname(path);
-    return parent === path ? path : join(realPath(parent), basename(path));
-  }
-}
-
 export interface ResolvedText extends Resolution {
   readonly loaded: LoadedConfig;
-  readonly facts: { readonly root: string; readonly home: string; readonly realPath: typeof realPath };
+  readonly facts: PathFacts;
 }
 
 /** Loads and resolves `sandkeep.toml` (and further files) in `<folder>/project`; the home is `<folder>/home`. */
@@ -44,7 +35,7 @@ export async function resolveText(
   }
   const result = await loadConfig({ cwd: root, backends: ["local", "docker", "podman", "buildkit"] });
   if (!result.ok) throw new Error(JSON.stringify(result.diagnostics, undefined, 2));
-  const facts = { root, home, realPath };
+  const facts = pathFacts(root, home);
   return { loaded: result.loaded, facts, ...resolve(result.loaded, facts) };
 }
 

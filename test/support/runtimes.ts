@@ -28,6 +28,7 @@ export const paths: PathFacts = {
   root: "/repo",
   home: "/home/me",
   realPath: (path) => (path.startsWith("/link") ? path.replace("/link", "/real") : path),
+  unseen: () => undefined,
   readText: () => undefined,
 };
 

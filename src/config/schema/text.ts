@@ -1,8 +1,8 @@
 import * as z from "zod";
 
 /**
- * Tells what a schema that is made where it is told is for. Zod's own `describe` makes each once more: a fifth of what every
- * command makes of them. One that is described here and elsewhere has to be described by that.
+ * Says in the published schema what a key is for. Zod's own `describe` copies the schema, and a fifth of what every command
+ * made of the config's were such copies. What several keys share has to be copied: this would describe all of them.
  */
 export function about<T extends z.ZodType>(schema: T, description: string): T {
   z.globalRegistry.add<z.ZodType>(schema, { description });

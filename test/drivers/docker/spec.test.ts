@@ -8,6 +8,7 @@ const facts: PathFacts = {
   root: "/repo",
   home: "/home/me",
   realPath: (path) => path.replace(/^\/link\b/, "/real"),
+  unseen: () => undefined,
   readText: (path) => (path === "/repo/profile.json" ? '{ "b": 1,\n "a": [] }' : undefined),
 };
 const normalise = (options: JsonObject): JsonObject => dockerDriver.normalise(options, facts);

@@ -13,6 +13,7 @@ const facts: PathFacts = {
   root: "/repo",
   home: "/home/me",
   realPath: (path) => path.replace(/^\/link/, "/real"),
+  unseen: () => undefined,
   readText: () => undefined,
 };
 
