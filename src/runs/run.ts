@@ -125,8 +125,8 @@ async function runInside(run: Run, where: Inside): Promise<EndedRun> {
   await using _bin = atTheEnd(run, async () => placed?.[Symbol.asyncDispose]());
   const record = await begin(run, { ...there, bin: placed?.bin ?? null }, secrets, true);
   // Beside what else is written down of the end.
-  const over = (): void => void use().catch(() => undefined);
-  const left = { place: claimed.artifacts, secrets, over };
+  const onEnd = (): void => void use().catch(() => undefined);
+  const left = { place: claimed.artifacts, secrets, onEnd };
   return await follow(run, record, left, async () => {
     const exec = (): Promise<ExecHandle> =>
       driver.exec({
@@ -265,7 +265,7 @@ interface Left {
   readonly place: ArtifactPlace;
   readonly secrets: Readonly<Record<string, string>>;
   /** Is told that it has; never throws. */
-  readonly over?: () => void;
+  readonly onEnd?: () => void;
 }
 
 /** Starts the command and writes down how it ended, whatever that is. */
@@ -282,7 +282,7 @@ async function follow(
     begun = true;
     const ended = await awaitEnd(handle, run.request.timeoutMs, record.cancelled);
     record.over();
-    left.over?.();
+    left.onEnd?.();
     const artifacts = await artifactsOf(run, record, left.place, Object.values(left.secrets));
     return await finish(run, record, { ...ended, artifacts });
   } catch (thrown) {

@@ -60,15 +60,15 @@ function waysOf(): (path: string) => Way {
     return here === path ? follow(path, from) : after(from, way(here));
   }
 
-  /** A link to what is not there leads there all the same, once it is. */
+  /** What is at a path below `from`. A link to what is not there leads there all the same, once it is. */
   function follow(path: string, from: Way): Way {
     const { target, unseen } = linkAt(path);
-    if (target === undefined) return { real: path, unseen: from.unseen ?? unseen };
+    if (target === undefined) return after(from, { real: path, unseen });
     if (following.has(path)) return { real: path, unseen: `${path} leads back to itself` };
     if (following.size === MAX_LINKS)
       return { real: path, unseen: `more than ${MAX_LINKS} links lead from one to the next` };
     following.add(path);
-    let at: Way = isAbsolute(target) ? way("/") : { ...from, real: dirname(path) };
+    let at: Way = isAbsolute(target) ? way("/") : from;
     for (const part of target.split("/")) at = step(at, part);
     following.delete(path);
     return after(from, at);

@@ -1,4 +1,4 @@
-import { mkdtempSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -44,6 +44,17 @@ test("importing it loads no driver's client", async () => {
      console.log(loaded());`,
   );
   expect(ended).toEqual({ code: 0, stdout: "docker false\ntrue\n", stderr: "" });
+});
+
+test("the bundled program knows where it is, whatever a library of it asks", () => {
+  const built = join(ROOT, "dist/src/cli");
+  const names = readdirSync(join(built, "program")).filter((name) => name.endsWith(".cjs"));
+  for (const name of ["program.cjs", ...names.map((each) => join("program", each))]) {
+    const program = readFileSync(join(built, name), "latin1");
+    // What bundlers put where they have no answer.
+    expect(program, name).not.toContain("import_meta={}");
+    expect(program, name).not.toMatch(/\{\}\)?\.(url|dirname|filename|resolve)\b/);
+  }
 });
 
 test("files that were taken out of their package say what they lack, and end", async () => {

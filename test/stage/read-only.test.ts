@@ -6,27 +6,10 @@ import { discardStage, hasChanges } from "../../src/stage/actions.ts";
 import { discard, followIfClean } from "../../src/stage/discard.ts";
 import { dropStage } from "../../src/stage/stage.ts";
 import { fleetState } from "../../src/state/directory.ts";
+import { asAnybody } from "../support/anybody.ts";
 import { filesOf, makeAll, NO_RULES, put, remove, scene, staged } from "./scene.ts";
 
 // Folders that are closed to their own owner, such as Go keeps its modules in. Only root may write to them anyway.
-
-const NOBODY = 65_534;
-
-/** Until it is disposed, this process may do no more than anybody; where it is not root, that is so already. */
-function asAnybody(): Disposable {
-  const root = process.geteuid?.() === 0;
-  if (root) {
-    process.setegid?.(NOBODY);
-    process.seteuid?.(NOBODY);
-  }
-  return {
-    [Symbol.dispose]() {
-      if (!root) return;
-      process.seteuid?.(0);
-      process.setegid?.(0);
-    },
-  };
-}
 
 async function throughout(): Promise<void> {
   using on = scene();

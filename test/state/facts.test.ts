@@ -12,6 +12,7 @@ import { readStateKey, stateKey } from "../../src/state/secret-key.ts";
 import { readSightings, recordSightings } from "../../src/state/sightings.ts";
 import { encodeFileName } from "../../src/util/file-name.ts";
 import { ownIdentity } from "../../src/util/process-identity.ts";
+import { asAnybody } from "../support/anybody.ts";
 import type { Children } from "./processes-kit.ts";
 import { compileChildren } from "./processes-kit.ts";
 import { temporaryDirectory, temporaryState } from "./temporary.ts";
@@ -270,22 +271,11 @@ describe("ids and keys", () => {
     const base = await temporaryDirectory();
     await ownerId(base);
     await chmod(join(base, "owner-id"), 0);
-    await asOrdinaryUser(async () => {
-      await expect(readOwnerId(base)).rejects.toMatchObject({ code: "STATE_IO", exitCode: 77 });
-    });
+    // Root reads everything.
+    using _anybody = asAnybody();
+    await expect(readOwnerId(base)).rejects.toMatchObject({ code: "STATE_IO", exitCode: 77 });
   });
 });
-
-/** Root reads everything, so it steps down for a moment. */
-async function asOrdinaryUser(work: () => Promise<void>): Promise<void> {
-  if (process.getuid?.() !== 0) return work();
-  process.seteuid?.(65_534);
-  try {
-    await work();
-  } finally {
-    process.seteuid?.(0);
-  }
-}
 
 describe("open runs", () => {
   let children: Children;
