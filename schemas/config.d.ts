@@ -261,19 +261,19 @@ export interface SandkeepConfig {
     allow_empty?: boolean;
   };
   /**
-   * In which steps a change reaches sandboxes that must be replaced for it.
+   * In which steps a change of the config or of an image reaches the sandboxes that are replaced for it, or changed in place while they run. New ones, folders, and what only goes back to what the config says, wait for nobody.
    */
   rollout?: {
     /**
-     * How many sandboxes may be in replacement at the same time, over all engines. "off" leaves it to the engines.
+     * How many sandboxes may be replaced, or changed in place while they run, at the same time, over all engines. "off" leaves it to the engines.
      */
     max_parallel?: number | "off";
     /**
-     * How many sandboxes of those replaced for one cause go first, while the others wait for their success. "off" lets all begin at once.
+     * How many sandboxes of those replaced or changed in place for one cause go first, while the others wait for their success. "off" lets all begin at once.
      */
     canary?: number | "off";
     /**
-     * Whether a failed replacement keeps those from being begun that wait for it. false only keeps the order.
+     * Whether a failure keeps those from being begun that wait for it. A failed replacement brings the old one back; a failed change in place is not taken back. false only keeps the order.
      */
     pause_on_failure?: boolean;
   };
@@ -598,7 +598,7 @@ export interface Sandbox {
     ignore?: "off" | "gitignore";
   };
   /**
-   * How to tell that a new sandbox is ready. Without it, and without a health check of the image, a container counts as ready once its program has run for 2 s (0.5 s where sandkeep only keeps it open), and a folder, here or over ssh, at once.
+   * How to tell that a new sandbox is ready. In a container it takes the place of the image's HEALTHCHECK. Without it, and without a HEALTHCHECK, a container counts as ready once its program has run for 2 s (0.5 s where sandkeep only keeps it open), and a folder, here or over ssh, at once. One that the config changes in place has to run on for as long, and is then asked again.
    */
   ready?: {
     /**
@@ -612,7 +612,7 @@ export interface Sandbox {
      */
     timeout?: string;
     /**
-     * Pause between attempts, such as "1s".
+     * Pause between attempts, the first of which is made at once, such as "1s".
      */
     interval?: string;
   };
@@ -729,6 +729,31 @@ export interface Sandbox {
      * Paths to mount under isolation: "source:target[:ro|rw]". Agents add to the defaults.
      */
     binds?: string[];
+    /**
+     * Folders that bind sources must lie in, besides the workspace.
+     */
+    allowed_roots?: string[];
+    /**
+     * Rules that are broken on purpose: the rule's name, and the reason why it must be.
+     */
+    break_glass?: {
+      /**
+       * Why it must be: binds of system paths such as /etc or /run.
+       */
+      bind_source_system?: string;
+      /**
+       * Why it must be: binds of folders that hold credentials, such as ~/.ssh.
+       */
+      bind_source_credentials?: string;
+      /**
+       * Why it must be: a bind of an engine's socket, which is root on its machine.
+       */
+      bind_source_engine_socket?: string;
+      /**
+       * Why it must be: binds onto paths that belong to the runtime, such as /etc.
+       */
+      bind_target_reserved?: string;
+    };
   };
   /**
    * Settings of the ssh backend.
@@ -1291,7 +1316,7 @@ export interface Sandbox1 {
     ignore?: "off" | "gitignore";
   };
   /**
-   * How to tell that a new sandbox is ready. Without it, and without a health check of the image, a container counts as ready once its program has run for 2 s (0.5 s where sandkeep only keeps it open), and a folder, here or over ssh, at once.
+   * How to tell that a new sandbox is ready. In a container it takes the place of the image's HEALTHCHECK. Without it, and without a HEALTHCHECK, a container counts as ready once its program has run for 2 s (0.5 s where sandkeep only keeps it open), and a folder, here or over ssh, at once. One that the config changes in place has to run on for as long, and is then asked again.
    */
   ready?: {
     /**
@@ -1305,7 +1330,7 @@ export interface Sandbox1 {
      */
     timeout?: string;
     /**
-     * Pause between attempts, such as "1s".
+     * Pause between attempts, the first of which is made at once, such as "1s".
      */
     interval?: string;
   };
@@ -1422,6 +1447,31 @@ export interface Sandbox1 {
      * Paths to mount under isolation: "source:target[:ro|rw]". Agents add to the defaults.
      */
     binds?: string[];
+    /**
+     * Folders that bind sources must lie in, besides the workspace.
+     */
+    allowed_roots?: string[];
+    /**
+     * Rules that are broken on purpose: the rule's name, and the reason why it must be.
+     */
+    break_glass?: {
+      /**
+       * Why it must be: binds of system paths such as /etc or /run.
+       */
+      bind_source_system?: string;
+      /**
+       * Why it must be: binds of folders that hold credentials, such as ~/.ssh.
+       */
+      bind_source_credentials?: string;
+      /**
+       * Why it must be: a bind of an engine's socket, which is root on its machine.
+       */
+      bind_source_engine_socket?: string;
+      /**
+       * Why it must be: binds onto paths that belong to the runtime, such as /etc.
+       */
+      bind_target_reserved?: string;
+    };
   };
   /**
    * Settings of the ssh backend.

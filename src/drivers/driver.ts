@@ -287,6 +287,8 @@ export interface DriverModule {
    * a key, a program that is needed? It connects to nothing and starts nothing.
    */
   preflight(settings: readonly Settings[], host: Host | undefined, deps: DriverDeps): Promise<Probe>;
+  /** Sockets of this machine on which settings say that an engine listens: whoever has one owns the machine. */
+  sockets?(host: Host | undefined, env: DriverDeps["env"]): readonly string[];
   /** Whether this machine could have an engine of it; a backend that needs none leaves it out. */
   installed?(env: DriverDeps["env"]): Promise<boolean>;
   openReader(host: Host | undefined, deps: DriverDeps): Promise<ReadDriver>;

@@ -51,7 +51,8 @@ export async function loadFleet(request: FleetRequest, given?: LoadedConfig): Pr
       : { ok: true as const, loaded: given, diagnostics: [] };
   if (!result.ok) return { status: "invalid", diagnostics: result.diagnostics };
   const { loaded } = result;
-  const paths = pathFacts(loaded.root, request.env["HOME"]);
+  const home = request.env["HOME"];
+  const paths = pathFacts(loaded.root, home === "" ? undefined : home);
   const resolution = resolve(loaded, paths);
   const { draft } = resolution;
   const modules = await modulesOf(draft, request.drivers);
@@ -59,7 +60,11 @@ export async function loadFleet(request: FleetRequest, given?: LoadedConfig): Pr
     ...result.diagnostics,
     ...resolution.diagnostics,
     ...checkToolPolicy(loaded),
-    ...checkFleetSecurity(draft.agents, { ...paths, stateDir: request.stateDir }),
+    ...checkFleetSecurity(draft.agents, {
+      ...paths,
+      stateDir: request.stateDir,
+      sockets: socketsOf(draft, modules, request.env),
+    }),
     ...checkEgress(draft, modules, (key) => loaded.locate(key)),
     ...checkRequirements(draft, modules),
     ...(request.unlocked === true ? [] : checkLocked(draft, modules, loaded)),
@@ -80,6 +85,17 @@ async function modulesOf(
     if (load !== undefined) modules[backend] = await load();
   }
   return modules;
+}
+
+function socketsOf(
+  fleet: ResolvedFleet,
+  modules: Readonly<Record<string, DriverModule>>,
+  env: FleetRequest["env"],
+): readonly string[] {
+  const hosts = [undefined, ...Object.values(fleet.hosts)];
+  return Object.values(modules).flatMap((module) =>
+    hosts.flatMap((host) => module.sockets?.(host, env) ?? []),
+  );
 }
 
 const NO_SALVAGE: Requirement = {

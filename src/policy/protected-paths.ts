@@ -8,7 +8,11 @@ interface ProtectedPath {
   readonly path: string;
   readonly kind: ProtectedKind;
   readonly why: string;
+  /** Only all of it at once: what lies in it is judged by itself. */
+  readonly whole?: true;
 }
+
+const PROGRAMS = "holds programs that this machine runs";
 
 /** Absolute paths. A bind at, below, or above one of them is refused; above state it is masked instead. */
 const SYSTEM: readonly ProtectedPath[] = [
@@ -26,9 +30,21 @@ const SYSTEM: readonly ProtectedPath[] = [
   row("/var/lib/containerd", "system", "holds every container of the engine"),
   row("/var/lib/containers", "system", "holds every container of the engine"),
   row("/var/lib/kubelet", "system", "holds the secrets of every pod"),
+  row("/var/spool/cron", "system", "holds commands that this machine runs by itself"),
+  row("/var/spool/at", "system", "holds commands that this machine runs by itself"),
+  ...["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/System", "/Library"].map((path) =>
+    row(path, "system", PROGRAMS),
+  ),
+  ...["bin", "sbin", "lib", "lib32", "lib64", "libx32", "libexec"].map((name) =>
+    row(`/usr/${name}`, "system", PROGRAMS),
+  ),
+  ...["bin", "sbin", "lib"].map((name) => row(`/usr/local/${name}`, "system", PROGRAMS)),
+  { ...row("/opt", "system", PROGRAMS), whole: true },
+  { ...row("/home", "credentials", "holds everybody's home"), whole: true },
+  { ...row("/Users", "credentials", "holds everybody's home"), whole: true },
 ];
 
-/** Below the user's home. */
+/** Below the user's home, and any other's. */
 const CREDENTIALS: readonly string[] = [
   ".ssh",
   ".aws",
@@ -46,6 +62,11 @@ const CREDENTIALS: readonly string[] = [
   ".password-store",
   ".local/share/keyrings",
   ".local/share/containers",
+  // Machines that a user's own engines run in: their keys, and the engines' sockets.
+  ".colima",
+  ".lima",
+  ".orbstack",
+  ".rd",
   "Library/Keychains",
 ];
 
@@ -68,14 +89,18 @@ const USUAL_SOCKETS: readonly string[] = [
 ];
 
 const ROOT_HOME = "/root";
+/** A user's home, and the path's way to it. */
+const SOMEBODYS_HOME = /^\/(?:home|users)\/[^/]+/i;
 
 function row(path: string, kind: ProtectedKind, why: string): ProtectedPath {
   return { path, kind, why };
 }
 
-export interface HostPaths extends Pick<PathFacts, "home" | "realPath" | "unseen"> {
+export interface HostPaths extends Pick<PathFacts, "home" | "realPath" | "unseen" | "isSocket"> {
   /** Absolute path of sandkeep's own state, where it is known. */
   readonly stateDir?: string | undefined;
+  /** Absolute paths on which the fleet's own engines listen. */
+  readonly sockets?: readonly string[];
 }
 
 export interface Exposure {
@@ -89,7 +114,7 @@ export type PathGuard = (path: string) => readonly Exposure[];
 
 /** Built once for many paths; it remembers what it judged. */
 export function pathGuard(host: HostPaths): PathGuard {
-  const guarded = guardedPaths(host).map((each) => ({ ...each, folded: fold(each.path) }));
+  const guarded = guardedPaths(host).map(folded);
   const known = new Map<string, readonly Exposure[]>();
   return (path) => {
     const judged = known.get(path);
@@ -97,8 +122,8 @@ export function pathGuard(host: HostPaths): PathGuard {
     const spellings = [...new Set([posix.normalize(path), host.realPath(path)])];
     const found = new Map<ProtectedKind, Exposure>();
     const exposures = [
-      ...socketsAmong(spellings),
-      ...guardedAmong(spellings, guarded),
+      ...socketsAmong(spellings, host),
+      ...spellings.flatMap((each) => guardedAmong(each, [...guarded, ...othersHome(each)])),
       ...unseenOf(path, host),
     ];
     for (const each of exposures) {
@@ -115,39 +140,56 @@ function unseenOf(path: string, { unseen }: HostPaths): Exposure[] {
   return why === undefined ? [] : [{ kind: "system", what: `nobody can tell where ${path} leads: ${why}` }];
 }
 
-function socketsAmong(spellings: readonly string[]): Exposure[] {
-  return spellings
-    .filter((each) => ENGINE_SOCKETS.has(fold(posix.basename(each))))
-    .map((each) => ({ kind: "engine-socket", what: `${each} is the socket of a container engine` }));
+function socketsAmong(spellings: readonly string[], { isSocket }: HostPaths): Exposure[] {
+  return spellings.flatMap((each): Exposure[] => {
+    if (ENGINE_SOCKETS.has(fold(posix.basename(each))))
+      return [{ kind: "engine-socket", what: `${each} is ${A_SOCKET}` }];
+    const held = [...ENGINE_SOCKETS].find((name) => isSocket(posix.join(each, name)));
+    return held === undefined
+      ? []
+      : [{ kind: "engine-socket", what: `${each} contains ${held}, which is ${A_SOCKET}` }];
+  });
 }
 
-function guardedAmong(
-  spellings: readonly string[],
-  guarded: readonly (ProtectedPath & { readonly folded: string })[],
-): Exposure[] {
-  const folded = spellings.map((spelling) => ({ spelling, path: fold(spelling) }));
-  return guarded.flatMap(({ path: at, folded: guard, kind, why }) =>
-    folded.flatMap(({ spelling, path }) => {
-      const how = relation(path, guard);
-      if (how === undefined || (kind === "state" && how === "contains")) return [];
-      return [{ kind, what: `${spelling} ${how} ${at}, which ${why}` }];
-    }),
-  );
+const A_SOCKET = "the socket of a container engine";
+
+interface Guarded extends ProtectedPath {
+  readonly folded: string;
+}
+
+const folded = (each: ProtectedPath): Guarded => ({ ...each, folded: fold(each.path) });
+
+function guardedAmong(spelling: string, guarded: readonly Guarded[]): Exposure[] {
+  const path = fold(spelling);
+  return guarded.flatMap(({ path: at, folded: guard, kind, why, whole }) => {
+    const how = relation(path, guard);
+    if (how === undefined || (kind === "state" && how === "contains")) return [];
+    if (whole === true && how === "lies in") return [];
+    return [{ kind, what: `${spelling} ${how} ${at}, which ${why}` }];
+  });
+}
+
+/** Who runs sandkeep as root could hand out every user's keys. */
+function othersHome(path: string): Guarded[] {
+  const [home] = SOMEBODYS_HOME.exec(path) ?? [];
+  return home === undefined ? [] : credentialsIn(home).map(folded);
+}
+
+function credentialsIn(home: string): ProtectedPath[] {
+  return CREDENTIALS.map((name) => row(posix.join(home, name), "credentials", "holds credentials"));
 }
 
 function guardedPaths(host: HostPaths): readonly ProtectedPath[] {
   const homes = [...new Set([posix.normalize(host.home), host.realPath(host.home)])];
-  const credentials = homes.flatMap((home) =>
-    CREDENTIALS.map((name) => row(posix.join(home, name), "credentials", "holds credentials")),
-  );
+  const credentials = homes.flatMap(credentialsIn);
   // For root itself /root is an ordinary home: what is secret in it is in the list of credentials.
   const system = SYSTEM.filter(({ path }) => path !== ROOT_HOME || !homes.includes(ROOT_HOME));
   const state =
     host.stateDir === undefined
       ? []
       : [row(posix.normalize(host.stateDir), "state", "holds sandkeep's records and its secret key")];
-  const sockets = USUAL_SOCKETS.map((path) =>
-    row(path, "engine-socket", "is the socket of a container engine"),
+  const sockets = [...USUAL_SOCKETS, ...(host.sockets ?? [])].map((path) =>
+    row(posix.normalize(path), "engine-socket", `is ${A_SOCKET}`),
   );
   const written = [...system, ...credentials, ...sockets, ...state];
   const real = written.map((each) => ({ ...each, path: host.realPath(each.path) }));

@@ -5,10 +5,11 @@
 import type { BreakGlassKey } from "../config/schema/break-glass.ts";
 import type { Json } from "../model/json.ts";
 import type { Settings } from "../model/settings.ts";
-import { isList, isTable } from "../model/json.ts";
+import { isList } from "../model/json.ts";
 import { canonicalTarget } from "../resolve/paths.ts";
 import type { PathGuard, ProtectedKind } from "./protected-paths.ts";
 import { isInside } from "./protected-paths.ts";
+import { allowsAll } from "./seccomp.ts";
 
 export interface Bind {
   /** Absolute, as written. */
@@ -243,25 +244,6 @@ function textRule(
       return [{ path, message: `${JSON.stringify(value)}: ${message}` }];
     },
   };
-}
-
-/** Every action but these ends or refuses a call. */
-const PERMISSIVE: ReadonlySet<Json | undefined> = new Set([
-  "SCMP_ACT_ALLOW",
-  "SCMP_ACT_LOG",
-  "SCMP_ACT_TRACE",
-]);
-
-function allowsAll(text: string | undefined): boolean {
-  try {
-    const profile: Json = JSON.parse(text ?? "");
-    if (!isTable(profile) || !PERMISSIVE.has(profile["defaultAction"])) return false;
-    const calls = isList(profile["syscalls"]) ? profile["syscalls"] : [];
-    return calls.every((each) => !isTable(each) || PERMISSIVE.has(each["action"]));
-  } catch {
-    // What is no profile the driver refuses.
-    return false;
-  }
 }
 
 function tmpfsTargets({ options }: Settings): readonly string[] {

@@ -71,7 +71,7 @@ function judge(settings: Settings, facts: SecurityFacts, guard: PathGuard): read
   const question = {
     settings,
     binds: bindsOf(settings, facts),
-    roots: rootsOf(settings, facts),
+    roots: rootsOf(settings, facts, guard),
     guard,
     realPath,
     readText: (path: string) => readText?.(realPath(absolutePath(path, root, home))),
@@ -138,9 +138,15 @@ function bindsOf({ backend, options }: Settings, facts: SecurityFacts): readonly
   });
 }
 
-function rootsOf({ workspace, options }: Settings, facts: SecurityFacts): readonly string[] {
+/** A workspace that no sandbox may have is no reason to let one have what lies in it, even where it is not given. */
+function rootsOf(
+  { workspace, options }: Settings,
+  facts: SecurityFacts,
+  guard: PathGuard,
+): readonly string[] {
   const allowed = options["allowed_roots"];
   const written = isList(allowed) ? allowed.filter((each) => typeof each === "string") : [];
   const folders = written.map((each) => absolutePath(each, facts.root, facts.home));
-  return [workspace.source, ...folders].map((folder) => facts.realPath(folder));
+  const own = guard(workspace.source).length === 0 ? [workspace.source] : [];
+  return [...own, ...folders].map((folder) => facts.realPath(folder));
 }

@@ -14,6 +14,8 @@ export interface PathFacts {
   unseen(path: string): string | undefined;
   /** Text of a regular file of at most 1 MiB, or undefined. */
   readText(path: string): string | undefined;
+  /** Whether a socket is there, also behind a link. */
+  isSocket(path: string): boolean;
 }
 
 const MAX_TEXT = 1024 * 1024;
@@ -38,6 +40,7 @@ export function pathFacts(root: string, home = homedir()): PathFacts {
       if (!texts.has(path)) texts.set(path, readSmall(path));
       return texts.get(path);
     },
+    isSocket,
   };
 }
 
@@ -95,6 +98,14 @@ function linkAt(path: string): { readonly target?: string; readonly unseen?: str
     return isMissing(thrown)
       ? {}
       : { unseen: `${path} cannot be looked at (${errnoOf(thrown) ?? "unknown"})` };
+  }
+}
+
+function isSocket(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isSocket() === true;
+  } catch {
+    return false;
   }
 }
 

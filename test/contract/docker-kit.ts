@@ -100,7 +100,7 @@ export class DockerFleet implements AsyncDisposable {
   }
 
   facts(): PathFacts {
-    const nothing = { unseen: () => undefined, readText: () => undefined };
+    const nothing = { unseen: () => undefined, readText: () => undefined, isSocket: () => false };
     return { root: this.folder, home: this.folder, realPath: (path) => path, ...nothing };
   }
 

@@ -31,7 +31,8 @@ afterEach(async () => {
 
 /** A socket behind which nobody answers, that counts who knocks. */
 async function listen(): Promise<string> {
-  const socket = join(folder, "engine.sock");
+  // Beside the config's folder: no workspace may hold an engine's socket.
+  const socket = `${folder}.sock`;
   const made = createServer((connection) => {
     dialled += 1;
     connection.destroy();
@@ -200,7 +201,7 @@ test("asked, an engine that does not answer is unavailable; what both say is sai
 
 test("explain tells the same of the backends of those that it explains, without asking", async () => {
   const config = `[agents.a]\n[agents.b.sandbox]\nbackend = "docker"\n[agents.b.sandbox.docker]\nimage = "debian:12"\n`;
-  const env = { DOCKER_HOST: `unix://${folder}/none.sock` };
+  const env = { DOCKER_HOST: `unix://${folder}-none.sock` };
   const posture = await told(config, env);
   const explained = await explainFleet(engine(env), { agent: "b" });
   if (explained.status === "invalid") throw new Error("invalid");

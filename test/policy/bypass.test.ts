@@ -1,6 +1,9 @@
+import { once } from "node:events";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadConfig } from "../../src/config/index.ts";
 import type { Diagnostic } from "../../src/model/diagnostic.ts";
 import { BREAK_GLASS_KEYS } from "../../src/config/schema/break-glass.ts";
@@ -45,6 +48,16 @@ const ATTEMPTS: Readonly<Record<string, readonly Attempt[]>> = {
     "../links/back",
     "../links/self/below",
     `../links/${"x".repeat(256)}`,
+    "/usr",
+    "/usr/local",
+    "/usr/local/bin/tool",
+    "/usr/share/../lib/x",
+    "/bin",
+    "/lib64/security",
+    "/opt",
+    "/opt/x/..",
+    "/var/spool/cron/crontabs",
+    "../links/lib",
     ...[0, 1, 24, 239, 240, 255, 279].map((from) => `../links/row${from}`),
   ].map((source) => anywhere(bind(source))),
   "bind-source-credentials": [
@@ -59,6 +72,11 @@ const ATTEMPTS: Readonly<Record<string, readonly Attempt[]>> = {
     "../links/keys",
     "../links/home/.config",
     "..",
+    "/home",
+    "/Users/",
+    "/home/alice",
+    "/home/./alice/.ssh/id_ed25519",
+    "/HOME/Alice/.AWS",
   ].map((source) => anywhere(bind(source))),
   "bind-source-engine-socket": [
     "/srv/docker.sock",
@@ -67,6 +85,10 @@ const ATTEMPTS: Readonly<Record<string, readonly Attempt[]>> = {
     "../links/socket",
     "../links/twice",
     "/srv/podman.sock/",
+    "/mnt/engine/api",
+    "/mnt/engine",
+    "/mnt/./Engine/",
+    "../links/folder",
   ].map((source) => anywhere(bind(source))),
   "bind-source-state": ["../state", "../state/secret-key", "../links/state"].map((source) =>
     anywhere(bind(source)),
@@ -102,6 +124,9 @@ const ATTEMPTS: Readonly<Record<string, readonly Attempt[]>> = {
     "../links/up",
     "/var/lib",
     "../state",
+    "/usr/local",
+    "/home/alice",
+    "../links/folder",
   ].map((source) => keys(`workspace.source = "${source}"`)),
   "workspace-target-reserved": ["/etc", "/etc/", "/dev/x", "/proc"].map((target) =>
     keys(`workspace.target = "${target}"`),
@@ -118,6 +143,10 @@ const ATTEMPTS: Readonly<Record<string, readonly Attempt[]>> = {
     "./sub/../log-all.json",
     "../links/allow.json",
     "allow-more.json",
+    "any-case.json",
+    "twice.json",
+    "names-nothing.json",
+    "elsewhere.json",
   ].map((value) => keys(`seccomp = "${value}"`)),
   "apparmor-unconfined": ["unconfined", "UnConfined", "unconfined "].map((value) =>
     keys(`apparmor = "${value}"`),
@@ -127,6 +156,19 @@ const ATTEMPTS: Readonly<Record<string, readonly Attempt[]>> = {
     at: "user",
   })),
 };
+
+/** A folder with a socket in it that an engine could listen on. */
+let listening = "";
+const engine = createServer();
+beforeAll(async () => {
+  listening = await mkdtemp("/tmp/sandkeep-socket-");
+  engine.listen(join(listening, "docker.sock"));
+  await once(engine, "listening");
+});
+afterAll(async () => {
+  engine.close();
+  await rm(listening, { recursive: true, force: true });
+});
 
 function prepare(folder: string): void {
   for (const each of ["project/sub", "home/.ssh", "home/.config", "state", "beside", "links"]) {
@@ -142,6 +184,7 @@ function prepare(folder: string): void {
     state: "../state",
     // Nothing is there yet.
     socket: "/srv/not-there/docker.sock",
+    folder: listening,
     twice: "socket",
     "allow.json": "../project/allow-all.json",
     // `..` is the parent of where a link leads: this is the one in /usr, not the one beside it.
@@ -163,6 +206,14 @@ function prepare(folder: string): void {
     defaultAction: "SCMP_ACT_ALLOW",
     syscalls: [{ names: ["open"], action: "SCMP_ACT_ALLOW" }],
   });
+  profile("any-case.json", { DefaultAction: "SCMP_ACT_ALLOW" });
+  profile("twice.json", { defaultAction: "SCMP_ACT_ERRNO", DEFAULTACTION: "SCMP_ACT_ALLOW" });
+  const refuses = (entry: object): object => ({
+    defaultAction: "SCMP_ACT_ALLOW",
+    syscalls: [{ action: "SCMP_ACT_ERRNO", ...entry }],
+  });
+  profile("names-nothing.json", refuses({ names: [] }));
+  profile("elsewhere.json", refuses({ names: ["open"], includes: { arches: ["s390x"] } }));
   profile("strict.json", { defaultAction: "SCMP_ACT_ERRNO", syscalls: [] });
 }
 
@@ -181,7 +232,7 @@ async function told(text: string): Promise<{ readonly found: readonly Diagnostic
   );
   const fleet = await loadFleet({
     cwd: join(folder, "project"),
-    env: { HOME: join(folder, "home") },
+    env: { HOME: join(folder, "home"), DOCKER_HOST: "unix:///mnt/engine/api" },
     drivers: builtInDrivers,
     stateDir: join(folder, "state"),
   });

@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { builtInDrivers } from "../../src/drivers/registry.ts";
@@ -39,6 +40,19 @@ const WAYS: Ways = {
       { stdout: process.stdout, stderr: process.stderr },
     ),
 };
+
+it("an empty HOME leaves the user's own home guarded", async () => {
+  const folder = temporaryFolder();
+  writeFileSync(
+    join(folder, "sandkeep.toml"),
+    `version = 1\nfleet = "team"\n[sandbox.workspace]\nsource = "${homedir()}/.ssh"\n[agents.a]\n`,
+  );
+  const engine = { ...engineOf(folder, join(folder, ".st")), env: { HOME: "" } };
+  const { diagnostics } = await validateFleet(engine, {});
+  expect(diagnostics.filter(({ severity }) => severity === "error")).toMatchObject([
+    { code: "workspace-source-exposed", message: expect.stringContaining("holds credentials") },
+  ]);
+});
 
 it.each(Object.entries(WAYS))("%s refuses a workspace that is the state directory", async (_, way) => {
   const folder = temporaryFolder();

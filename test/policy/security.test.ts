@@ -248,6 +248,12 @@ describe("the workspace", () => {
     ).toEqual([]);
   });
 
+  it("that no sandbox may have opens nothing that lies in it, also where it is not given", async () => {
+    const text =
+      '[sandbox]\nbackend = "docker"\n[sandbox.workspace]\nsource = "/"\naccess = "none"\n[sandbox.docker]\nbinds = ["/srv/x:/mnt/x"]\n[agents.a]\n';
+    expect(check(await resolveText(text))).toMatchObject([{ code: "bind-source-outside-roots" }]);
+  });
+
   it.each(["/etc", "/proc/x", "/dev"])("may not appear at %s", async (target) => {
     const text = `[sandbox.workspace]\ntarget = "${target}"\n[agents.a]\n`;
     expect(check(await resolveText(text))).toMatchObject([{ code: "workspace-target-reserved" }]);
@@ -304,6 +310,22 @@ describe("the state directory", () => {
     const { draft, facts } = await resolveText(text);
     const stateDir = join(facts.root, ".st");
     expect(checkFleetSecurity(draft.agents, { ...facts, stateDir })).toEqual([]);
+  });
+});
+
+describe("a sandbox without a container", () => {
+  const local = (more: string): string =>
+    `[sandbox.local]\nisolation = "bubblewrap"\nbinds = ["~/cache:/cache", "/etc/ssl:/mnt/ssl:ro"]\n${more}[agents.a]\n`;
+
+  it("has the same rules, and every key that a hint names", async () => {
+    const refused = check(await resolveText(local("")));
+    expect(refused.map(({ code }) => code)).toEqual(["bind-source-system", "bind-source-outside-roots"]);
+    expect(refused[0]?.hint).toContain("sandbox.local.break_glass.bind_source_system");
+    expect(refused[1]?.hint).toContain("allowed_roots");
+    const allowed = 'allowed_roots = ["~/cache"]\nbreak_glass.bind_source_system = "a drill"\n';
+    expect(check(await resolveText(local(allowed)))).toMatchObject([
+      { code: "break-glass", path: "sandbox.local.break_glass.bind_source_system" },
+    ]);
   });
 });
 

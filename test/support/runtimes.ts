@@ -30,6 +30,7 @@ export const paths: PathFacts = {
   realPath: (path) => (path.startsWith("/link") ? path.replace("/link", "/real") : path),
   unseen: () => undefined,
   readText: () => undefined,
+  isSocket: () => false,
 };
 
 export const memory: DriverModule = memoryDriver(createWorld());
@@ -188,6 +189,7 @@ export function factsOf(more: Partial<Facts> = {}): Facts {
     holds: [],
     activity: {},
     sightings: {},
+    updates: {},
     deferred: {},
     left_alone: [],
     hosts: [],

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { sandboxPath } from "./text.ts";
+import { nonEmptyText, sandboxPath } from "./text.ts";
 
 const BIND_EXPECTED = 'expected "source:target", "source:target:ro" or "source:target:rw"';
 
@@ -18,6 +18,12 @@ const bindSchema = z.codec(
 );
 
 export const bindsSchema = z.array(bindSchema);
+
+/** What binds may hand out. */
+export const allowedRoots = z
+  .array(nonEmptyText)
+  .optional()
+  .describe("Folders that bind sources must lie in, besides the workspace.");
 
 /** A bind, or what was expected instead. Without a mode a bind is writable, as with Docker. */
 function parseBind(text: string): { source: string; target: string; mode: "ro" | "rw" } | string {

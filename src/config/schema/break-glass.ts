@@ -15,6 +15,14 @@ export const breakGlassSchema = z.strictObject({
   apparmor_unconfined: reason("running without an AppArmor profile."),
 });
 
+/** `[sandbox.local.break_glass]`: those that a sandbox without a container could need. */
+export const localBreakGlassSchema = breakGlassSchema.pick({
+  bind_source_system: true,
+  bind_source_credentials: true,
+  bind_source_engine_socket: true,
+  bind_target_reserved: true,
+});
+
 export type BreakGlassKey = keyof z.infer<typeof breakGlassSchema>;
 
 export const BREAK_GLASS_KEYS = breakGlassSchema.keyof().options;

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import * as z from "zod";
-import { bindsSchema } from "./bind.ts";
+import { allowedRoots, bindsSchema } from "./bind.ts";
 import { breakGlassSchema } from "./break-glass.ts";
 import { about, commandSchema, nonEmptyText, sandboxPath, textOf, word } from "./text.ts";
 import { coresSchema, durationSchema, processesSchema, sizeOrUnlimitedSchema, sizeSchema } from "./units.ts";
@@ -117,10 +117,7 @@ export const dockerSchema = z.strictObject({
   stop_timeout: durationSchema
     .optional()
     .apply(about, 'How long a stop may take before the container is killed, such as "10s".'),
-  allowed_roots: z
-    .array(nonEmptyText)
-    .optional()
-    .apply(about, "Folders that bind sources must lie in, besides the workspace."),
+  allowed_roots: allowedRoots,
   forbid_root: z
     .boolean()
     .optional()

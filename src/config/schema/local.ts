@@ -1,6 +1,7 @@
 import * as z from "zod";
+import { allowedRoots, bindsSchema } from "./bind.ts";
+import { localBreakGlassSchema } from "./break-glass.ts";
 import { about } from "./text.ts";
-import { bindsSchema } from "./bind.ts";
 
 /** `[sandbox.local]`: how a sandbox on this machine without a container is made. */
 export const localSchema = z.strictObject({
@@ -19,4 +20,8 @@ export const localSchema = z.strictObject({
   binds: bindsSchema
     .optional()
     .apply(about, 'Paths to mount under isolation: "source:target[:ro|rw]". Agents add to the defaults.'),
+  allowed_roots: allowedRoots,
+  break_glass: localBreakGlassSchema
+    .optional()
+    .apply(about, "Rules that are broken on purpose: the rule's name, and the reason why it must be."),
 });

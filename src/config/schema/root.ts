@@ -50,20 +50,20 @@ const rolloutSchema = z.strictObject({
     .optional()
     .apply(
       about,
-      'How many sandboxes may be in replacement at the same time, over all engines. "off" leaves it to the engines.',
+      'How many sandboxes may be replaced, or changed in place while they run, at the same time, over all engines. "off" leaves it to the engines.',
     ),
   canary: countOrOff
     .optional()
     .apply(
       about,
-      'How many sandboxes of those replaced for one cause go first, while the others wait for their success. "off" lets all begin at once.',
+      'How many sandboxes of those replaced or changed in place for one cause go first, while the others wait for their success. "off" lets all begin at once.',
     ),
   pause_on_failure: z
     .boolean()
     .optional()
     .apply(
       about,
-      "Whether a failed replacement keeps those from being begun that wait for it. false only keeps the order.",
+      "Whether a failure keeps those from being begun that wait for it. A failed replacement brings the old one back; a failed change in place is not taken back. false only keeps the order.",
     ),
 });
 
@@ -156,7 +156,10 @@ export const configSchema = z.strictObject({
   guards: guardsSchema.optional().apply(about, "Limits on what one apply may remove."),
   rollout: rolloutSchema
     .optional()
-    .apply(about, "In which steps a change reaches sandboxes that must be replaced for it."),
+    .apply(
+      about,
+      "In which steps a change of the config or of an image reaches the sandboxes that are replaced for it, or changed in place while they run. New ones, folders, and what only goes back to what the config says, wait for nobody.",
+    ),
   watch: watchSchema.optional().apply(about, "How watch works."),
   canary: canarySchema.optional().apply(about, "When hosts are tried."),
   telemetry: telemetrySchema.optional().apply(about, "Where reports about hosts go."),

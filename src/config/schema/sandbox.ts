@@ -37,7 +37,9 @@ const workspaceSchema = z.strictObject({
 const readySchema = z.strictObject({
   command: commandSchema.describe("Program that exits with 0 once the sandbox is ready. No shell."),
   timeout: durationSchema.optional().apply(about, 'How long it may take, such as "30s".'),
-  interval: durationSchema.optional().apply(about, 'Pause between attempts, such as "1s".'),
+  interval: durationSchema
+    .optional()
+    .apply(about, 'Pause between attempts, the first of which is made at once, such as "1s".'),
 });
 
 const pruneSchema = z.strictObject({
@@ -115,7 +117,7 @@ export const sandboxSchema = z.strictObject({
     .optional()
     .apply(
       about,
-      "How to tell that a new sandbox is ready. Without it, and without a health check of the image, a container counts as ready once its program has run for 2 s (0.5 s where sandkeep only keeps it open), and a folder, here or over ssh, at once.",
+      "How to tell that a new sandbox is ready. In a container it takes the place of the image's HEALTHCHECK. Without it, and without a HEALTHCHECK, a container counts as ready once its program has run for 2 s (0.5 s where sandkeep only keeps it open), and a folder, here or over ssh, at once. One that the config changes in place has to run on for as long, and is then asked again.",
     ),
   timeouts: timeoutsSchema.optional().apply(about, "When a step of making a sandbox is given up."),
   egress: egressSchema

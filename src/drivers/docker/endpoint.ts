@@ -110,6 +110,17 @@ const USUAL: Readonly<Record<EngineName, (env: Env) => Promise<Endpoint>>> = {
   podman: podmanEndpoint,
 };
 
+/** Which variable names the engine for its own command line. */
+const VARIABLE: Readonly<Record<EngineName, string>> = { docker: "DOCKER_HOST", podman: "CONTAINER_HOST" };
+
+/** Sockets of this machine that a host, or without one the environment, names; what a docker context names is not looked up. */
+export function ownSockets(engine: EngineName, host: Host | undefined, env: Env): string[] {
+  if (host?.ssh !== undefined) return [];
+  const written = host === undefined ? env[VARIABLE[engine]] : host[engine];
+  const endpoint = written === undefined ? undefined : parseEndpoint(written, engine);
+  return endpoint?.kind === "unix" ? [endpoint.socket] : [];
+}
+
 /** False when nothing on this machine speaks of the engine: no setting, no socket, no program. */
 export async function isInstalled(engine: EngineName, env: Env): Promise<boolean> {
   const usual = await USUAL[engine](env).catch(() => undefined);
@@ -119,18 +130,18 @@ export async function isInstalled(engine: EngineName, env: Env): Promise<boolean
 
 /** `DOCKER_HOST`, else the current docker context, else the usual socket. */
 async function dockerEndpoint(env: Env): Promise<Endpoint> {
-  const fromEnv = env["DOCKER_HOST"];
+  const fromEnv = env[VARIABLE.docker];
   if (fromEnv !== undefined && fromEnv !== "") {
-    return withTls(through(understood(fromEnv, "DOCKER_HOST", "docker")), await envTls(env));
+    return withTls(through(understood(fromEnv, VARIABLE.docker, "docker")), await envTls(env));
   }
   return (await contextEndpoint(env)) ?? { kind: "unix", socket: SYSTEM_SOCKET.docker };
 }
 
 /** `CONTAINER_HOST`, else the user's own engine where there is one, else that of the machine. */
 async function podmanEndpoint(env: Env): Promise<Endpoint> {
-  const fromEnv = env["CONTAINER_HOST"];
+  const fromEnv = env[VARIABLE.podman];
   if (fromEnv !== undefined && fromEnv !== "")
-    return through(understood(fromEnv, "CONTAINER_HOST", "podman"));
+    return through(understood(fromEnv, VARIABLE.podman, "podman"));
   const folder = env["XDG_RUNTIME_DIR"];
   const own = folder === undefined || folder === "" ? undefined : join(folder, "podman", "podman.sock");
   const socket = own !== undefined && (await isAccessible(own)) ? own : SYSTEM_SOCKET.podman;

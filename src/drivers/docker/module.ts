@@ -3,7 +3,7 @@ import type { WorkspaceProvider } from "../../model/spec.ts";
 import type { DriverModule } from "../driver.ts";
 import { capabilities } from "./capabilities.ts";
 import type { Dialect } from "./dialect.ts";
-import { isInstalled, isRemote } from "./endpoint.ts";
+import { isInstalled, isRemote, ownSockets } from "./endpoint.ts";
 import { requirements } from "./requirements.ts";
 import { normalise } from "./spec.ts";
 
@@ -25,6 +25,7 @@ export function engineModule(dialect: Dialect): DriverModule {
       const { preflight } = await import("./preflight.ts");
       return preflight(dialect.name, host, deps.env);
     },
+    sockets: (host, env) => ownSockets(dialect.name, host, env),
     installed: (env) => isInstalled(dialect.name, env),
     normalise,
     openReader: async (host, deps) => {

@@ -26,5 +26,7 @@ export const localFields: readonly FieldRow[] = [
   },
   liveField("local.network", PER_EXEC),
   liveField("local.binds", PER_EXEC),
+  ignoredField("local.allowed_roots", "a rule for configs, not a property of a runtime"),
+  ignoredField("local.break_glass", "an exception from rules for configs; what it allows is in other fields"),
   ignoredField("ready", "readiness is checked when a runtime is made, with the settings of that moment"),
 ];

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Host } from "../../../src/model/settings.ts";
-import { isRemote, parseEndpoint, resolveEndpoint } from "../../../src/drivers/docker/endpoint.ts";
+import { isRemote, ownSockets, parseEndpoint, resolveEndpoint } from "../../../src/drivers/docker/endpoint.ts";
 import { registryAuth, registryOf } from "../../../src/registry/auth.ts";
 
 describe("an endpoint", () => {
@@ -32,6 +32,24 @@ describe("an endpoint", () => {
     "",
   ])("%j is refused", (text) => {
     expect(parseEndpoint(text)).toBeUndefined();
+  });
+});
+
+describe("a socket of this machine", () => {
+  const host = { name: "b", docker: "unix:///srv/b.sock", podman: "tcp://h:1", labels: {} };
+
+  it("is the one that a host or the environment names", () => {
+    const env = { DOCKER_HOST: "unix:///srv/d.sock", CONTAINER_HOST: "unix:///srv/p.sock" };
+    expect(ownSockets("docker", undefined, env)).toEqual(["/srv/d.sock"]);
+    expect(ownSockets("podman", undefined, env)).toEqual(["/srv/p.sock"]);
+    expect(ownSockets("docker", host, env)).toEqual(["/srv/b.sock"]);
+  });
+
+  it("is none where the engine is elsewhere", () => {
+    expect(ownSockets("docker", undefined, {})).toEqual([]);
+    expect(ownSockets("podman", host, { CONTAINER_HOST: "unix:///srv/p.sock" })).toEqual([]);
+    const ssh = { target: "h", strict_host_key: true, transport: "auto", folder: "/f" } as const;
+    expect(ownSockets("docker", { ...host, ssh }, {})).toEqual([]);
   });
 });
 

@@ -9,6 +9,7 @@ const facts: PathFacts = {
   home: "/home/me",
   realPath: (path) => path.replace(/^\/link\b/, "/real"),
   unseen: () => undefined,
+  isSocket: () => false,
   readText: (path) => (path === "/repo/profile.json" ? '{ "b": 1,\n "a": [] }' : undefined),
 };
 const normalise = (options: JsonObject): JsonObject => dockerDriver.normalise(options, facts);
@@ -72,6 +73,24 @@ describe("a normalised docker section", () => {
       expect(section).not.toHaveProperty(key);
     expect(section["seccomp"]).toBe("/repo/none.json");
     expect(normalise({ seccomp: "default" })).not.toHaveProperty("seccomp");
+  });
+
+  it.each([
+    [0.3333333333, 0.333333333],
+    [0.12345678951, 0.12345679],
+    [2 / 3, 0.666666667],
+    [1.5, 1.5],
+    [0.1 + 0.2, 0.3],
+  ])("has %d cores as exactly as an engine keeps them", (cpus, kept) => {
+    expect(normalise({ cpus })).toMatchObject({ cpus: kept });
+  });
+
+  it("leaves the cores of every spec that an engine could ever be given as they are", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1e7, max: 4096e9 }), (nano) => {
+        expect(normalise({ cpus: Number(`${nano}e-9`) })["cpus"]).toBe(Number(`${nano}e-9`));
+      }),
+    );
   });
 
   it("is the same for every order of its sets, and for itself", () => {
