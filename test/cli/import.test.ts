@@ -67,6 +67,17 @@ describe("import", () => {
     expect(document["text"]).toContain('fleet = "box"');
   });
 
+  test.each([
+    ["an engine is asked", 'backend = "docker"\ndocker = { image = "a" }', true],
+    ["no engine is", 'backend = "local"', false],
+  ])("points at what the tool left only where %s", async (_name, keys, isTold) => {
+    await writeFile(join(here.cwd, "bmo.toml"), `[options.sandbox]\n${keys}`);
+    const { code, stderr } = await cli(["import", "bmo.toml"], here);
+    expect([code, stderr.includes("`sandkeep list --all` shows")]).toEqual([0, isTold]);
+    await writeFile(join(here.cwd, "off.json"), FLUFFBUZZ.replace('"all"', '"off"'));
+    expect((await cli(["import", "off.json"], here)).stderr).not.toContain("list --all");
+  });
+
   test("comments out what this machine must not hand out", async () => {
     await writeFile(
       join(here.cwd, "bmo.toml"),

@@ -39,4 +39,17 @@ describeWithServices("containers of other sandbox tools", (services) => {
       }
     },
   );
+
+  it("are not those of another fleet that was imported from one of them", async () => {
+    const name = `fluffbuzz-sbx-${fleet.fleet}`;
+    const labels = ["sandkeep.fleet=another", "openclaw.sandbox=1"].flatMap((each) => ["--label", each]);
+    await fleet.docker("create", ...labels, "--name", name, services().docker.images.busybox);
+    try {
+      const asked = await fleet.driver.observe({ ...fleet.scope(), neighbours: true });
+      expect(asked).toMatchObject({ status: "complete" });
+      expect(JSON.stringify(asked)).not.toContain(name);
+    } finally {
+      await fleet.docker("rm", "-f", name);
+    }
+  });
 });

@@ -5,14 +5,14 @@ import { showPath as nearPath } from "../../config/discover.ts";
 import { diagnose } from "../../config/document.ts";
 import { importConfig, productNamed } from "../../config/import/index.ts";
 import { loadText } from "../../config/import/load-text.ts";
-import type { CheckConfig } from "../../config/import/refuse.ts";
 import { type Imported, PRODUCTS, type Product } from "../../config/import/report.ts";
 import { formatOf } from "../../config/parse.ts";
 import { configSchema } from "../../config/schema/root.ts";
 import { readConfigText } from "../../config/read.ts";
 import { BACKENDS, builtInDrivers } from "../../drivers/registry.ts";
 import { SandkeepError, toError } from "../../errors.ts";
-import { loadFleet } from "../../policy/fleet.ts";
+import { enginesOf } from "../../observe/engines.ts";
+import { type Invalid, type LoadedFleet, loadFleet } from "../../policy/fleet.ts";
 import { count } from "../../render/layout.ts";
 import { showPath } from "../../render/style.ts";
 import { stateDirectory } from "../../state/directory.ts";
@@ -36,17 +36,18 @@ export async function run(invocation: Invocation): Promise<number> {
   const read = readConfigText(source, name);
   if (!read.ok)
     return await answerInvalid(invocation, ["fault" in read ? diagnose(name, read.fault) : read.diagnostic]);
+  const load = loadIn(invocation, file);
   const outcome = await importConfig({
     name: basename(name),
     text: read.text,
     ...(from === undefined ? {} : { from }),
     fleet,
     fleetId: randomBytes(4).toString("hex"),
-    check: checkIn(invocation, file),
+    check: async (text) => (await load(text)).diagnostics,
   });
   if (!outcome.ok) return await answerInvalid(invocation, outcome.diagnostics);
   if (out !== undefined) await save(out, source, outcome.text, switchOption(invocation, "force"));
-  await report(invocation, outcome, out);
+  await report(invocation, outcome, { out, asked: asksEngines(await load(outcome.text)) });
   return EXIT.ok;
 }
 
@@ -73,14 +74,21 @@ function outFile(invocation: Invocation, source: string): string | undefined {
   );
 }
 
-/** What this sandkeep says about a text that would stand in `file`: everything `validate` would say. */
-function checkIn({ cwd, env, globals }: Invocation, file: string): CheckConfig {
+/** What this sandkeep makes of a text that would stand in `file`, with everything `validate` would say. */
+function loadIn({ cwd, env, globals }: Invocation, file: string) {
   const stateDir = stateDirectory(env, globals.stateDir);
-  return async (text) => {
+  return async (text: string): Promise<LoadedFleet | Invalid> => {
     const result = await loadText(file, text, BACKENDS);
-    if (!result.ok) return result.diagnostics;
-    return (await loadFleet({ cwd, env, drivers: builtInDrivers, stateDir }, result.loaded)).diagnostics;
+    if (!result.ok) return { status: "invalid", diagnostics: result.diagnostics };
+    return await loadFleet({ cwd, env, drivers: builtInDrivers, stateDir }, result.loaded);
   };
+}
+
+/** Whether `list` asks an engine of containers, which tells those of other tools: it asks none without a sandbox of the fleet. */
+function asksEngines(written: LoadedFleet | Invalid): boolean {
+  if (written.status === "invalid") return false;
+  const { fleet, modules } = written;
+  return enginesOf(fleet, []).some(({ backend }) => modules[backend]?.capabilities.lifecycle === "process");
 }
 
 async function save(out: string, source: string, text: string, force: boolean): Promise<void> {
@@ -103,13 +111,17 @@ async function save(out: string, source: string, text: string, force: boolean): 
   }
 }
 
-async function report(invocation: Invocation, imported: Imported, out: string | undefined): Promise<void> {
+async function report(
+  invocation: Invocation,
+  imported: Imported,
+  { out, asked }: { readonly out: string | undefined; readonly asked: boolean },
+): Promise<void> {
   const { ok: _, ...document } = imported;
   const { product, mapped, changed, unmapped } = imported;
   const summary =
     `${product}: ${count(mapped.length, "key")} mapped, ${String(changed.length)} changed in meaning, ` +
     `${String(unmapped.length)} without an equal; the comments say which and why.\n` +
-    "`sandkeep list --all` shows the containers it left on an engine.\n";
+    (asked ? "`sandkeep list --all` shows the containers it left on an engine.\n" : "");
   if (out !== undefined) {
     return await answer(
       invocation,

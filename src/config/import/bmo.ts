@@ -3,6 +3,7 @@ import { type KeyPath, formatKeyPath } from "../../model/source.ts";
 import { nearestKey } from "../key-tree.ts";
 import type { ParsedConfig } from "../parse.ts";
 import { valueAt } from "../table.ts";
+import { tellUser } from "./container-user.ts";
 import { guardCredentials } from "./credentials.ts";
 import { readFlag } from "./docker-flag-fields.ts";
 import { readDockerFlags } from "./docker-flags.ts";
@@ -88,6 +89,12 @@ export function importBmo(
   draft.remarks.push(
     "BMO starts every command in the folder it stands in; sandkeep keeps one sandbox for agent main and runs commands in it.",
   );
+  if (kept === KEPT["docker"])
+    tellUser(
+      draft,
+      "BMO runs a container as its image's user, who is often root and may, say, `apt-get install`",
+      '"root"',
+    );
 }
 
 function importFlags(scene: Pick<Walk, "draft" | "keys" | "diagnostics" | "at">, args: unknown): void {

@@ -1,37 +1,66 @@
 /** bmux: the `[sandbox.cleanup]` defaults of its TOML file. It declares no sandboxes; its runs are what sandkeep records. */
+import type { RUN_SOURCES } from "../../model/recorded-event.ts";
 import { formatDuration } from "../../util/duration.ts";
 import type { ParsedConfig } from "../parse.ts";
+import { valueAt } from "../table.ts";
 import { guardCredentials } from "./credentials.ts";
-import type { Aside, Draft } from "./draft.ts";
+import type { Draft, Scalar } from "./draft.ts";
 import { type Outcome, type Row, type Walk, row, walk } from "./rows.ts";
 import { COUNT, FLAG, oneOf } from "./shape.ts";
 
-const LATER = "clean-up of recorded runs is not configured here yet; shown as [runs.cleanup] below";
+const FROM: readonly string[] = ["sandbox", "cleanup"];
+const TO: readonly string[] = ["runs", "cleanup"];
 
-function later(name: string, value: Aside["value"], note?: string): Outcome {
-  const why = note === undefined ? LATER : `${LATER}; ${note}`;
-  return { why, aside: { path: ["runs", "cleanup", name], value } };
+/** One key as it is written here, with what it means otherwise than there. */
+type Become = (name: string, value: Scalar, note?: string) => Outcome;
+
+const inForce: Become = (name, value, note) => ({
+  sets: [{ path: [...TO, name], value }],
+  ...(note === undefined ? {} : { note }),
+});
+
+/** For a table about runs that nothing here starts: in force without its source, it would take away everybody's. */
+const shown: Become = (name, value) => ({
+  why: "left out with source: without that it would be about everybody's runs",
+  aside: { path: [...TO, name], value },
+});
+
+function rowsFor(become: Become): readonly Row[] {
+  return [
+    row([...FROM, "failed_only"], FLAG, (value) =>
+      become("failed_only", value, value ? "a run that was interrupted counts as failed, too" : undefined),
+    ),
+    row([...FROM, "older_than_secs"], COUNT, (seconds) => become("older_than", ...ageOf(seconds))),
+    row([...FROM, "source"], oneOf("all", "sandbox_cli", "playbook", "recording_verify"), sourceOf),
+  ];
 }
 
-/** What started a run, there and here. */
-const SOURCES = {
-  all: "all",
-  sandbox_cli: "run",
-  playbook: "playbook",
-  recording_verify: "recording-verify",
-} as const;
+const SECONDS_IN_100_YEARS = 100 * 365 * 86_400;
 
-const ROWS: readonly Row[] = [
-  row(["sandbox", "cleanup", "failed_only"], FLAG, (value) => later("failed_only", value)),
-  row(["sandbox", "cleanup", "older_than_secs"], COUNT, (value) =>
-    later("older_than", formatDuration(value * 1000), "seconds are written with their unit"),
-  ),
-  row(
-    ["sandbox", "cleanup", "source"],
-    oneOf("all", "sandbox_cli", "playbook", "recording_verify"),
-    (value) => later("source", SOURCES[value], `${value} is ${SOURCES[value]} here`),
-  ),
-];
+/** A duration has a unit, and none is longer than 100 years; without any, sandkeep's own default would hold. */
+function ageOf(seconds: number): readonly [value: string, note: string] {
+  if (seconds === 0) return ["off", '0 is written "off": a run may go as soon as it has ended'];
+  const known = Math.min(seconds, SECONDS_IN_100_YEARS);
+  const note = "counted from the end of a run, and written with its unit";
+  return [formatDuration(known * 1000), known < seconds ? `100 years are the longest; ${note}` : note];
+}
+
+/** What `sandkeep run` calls the runs that it is asked for. */
+const OWN: (typeof RUN_SOURCES)[number] = "cli";
+
+/** What starts no run here. Whoever starts one can give it this name. */
+const STRANGERS = { playbook: "playbook", recording_verify: "recording-verify" } as const;
+
+function sourceOf(value: "all" | "sandbox_cli" | keyof typeof STRANGERS): Outcome {
+  if (value === "all") return inForce("source", value);
+  if (value === "sandbox_cli")
+    return inForce("source", OWN, `${OWN} is what \`sandkeep run\` calls its runs; \`runs dev\` says dev`);
+  const name = STRANGERS[value];
+  return {
+    why: `nothing here starts such runs; \`sandkeep run --source ${name}\` calls its run so`,
+    aside: { path: [...TO, "source"], value: name },
+  };
+}
 
 const rest = ([top]: readonly string[]): string =>
   top === "sandbox" ? "sandkeep has no such key" : "it is not about sandboxes";
@@ -41,8 +70,16 @@ export function importBmux(
   draft: Draft,
   diagnostics: Walk["diagnostics"],
 ): void {
-  walk({ draft, keys, diagnostics, at: [], rows: ROWS, guard: guardCredentials, rest }, value);
+  const source = valueAt(value, [...FROM, "source"]);
+  const isStrange = typeof source === "string" && Object.hasOwn(STRANGERS, source);
+  const rows = rowsFor(isStrange ? shown : inForce);
+  walk({ draft, keys, diagnostics, at: [], rows, guard: guardCredentials, rest }, value);
   draft.remarks.push(
     "bmux declares no sandboxes, so this fleet has no agents yet: add [agents.main] and a [sandbox] for it.",
   );
+  if (draft.lines.size > 0)
+    draft.remarks.push(
+      "bmux removes runs only when `bmux sandbox cleanup` is called. With [runs.cleanup] `sandkeep watch` does it, too, " +
+        "by itself and at most once an hour; without that table only `sandkeep runs cleanup` does, as its flags say.",
+    );
 }

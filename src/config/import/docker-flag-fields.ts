@@ -120,9 +120,14 @@ export function readFlag({ name, value }: DockerFlag): Outcome {
   return read(value) ?? { why: "its value is none that Docker reads" };
 }
 
-function readSwitch(field: string, value: string | undefined): Outcome {
-  if (value === undefined || /^(?:1|t|true)$/i.test(value)) return same(field, true);
-  return /^(?:0|f|false)$/i.test(value) ? same(field, false) : { why: "its value is none that Docker reads" };
+function readSwitch(field: string, text = "true"): Outcome {
+  const value = readBoolean(text);
+  return value === undefined ? { why: "its value is none that Docker reads" } : same(field, value);
+}
+
+function readBoolean(text: string): boolean | undefined {
+  if (/^(?:1|t|true)$/i.test(text)) return true;
+  return /^(?:0|f|false)$/i.test(text) ? false : undefined;
 }
 
 function ifNumber(value: string, become: (value: number) => Outcome): Outcome | undefined {
@@ -141,12 +146,16 @@ function volume(text: string): Outcome {
   if (!text.includes(":"))
     return { why: "a volume without a name has no equal; what it holds goes with the sandbox" };
   const { value, dropped } = bind(text);
-  return add(
-    "binds",
-    value,
-    dropped.length === 0 ? undefined : `the mount options ${dropped.join(", ")} are left out`,
-  );
+  return add("binds", value, leftOut(dropped));
 }
+
+function leftOut(options: readonly string[]): string | undefined {
+  return options.length === 0 ? undefined : `the mount options ${options.join(", ")} are left out`;
+}
+
+const PLACE_KEYS: readonly string[] = ["type", "target", "dst", "destination", "readonly", "ro"];
+const BIND_KEYS: readonly string[] = [...PLACE_KEYS, "source", "src"];
+const TMPFS_KEYS: readonly string[] = [...PLACE_KEYS, "tmpfs-size", "tmpfs-mode"];
 
 /** `type=bind,source=/a,target=/b,readonly`. */
 function mount(text: string): Outcome | undefined {
@@ -158,16 +167,36 @@ function mount(text: string): Outcome | undefined {
   );
   const target = options.get("target") ?? options.get("dst") ?? options.get("destination");
   const source = options.get("source") ?? options.get("src");
-  if (target === undefined) return undefined;
+  const isReadOnly = readBoolean(options.get("readonly") ?? options.get("ro") ?? "false");
+  if (target === undefined || isReadOnly === undefined) return undefined;
   const type = options.get("type");
+  const without = (keys: readonly string[]) =>
+    leftOut([...options.keys()].filter((name) => !keys.includes(name)));
   if (type === "tmpfs") {
-    const bytes = dockerBytes(options.get("tmpfs-size") ?? "");
-    return add("tmpfs", bytes === undefined ? target : `${target}:size=${String(bytes)}`);
+    const said = memoryOptions(isReadOnly, options);
+    return said === undefined ? said : add("tmpfs", [target, ...said].join(":"), without(TMPFS_KEYS));
   }
   if (type !== "bind" || source === undefined)
     return { why: "only mounts of type bind and tmpfs have an equal" };
-  const readonly = options.get("readonly") ?? options.get("ro");
-  return add("binds", `${source}:${target}:${readonly === undefined || readonly === "false" ? "rw" : "ro"}`);
+  return add("binds", `${source}:${target}:${isReadOnly ? "ro" : "rw"}`, without(BIND_KEYS));
+}
+
+/** As `--tmpfs` takes them: one text, or none. */
+function memoryOptions(
+  isReadOnly: boolean,
+  options: ReadonlyMap<string, string>,
+): readonly string[] | undefined {
+  const bytes = dockerBytes(options.get("tmpfs-size") ?? "0");
+  const mode = options.get("tmpfs-mode");
+  if (bytes === undefined || bytes < 0) return undefined;
+  if (mode !== undefined && !/^[0-7]{1,5}$/.test(mode)) return undefined;
+  const said = [
+    ...(isReadOnly ? ["ro"] : []),
+    // A size of 0 is no limit.
+    ...(bytes === 0 ? [] : [`size=${String(bytes)}`]),
+    ...(mode === undefined ? [] : [`mode=${mode}`]),
+  ];
+  return said.length === 0 ? [] : [said.join(",")];
 }
 
 function variable(text: string): Outcome {

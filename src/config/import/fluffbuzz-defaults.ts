@@ -1,5 +1,6 @@
 import { formatKeyPath } from "../../model/source.ts";
 import { valueAt } from "../table.ts";
+import { tellUser } from "./container-user.ts";
 import { type Draft, type Setting, keepDefault } from "./draft.ts";
 import { type HostPlan, hasContainers } from "./fluffbuzz-hosts.ts";
 import { type Agent, DEFAULTS, owners, scopeOf } from "./fluffbuzz-agents.ts";
@@ -48,11 +49,7 @@ function keepContainers(draft: Draft, { title, image }: Flavour): void {
     { path: ["sandbox", "docker", "image"], value: image },
     `the image that ${title} builds; sandkeep builds none`,
   );
-  if (!draft.lines.has("sandbox.docker.user"))
-    draft.remarks.push(
-      `${title} runs a sandbox as the owner of its workspace; sandkeep runs it as the image's user. ` +
-        'Set sandbox.docker.user, such as "1000:1000", to change that.',
-    );
+  tellUser(draft, `${title} runs a sandbox as the owner of its workspace`, '"1000:1000"');
   draft.remarks.push(
     `${title} keeps a container when its tag comes to mean another image; for sandkeep that is a change, shown by plan.`,
   );

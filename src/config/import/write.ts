@@ -55,9 +55,9 @@ interface Section {
   readonly lines: readonly Line[];
 }
 
-const TOPS: readonly string[] = ["sandbox", "agents", "tools", "hosts"];
+const TOPS: readonly string[] = ["sandbox", "agents", "tools", "hosts", "runs"];
 
-/** Tables in the order a person reads them: the defaults, then each agent with all its tables, then the tools, then the hosts. */
+/** Tables in the order a person reads them: the defaults, then each agent with all its tables, then the rest. */
 function sectionsOf(draft: Draft): readonly Section[] {
   const sections = new Map<string, { readonly path: KeyPath; readonly lines: Line[] }>([
     ["", { path: [], lines: [] }],

@@ -19,6 +19,7 @@ import { findContainer, healthOf, stateOf } from "./find-container.ts";
 import type { EngineFacts } from "./facts.ts";
 import type { EngineName } from "./endpoint.ts";
 import { GATE_LABEL, isGate, ownNetworkName } from "./gates.ts";
+import type { Place } from "./neighbours.ts";
 import { neighbour } from "./neighbours.ts";
 import { unsupportedLimits } from "./limits.ts";
 import { fleetNetworks, liveNetworks, networksFor } from "./networks.ts";
@@ -53,7 +54,7 @@ export async function observe(
       whole ? marksOf(engine, scope) : [],
       whole ? networksFor(engine, scope, containers) : [],
     ]);
-    const { ours, foreign } = sortOut(listed, scope);
+    const { ours, foreign } = sortOut(listed, scope, where);
     const networks = whole ? fleetNetworks(every, listed, scope) : { ours: [], foreign: [] };
     const seen = await Promise.all(ours.map(({ id, labels }) => inspectRuntime(engine, facts, id, labels)));
     const runtimes = seen.filter((runtime) => runtime !== undefined);
@@ -133,6 +134,7 @@ interface Own {
 function sortOut(
   listed: readonly ListedContainer[],
   scope: ObserveScope,
+  where: Place,
 ): { ours: Own[]; foreign: ForeignObject[] } {
   const ours: Own[] = [];
   const foreign: ForeignObject[] = [];
@@ -151,7 +153,7 @@ function sortOut(
       continue;
     }
     const why = foreignReason(container, labels, scope, wanted.has(name));
-    const other = scope.neighbours === true ? neighbour(container, name) : undefined;
+    const other = scope.neighbours === true ? neighbour(container, name, where) : undefined;
     if (why !== undefined) foreign.push({ name, object_id: container.Id, why });
     else if (other !== undefined) foreign.push(other);
   }
@@ -263,8 +265,9 @@ export async function inspectRuntime(
   if (created === undefined) return known;
   const live = await liveNetworks(engine, container);
   const own = ownNetworkName(runtime.labels.name);
+  const { stateDir } = engine;
   const fields = {
-    ...readFields(shown, { created, image, info, ref: runtime.image.ref, own, live }),
+    ...readFields(shown, { created, image, info, ref: runtime.image.ref, own, live, stateDir }),
     ...(await secretFields(engine, container, created)),
   };
   return { ...known, fields: named(fields, name) };

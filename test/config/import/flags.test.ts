@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { readFlag } from "../../../src/config/import/docker-flag-fields.ts";
 import { readDockerFlags } from "../../../src/config/import/docker-flags.ts";
 import { bind, dockerBytes, namePrefix } from "../../../src/config/import/docker-values.ts";
 import { imported } from "./scene.ts";
@@ -69,6 +70,45 @@ it("keeps of a bind's options only what sandkeep has", () => {
   expect(bind("/a:/b:ro,z")).toEqual({ value: "/a:/b:ro", dropped: ["z"] });
   expect(bind("/a:/b:Z")).toEqual({ value: "/a:/b", dropped: ["Z"] });
   expect(bind("/a:/b")).toEqual({ value: "/a:/b", dropped: [] });
+});
+
+const BINDS = ["sandbox", "docker", "binds"];
+const TMPFS = ["sandbox", "docker", "tmpfs"];
+const NONE = { why: "its value is none that Docker reads" };
+
+it.each<[string, object]>([
+  ["type=bind,src=/a,dst=/b", { sets: [], adds: { path: BINDS, values: ["/a:/b:rw"] } }],
+  ["type=bind,src=/a,dst=/b,readonly=0", { sets: [], adds: { path: BINDS, values: ["/a:/b:rw"] } }],
+  ["type=bind,src=/a,dst=/b,ro=true", { sets: [], adds: { path: BINDS, values: ["/a:/b:ro"] } }],
+  [
+    "type=bind,src=/a,dst=/b,ro,bind-propagation=rslave,consistency=cached",
+    {
+      sets: [],
+      adds: { path: BINDS, values: ["/a:/b:ro"] },
+      note: "the mount options bind-propagation, consistency are left out",
+    },
+  ],
+  ["type=tmpfs,dst=/t", { sets: [], adds: { path: TMPFS, values: ["/t"] } }],
+  ["type=tmpfs,dst=/t,tmpfs-size=0", { sets: [], adds: { path: TMPFS, values: ["/t"] } }],
+  [
+    "type=tmpfs,dst=/t,ro,tmpfs-size=1m,tmpfs-mode=0700",
+    { sets: [], adds: { path: TMPFS, values: ["/t:ro,size=1048576,mode=0700"] } },
+  ],
+  [
+    "type=tmpfs,dst=/t,consistency=cached",
+    {
+      sets: [],
+      adds: { path: TMPFS, values: ["/t"] },
+      note: "the mount options consistency are left out",
+    },
+  ],
+  ["type=tmpfs,dst=/t,tmpfs-size=much", NONE],
+  ["type=tmpfs,dst=/t,tmpfs-size=-1", NONE],
+  ["type=tmpfs,dst=/t,tmpfs-mode=rwx", NONE],
+  ["type=bind,src=/a,dst=/b,readonly=perhaps", NONE],
+  ["type=bind,src=/a", NONE],
+])("--mount=%s loses no option without saying so", (value, outcome) => {
+  expect(readFlag({ index: 0, name: "mount", shown: "--mount", value })).toEqual(outcome);
 });
 
 it.each([
