@@ -3,6 +3,7 @@ import { SandkeepError, toError } from "../errors.ts";
 import type { Plan } from "../model/plan.ts";
 import { planSchema } from "../model/plan.ts";
 import { PLAN_FORMAT } from "../model/plan-format.ts";
+import { planId } from "../plan/plan-id.ts";
 import { EXIT } from "./exit-codes.ts";
 
 /** Readable by its owner only: a plan tells paths, images and what is running where. */
@@ -54,9 +55,12 @@ export async function readPlan(path: string): Promise<Plan> {
   }
   const parsed = planSchema.safeParse(value);
   if (parsed.success) {
-    const { at } = parsed.data;
-    if (at === null) return parsed.data;
-    throw unusable(path, `it tells what would happen at ${at}, and would do today what belongs to then`);
+    const { at, plan_id } = parsed.data;
+    if (at !== null)
+      throw unusable(path, `it tells what would happen at ${at}, and would do today what belongs to then`);
+    // What was weighed against the rules and approved is what is applied.
+    if (planId(parsed.data) !== plan_id) throw unusable(path, "it was changed after it was made");
+    return parsed.data;
   }
   const [issue] = parsed.error.issues;
   throw unusable(

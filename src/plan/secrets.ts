@@ -33,9 +33,9 @@ export async function fingerprintSecrets(
   }
   if (config === undefined || consuming.size === 0) return { of: () => ({}), diagnostics: [] };
   const io = secretIo(engine, config);
-  const key = await fingerprintKey(engine, config, io);
-  const prints = new Map<Settings, Record<string, string>>();
   const diagnostics: Diagnostic[] = [];
+  const key = await fingerprintKey(engine, config, io, diagnostics);
+  const prints = new Map<Settings, Record<string, string>>();
   for (const [settings, each] of consuming) {
     const found: Record<string, string> = {};
     for (const name of recorded(settings)) {
@@ -56,16 +56,32 @@ function recorded({ setup, secrets }: Settings): string[] {
   return [...new Set([...ofSetup, ...namesFor(secrets, "command")])];
 }
 
+/** Bytes. Labels hold what a guess could be tried against. */
+const SHORTEST_KEY = 20;
+
+function guessable({ loaded }: LoadedFleet): Diagnostic {
+  return {
+    severity: "warning",
+    code: "secrets-key-short",
+    message: `the key of [secrets] is shorter than ${SHORTEST_KEY} bytes, so that who reads labels could guess it`,
+    hint: "use a long random one, such as what `openssl rand -base64 32` prints",
+    path: "secrets.key",
+    ...loaded.locate(["secrets", "key"]),
+  };
+}
+
 /** The config's own key, so that CI and a build host agree; else this state directory's. */
 async function fingerprintKey(
   engine: Engine,
   config: LoadedFleet,
   io: SecretIo,
+  diagnostics: Diagnostic[],
 ): Promise<FingerprintKey | undefined> {
   const ref: SecretRef | undefined = config.fleet.secrets_key;
   if (ref === undefined) return readStateKey(engine.stateDir);
   const secret = await resolveSecret(ref, io);
   if (secret.status === "unresolved") return undefined;
+  if (Buffer.byteLength(secret.value) < SHORTEST_KEY) diagnostics.push(guessable(config));
   const key = createHash("sha256").update("sandkeep fingerprint key\0").update(secret.value).digest();
   return { id: createHash("sha256").update("sandkeep key id\0").update(key).digest("hex").slice(0, 12), key };
 }

@@ -11,6 +11,7 @@ import type { Invalid } from "../policy/fleet.ts";
 import type { Engine } from "../reconcile.ts";
 import { recordActivity } from "../state/activity.ts";
 import { fleetState } from "../state/directory.ts";
+import { spellings } from "../util/secret-spellings.ts";
 import type { ArtifactPlace } from "./artifacts.ts";
 import type { BinRequest, PlacedBin } from "./bin.ts";
 import { placeOnHost } from "./bin.ts";
@@ -187,6 +188,9 @@ async function secretsOf({ engine, config, whom, request }: Run): Promise<Record
   return request.envMode === "clean" ? {} : await secretValues(engine, config, whom);
 }
 
+/** Everything that no log, record or artifact may hold. */
+const hidden = (secrets: Readonly<Record<string, string>>) => spellings(Object.values(secrets));
+
 type Place = Pick<RunHead, keyof typeof ON_HOST | "cwd"> & Partial<Pick<RunHead, "bin">>;
 
 /** What could not even begin was asked for all the same, so it is in the ledger, too. */
@@ -199,7 +203,7 @@ async function orRefused<T>(
   try {
     return await work();
   } catch (thrown) {
-    const known = { head: await headOf(run, where, secrets), secrets: Object.values(secrets) };
+    const known = { head: await headOf(run, where, secrets), secrets: hidden(secrets) };
     // Nothing ran; why that is so is what the caller must hear.
     await recordRefusal(run.state, known, failed("not-started", thrown)).catch(() => undefined);
     throw thrown;
@@ -222,7 +226,7 @@ async function begin(
   const { engine, io, config, state } = run;
   return await recordRun(state, {
     head: await headOf(run, where, secrets),
-    secrets: Object.values(secrets),
+    secrets: hidden(secrets),
     readers: logged ? { stdout: io.stdout, stderr: io.stderr } : undefined,
     maxLog: config.fleet.runs.max_log,
     elapsed: () => engine.wait.elapsed(),
@@ -283,7 +287,7 @@ async function follow(
     const ended = await awaitEnd(handle, run.request.timeoutMs, record.cancelled);
     record.over();
     left.onEnd?.();
-    const artifacts = await artifactsOf(run, record, left.place, Object.values(left.secrets));
+    const artifacts = await artifactsOf(run, record, left.place, hidden(left.secrets));
     return await finish(run, record, { ...ended, artifacts });
   } catch (thrown) {
     // Denied to the caller alone it would have been before now.

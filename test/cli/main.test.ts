@@ -11,6 +11,7 @@ import { REPORT_TITLE, reportFailure } from "../../src/cli/failure.ts";
 import { readPlan, savePlan } from "../../src/cli/plan-file.ts";
 import { VERBS } from "../../src/cli/verbs.ts";
 import { applyResultSchema } from "../../src/model/outcome.ts";
+import { planId } from "../../src/plan/plan-id.ts";
 import { explanation } from "../render/answers.ts";
 import { fullPlan } from "../render/plans.ts";
 import { cli, testStreams } from "./streams.ts";
@@ -189,12 +190,15 @@ describe("failures", () => {
 describe("saved plans", () => {
   test("are private, come back as they were, and others are refused", async () => {
     const file = join(dir, "plan.json");
-    await savePlan(fullPlan(), file);
+    const plan = { ...fullPlan(), plan_id: planId(fullPlan()) };
+    await savePlan(plan, file);
     expect((await stat(file)).mode & 0o777).toBe(0o600);
-    expect(await readPlan(file)).toEqual(fullPlan());
-    await writeFile(file, JSON.stringify({ ...fullPlan(), format_version: "9.0" }));
+    expect(await readPlan(file)).toEqual(plan);
+    await writeFile(file, JSON.stringify({ ...plan, changes: plan.changes.slice(1) }));
+    await expect(readPlan(file)).rejects.toThrow(/changed after it was made/);
+    await writeFile(file, JSON.stringify({ ...plan, format_version: "9.0" }));
     await expect(readPlan(file)).rejects.toThrow(/format is "9\.0"/);
-    await writeFile(file, JSON.stringify({ ...fullPlan(), changes: 3 }));
+    await writeFile(file, JSON.stringify({ ...plan, changes: 3 }));
     await expect(readPlan(file)).rejects.toThrow(/changes/);
     await writeFile(file, "{");
     expect((await cli(["apply", file, "--json"], here())).code).toBe(64);

@@ -227,6 +227,16 @@ describe("results", () => {
   });
 });
 
+test("a saved plan that somebody changed is not applied", async () => {
+  await sandkeep("plan", "--out", "x.json");
+  const saved = await readFile(join(dir, "repo", "x.json"), "utf8");
+  await writeFile(join(dir, "repo", "x.json"), saved.replace(/"target": "[^"]+"/, '"target": "/elsewhere"'));
+  const refused = await sandkeep("apply", "x.json", "--yes");
+  expect(refused).toMatchObject({ code: 64, stderr: expect.stringContaining("changed after it was made") });
+  await writeFile(join(dir, "repo", "x.json"), saved);
+  expect(await sandkeep("apply", "x.json", "--yes")).toMatchObject({ code: 0 });
+});
+
 test("a config that is nowhere is told with where was looked", async () => {
   const ran = await cli(["plan"], { ...context, cwd: dir });
   expect(ran.code).toBe(78);

@@ -75,8 +75,17 @@ describe("a run in the ledger", () => {
     expect(stdout).toBe("a hunter2-hunter2 b hunter2-");
     expect(await stored(lab, manifest.run_id, "stdout.log")).toBe("a *** b hunter2-");
     await labRun(lab, ["echo", "x=hunter2-hunter2"]);
-    expect(await lab.everythingWritten()).not.toContain("hunter2-hunter2");
-    expect((await findRuns(lab.state(), { now: 0 })).runs[0]?.argv).toEqual(["echo", "x=***"]);
+    const encoded = Buffer.from("hunter2-hunter2").toString("base64");
+    const told = await labRun(lab, ["echo", `as a header: ${encoded}`]);
+    expect(await stored(lab, told.manifest.run_id, "stdout.log")).toBe("as a header: ***\n");
+    const written = await lab.everythingWritten();
+    expect(written).not.toContain("hunter2-hunter2");
+    expect(written).not.toContain(encoded);
+    expect((await findRuns(lab.state(), { now: 0 })).runs.map(({ argv }) => argv)).toEqual([
+      ["echo", "as a header: ***"],
+      ["echo", "x=***"],
+      ["cat"],
+    ]);
   });
 
   it("stores bytes that are no text as they are", async () => {
