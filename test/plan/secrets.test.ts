@@ -8,7 +8,12 @@ test.each([
   await using lab = new Lab({ env: { KEY: key, TOKEN: "s3cret-value" } });
   await lab.write({
     secrets: { key: { env: "KEY" } },
-    sandbox: { backend: "docker", docker: { image: "img:a" }, setup: ["true"], secrets: { TOKEN: { env: "TOKEN" } } },
+    sandbox: {
+      backend: "docker",
+      docker: { image: "img:a" },
+      setup: ["true"],
+      secrets: { TOKEN: { env: "TOKEN" } },
+    },
     agents: { a: {} },
   });
   const { diagnostics } = await lab.plan();

@@ -140,8 +140,7 @@ async function dockerEndpoint(env: Env): Promise<Endpoint> {
 /** `CONTAINER_HOST`, else the user's own engine where there is one, else that of the machine. */
 async function podmanEndpoint(env: Env): Promise<Endpoint> {
   const fromEnv = env[VARIABLE.podman];
-  if (fromEnv !== undefined && fromEnv !== "")
-    return through(understood(fromEnv, VARIABLE.podman, "podman"));
+  if (fromEnv !== undefined && fromEnv !== "") return through(understood(fromEnv, VARIABLE.podman, "podman"));
   const folder = env["XDG_RUNTIME_DIR"];
   const own = folder === undefined || folder === "" ? undefined : join(folder, "podman", "podman.sock");
   const socket = own !== undefined && (await isAccessible(own)) ? own : SYSTEM_SOCKET.podman;

@@ -31,9 +31,12 @@ it("a user that is named, or no container at all, needs no such note", async () 
   expect(await bmo("local")).toEqual([]);
 });
 
-it.each(["none", "ro", "rw"])("FluffBuzz's were the workspace owner's, with access %s, too", async (access) => {
-  const text = JSON.stringify({ agents: { defaults: { sandbox: { workspaceAccess: access } } } });
-  const [note = ""] = await notes("f.json", text, "fluffbuzz");
-  expect(note).toContain("FluffBuzz runs a sandbox as the owner of its workspace;");
-  expect(note).toContain(`${RULE} Set sandbox.docker.user, such as "1000:1000", to change that.`);
-});
+it.each(["none", "ro", "rw"])(
+  "FluffBuzz's were the workspace owner's, with access %s, too",
+  async (access) => {
+    const text = JSON.stringify({ agents: { defaults: { sandbox: { workspaceAccess: access } } } });
+    const [note = ""] = await notes("f.json", text, "fluffbuzz");
+    expect(note).toContain("FluffBuzz runs a sandbox as the owner of its workspace;");
+    expect(note).toContain(`${RULE} Set sandbox.docker.user, such as "1000:1000", to change that.`);
+  },
+);

@@ -3,7 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Host } from "../../../src/model/settings.ts";
-import { isRemote, ownSockets, parseEndpoint, resolveEndpoint } from "../../../src/drivers/docker/endpoint.ts";
+import {
+  isRemote,
+  ownSockets,
+  parseEndpoint,
+  resolveEndpoint,
+} from "../../../src/drivers/docker/endpoint.ts";
 import { registryAuth, registryOf } from "../../../src/registry/auth.ts";
 
 describe("an endpoint", () => {
