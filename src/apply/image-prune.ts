@@ -12,6 +12,7 @@ import { worstExitCode } from "../plan/exit-code.ts";
 import type { Engine } from "../plan/engine.ts";
 import { driverDeps } from "../plan/engine.ts";
 import type { Invalid } from "../policy/fleet.ts";
+import { canonicalName } from "../registry/reference.ts";
 import { acquireLease } from "../state/lease.ts";
 import type { PulledRecord } from "../state/pulled-images.ts";
 import { forgetPulled, readPulled } from "../state/pulled-images.ts";
@@ -43,8 +44,9 @@ const KEEPERS: readonly ((candidate: Candidate) => string | undefined)[] = [
     return wanted === undefined ? undefined : `${wanted.addresses.join(", ")} is to run it`;
   },
   ({ record, held }) => {
-    const given = new Set(record.refs.flatMap((ref) => [ref, `${ref}:latest`]));
-    const other = held.names.find((name) => !name.includes("@") && !given.has(name));
+    // As the config writes a name, and as its engine does, may be two spellings of one.
+    const given = new Set(record.refs.map((ref) => canonicalName(ref) ?? ref));
+    const other = held.names.find((name) => !name.includes("@") && !given.has(canonicalName(name) ?? name));
     return other === undefined ? undefined : `somebody else named it ${other}`;
   },
 ];

@@ -40,13 +40,25 @@ export async function registryAuth(ref: string, env: Env): Promise<Record<string
   const helper = config.credHelpers?.[registry] ?? config.credsStore;
   const fromHelper = helper === undefined ? undefined : await askHelper(helper, registry, env);
   if (fromHelper !== undefined) return { ...fromHelper, serveraddress: registry };
-  const entry = config.auths?.[registry] ?? config.auths?.[`https://${registry}`];
+  const entry = entryFor(registry, config.auths ?? {});
   if (entry?.identitytoken !== undefined)
     return { identitytoken: entry.identitytoken, serveraddress: registry };
   const pair = Buffer.from(entry?.auth ?? "", "base64").toString();
   const colon = pair.indexOf(":");
   if (colon < 0) return undefined;
   return { username: pair.slice(0, colon), password: pair.slice(colon + 1), serveraddress: registry };
+}
+
+type Auths = NonNullable<z.infer<typeof configSchema>["auths"]>;
+
+/** Older tools kept what they knew under an address, `https://HOST/v1/`: the docker CLI goes by its host, and so do we. */
+function entryFor(registry: string, auths: Auths): Auths[string] | undefined {
+  const exact = auths[registry] ?? auths[`https://${registry}`];
+  return exact ?? Object.entries(auths).find(([key]) => hostOf(key) === registry)?.[1];
+}
+
+function hostOf(key: string): string {
+  return key.replace(/^https?:\/\//, "").replace(/\/.*$/s, "");
 }
 
 /** Asks `docker-credential-<name> get`: the registry goes in on stdin, the secret comes out on stdout. */

@@ -1,6 +1,7 @@
 /**
  * In: a repository and a tag or digest. Out: what the registry says of it: HEAD first, the manifest itself only where it
- * is needed. It pulls nothing, and credentials go only to the registry and to the token service that it names.
+ * is needed. It pulls nothing, and credentials go only to the registry and to the token service that it names, not to where
+ * it redirects.
  */
 import { createHash } from "node:crypto";
 import { request as httpRequest } from "node:http";
@@ -10,6 +11,7 @@ import { toError } from "../errors.ts";
 import { registryError } from "./errors.ts";
 import type { Reference } from "./reference.ts";
 import { registryAuth } from "./auth.ts";
+import { redirectOf } from "./redirect.ts";
 import type { Answer, Ask } from "./token.ts";
 import { authorization } from "./token.ts";
 import type { Way } from "./way.ts";
@@ -20,6 +22,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 const TIMEOUT_MS = 10_000;
 /** Registries themselves refuse manifests above 4 MiB. */
 const MOST_BYTES = 4 * 1024 * 1024;
+const MOST_REDIRECTS = 5;
 
 export const INDEX_TYPES: readonly string[] = [
   "application/vnd.oci.image.index.v1+json",
@@ -42,7 +45,8 @@ export class RegistryClient {
   readonly #insecure: boolean;
   readonly #ways = new Map<string, Promise<Way>>();
   #base: string | undefined;
-  #authorization: string | undefined;
+  /** `Authorization` by where it was asked for. */
+  readonly #shown = new Map<string, string>();
 
   constructor(ref: Reference, env: Env, insecure: boolean) {
     this.#ref = ref;
@@ -80,14 +84,11 @@ export class RegistryClient {
   }
 
   async #manifest(method: "GET" | "HEAD", tagOrDigest: string): Promise<Answer> {
-    const path = `/v2/${this.#ref.repository}/manifests/${tagOrDigest}`;
     const what = this.#what(tagOrDigest);
     try {
-      let answer = await this.#send(method, path);
-      if (answer.status === 401 && this.#authorization === undefined) {
-        this.#authorization = await this.#authorize(answer);
-        if (this.#authorization !== undefined) answer = await this.#send(method, path);
-      }
+      this.#base ??= await this.#scheme();
+      const first = new URL(`${this.#base}/v2/${this.#ref.repository}/manifests/${tagOrDigest}`);
+      const answer = await this.#follow(method, first);
       if (answer.status === 200) return answer;
       throw registryError(what, { status: answer.status, message: `HTTP ${answer.status}` });
     } catch (thrown) {
@@ -95,24 +96,49 @@ export class RegistryClient {
     }
   }
 
-  async #authorize(refused: Answer): Promise<string | undefined> {
+  /** Some registries only say where the manifest is. Beyond another host nobody is shown the login. */
+  async #follow(method: "GET" | "HEAD", first: URL): Promise<Answer> {
+    let at = first;
+    let own = true;
+    for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects += 1) {
+      const answer = await this.#admitted(method, at, own);
+      const next = redirectOf(answer, at, this.#insecure);
+      if (next === undefined) return answer;
+      own &&= next.origin === at.origin;
+      at = next;
+    }
+    throw new Error(`it redirects more than ${MOST_REDIRECTS} times`);
+  }
+
+  /** Asked again with what is wanted there: by the user's login at the registry itself, anonymously elsewhere. */
+  async #admitted(method: "GET" | "HEAD", at: URL, own: boolean): Promise<Answer> {
+    // What admits to one repository need not admit to another, even on the same host.
+    const place = `${own ? "own" : "other"} ${new URL(".", at).href}`;
+    const shown = this.#shown.get(place);
+    const answer = await this.#send(method, at, shown);
+    if (answer.status !== 401 || shown !== undefined) return answer;
+    const found = await this.#authorize(answer, at, own);
+    if (found === undefined) return answer;
+    this.#shown.set(place, found);
+    return this.#send(method, at, found);
+  }
+
+  async #authorize(refused: Answer, at: URL, own: boolean): Promise<string | undefined> {
     const { registry, repository, name } = this.#ref;
     const challenge = refused.headers["www-authenticate"] ?? "";
-    const credentials = await registryAuth(name, this.#env);
-    const plain = this.#base?.startsWith("http:") === true;
+    const credentials = own ? await registryAuth(name, this.#env) : undefined;
+    const plain = at.protocol === "http:";
     return authorization({ challenge, registry, repository, credentials, plain }, (url, options) =>
       this.#ask(url, { ...options, insecure: this.#insecure }),
     );
   }
 
-  async #send(method: "GET" | "HEAD", path: string): Promise<Answer> {
+  async #send(method: "GET" | "HEAD", at: URL, shown: string | undefined): Promise<Answer> {
     const headers = {
       accept: [...MANIFEST_TYPES, ...INDEX_TYPES].join(", "),
-      ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }),
+      ...(shown === undefined ? {} : { authorization: shown }),
     };
-    const ask = { method, headers, insecure: this.#insecure };
-    this.#base ??= await this.#scheme();
-    return this.#ask(`${this.#base}${path}`, ask);
+    return this.#ask(at.href, { method, headers, insecure: this.#insecure });
   }
 
   /** What is read of the way to a registry or its token service is read once. */
@@ -144,7 +170,7 @@ function digestOf(body: Buffer): string {
   return `sha256:${createHash("sha256").update(body).digest("hex")}`;
 }
 
-/** One request to its end. Redirects are not followed: manifests are served in place. */
+/** One request to its end, wherever it leads. */
 async function send(target: URL, ask: Ask, { ca, ...way }: Way): Promise<Answer> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const headers = { "user-agent": "sandkeep", ...ask.headers };

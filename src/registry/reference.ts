@@ -43,6 +43,14 @@ export function parseReference(text: string): Reference | undefined {
   return { registry, repository, name, tag: tag ?? "latest" };
 }
 
+/** The one full spelling of a reference, which engines shorten or write out; undefined as for `parseReference`. */
+export function canonicalName(text: string): string | undefined {
+  const parsed = parseReference(text);
+  if (parsed === undefined) return undefined;
+  const { registry, repository, tag, digest } = parsed;
+  return `${registry}/${repository}${digest === undefined ? `:${tag ?? "latest"}` : `@${digest}`}`;
+}
+
 /** Engines and workers ask registries of their own machine without encryption, whatever they are told. */
 export function isLoopback(registry: string): boolean {
   return /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/.test(registry);

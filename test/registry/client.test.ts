@@ -124,8 +124,9 @@ describe("asking a registry", () => {
     [429, "REGISTRY_BUSY", "transient"],
     [503, "REGISTRY_BUSY", "transient"],
     [302, "REGISTRY_ANSWER", "transient"],
+    [304, "REGISTRY_ANSWER", "transient"],
   ])("HTTP %i is %s", async (status, code, kind) => {
-    handler = (_, response) => void response.writeHead(status, { location: "http://127.0.0.1:1/" }).end();
+    handler = (_, response) => void response.writeHead(status).end();
     await expect(client().head("1")).rejects.toMatchObject({ code, kind });
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { byDigest, fullReference, parseReference } from "../../src/registry/reference.ts";
+import { byDigest, canonicalName, fullReference, parseReference } from "../../src/registry/reference.ts";
 
 const DIGEST = `sha256:${"0a".repeat(32)}`;
 const HUB = "registry-1.docker.io";
@@ -30,6 +30,22 @@ describe("an image reference", () => {
     };
     expect(parseReference(`ghcr.io/team/app:1@${DIGEST}`)).toEqual(expected);
     expect(fullReference(`ghcr.io/team/app@${DIGEST}`)).toBe(`ghcr.io/team/app@${DIGEST}`);
+  });
+
+  test.each([
+    ["node", "docker.io/library/node:latest"],
+    ["node:22", "docker.io/library/node:22"],
+    ["team/app:1", "index.docker.io/team/app:1"],
+    [`node:22@${DIGEST}`, `docker.io/library/node@${DIGEST}`],
+  ])("%s and %s are one", (short, long) => {
+    expect(canonicalName(short)).toBe(canonicalName(long));
+    expect(canonicalName(short)).toContain(`${HUB}/`);
+  });
+
+  test("names of two registries, repositories or tags are two, and an id is none", () => {
+    const names = ["node:22", "node:23", "team/node:22", "localhost/node:22", "ghcr.io/library/node:22"];
+    expect(new Set(names.map((name) => canonicalName(name))).size).toBe(names.length);
+    expect(canonicalName(DIGEST)).toBeUndefined();
   });
 
   test.each([

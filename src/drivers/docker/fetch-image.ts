@@ -24,6 +24,7 @@ export async function fetchImage(
   const { engine, facts } = context;
   const { ref, policy } = want;
   const wanted = want.wanted?.kind === "config" ? undefined : want.wanted;
+  if (policy === "pin" && wanted === undefined) throw unpinned(ref);
   const name = wanted === undefined ? ref : byDigest(ref, wanted.digest);
   const engine_id = engine.dialect.engineId(await facts.info());
   const present = await findImage(engine, name);
@@ -37,6 +38,14 @@ export async function fetchImage(
     engine_id,
     pulled: held !== undefined && !held.has(image.Id),
   };
+}
+
+/** By its name alone it would be whatever the tag means now. */
+function unpinned(ref: string): SandkeepError {
+  return new SandkeepError(`image ${ref} is pinned, and the plan does not say which image that is`, {
+    code: "IMAGE_REFUSED",
+    hint: "plan again, and see what `sandkeep images list` says of it",
+  });
 }
 
 async function pullAllowed(

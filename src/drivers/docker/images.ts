@@ -4,9 +4,10 @@ import type { ImageQuery, ImageState } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import type { EngineFacts } from "./facts.ts";
 import { findImage } from "./facts.ts";
+import { insecureFor } from "../../registry/insecure.ts";
 import type { RegistryAccess } from "../../registry/manifests.ts";
 import { platformOf } from "./observe.ts";
-import { byDigest, isLoopback, knownFor } from "../../registry/reference.ts";
+import { byDigest, knownFor } from "../../registry/reference.ts";
 import type { Image } from "./wire.ts";
 
 /** What image work needs of one engine. */
@@ -52,11 +53,8 @@ export function identityOf(ref: string, image: Image): ImageIdentity {
 }
 
 async function accessOf(context: ImageContext): Promise<RegistryAccess> {
-  const { RegistryConfig: configs } = await context.facts.info();
-  return {
-    env: context.env,
-    insecure: (registry) => isLoopback(registry) || configs[registry]?.Secure === false,
-  };
+  const { RegistryConfig } = await context.facts.info();
+  return { env: context.env, insecure: insecureFor(RegistryConfig) };
 }
 
 /** Loaded when a registry is asked, which most looks at an engine never do. */

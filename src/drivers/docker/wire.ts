@@ -141,12 +141,15 @@ export function readVolumes(value: unknown) {
   return { Volumes: listAt(parts(value), "Volumes", readVolume) };
 }
 
-/** Whether each registry is asked with encryption, by its name; absent says yes. */
-function readRegistries(of: Parts): Readonly<Record<string, { readonly Secure: boolean }>> {
-  const configs = Object.entries(parts(of["IndexConfigs"] ?? {}, "IndexConfigs"));
-  return Object.fromEntries(
-    configs.map(([name, config]) => [name, { Secure: flag(parts(config, name), "Secure", true) }]),
-  );
+/** Whether each registry is asked with encryption: by its name, where absent says yes, and by its address. */
+function readRegistries(of: Parts) {
+  const configs = Object.entries(parts(of["IndexConfigs"] ?? {}, "IndexConfigs")).map(([name, config]) => {
+    return [name, { Secure: flag(parts(config, name), "Secure", true) }] as const;
+  });
+  return {
+    IndexConfigs: Object.fromEntries(configs),
+    InsecureRegistryCIDRs: texts(of, "InsecureRegistryCIDRs"),
+  };
 }
 
 const NO_LIMITS = { MemoryLimit: false, SwapLimit: false, CpuCfsQuota: false, PidsLimit: false };
@@ -182,7 +185,7 @@ function readClaims(of: Parts) {
     KernelVersion: text(of, "KernelVersion"),
     NCPU: amount(of, "NCPU"),
     MemTotal: amount(of, "MemTotal"),
-    RegistryConfig: optional(of, "RegistryConfig", readRegistries) ?? {},
+    RegistryConfig: readRegistries(parts(of["RegistryConfig"] ?? {}, "RegistryConfig")),
   };
 }
 

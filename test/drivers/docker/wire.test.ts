@@ -27,6 +27,10 @@ describe("an engine's answer", () => {
       nothing,
     );
     expect(readInfo({})).toMatchObject({ OSType: "linux", MemoryLimit: true, SwapLimit: true });
+    const unsaid = { IndexConfigs: {}, InsecureRegistryCIDRs: [] };
+    for (const told of [{}, { RegistryConfig: null }, { RegistryConfig: { InsecureRegistryCIDRs: null } }]) {
+      expect(readInfo(told).RegistryConfig).toEqual(unsaid);
+    }
     expect(readLayerChanges(null)).toEqual([]);
   });
 
@@ -44,6 +48,16 @@ describe("an engine's answer", () => {
     expect(
       readNetworks([{ Id: "n", Name: "x", IPAM: { Config: [{ Subnet: "10.0.0.0/8" }] } }]),
     ).toMatchObject([{ Internal: false, IPAM: [{ Subnet: "10.0.0.0/8", Gateway: "" }] }]);
+    const { RegistryConfig } = readInfo({
+      RegistryConfig: {
+        IndexConfigs: { "a:1": { Secure: false }, b: {} },
+        InsecureRegistryCIDRs: ["10.0.0.0/8"],
+      },
+    });
+    expect(RegistryConfig).toEqual({
+      IndexConfigs: { "a:1": { Secure: false }, b: { Secure: true } },
+      InsecureRegistryCIDRs: ["10.0.0.0/8"],
+    });
     expect(readTop({ Processes: [["1", "sh"]] })).toEqual({ Processes: [["1", "sh"]] });
   });
 
