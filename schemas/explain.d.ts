@@ -21,6 +21,7 @@ export interface SandkeepExplain {
     status: "ready" | "degraded" | "unavailable";
     reasons: {
       code:
+        | "apparmor-off"
         | "bubblewrap-missing"
         | "canary-failed"
         | "cgroup-v2-missing"

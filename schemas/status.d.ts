@@ -12,6 +12,7 @@ export interface SandkeepStatus {
     status: "ready" | "degraded" | "unavailable";
     reasons: {
       code:
+        | "apparmor-off"
         | "bubblewrap-missing"
         | "canary-failed"
         | "cgroup-v2-missing"
@@ -97,6 +98,7 @@ export interface SandkeepStatus {
     status: "ready" | "degraded" | "unavailable";
     reasons: {
       code:
+        | "apparmor-off"
         | "bubblewrap-missing"
         | "canary-failed"
         | "cgroup-v2-missing"

@@ -1,6 +1,6 @@
 import type { Driver, DriverModule, EngineWarning, ObserveScope } from "../drivers/driver.ts";
 import type { EventSink } from "../model/event.ts";
-import type { JsonObject } from "../model/json.ts";
+import type { Json, JsonObject } from "../model/json.ts";
 import type { Change, GraphNode, Plan } from "../model/plan.ts";
 import type { ImageIdentity, Spec } from "../model/spec.ts";
 import type { StageKeeper } from "../plan/stage-keeper.ts";
@@ -40,8 +40,12 @@ export interface ApplyContext {
     /** Names of further ones to read, whatever the config has them for. */
     also?: readonly string[],
   ) => Promise<Record<string, string>>;
+  /** Values of all secrets that the change's runtime may have seen, but for those that cannot be read now. */
+  readonly readableSecrets: (change: Change) => Promise<readonly string[]>;
   /** Told at once of each image that was pulled, so that it is known later whose it is. */
   readonly pulled?: (image: PulledImage) => Promise<void>;
+  /** Told of each runtime that was changed in place: the values that are now proved and that its labels do not tell. */
+  readonly updated?: (objectId: string, values: Readonly<Record<string, Json>>) => Promise<void>;
   /** Where what is kept of removed runtimes goes. */
   readonly state: FleetState;
   /** Base of the state directory: never part of a workspace that is copied. */

@@ -113,7 +113,7 @@ export async function deliver(
   const unread = names.filter((name) => !run.commandSecrets.has(name));
   await read(spec, unread, run, context);
   const wanted = Object.fromEntries(names.map((name) => [name, run.commandSecrets.get(name) ?? ""]));
-  await masking(run, () => run.driver.deliver?.(objectId, wanted) ?? Promise.resolve());
+  await masking(run, context, () => run.driver.deliver?.(objectId, wanted) ?? Promise.resolve());
 }
 
 function undeclared(name: string, run: ChangeRun): SandkeepError {
@@ -126,14 +126,20 @@ function undeclared(name: string, run: ChangeRun): SandkeepError {
   );
 }
 
-/** What a dying main program printed may hold what it was given. */
-export async function masking(run: ChangeRun, work: () => Promise<void>): Promise<void> {
+/** What a dying main program printed may hold what it was given, and what a setup or a command left for it. */
+export async function masking(
+  run: ChangeRun,
+  context: ApplyContext,
+  work: () => Promise<void>,
+): Promise<void> {
   try {
     await work();
   } catch (thrown) {
-    if (run.secrets.size === 0 || !(thrown instanceof SandkeepError)) throw thrown;
+    if (!(thrown instanceof SandkeepError)) throw thrown;
+    const secrets = [...run.secrets, ...(await context.readableSecrets(run.change))];
+    if (secrets.length === 0) throw thrown;
     const { code, hint, kind, blame, exitCode } = thrown;
-    const message = maskSecrets(thrown.message, spellings([...run.secrets]));
+    const message = maskSecrets(thrown.message, spellings(secrets));
     const told = hint === undefined ? {} : { hint };
     // Without its cause, which may say the same unmasked.
     throw new SandkeepError(message, { code, kind, blame, exitCode, ...told });

@@ -39,6 +39,7 @@ import { acquireLease } from "../state/lease.ts";
 import { readOpenRuns, sweepOpenRuns } from "../state/open-runs.ts";
 import { recordPulled } from "../state/pulled-images.ts";
 import { readSightings, recordSightings } from "../state/sightings.ts";
+import { keepUpdates, recordUpdate } from "../state/updates.ts";
 import { apply } from "./apply.ts";
 import { keepCaches, withCaches } from "./prune-caches.ts";
 
@@ -84,22 +85,20 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
   const { engine, seen, lease } = input;
   const { state } = seen;
   const used = new Set(plan.graph.map((node) => engineKey(node)));
+  const engines = seen.engines.filter((ref) => used.has(engineKey(ref)));
   const drivers = new Map<string, Driver>();
   const made = new Set<string>();
   try {
     // Remembered before anything is made there: a killed apply must be found again.
     await rememberEndpoints(
       state,
-      seen.engines.filter((ref) => used.has(engineKey(ref))).map((ref) => endpointOf(ref)),
+      engines.map((ref) => endpointOf(ref)),
     );
-    for (const ref of seen.engines) {
-      if (used.has(engineKey(ref))) await openInto(drivers, ref, input);
-    }
+    for (const ref of engines) await openInto(drivers, ref, input);
     if (plan.graph.some((node) => node.op === "salvage")) await sweepBundles(state);
-    const { sink } = engine;
     const now = (): number => engine.now();
     const assertHeld = (): Promise<void> => lease.assertHeld();
-    await using journal = await openJournal(state, { planId: plan.plan_id, now, sink });
+    await using journal = await openJournal(state, { planId: plan.plan_id, now, sink: engine.sink });
     const began = engine.wait.elapsed();
     const applied = await apply({
       plan,
@@ -110,7 +109,7 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       owner: await ownerId(engine.stateDir),
       now,
       wait: engine.wait,
-      sink,
+      sink: engine.sink,
       journal,
       assertHeld,
       lockAddress: (address) => lockAddress(state, address, { waitMs: ADDRESS_WAIT_MS }),
@@ -118,7 +117,9 @@ export async function applyPlan(plan: Plan, input: SessionInput): Promise<ApplyR
       disrupt: (change) => disrupt(input, plan, change),
       heldNow: (address) => heldNow(state, address, engine.now()),
       secretsFor: (change, values, use, also) => secretsFor(input, change, values, use, also),
+      readableSecrets: (change) => readableSecrets(input, change),
       pulled: (image) => recordPulled(state, image, engine.now()),
+      updated: (objectId, values) => recordUpdate(state, objectId, values),
       state,
       stateDir: engine.stateDir,
       env: engine.env,
@@ -244,6 +245,16 @@ async function secretsFor(
   return found;
 }
 
+async function readableSecrets({ engine, seen }: SessionInput, change: Change): Promise<readonly string[]> {
+  const wanted = seen.desired.find((each) => each.address === change.address);
+  if (seen.config === undefined || wanted === undefined) return [];
+  const io = secretIo(engine, seen.config);
+  const found = await Promise.all(
+    Object.values(wanted.settings.secrets).map((ref) => resolveSecret(ref, io)),
+  );
+  return found.flatMap((each) => (each.status === "unresolved" ? [] : [each.value]));
+}
+
 function isEmptied(seen: Survey, ref: EngineRef): boolean {
   const observation = seen.observations.find((each) => engineKey(each) === engineKey(ref));
   return (
@@ -273,6 +284,7 @@ export async function remember(seen: Survey, decisions: readonly Decision[], who
     seen.engines.filter((ref) => !ref.declared && isEmptied(seen, ref)),
   );
   if (!complete) return;
+  await keepUpdates(state, new Set(runtimes.map((each) => each.object_id)));
   const used = new Set((await readOpenRuns(state, now)).map((run) => run.address));
   const isGone = ([address]: [string, number]): boolean => !decided.has(address) && !used.has(address);
   await forgetActivity(state, Object.fromEntries(Object.entries(seen.facts.activity).filter(isGone)));

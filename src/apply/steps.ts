@@ -1,8 +1,11 @@
 /** How each graph op is carried out: one driver call each, with the checks that belong to it. */
 import { assertNever, SandkeepError } from "../errors.ts";
+import type { Json } from "../model/json.ts";
+import type { ObservedRuntime } from "../model/observed.ts";
 import type { GraphNode } from "../model/plan.ts";
 import { identityOf, imageKey } from "../observe/images.ts";
 import { engineKey } from "../observe/engines.ts";
+import { equalJson, getPath } from "../util/json-path.ts";
 import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
 import { create } from "./create.ts";
 import { deliver, deliverAfterStart, masking, secretsField } from "./deliver.ts";
@@ -41,10 +44,12 @@ export async function runStep(
     case "setup":
       return runSetup(objectOf(node, run), specOf(context.plan, node.spec_key), run, context, signal);
     case "verify":
-      return verify(objectOf(node, run), node, run, context);
+      return remember(await verify(objectOf(node, run), node, run, context), node, run, context);
     case "health":
-      return masking(run, () =>
-        awaitHealth(objectOf(node, run), specOf(context.plan, node.spec_key), driver, context.wait, signal),
+      return masking(run, context, () =>
+        awaitHealth(objectOf(node, run), specOf(context.plan, node.spec_key), driver, context.wait, signal, {
+          inPlace: node.in_place,
+        }),
       );
     case "rename":
       return rename(objectOf(node, run), node.to, run);
@@ -133,4 +138,21 @@ async function update(
   if (node.paths.includes(field)) await deliver(objectId, spec, run, context);
   const paths = node.paths.filter((path) => path !== field);
   if (paths.length > 0) await run.driver.update({ objectId, spec, paths, labels });
+}
+
+/** What is proved to be set and no label can follow is written down, but for what nobody may see. */
+async function remember(
+  { object_id, labels }: ObservedRuntime,
+  node: Extract<GraphNode, { op: "verify" }>,
+  run: ChangeRun,
+  context: ApplyContext,
+): Promise<void> {
+  if (!run.nodes.some((each) => each.op === "update" && each.object_id === object_id)) return;
+  const { values } = specOf(context.plan, node.spec_key);
+  const set = run.module.fields.flatMap(({ path, sensitive, classify }): [string, Json][] => {
+    const [told, now] = [getPath(labels.spec.values, path), getPath(values, path)];
+    if (sensitive === true || equalJson(told, now) || classify(told, now) !== "live") return [];
+    return [[path, now ?? null]];
+  });
+  await context.updated?.(object_id, Object.fromEntries(set));
 }

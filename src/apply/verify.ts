@@ -1,6 +1,6 @@
 /**
- * In: a new or mended runtime. Out: nothing, or the error that names each field which is not as it was asked to be, with
- * what was asked and what was found. It looks at the engine and, where the plan says so, from inside; it changes nothing.
+ * In: a new or mended runtime. Out: how it was seen, or the error that names each field which is not as it was asked to be,
+ * with what was asked and what was found. It looks at the engine and, where the plan says so, from inside; it changes nothing.
  */
 import type { Unenforced } from "../diff/fields.ts";
 import { isLimit, unenforced } from "../diff/fields.ts";
@@ -22,7 +22,7 @@ export async function verify(
   node: VerifyNode,
   run: ChangeRun,
   context: ApplyContext,
-): Promise<void> {
+): Promise<ObservedRuntime> {
   const spec = specOf(context.plan, node.spec_key);
   const seen = await mustInspect(objectId, run);
   const failures = [
@@ -32,6 +32,7 @@ export async function verify(
   ];
   if (failures.length > 0) throw notEnforced("the engine does not enforce", failures);
   if (node.attest === true) await attest(objectId, node, spec, run, context);
+  return seen;
 }
 
 /** A container that was made from another image than the labels say. */

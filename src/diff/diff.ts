@@ -78,7 +78,7 @@ export function diff(input: DiffInput): Decision[] {
       }
     }
   }
-  return guard(pauseRollouts(decisions, input.paused), input);
+  return guard(pauseRollouts(decisions, input.paused, input.modules), input);
 }
 
 type Located = Pick<Situation, "address" | "backend" | "host">;
@@ -132,7 +132,7 @@ function differences(input: DiffInput, desired: DesiredRuntime, current: Observe
   const fact = factOf(input, desired);
   return [
     ...compareState(desired, current),
-    ...compareFields(desired, current, module.fields),
+    ...compareFields(desired, current, module.fields, input.facts.updates[current.object_id]),
     ...compareImage(desired, current, fact),
     ...compareSecrets(desired, current, input.fingerprints(desired)),
   ];

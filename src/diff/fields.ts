@@ -14,11 +14,15 @@ import { formatKeyPath } from "../model/source.ts";
 import { equalJson, getPath, isJsonObject } from "../util/json-path.ts";
 import type { Difference } from "./verdict.ts";
 
-/** Every field in which a runtime is not as its spec says, in the field table's order. */
+/**
+ * Every field in which a runtime is not as its spec says, in the field table's order. `updates` is what was last set in
+ * place: it tells whose a difference is, and never whether there is one.
+ */
 export function compareFields(
   desired: DesiredRuntime,
   current: ObservedRuntime,
   rows: readonly FieldRow[],
+  updates: Readonly<Record<string, Json>> = {},
 ): Difference[] {
   const differences: Difference[] = [];
   const sameHash = current.labels.spec_hash === desired.spec_hash;
@@ -41,7 +45,8 @@ export function compareFields(
     const before = seenDiffers ? seen : applied;
     const kind = row.classify(before, after);
     if (kind === "ignored") continue;
-    const origin: DriftOrigin = appliedDiffers ? "config" : "live";
+    const last = seenDiffers && Object.hasOwn(updates, row.path) ? (updates[row.path] ?? undefined) : applied;
+    const origin: DriftOrigin = equalJson(last, after ?? row.introduced_default) ? "live" : "config";
     differences.push(...wordRow(desired, row, kind, origin, before, after ?? row.introduced_default));
   }
   return differences;
@@ -69,10 +74,10 @@ export function unenforced(spec: Spec, current: ObservedRuntime, rows: readonly 
   });
 }
 
-/** Whether more was asked than an engine without that limit keeps: no limit at all it can keep, and what only follows. */
+/** Whether more was asked than an engine without that limit keeps: none at all it can keep, and what only follows. */
 export function isLimit({ values }: Spec, { path, implied }: FieldRow): boolean {
   const asked = getPath(values, path);
-  if (asked === undefined || asked === "unlimited") return false;
+  if (asked === undefined || asked === "unlimited" || asked === "unconfined") return false;
   const section = getPath(values, path.slice(0, path.lastIndexOf(".")));
   return implied === undefined || !isJsonObject(section) || !equalJson(asked, implied(section) ?? null);
 }

@@ -37,6 +37,7 @@ export type Promised = { readonly path: string; readonly asked: Json } & (
   | { readonly kind: "capabilities"; readonly most: readonly string[] }
   | { readonly kind: "no-new-privileges" }
   | { readonly kind: "seccomp"; readonly filtered: boolean }
+  | { readonly kind: "apparmor"; readonly profile: string }
   /** `user`, `uid`, or either with `:group`. */
   | { readonly kind: "user"; readonly user: string }
   | { readonly kind: "ulimit"; readonly name: string; readonly hard: number }

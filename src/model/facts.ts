@@ -1,3 +1,5 @@
+import type { Json } from "./json.ts";
+
 /** A run that is going on: it keeps its runtime busy. */
 export interface OpenRun {
   readonly run_id: string;
@@ -51,6 +53,8 @@ export interface Facts {
   readonly activity: Readonly<Record<string, number>>;
   /** Object id → when this state directory first saw it. */
   readonly sightings: Readonly<Record<string, number>>;
+  /** Object id → field path → the value that was last set in place, where the labels tell another; null for none. */
+  readonly updates: Readonly<Record<string, Readonly<Record<string, Json>>>>;
   /** `<address> <spec hash>` → since when a disruption has been put off. */
   readonly deferred: Readonly<Record<string, number>>;
   /** Told to people; what `apply` does never depends on it. */

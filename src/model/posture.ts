@@ -5,6 +5,7 @@ import { listedLaneSchema } from "./lanes.ts";
 
 /** Every reason for which a backend is less than ready: a closed set, so that tools can act on it. */
 const REASON_CODES = [
+  "apparmor-off",
   "bubblewrap-missing",
   "canary-failed",
   "cgroup-v2-missing",

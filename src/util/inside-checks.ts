@@ -112,6 +112,12 @@ function judge(promise: Promised, inside: Inside): Check {
         (value) => (value === "0") !== promise.filtered,
         "the kernel's seccomp mode",
       );
+    case "apparmor": {
+      const found = inside.appArmor();
+      if (found === undefined) return unknown(promise, "the profile of a command cannot be read");
+      const held = found === `${promise.profile} (enforce)` || found === `${promise.profile} (kill)`;
+      return say(held, found, "the profile that confines a command");
+    }
     case "user":
       return runsAs(promise, inside);
     case "ulimit":

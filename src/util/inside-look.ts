@@ -17,6 +17,7 @@ below() {
   done
 }
 for file in status mountinfo limits net/route net/ipv6_route net/dev; do show "/proc/self/$file"; done
+for file in attr/apparmor/current attr/current; do show "/proc/self/$file" 2> /dev/null; done
 [ "$1" = names ] && { show /etc/passwd; show /etc/group; }
 for place in /sys/class/net/*; do show "$place/flags"; done
 for place in "" /memory /pids /cpu /cpu,cpuacct; do below "/sys/fs/cgroup$place"; done
@@ -85,6 +86,12 @@ export class Inside {
   status(name: string): string | undefined {
     const line = this.file("/proc/self/status")?.find((each) => each.startsWith(`${name}:`));
     return line?.slice(name.length + 1).trim();
+  }
+
+  /** The profile of a process here and, in brackets, its mode; older kernels say it where others tell their own kind. */
+  appArmor(): string | undefined {
+    const own = this.file("/proc/self/attr/apparmor/current") ?? [];
+    return (own[0] ?? this.file("/proc/self/attr/current")?.[0])?.trim();
   }
 
   /** Every capability that a process here has or could get. */

@@ -82,6 +82,7 @@ export class Bench {
       disrupt: async () => undefined,
       heldNow: async () => undefined,
       secretsFor: async () => ({}),
+      readableSecrets: async () => [],
       calls: { read: 0, write: 0 },
       parallelism: undefined,
       signal: undefined,

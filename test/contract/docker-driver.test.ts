@@ -438,18 +438,9 @@ describeWithServices("the docker driver on a real engine", (services) => {
   it("is ready, and its reader cannot change anything", async () => {
     expect(await fleet.driver.probe()).toEqual({ status: "ready" });
     const reader = await dockerDriver.openReader(undefined, fleet.deps);
-    expect(Object.keys(reader).toSorted()).toEqual([
-      "changes",
-      "events",
-      "health",
-      "held",
-      "images",
-      "inspect",
-      "inventory",
-      "observe",
-      "probe",
-      "resolveImage",
-    ]);
+    expect(Object.keys(reader).toSorted().join(" ")).toBe(
+      "changes events health held images inspect inventory lacks observe probe resolveImage",
+    );
     await reader[Symbol.asyncDispose]();
   });
 });

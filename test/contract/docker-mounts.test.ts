@@ -1,7 +1,9 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import type { CreateRequest } from "../../src/drivers/driver.ts";
+import { unenforced } from "../../src/diff/fields.ts";
+import { dockerDriver } from "../../src/drivers/docker/index.ts";
+import type { CreateRequest, Driver } from "../../src/drivers/driver.ts";
 import { encodeLabels } from "../../src/model/labels.ts";
 import { describeWithServices } from "../support/services.ts";
 import { DockerFleet } from "./docker-kit.ts";
@@ -200,5 +202,50 @@ describeWithServices("the state directory on a real engine", (services) => {
     for (const folder of ["/mnt/all/state/below", "/mnt/more/workspace/state", "/mnt/third/workspace"])
       expect((await fleet.run(id, `cat ${folder}/public`)).stdout).toBe("shown");
     expect((await fleet.run(id, "ls -A /mnt/third/workspace")).stdout).toBe("public\n");
+  });
+
+  /** The same engine, seen by somebody who keeps state in another folder. */
+  const stranger = async (stateDir: string): Promise<Driver> => {
+    if (stateDir.startsWith(fleet.workspace)) {
+      await mkdir(stateDir);
+      await writeFile(join(stateDir, "owner-id"), "0123456789abcdef");
+    }
+    return dockerDriver.open(undefined, { ...fleet.deps, stateDir });
+  };
+  const shownIn = async (driver: Driver, id: string): Promise<unknown> =>
+    (await driver.inspect(id))?.fields["docker.state_directory"];
+
+  it("that lies in the workspace of a container made without a mask for it is drift, and for nobody else", async () => {
+    const elsewhere = await stranger(join(fleet.folder, "elsewhere"));
+    const { objectId: id } = await elsewhere.create(await fleet.request({ access: "rw" }));
+    await elsewhere.start(id);
+    expect((await fleet.run(id, "cat /workspace/state/secret-key")).stdout).toBe("private");
+    expect(await shownIn(elsewhere, id)).toBeUndefined();
+    expect(await shownIn(fleet.driver, id)).toBe("shown at /workspace/state");
+    const seen = await fleet.driver.inspect(id);
+    if (seen === undefined) throw new Error("it is gone");
+    expect(unenforced(fleet.spec({ access: "rw" }), seen, dockerDriver.fields)).toMatchObject([
+      { path: "docker.state_directory", found: "shown at /workspace/state" },
+    ]);
+  });
+
+  it("of each who keeps one in a workspace is hidden, so that none replaces what another made for ever", async () => {
+    const other = await stranger(join(fleet.workspace, "other"));
+    const first = await fleet.up({ access: "rw" });
+    expect(await shownIn(fleet.driver, first)).toBeUndefined();
+    expect(await shownIn(other, first)).toBe("shown at /workspace/other");
+    // The one is a state directory as far as anybody can tell only by what is in it.
+    await writeFile(join(fleet.deps.stateDir, "owner-id"), "fedcba9876543210");
+    const second = await other.create(await fleet.request({ access: "rw", slot: ".new" }));
+    await other.start(second.objectId);
+    for (const driver of [fleet.driver, other])
+      expect(await shownIn(driver, second.objectId)).toBeUndefined();
+    const { stdout } = await fleet.run(second.objectId, "ls -A /workspace /workspace/other /workspace/state");
+    expect(stdout).not.toMatch(/owner-id|secret-key/);
+    await other.remove(second.objectId, "keep");
+    // What was one is a folder like any other once its owner took it away.
+    await rm(join(fleet.deps.stateDir, "owner-id"));
+    const third = await other.create(await fleet.request({ access: "rw", slot: ".new" }));
+    expect(await shownIn(fleet.driver, third.objectId)).toBe("shown at /workspace/state");
   });
 });

@@ -128,7 +128,7 @@ describeWith(["podman"], "the podman driver on a real Podman", (services) => {
     ["a writable root", ["--read-only=false"], "podman.read_only_root"],
     ["a variable", ["--env", "EXTRA=1"], "env"],
     ["nothing", [], undefined],
-    ["a folder", ["--mount", "type=bind,source=/tmp,target=/data"], "podman.binds"],
+    ["a folder", ["--mount", "type=bind,source=/opt,target=/data"], "podman.binds"],
     ["a memory folder", ["--tmpfs", "/data:rw,exec,size=1m"], "podman.tmpfs"],
     ["a copy of the image's files in memory", ["--tmpfs", "/etc:noexec"], "podman.tmpfs"],
     ["a host namespace", ["--uts", "host"], "podman.engine_privileges"],

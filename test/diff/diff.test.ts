@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Decision } from "../../src/diff/diff.ts";
 import { deferralKey } from "../../src/diff/diff.ts";
 import type { Observation } from "../../src/model/observed.ts";
+import { statusOf } from "../../src/plan/listing.ts";
 import { DAY, HOUR, NOW, OWNER, found, seen, wish } from "../support/runtimes.ts";
 import type { World } from "../plan/planned.ts";
 import { decided } from "../plan/planned.ts";
@@ -218,5 +219,27 @@ describe("guards", () => {
     expect(blocked).toHaveLength(3);
     for (const { verdict } of blocked)
       expect(verdict).toMatchObject({ rule: "guard", fix: expect.stringContaining("--max-destroy 3") });
+  });
+});
+
+describe("a health check that the image of a runtime brings", () => {
+  const sick = { observations: [seen([found(a, { health: "unhealthy" })])] };
+  const asked = wish({
+    address: "agent/a",
+    settings: { ready: { command: ["true"], timeout: 60_000, interval: 1_000 } },
+  });
+
+  it("makes it anew when it fails, and is not asked where the config says how to tell that it is ready", () => {
+    expect(decide({ ...sick, desired: [a] })).toEqual(["agent/a@local recreate"]);
+    // Made before the config said so, it has the image's check still.
+    expect(asked.spec_hash).toBe(a.spec_hash);
+    expect(decide({ ...sick, desired: [asked] })).toEqual(["agent/a@local up-to-date"]);
+  });
+
+  it("counts for what is listed as for what is done", () => {
+    const statuses = [[a], [asked]].map((desired) =>
+      decided({ ...sick, desired }).map(({ situation }) => statusOf(situation)),
+    );
+    expect(statuses).toEqual([["unhealthy"], ["running"]]);
   });
 });

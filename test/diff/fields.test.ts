@@ -31,16 +31,24 @@ interface Case {
   /** Field-table values as the engine shows them; absent: it shows none. */
   readonly shows?: Readonly<Record<string, Json>>;
   readonly hashVersion?: number;
+  /** What was last set in place, as this state directory knows it. */
+  readonly updates?: Readonly<Record<string, Json>>;
 }
 
 const spec = (values: JsonObject): Spec => ({ kind: "sandbox", backend: "memory", values });
 
-function compare({ wanted = {}, applied = wanted, shows = {}, hashVersion = 1 }: Case): Difference[] {
+function compare({
+  wanted = {},
+  applied = wanted,
+  shows = {},
+  hashVersion = 1,
+  updates,
+}: Case): Difference[] {
   const hash = (values: JsonObject) => specHash(spec(values), ROWS);
   const desired = { ...wish(), spec: spec(wanted), spec_hash: hash(wanted) };
   const spec_hash = `v${hashVersion}:${hash(applied).slice(3)}` as const;
   const labels = { spec: spec(applied), spec_hash: spec_hash as typeof desired.spec_hash };
-  return compareFields(desired, found(desired, { fields: shows, labels }), ROWS);
+  return compareFields(desired, found(desired, { fields: shows, labels }), ROWS, updates);
 }
 
 const brief = (some: readonly Difference[]): string[] =>
@@ -139,6 +147,47 @@ describe("a field", () => {
     expect(brief(compare(which))).toEqual(expected);
   });
 
+  // Made with 1, which its labels tell for ever, and then set to 2 in place.
+  it.each<[string, Case, string[]]>([
+    ["as it was last set", { wanted: { live: 2 }, shows: { live: 2 } }, []],
+    [
+      "changed behind our back since",
+      { wanted: { live: 2 }, shows: { live: 3 } },
+      ["live: 3 → 2 live (live)"],
+    ],
+    [
+      "changed behind our back to what it was made with",
+      { wanted: { live: 2 }, shows: { live: 1 } },
+      ["live: 1 → 2 live (live)"],
+    ],
+    ["edited back", { wanted: { live: 1 }, shows: { live: 2 } }, ["live: 2 → 1 live (config)"]],
+    ["edited on", { wanted: { live: 3 }, shows: { live: 2 } }, ["live: 2 → 3 live (config)"]],
+    [
+      "edited back, and changed there",
+      { wanted: { live: 1 }, shows: { live: 3 } },
+      ["live: 3 → 1 live (config)"],
+    ],
+  ])("updated in place: %s", (_title, which, expected) => {
+    expect(brief(compare({ applied: { live: 1 }, updates: { live: 2 }, ...which }))).toEqual(expected);
+  });
+
+  it("taken away in place is known to be gone", () => {
+    const removed = { applied: { live: 1 }, updates: { live: null } };
+    expect(brief(compare({ ...removed, wanted: {}, shows: { live: 3 } }))).toEqual([
+      "live: 3 → null live (live)",
+    ]);
+    expect(brief(compare({ ...removed, wanted: { live: 1 }, shows: { live: null } }))).toEqual([
+      "live: null → 1 live (config)",
+    ]);
+  });
+
+  it("differs or not whatever is remembered of updates, which only tell whose it is", () => {
+    const unseen = { wanted: { live: 2, hashed: 2 }, applied: { live: 1, hashed: 1 } };
+    const expected = ["hashed: 1 → 2 recreate (config)", "live: 1 → 2 live (config)"];
+    for (const updates of [{}, { live: 2, hashed: 2 }, { live: 9, other: 1 }])
+      expect(brief(compare({ ...unseen, updates }))).toEqual(expected);
+  });
+
   it("younger than a runtime is at its introduction default there", () => {
     const upgraded = { wanted: { hashed: 1, young: false, "young-live": "x" }, applied: { hashed: 1 } };
     expect(brief(compare(upgraded))).toEqual([]);
@@ -205,6 +254,17 @@ describe("what an engine does not enforce", () => {
       { path: "live", asked: 1, found: null },
       { path: "limit", asked: null, found: 7 },
     ]);
+  });
+
+  it.each([
+    ["my-profile", ["docker.apparmor"]],
+    ["unconfined", []],
+    [undefined, []],
+  ])("is a profile that the engine leaves out: %s", (apparmor, expected) => {
+    const unsupported = { "docker.apparmor": "no AppArmor" };
+    const current = { ...found(wish(), { fields: {} }), unsupported };
+    const missing = unenforced(spec({ docker: { apparmor } }), current, dockerDriver.fields);
+    expect(missing.map(({ path }) => path)).toEqual(expected);
   });
 
   it.each<[string, JsonObject, readonly string[]]>([

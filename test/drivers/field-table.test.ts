@@ -41,8 +41,12 @@ const PSEUDO_ROWS: Readonly<Record<string, string>> = {
   "docker.egress": "set where the runtime's network has a gate, by [sandbox.egress] or by the network's own",
   "docker.engine_limits": "limits that only somebody else could have set on a container",
   "docker.engine_privileges": "what only somebody else could have made a container with",
+  "docker.state_directory":
+    "whether a container shows sandkeep's state, which lies where a config cannot say",
   "podman.engine_limits": "limits that only somebody else could have set on a container",
   "podman.engine_privileges": "what only somebody else could have made a container with",
+  "podman.state_directory":
+    "whether a container shows sandkeep's state, which lies where a config cannot say",
 };
 
 /** Keys shared by all backends that shape a runtime: those of `[sandbox]` that are neither a section nor policy. */

@@ -176,6 +176,58 @@ describeWithServices("an engine that does not keep its word", (services) => {
   });
 });
 
+/** What the engine says of its machine, whatever that has. */
+const saysOfAppArmor = (has: boolean, body: Table): Table => {
+  const options = Array.isArray(body["SecurityOptions"]) ? body["SecurityOptions"] : [];
+  const others = options.filter((each) => !String(each).includes("apparmor"));
+  return { ...body, SecurityOptions: has ? [...others, "name=apparmor"] : others };
+};
+
+/** It takes a profile, applies none, and repeats what it was asked for; with `lies` also that it did. */
+const leavesOut = (lies: boolean): Lie => ({
+  asked: (call, body) =>
+    call === "POST /containers/create"
+      ? { ...body, HostConfig: { ...tableOf(body, "HostConfig"), SecurityOpt: ["no-new-privileges"] } }
+      : body,
+  told: (call, body) => {
+    if (call === "GET /info") return saysOfAppArmor(true, body);
+    if (call !== "GET /containers/{}/json") return body;
+    const SecurityOpt = ["no-new-privileges", "apparmor=my-profile"];
+    const profile = lies ? { AppArmorProfile: "my-profile" } : {};
+    return { ...body, ...profile, HostConfig: { ...tableOf(body, "HostConfig"), SecurityOpt } };
+  },
+});
+
+describeWithServices("a profile that an engine takes and leaves out", (services) => {
+  const PROFILE = CONFIG('apparmor = "my-profile"\n');
+
+  test("blocks the apply where its machine has no AppArmor, before anything is made", async () => {
+    await using site = await opened(services().docker.host);
+    await site.project.config(PROFILE);
+    site.proxy.lie = { told: (call, body) => (call === "GET /info" ? saysOfAppArmor(false, body) : body) };
+    const ran = await site.project.run(["apply", "--yes"]);
+    expect(ran.code).toBe(3);
+    expect((ran.stdout + ran.stderr).replaceAll(/\s+/g, " ")).toContain(
+      'docker.apparmor asks for the profile "my-profile", and the engine\'s machine has no AppArmor to apply it',
+    );
+    expect(await site.project.containers()).toEqual([]);
+  });
+
+  test.each([
+    [false, /does not enforce docker\.apparmor \(asked my-profile, found (?:none|docker-default)\)/],
+    [true, /seen from inside, the sandbox does not have docker\.apparmor \(asked my-profile/],
+  ])("fails the apply when it repeats it, or even says that it did: %s", async (lies, message) => {
+    await using site = await opened(services().docker.host);
+    await site.project.config(PROFILE);
+    site.proxy.lie = leavesOut(lies);
+    const result = await site.project.apply();
+    expect(result.exit_code).toBe(5);
+    expect(result.outcomes[0]?.error).toMatchObject({ code: "NOT_ENFORCED" });
+    expect(result.outcomes[0]?.error?.message).toMatch(message);
+    expect(await site.project.containers()).toEqual([]);
+  });
+});
+
 describeWithServices("attest on an honest engine", (services) => {
   test("finds everything kept, shows what it found, and is no use of the sandbox", async () => {
     await using project = await Project.open({ docker: services().docker.host });

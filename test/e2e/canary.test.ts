@@ -119,6 +119,21 @@ restart = "no"
 `;
 
 describeWithServices("a secret on a real engine", (services) => {
+  test("that a setup leaves to the main program is not in that one's last words", async () => {
+    await using search = new Search();
+    const docker = services().docker;
+    await using project = await Project.open({ docker: docker.host, env: { SECRET_SOURCE: search.value } });
+    const program = "until test -s /dev/shm/t; do :; done; cat /dev/shm/t; sleep 2; exit 3";
+    const image = 'image = "sandkeep-test/busybox:1"\nrestart = "no"';
+    await project.config(
+      `${HEAD("docker", 'echo "t=$TOKEN" > /dev/shm/t')}[sandbox.docker]\n${image}\ncommand = ["sh", "-c", "${program}"]\n[agents.main]\n`,
+    );
+    expect(await say(search, project, ["apply", "--yes"], 5)).toContain("t=***");
+    await everythingSaid(search, project);
+    await everythingWritten(search, project);
+    expect(await search.found()).toEqual([]);
+  });
+
   test("is with its consumers and nowhere else, whatever happens to them", async () => {
     await using search = new Search();
     const docker = services().docker;

@@ -312,4 +312,33 @@ describeWithServices("guards on a real engine", (services) => {
       ).toEqual(["keeper 9", "program 15"]);
     },
   );
+
+  test.concurrent(
+    "state that moves into the workspace is no part of it, and where it is kept may be two places",
+    async ({ expect: check }) => {
+      await using project = await open();
+      await project.config(`${head()}[sandbox.workspace]\naccess = "rw"\n[agents.work]`);
+      await project.ok("apply", "--yes");
+      const places = [".st", ".other"].map((name) => ({ SANDKEEP_STATE_DIR: join(project.root, name) }));
+      const look = async (env: Readonly<Record<string, string>>): Promise<unknown> => {
+        const { changes } = JSON.parse((await project.run(["plan", "--json"], { env })).stdout);
+        const [{ actions, reasons }] = changes;
+        return [
+          actions[0],
+          ...reasons.map((each: { path: string; before: unknown }) => [each.path, each.before]),
+        ];
+      };
+      for (const env of places) {
+        const name = env.SANDKEEP_STATE_DIR.slice(project.root.length + 1);
+        const told = ["recreate", ["docker.state_directory", `shown at /workspace/${name}`]];
+        check(await look(env)).toEqual(told);
+        check(await project.run(["apply", "--yes"], { env })).toMatchObject({ code: 0 });
+        check(await look(env)).toEqual(["no-op"]);
+      }
+      // All agree on what the second made.
+      for (const env of [...places, {}]) check(await look(env)).toEqual(["no-op"]);
+      const ran = await project.run(["run", "--", "sh", "-c", "ls -A .st .other"], { env: places[0] ?? {} });
+      check(ran).toMatchObject({ code: 0, stdout: ".other:\n\n.st:\n" });
+    },
+  );
 });

@@ -4,7 +4,7 @@ import Docker from "dockerode";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { FaultProxy } from "../support/fault-proxy.ts";
 import { describeWithServices } from "../support/services.ts";
-import { Project, actionsOf, outcomesOf, reasonsOf } from "./cli.ts";
+import { Project, actionsOf, changeOf, outcomesOf, reasonsOf } from "./cli.ts";
 
 // Limits that the config changes: in place where the engine can, by a replacement where it cannot, and never believed to have
 // changed because the engine said 200.
@@ -108,5 +108,50 @@ describeWithServices("a limit in the config", (services) => {
     const after = await inspect();
     expect(after.Id).toBe(before.Id);
     expect(after.HostConfig).toMatchObject({ Memory: 96 * MiB, PidsLimit: 65 });
+  });
+
+  test("as a period alone, set behind our back, is drift, and gives way to a number of cores", async () => {
+    await configure("");
+    await project.ok("apply", "--yes");
+    const before = await inspect();
+    await project.docker("update", "--cpu-period", "50000", before.Id);
+    const plan = await project.plan();
+    expect(actionsOf(plan)).toEqual({ "agent/a": ["recreate"] });
+    expect(reasonsOf(plan, "agent/a")).toEqual({ "docker.cpus": ["unlimited (period 50000)", null] });
+    await configure("cpus = 1");
+    expect(reasonsOf(await project.plan(), "agent/a")).toEqual({
+      "docker.cpus": ["unlimited (period 50000)", 1],
+    });
+    expect(outcomesOf(await project.apply())).toEqual({ "agent/a": "recreate done" });
+    expect((await inspect()).HostConfig).toMatchObject({ NanoCpus: 1e9, CpuPeriod: 0 });
+    expect(actionsOf(await project.plan())).toEqual({});
+  });
+
+  test("that is more exact than an engine keeps it is kept as exactly as it can be", async () => {
+    await configure("cpus = 0.3333333333");
+    expect((await project.apply()).exit_code).toBe(0);
+    expect((await inspect()).HostConfig.NanoCpus).toBe(333_333_333);
+    expect(actionsOf(await project.plan())).toEqual({});
+  });
+
+  test("changed in place is told apart from one that was changed behind our back since, and from an edit back", async () => {
+    await configure('memory = "64MiB"');
+    await project.ok("apply", "--yes");
+    await configure('memory = "96MiB"');
+    expect(outcomesOf(await project.apply())).toEqual({ "agent/a": "update done" });
+    const { Id } = await inspect();
+    await project.docker("update", "--memory", "128m", "--memory-swap", "256m", Id);
+    expect(changeOf(await project.plan(), "agent/a")).toMatchObject({ actions: ["update"], origin: "live" });
+    await project.ok("apply", "--yes");
+    expect((await inspect()).Id).toBe(Id);
+    await configure('memory = "64MiB"');
+    expect(changeOf(await project.plan(), "agent/a")).toMatchObject({
+      actions: ["update"],
+      origin: "config",
+    });
+    // With the state lost only the labels tell, of 64MiB, and what is done is the same.
+    const env = { SANDKEEP_STATE_DIR: join(project.folder, "other-state") };
+    const { changes } = JSON.parse((await project.run(["plan", "--json"], { env })).stdout);
+    expect(changes).toMatchObject([{ address: "agent/a", actions: ["update"], origin: "live" }]);
   });
 });

@@ -50,6 +50,7 @@ export const UNSEEN: Readonly<Record<string, string>> = {
   "docker.allowed_roots": "a rule for configs",
   "docker.forbid_root": "a rule for configs",
   "docker.break_glass": "exceptions from rules for configs",
+  "docker.state_directory": "not shown unless state lies in a bind: a test of its own moves it there",
   "docker.egress": "shown only by what stands behind a gate: the tests of gates read it changed",
 };
 

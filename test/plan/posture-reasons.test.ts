@@ -58,7 +58,7 @@ describe("an engine that says of itself what it cannot do", () => {
     PidsLimit: true,
   };
 
-  async function saying(info: object): Promise<Posture> {
+  async function saying(info: object, keys = ""): Promise<Posture> {
     const socket = join(folder, "engine.sock");
     const server = createHttp((request, answer) => {
       const path = request.url?.replace(/^\/v[\d.]+/, "") ?? "";
@@ -68,7 +68,7 @@ describe("an engine that says of itself what it cannot do", () => {
     server.listen(socket);
     await once(server, "listening");
     try {
-      const config = '[sandbox]\nbackend = "docker"\n[sandbox.docker]\nimage = "debian:12"\n[agents.main]\n';
+      const config = `[sandbox]\nbackend = "docker"\n[sandbox.docker]\nimage = "debian:12"\n${keys}\n[agents.main]\n`;
       return await told(config, { DOCKER_HOST: `unix://${socket}` }, true);
     } finally {
       server.closeAllConnections();
@@ -90,6 +90,24 @@ describe("an engine that says of itself what it cannot do", () => {
       expected,
       expected.length === 0 ? "ready" : "degraded",
     ]);
+  });
+
+  test.each([
+    ["name=seccomp", 'apparmor = "mine"', ["apparmor-off"], "unavailable"],
+    [
+      "name=seccomp",
+      'apparmor = "unconfined"\nbreak_glass = { apparmor_unconfined = "a test" }',
+      [],
+      "ready",
+    ],
+    ["name=seccomp", "", [], "ready"],
+    ["name=apparmor", 'apparmor = "mine"', [], "ready"],
+  ])("with %s, asked for %j: %j", async (option, keys, expected, status) => {
+    const SecurityOptions = [...ABLE.SecurityOptions, option];
+    const { engines } = await saying({ ...ABLE, SecurityOptions }, keys);
+    expect([codes(engines), engines[0]?.status]).toEqual([expected, status]);
+    if (expected.length > 0)
+      expect(engines[0]?.reasons[0]?.message).toContain('docker.apparmor asks for the profile "mine"');
   });
 
   test("rootless on cgroup v1 it ignores every limit, and of another system it is no engine of ours", async () => {

@@ -10,6 +10,7 @@ import { hold, readHolds, release } from "../../src/state/holds.ts";
 import { openRun, readOpenRuns, sweepOpenRuns } from "../../src/state/open-runs.ts";
 import { readStateKey, stateKey } from "../../src/state/secret-key.ts";
 import { readSightings, recordSightings } from "../../src/state/sightings.ts";
+import { recordUpdate } from "../../src/state/updates.ts";
 import { encodeFileName } from "../../src/util/file-name.ts";
 import { ownIdentity } from "../../src/util/process-identity.ts";
 import { asAnybody } from "../support/anybody.ts";
@@ -24,6 +25,7 @@ const EMPTY = {
   holds: [],
   activity: {},
   sightings: {},
+  updates: {},
   deferred: {},
   left_alone: [],
   hosts: [],
@@ -76,6 +78,7 @@ describe("facts", () => {
     await recordActivity(state, "session/agent:work:pr-12", 10);
     await recordActivity(state, "session/agent:work:pr-12", 20);
     await recordSightings(state, ["id1", "id2"], 30);
+    await recordUpdate(state, "id1", { "docker.memory": 7, "docker.cpus": null });
     await recordDeferred(state, ["agent/a v1:sha256:00"], 40);
     await hold(state, { address: "shared", reason: "debugging", by: "ann", since: 50 });
     await using run = await openRun(state, {
@@ -93,6 +96,7 @@ describe("facts", () => {
       holds: [{ address: "shared", reason: "debugging", by: "ann", since: 50 }],
       activity: { "session/agent:work:pr-12": 20 },
       sightings: { id1: 30, id2: 30 },
+      updates: { id1: { "docker.memory": 7, "docker.cpus": null } },
       deferred: { "agent/a v1:sha256:00": 40 },
       left_alone: [],
       hosts: [],

@@ -6,7 +6,12 @@ import { Backoff } from "../../src/loop/backoff.ts";
 import { readLeftAlone, recordLeftAlone } from "../../src/state/left-alone.ts";
 import { temporaryState } from "./temporary.ts";
 
-const stalled = { address: "agent/a", state: "stalled", why: "started too often", until: null } as const;
+const stalled = {
+  address: "agent/a",
+  state: "stalled",
+  why: "started more than 3 times within 10 minutes; left alone until its settings change; the last time: boom",
+  until: null,
+} as const;
 const failed = { address: "agent/b", state: "back-off", why: "no such image", until: 2000 } as const;
 
 it("is told as long as it lasts", async () => {
@@ -54,8 +59,7 @@ it("of an earlier watch is over when the next begins, and said again while that 
   const quiet = await readFile(path, "utf8");
   await attention.beat(state, backoff, 60_000, sink);
   expect(await readFile(path, "utf8")).toBe(quiet);
-  attention.because("agent/a", "started too often");
-  for (let start = 0; start < 4; start += 1) backoff.started("agent/a", "hash");
+  for (let start = 0; start < 4; start += 1) backoff.started("agent/a", { spec: "hash" }, "boom");
   await attention.tell(state, backoff, 60_000, sink);
   expect(await readFile(path, "utf8")).toContain('"told_at":60000');
   await attention.tell(state, backoff, 90_000, sink);
@@ -73,10 +77,8 @@ it("is written when it changes, with the reason of each", async () => {
   const tell = (): Promise<void> => attention.tell(state, backoff, 1000, { notify: () => undefined });
   await tell();
   await expect(readFile(join(state.dir, "left-alone.json"))).rejects.toThrow("ENOENT");
-  attention.because("agent/b", "no such image");
-  backoff.failed("agent/b", "hash");
-  attention.because("agent/a", "started too often");
-  for (let start = 0; start < 4; start += 1) backoff.started("agent/a", "hash");
+  backoff.failed("agent/b", { spec: "hash" }, "no such image");
+  for (let start = 0; start < 4; start += 1) backoff.started("agent/a", { spec: "hash" }, "boom");
   await tell();
   expect(await readLeftAlone(state, 1000)).toEqual([stalled, failed]);
   backoff.forget("agent/a");

@@ -77,6 +77,8 @@ const status = (name: string, value: string): Scene =>
 const mounted = (line: string): Scene =>
   without("/proc/self/mountinfo", `${CONFINED["/proc/self/mountinfo"]}\n${line}`);
 
+const profile = (path: string, text: string): Scene => ({ files: { ...CONFINED, [path]: text } });
+
 const at = { path: "x", asked: true } as const;
 const root: Promised = { ...at, kind: "read-only", target: "/", except: undefined };
 const data: Promised = { ...at, kind: "read-only", target: "/data", except: ["/data/cache"] };
@@ -92,6 +94,7 @@ const powerless: Promised = { ...at, kind: "capabilities", most: [] };
 const raw: Promised = { ...at, kind: "capabilities", most: ["NET_RAW"] };
 const humble: Promised = { ...at, kind: "no-new-privileges" };
 const filtered: Promised = { ...at, kind: "seccomp", filtered: true };
+const profiled: Promised = { ...at, kind: "apparmor", profile: "mine" };
 const node: Promised = { ...at, kind: "user", user: "node:users" };
 const numbered: Promised = { ...at, kind: "user", user: "1000" };
 const files: Promised = { ...at, kind: "ulimit", name: "nofile", hard: -1 };
@@ -145,6 +148,18 @@ describe("a promise that is kept", () => {
     ["one capability", raw, ["NET_RAW"], status("CapBnd", "0000000000002000")],
     ["no new privileges", humble, "1"],
     ["a filter of system calls", filtered, "2"],
+    ["a profile", profiled, "mine (enforce)", profile("/proc/self/attr/current", "mine (enforce)")],
+    [
+      "a profile, where another kind of label stands beside it",
+      profiled,
+      "mine (enforce)",
+      {
+        files: {
+          ...profile("/proc/self/attr/current", "system_u:system_r:container_t").files,
+          "/proc/self/attr/apparmor/current": "mine (enforce)",
+        },
+      },
+    ],
     ["a user by name", node, "1000:100"],
     ["a user by number", numbered, "1000"],
     ["a limit of files", files, { soft: 1000, hard: -1 }],
@@ -198,6 +213,19 @@ describe("a promise that is broken", () => {
     ["one too many", raw, ["CHOWN", "NET_RAW"], status("CapEff", "0000000000002001")],
     ["new privileges", humble, "0", status("NoNewPrivs", "0")],
     ["no filter of system calls", filtered, "0", status("Seccomp", "0")],
+    [
+      "another profile",
+      profiled,
+      "docker-default (enforce)",
+      profile("/proc/self/attr/current", "docker-default (enforce)"),
+    ],
+    [
+      "a profile that only complains",
+      profiled,
+      "mine (complain)",
+      profile("/proc/self/attr/apparmor/current", "mine (complain)"),
+    ],
+    ["no profile", profiled, "unconfined", profile("/proc/self/attr/current", "unconfined")],
     ["root", numbered, "0", status("Uid", "0\t0\t0\t0")],
     ["root behind another user", numbered, "1000", status("Uid", "1000\t0\t0\t0")],
     ["another group", node, "1000:0", status("Gid", "0\t0\t0\t0")],
@@ -221,6 +249,7 @@ describe("what cannot be looked at", () => {
     ["a bind that is not there", data, { writes: "absent\n" }],
     ["no answer to a write", root, { writes: "" }],
     ["no routes", alone, without("/proc/self/net/route")],
+    ["a profile where there are none", profiled, profile("/proc/self/attr/current", "")],
     ["a user whom no table knows", { ...at, kind: "user", user: "nobody" }, {}],
     ["a limit without a row", { ...at, kind: "ulimit", name: "nice", hard: 1 }, {}],
   ])("is unknown: %s", async (_, promise, scene) => {

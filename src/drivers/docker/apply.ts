@@ -8,7 +8,6 @@ import { SandkeepError } from "../../errors.ts";
 import type { JsonObject } from "../../model/json.ts";
 import type { RuntimeLabels } from "../../model/labels.ts";
 import { decodeLabels } from "../../model/labels.ts";
-import { pathFacts } from "../../util/path-facts.ts";
 import { stageTree } from "../../util/stage-place.ts";
 import type { CreateRequest, Created, DriverDeps, UpdateRequest } from "../driver.ts";
 import type { Engine } from "./client.ts";
@@ -16,6 +15,7 @@ import { containerOptions, ownerOf } from "./container.ts";
 import { isGone } from "./errors.ts";
 import type { EngineFacts } from "./facts.ts";
 import { updateOptions, warnedOf } from "./limits.ts";
+import { stateDirectories } from "./masks.ts";
 import { maskedPaths, STAMP_LABEL, workspaceVolume } from "./mounts.ts";
 import { findContainer, getContainer } from "./find-container.ts";
 import { isRoot, widenWorkspace } from "./own-command.ts";
@@ -52,7 +52,7 @@ export async function create(
   request: CreateRequest,
 ): Promise<Created> {
   const asked = readValues(request.spec.values, engine.dialect.name);
-  const stateDir = pathFacts(deps.stateDir).realPath(deps.stateDir);
+  const { stateDir } = engine;
   const spec = withStage(asked, stageTree(stateDir, request.labels));
   await refuseForeignBind(engine, spec.workspace.provider === "bind" || spec.docker.binds.length > 0);
   if (engine.dialect.makesSources) await requireSources(spec);
@@ -62,7 +62,8 @@ export async function create(
   // A mask needs a folder to be mounted on, and below a read-only bind the engine could not make one.
   if (maskedPaths(spec, stateDir).length > 0) await mkdir(stateDir, { recursive: true, mode: 0o700 });
   const user = await ownerOf(asked);
-  const options = containerOptions({ spec, labels: request.labels, stateDir, stamp, user });
+  const stateDirs = await stateDirectories(engine, spec, request.labels);
+  const options = containerOptions({ spec, labels: request.labels, stateDirs, stamp, user });
   const { write } = engine.dialect;
   const body = write === undefined ? options : write(options, { spec, info: await facts.info() });
   const call = {

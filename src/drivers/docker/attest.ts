@@ -61,6 +61,10 @@ function promisesOf(spec: DockerSpec, user: string, limitsSwap: boolean): Promis
     const asked = docker.seccomp === undefined ? "default" : "a profile";
     promises.push({ kind: "seccomp", path: "docker.seccomp", asked, filtered: true });
   }
+  const { apparmor: profile } = docker;
+  if (profile !== undefined && profile !== "unconfined") {
+    promises.push({ kind: "apparmor", path: "docker.apparmor", asked: profile, profile });
+  }
   return promises;
 }
 

@@ -3,7 +3,8 @@ import { addAbortSignal } from "node:stream";
 import PQueue from "p-queue";
 import { SandkeepError } from "../../errors.ts";
 import type { Host } from "../../model/settings.ts";
-import type { RemoteDeps } from "../../remote/open.ts";
+import { pathFacts } from "../../util/path-facts.ts";
+import type { DriverDeps } from "../driver.ts";
 import { STEPS_AT_ONCE, WRITES_AT_ONCE } from "./capabilities.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -57,13 +58,16 @@ export class Engine implements AsyncDisposable {
     made: new Map<string, MadeContainer>(),
   };
   readonly dialect: Dialect;
+  /** Real path of our state directory. */
+  readonly stateDir: string;
   readonly #host: Host | undefined;
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #transport: Transport;
   #endpoint: Promise<Endpoint> | undefined;
 
-  constructor(dialect: Dialect, host: Host | undefined, deps: RemoteDeps) {
+  constructor(dialect: Dialect, host: Host | undefined, deps: DriverDeps) {
     this.dialect = dialect;
+    this.stateDir = pathFacts(deps.stateDir).realPath(deps.stateDir);
     this.creates = new PQueue({ concurrency: dialect.createsAtOnce });
     this.#host = host;
     this.#env = deps.env;

@@ -16,6 +16,11 @@ import { KEEP_ALIVE } from "./values.ts";
 const MAX_HOSTNAME = 63;
 const DEFAULT_STOP_S = 10;
 
+const SECOND_NS = 1_000_000_000;
+
+/** `ready` is asked in the place of what the image brings. Older Podmans refuse any check without times and tries. */
+const NO_HEALTHCHECK = { Test: ["NONE"], Interval: 30 * SECOND_NS, Timeout: 30 * SECOND_NS, Retries: 3 };
+
 export interface ContainerInput extends MountInput {
   /** `uid:gid` for a section without a user; see `ownerOf`. */
   readonly user: string | undefined;
@@ -45,6 +50,7 @@ export function containerOptions(input: ContainerInput): JsonObject {
     // The whole argv is replaced, entrypoint included, so that what runs does not depend on the image.
     Entrypoint: [...argv.entrypoint],
     Cmd: [...argv.cmd],
+    ...(spec.ready === undefined ? {} : { Healthcheck: NO_HEALTHCHECK }),
     WorkingDir: docker.workdir ?? workspace.target,
     StopTimeout: stopSeconds(docker),
     ...(user === undefined ? {} : { User: user }),

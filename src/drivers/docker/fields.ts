@@ -29,7 +29,7 @@ const recreated = (): FieldClass => "recreate";
 
 const FIXED = "fixed when the container is created";
 
-/** One row for every path of a docker spec, and two for what only someone else could have set. */
+/** One row for every path of a docker spec, and three for what no spec says. */
 export const dockerFields: readonly FieldRow[] = [
   recreateField("workspace.source", `mounts are ${FIXED}`),
   recreateField("workspace.access", `mounts are ${FIXED}`),
@@ -42,7 +42,10 @@ export const dockerFields: readonly FieldRow[] = [
   recreateField("env", `the environment is ${FIXED}`),
   ignoredField("secrets", "handed to each command when it runs, never to the container"),
   recreateField("setup", "what setup did can only be undone by starting over"),
-  ignoredField("ready", "asked while the runtime comes up, nothing of it stays"),
+  ignoredField(
+    "ready",
+    "asked while the runtime comes up; the image's own health check comes or goes with the next one",
+  ),
   {
     path: "docker.image",
     hashed: false,
@@ -116,5 +119,11 @@ export const dockerFields: readonly FieldRow[] = [
     hashed: false,
     classify: recreated,
     why: "someone made the container with privileges that no config key gives",
+  },
+  {
+    path: "docker.state_directory",
+    hashed: false,
+    classify: recreated,
+    why: "sandkeep's state lies in what the container binds, and the container was made without a mask over it",
   },
 ];

@@ -50,6 +50,11 @@ function nanoCpus(cpus: number): number {
   return Math.round(cpus * NANO);
 }
 
+/** As exact as an engine keeps it: one that was asked for more would never be seen as it was asked. */
+export function exactCpus(cpus: number): number {
+  return nanoCpus(cpus) / NANO;
+}
+
 function pidsLimit({ pids }: Section): number {
   return pids === "unlimited" ? UNLIMITED : pids;
 }
@@ -74,7 +79,12 @@ interface Unsupported {
   readonly why: string;
 }
 
-/** Limits that an engine takes and ignores. Swap comes first: its warning speaks of memory, too. */
+/** Whether the engine says that its machine has AppArmor: one without takes any profile and applies none. */
+export function hasAppArmor({ SecurityOptions }: Info): boolean {
+  return SecurityOptions.some((option) => option.includes("name=apparmor"));
+}
+
+/** What an engine takes and ignores. Swap comes first: its warning speaks of memory, too. */
 const UNSUPPORTED: readonly Unsupported[] = [
   {
     path: "docker.memory_swap",
@@ -100,9 +110,15 @@ const UNSUPPORTED: readonly Unsupported[] = [
     warning: /\bcpu\b/i,
     why: "the engine cannot limit CPU time; enable the cpu control group",
   },
+  {
+    path: "docker.apparmor",
+    test: (info) => !hasAppArmor(info),
+    warning: /\bapparmor\b/i,
+    why: "the engine's machine has no AppArmor, and the engine leaves the profile out without a word",
+  },
 ];
 
-/** Field path → why, for limits that this engine cannot enforce. */
+/** Field path → why, for limits and the profile that this engine cannot enforce. */
 export function unsupportedLimits(info: Info): Record<string, string> {
   return Object.fromEntries(UNSUPPORTED.filter(({ test }) => test(info)).map(({ path, why }) => [path, why]));
 }
@@ -120,11 +136,13 @@ function readSwap({ Memory, MemorySwap }: HostConfig): Json {
 }
 
 /**
- * CPU is three numbers. A quota beside or instead of NanoCpus is told as a text: it equals no configured number, so it
- * is drift, and one that only a recreate can undo. With both set, inspect's NanoCpus alone would lie.
+ * CPU is three numbers. A quota or a period beside or instead of NanoCpus is told as a text: it equals no configured
+ * number, so it is drift, and one that only a recreate can undo. With both set, inspect's NanoCpus alone would lie; and a
+ * period that limits nothing yet makes the engine refuse every number that is to come.
  */
 function readCpus({ NanoCpus, CpuQuota, CpuPeriod }: HostConfig): Json {
-  if (CpuQuota === 0) return NanoCpus === 0 ? null : NanoCpus / NANO;
+  const cores = NanoCpus === 0 ? null : NanoCpus / NANO;
+  if (CpuQuota === 0) return CpuPeriod === 0 ? cores : `${cores ?? "unlimited"} (period ${CpuPeriod})`;
   const period = CpuPeriod === 0 ? DEFAULT_PERIOD : CpuPeriod;
   return CpuQuota < 0 ? "unlimited (quota -1)" : `${CpuQuota / period} (quota ${CpuQuota}/${period})`;
 }
@@ -138,10 +156,24 @@ function foreignLimits(config: HostConfig): Json {
     cpu_rt_period: config.CpuRealtimePeriod,
     cpu_rt_runtime: config.CpuRealtimeRuntime,
     memory_reservation: config.MemoryReservation,
+    kernel_memory: config.KernelMemory,
+    kernel_memory_tcp: config.KernelMemoryTCP,
     blkio_weight: config.BlkioWeight,
+    blkio_weight_device: perDevice(config.BlkioWeightDevice),
+    blkio_read_bps: perDevice(config.BlkioDeviceReadBps),
+    blkio_write_bps: perDevice(config.BlkioDeviceWriteBps),
+    blkio_read_iops: perDevice(config.BlkioDeviceReadIOps),
+    blkio_write_iops: perDevice(config.BlkioDeviceWriteIOps),
     oom_kill_disable: config.OomKillDisable,
   }).filter(([, value]) => value !== 0 && value !== "" && value !== false);
   return found.length === 0 ? null : found.map(([name, value]) => `${name}=${value}`).join(" ");
+}
+
+function perDevice(limits: HostConfig["BlkioWeightDevice"]): string {
+  return limits
+    .map(({ path, limit }) => `${path}:${limit}`)
+    .toSorted()
+    .join(",");
 }
 
 function gpuRequest(gpus: string): JsonObject {

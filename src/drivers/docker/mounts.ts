@@ -29,8 +29,8 @@ export function workspaceVolume(labels: RuntimeLabels): string {
 export interface MountInput {
   readonly spec: DockerSpec;
   readonly labels: RuntimeLabels;
-  /** Real path of our state directory. */
-  readonly stateDir: string;
+  /** Real paths of the state directories to hide: ours, and those of others. */
+  readonly stateDirs: readonly string[];
   readonly stamp: string;
 }
 
@@ -74,10 +74,16 @@ function bindMount(source: string, target: string, readOnly: boolean): JsonObjec
 }
 
 /** `HostConfig.Tmpfs`: those of the section, and the masks over the state directory. */
-export function tmpfsOptions({ spec, stateDir }: MountInput): Record<string, string> {
-  const masks = maskedPaths(spec, stateDir).map((path) => [path, MASK]);
+export function tmpfsOptions({ spec, stateDirs }: MountInput): Record<string, string> {
+  const shown = stateDirs.flatMap((stateDir) => maskedPaths(spec, stateDir));
+  const targets = targetsOf(spec);
+  // On a mask nothing could be mounted.
+  const masks = shown.filter((path) => !shown.some((each) => each !== path && hides(each, path, targets)));
   const own = spec.docker.command_secrets.length === 0 ? {} : secretsTmpfs();
-  return { ...Object.fromEntries([...spec.docker.tmpfs.map(tmpfsMount), ...masks]), ...own };
+  return {
+    ...Object.fromEntries([...spec.docker.tmpfs.map(tmpfsMount), ...masks.map((path) => [path, MASK])]),
+    ...own,
+  };
 }
 
 function tmpfsMount(text: string): [path: string, options: string] {
@@ -85,21 +91,29 @@ function tmpfsMount(text: string): [path: string, options: string] {
   return colon < 0 ? [text, ""] : [text.slice(0, colon), text.slice(colon + 1)];
 }
 
-/**
- * Where binds would show our state directory inside the container. A place that lies in a further mount below the bind
- * is that mount's and needs no mask, and a mask there would hide what the mount was made for.
- */
+/** Where a container of this spec would show a state directory. */
 export function maskedPaths(spec: DockerSpec, stateDir: string): string[] {
   const { provider, source, target } = spec.workspace;
   const workspace = provider === "bind" && source !== undefined ? [{ source, target }] : [];
-  const binds = [...workspace, ...spec.docker.binds];
-  const targets = [
-    target,
-    ...spec.docker.binds.map((bind) => bind.target),
-    ...spec.docker.tmpfs.map((text) => tmpfsMount(text)[0]),
-  ];
+  return shownPaths([...workspace, ...spec.docker.binds], targetsOf(spec), stateDir);
+}
+
+function targetsOf({ workspace, docker }: DockerSpec): string[] {
+  const tmpfs = docker.tmpfs.map((text) => tmpfsMount(text)[0]);
+  return [workspace.target, ...docker.binds.map((bind) => bind.target), ...tmpfs];
+}
+
+/**
+ * Where binds show a folder inside the container. A place that lies in a further mount below the bind is that mount's
+ * and needs no mask, and a mask there would hide what the mount was made for.
+ */
+export function shownPaths(
+  binds: readonly { readonly source: string; readonly target: string }[],
+  targets: readonly string[],
+  folder: string,
+): string[] {
   return binds.flatMap((bind) => {
-    const inside = relative(bind.source, stateDir);
+    const inside = relative(bind.source, folder);
     if (inside === "" || leavesParent(inside)) return [];
     const path = posix.join(bind.target, inside);
     const further = targets.some(
@@ -107,6 +121,11 @@ export function maskedPaths(spec: DockerSpec, stateDir: string): string[] {
     );
     return further ? [] : [path];
   });
+}
+
+/** Whether a mask leaves nothing to be seen of what lies at a path, unless a further mount below it shows that again. */
+export function hides(mask: string, path: string, targets: readonly string[]): boolean {
+  return isBelow(path, mask) && !targets.some((each) => isBelow(each, mask) && isBelow(path, each));
 }
 
 function isBelow(path: string, folder: string): boolean {

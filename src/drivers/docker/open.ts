@@ -15,7 +15,7 @@ import { heldImages, removeImage } from "./held-images.ts";
 import { resolveImage } from "./images.ts";
 import { ensureNetwork, removeNetwork } from "./networks.ts";
 import { inspectRuntime, observe } from "./observe.ts";
-import { probe } from "./probe.ts";
+import { lacks, probe } from "./probe.ts";
 import { placeProgram } from "./program.ts";
 import { setMark } from "./volumes.ts";
 import { forgetWorkspace } from "./workspaces.ts";
@@ -75,6 +75,7 @@ function salvageMethods(engine: Engine): Pick<Driver, "salvage"> {
 function readerOf(engine: Engine, facts: EngineFacts, host: Host | undefined, deps: DriverDeps): ReadDriver {
   return {
     probe: () => probe(engine, facts),
+    lacks: (settings) => lacks(engine, facts, settings),
     observe: (scope) => observe(engine, facts, scope, host),
     inspect: (objectId) => inspectRuntime(engine, facts, objectId),
     health: (objectId) => health(engine, facts, objectId),

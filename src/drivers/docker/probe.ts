@@ -1,9 +1,12 @@
-import type { Probe } from "../../model/posture.ts";
+import type { Probe, ProbeReason } from "../../model/posture.ts";
+import type { Settings } from "../../model/settings.ts";
 import { refusedBy } from "../../remote/posture.ts";
 import type { Engine } from "./client.ts";
 import type { DegradedRow } from "./dialect.ts";
 import { dockerError } from "./errors.ts";
 import type { EngineFacts } from "./facts.ts";
+import { hasAppArmor } from "./limits.ts";
+import { inSection } from "./section.ts";
 import type { Info } from "./wire.ts";
 
 const mentions = (info: Info, word: string): boolean =>
@@ -81,4 +84,30 @@ export async function probe(engine: Engine, facts: EngineFacts): Promise<Probe> 
     .filter(({ test }) => test(info))
     .map(({ code, message, fix }) => ({ code, message, fix }));
   return reasons.length === 0 ? { status: "ready" } : { status: "degraded", reasons };
+}
+
+/**
+ * For each of these settings, what it asks for that most engines' machines do without, so that `probe` says nothing of it.
+ * The engine is asked only where it matters.
+ */
+export async function lacks(
+  engine: Engine,
+  facts: EngineFacts,
+  all: readonly Settings[],
+): Promise<readonly (readonly ProbeReason[])[]> {
+  const profiles = all.map(({ options: { apparmor } }) =>
+    typeof apparmor === "string" && apparmor !== "unconfined" ? apparmor : undefined,
+  );
+  if (profiles.every((each) => each === undefined) || hasAppArmor(await facts.info()))
+    return all.map(() => []);
+  const path = inSection("docker.apparmor", engine.dialect.name);
+  return profiles.map((profile) => (profile === undefined ? [] : [withoutAppArmor(path, profile)]));
+}
+
+function withoutAppArmor(path: string, profile: string): ProbeReason {
+  return {
+    code: "apparmor-off",
+    message: `${path} asks for the profile "${profile}", and the engine's machine has no AppArmor to apply it`,
+    fix: `take ${path} out, or use an engine whose machine has AppArmor`,
+  };
 }

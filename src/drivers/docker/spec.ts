@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { posix } from "node:path";
 import type { Json, JsonObject } from "../../model/json.ts";
 import type { PathFacts } from "../driver.ts";
-import { impliedSwap } from "./limits.ts";
+import { exactCpus, impliedSwap } from "./limits.ts";
 import type { Section } from "./section.ts";
 import { readSection } from "./section.ts";
 
@@ -23,7 +23,7 @@ export function normalise(options: JsonObject, facts: PathFacts): JsonObject {
     network: section.network === "default" ? "bridge" : section.network,
     memory: section.memory,
     memory_swap: normaliseSwap(section),
-    cpus: section.cpus,
+    cpus: section.cpus === undefined ? undefined : exactCpus(section.cpus),
     pids: section.pids,
     ulimits: Object.fromEntries(
       Object.entries(section.ulimits).map(([name, limit]) => [

@@ -37,6 +37,8 @@ const BRIDGE: Readonly<Record<EngineName, string>> = {
   podman: 'podman --url "unix://$1" system dial-stdio',
 };
 const KNOCK = "GET /_ping HTTP/1.0\r\n\r\n";
+/** A machine that lost its power, or a network that dropped the connection, says nothing: after so long it is asked. */
+const KEEP_ALIVE_MS = 15_000;
 
 type Requester = (options: RequestOptions) => ClientRequest;
 
@@ -123,7 +125,7 @@ async function openRemote(
 async function openLine({ host, port, tls }: Extract<Endpoint, { kind: "tcp" }>): Promise<Line> {
   if (tls === undefined) {
     const { Agent: HttpAgent, request } = await import("node:http");
-    return { request, where: { host, port }, agent: new HttpAgent() };
+    return { request: keptAlive(request), where: { host, port }, agent: new HttpAgent() };
   }
   const { Agent: HttpsAgent, request } = await import("node:https");
   const agent = new HttpsAgent({
@@ -133,7 +135,16 @@ async function openLine({ host, port, tls }: Extract<Endpoint, { kind: "tcp" }>)
     ...(tls.server_name === undefined ? {} : { servername: tls.server_name }),
     rejectUnauthorized: tls.verify,
   });
-  return { request, where: { host, port }, agent };
+  return { request: keptAlive(request), where: { host, port }, agent };
+}
+
+/** Streams are silent for days, so that nothing else tells one that waits from one that was cut off. */
+function keptAlive(request: Requester): Requester {
+  return (options) => {
+    const sent = request(options);
+    sent.setSocketKeepAlive(true, KEEP_ALIVE_MS);
+    return sent;
+  };
 }
 
 function ask(request: Requester, where: RequestOptions, wanted: Exchange): Promise<Answer> {

@@ -6,7 +6,8 @@ import { isStageTree } from "../../util/stage-place.ts";
 import { isSecretsTmpfs, withoutWaiting } from "./command-secrets.ts";
 import { OWN_NETWORK } from "../../model/network.ts";
 import { gateEnv, NO_NAMES } from "./gates.ts";
-import { readGpus, readLimits } from "./limits.ts";
+import { hasAppArmor, readGpus, readLimits } from "./limits.ts";
+import { unmaskedPaths } from "./masks.ts";
 import { isMask } from "./mounts.ts";
 import { foreignPrivileges } from "./privileges.ts";
 import type { DockerSpec } from "./section.ts";
@@ -29,6 +30,8 @@ export interface ReadContext {
   readonly ref: string;
   /** Engine name of the network that this runtime would have to itself. */
   readonly own: string;
+  /** Real path of our state directory. */
+  readonly stateDir: string;
   /** Ids of the networks there are; undefined where that was not worth asking. */
   readonly live?: ReadonlySet<string> | undefined;
 }
@@ -52,7 +55,7 @@ export function readFields(container: Container, context: ReadContext): Record<s
     "docker.ulimits": readUlimits(container, created),
     "docker.tmpfs": readTmpfs(container),
     ...readLimits(container.HostConfig, info),
-    ...readSecurity(container),
+    ...readSecurity(container, info),
     "docker.engine_privileges": foreignPrivileges(container.HostConfig),
     "docker.dns": created.docker.egress === undefined ? [...container.HostConfig.Dns] : [],
     "docker.extra_hosts": sorted(container.HostConfig.ExtraHosts),
@@ -60,7 +63,14 @@ export function readFields(container: Container, context: ReadContext): Record<s
     "docker.init": container.HostConfig.Init,
     "docker.restart": readRestart(container),
     "docker.labels": readLabels(container, created, image),
+    ...readStateDirectory(container, context.stateDir),
   };
+}
+
+/** Others keep their state elsewhere, and need not see it told as nothing. */
+function readStateDirectory(container: Container, stateDir: string): Record<string, Json> {
+  const shown = unmaskedPaths(container, stateDir);
+  return shown.length === 0 ? {} : { "docker.state_directory": `shown at ${shown.join(", ")}` };
 }
 
 function readWorkspace(container: Container, created: DockerSpec): Record<string, Json> {
@@ -203,7 +213,7 @@ function readTmpfs(container: Container): Json {
   return sorted(texts);
 }
 
-function readSecurity(container: Container): Record<string, Json> {
+function readSecurity(container: Container, info: Info): Record<string, Json> {
   const options = container.HostConfig.SecurityOpt;
   const valueOf = (name: string): string | null => {
     const found = options.find((option) => option.startsWith(`${name}=`) || option.startsWith(`${name}:`));
@@ -213,9 +223,23 @@ function readSecurity(container: Container): Record<string, Json> {
     "docker.read_only_root": container.HostConfig.ReadonlyRootfs,
     "docker.cap_drop": sorted(new Set(container.HostConfig.CapDrop)),
     "docker.seccomp": valueOf("seccomp"),
-    "docker.apparmor": valueOf("apparmor"),
+    ...readAppArmor(container, valueOf("apparmor"), info),
     "docker.no_new_privileges": options.some((option) => /^no-new-privileges(?:[:=]true)?$/.test(option)),
   };
+}
+
+/**
+ * The profile that confines it: an engine repeats whatever was asked for. Left out where the engine can apply none: then
+ * it could not be set, so it cannot drift.
+ */
+function readAppArmor(
+  { AppArmorProfile }: Container,
+  asked: string | null,
+  info: Info,
+): Record<string, Json> {
+  if (asked === null || asked === "unconfined") return { "docker.apparmor": asked };
+  if (!hasAppArmor(info)) return {};
+  return { "docker.apparmor": AppArmorProfile === "" ? null : AppArmorProfile };
 }
 
 function readRestart(container: Container): Json {

@@ -41,6 +41,12 @@ function readUlimit(value: unknown) {
   return { Name: needed(of, "Name"), Soft: amount(of, "Soft"), Hard: amount(of, "Hard") };
 }
 
+/** Of a block device: engines say it as its weight, or as a rate. */
+function readDeviceLimit(value: unknown) {
+  const of = parts(value, "Blkio");
+  return { path: text(of, "Path"), limit: amount(of, "Weight") + amount(of, "Rate") };
+}
+
 function readDeviceRequest(value: unknown) {
   const of = parts(value, "DeviceRequests");
   return { Count: amount(of, "Count"), DeviceIDs: texts(of, "DeviceIDs") };
@@ -62,7 +68,14 @@ function readLimits(of: Parts) {
     CpuRealtimePeriod: amount(of, "CpuRealtimePeriod"),
     CpuRealtimeRuntime: amount(of, "CpuRealtimeRuntime"),
     PidsLimit: amount(of, "PidsLimit"),
+    KernelMemory: amount(of, "KernelMemory"),
+    KernelMemoryTCP: amount(of, "KernelMemoryTCP"),
     BlkioWeight: amount(of, "BlkioWeight"),
+    BlkioWeightDevice: listAt(of, "BlkioWeightDevice", readDeviceLimit),
+    BlkioDeviceReadBps: listAt(of, "BlkioDeviceReadBps", readDeviceLimit),
+    BlkioDeviceWriteBps: listAt(of, "BlkioDeviceWriteBps", readDeviceLimit),
+    BlkioDeviceReadIOps: listAt(of, "BlkioDeviceReadIOps", readDeviceLimit),
+    BlkioDeviceWriteIOps: listAt(of, "BlkioDeviceWriteIOps", readDeviceLimit),
     Ulimits: listAt(of, "Ulimits", readUlimit),
   };
 }
@@ -152,6 +165,8 @@ export function readContainer(value: unknown) {
     Name: needed(of, "Name"),
     Created: text(of, "Created"),
     Image: text(of, "Image"),
+    /** What confines it, once it has been started; only what was asked for before that. */
+    AppArmorProfile: text(of, "AppArmorProfile"),
     ExecIDs: texts(of, "ExecIDs"),
     State: readState(part(of, "State")),
     Config: readConfig(part(of, "Config")),

@@ -15,13 +15,24 @@ import { leftAloneSchema } from "../../state/left-alone.ts";
 import { openRunSchema } from "../../state/open-runs.ts";
 import { pulledImagesSchema } from "../../state/pulled-images.ts";
 import { HEX } from "../../state/secret-key.ts";
+import { updateSchema } from "../../state/updates.ts";
 import { DRAFT } from "../../util/durable-file.ts";
 import { decodeFileName } from "../../util/file-name.ts";
 import { LEAVING } from "../cleanup.ts";
 import { isRunId } from "../run-id.ts";
 
 export type StateFolder =
-  "base" | "fleet" | "activity" | "open-runs" | "locks" | "journal" | "salvage" | "canaries" | "runs" | "run";
+  | "base"
+  | "fleet"
+  | "activity"
+  | "updates"
+  | "open-runs"
+  | "locks"
+  | "journal"
+  | "salvage"
+  | "canaries"
+  | "runs"
+  | "run";
 
 /** `temp`: a write that never came to its rename. `mutex`: a lock of a moment. `kept`: put aside for a person. */
 export type NameKind = "file" | "folder" | "temp" | "mutex" | "kept" | "staging" | "leaving" | "foreign";
@@ -90,6 +101,7 @@ const CONTENTS: Readonly<Record<StateFolder, Contents>> = {
       "events.jsonl": file(),
       "events.jsonl.1": file(),
       activity: FOLDER,
+      updates: FOLDER,
       "open-runs": FOLDER,
       locks: FOLDER,
       journal: FOLDER,
@@ -99,6 +111,7 @@ const CONTENTS: Readonly<Record<StateFolder, Contents>> = {
     },
   },
   activity: { names: {}, others: encoded(file(as(activitySchema))) },
+  updates: { names: {}, others: encoded(file(as(updateSchema))) },
   "open-runs": { names: {}, others: encoded(file(as(openRunSchema))) },
   locks: { names: {}, others: encoded(file(as(claimSchema))) },
   journal: {

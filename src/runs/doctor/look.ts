@@ -25,7 +25,16 @@ export interface Look {
 }
 
 /** Folders of a fleet whose entries are looked at by name. */
-const BELOW = ["activity", "open-runs", "locks", "journal", "salvage", "canaries", "runs"] as const;
+const BELOW = [
+  "activity",
+  "updates",
+  "open-runs",
+  "locks",
+  "journal",
+  "salvage",
+  "canaries",
+  "runs",
+] as const;
 
 export async function lookAtState(base: string, now: () => number): Promise<Look> {
   const scan = new Scan(now);

@@ -34,7 +34,15 @@ function fieldsOf({
     NetworkSettings: { Networks: networks },
   });
   const image = readImage({ Id: "i1" });
-  return readFields(container, { created, image, info: readInfo({}), ref: "x", own, live });
+  return readFields(container, {
+    created,
+    image,
+    info: readInfo({}),
+    ref: "x",
+    own,
+    live,
+    stateDir: "/state",
+  });
 }
 
 it("shows its network by the word of the config, and none of what was added for the gate", () => {

@@ -24,7 +24,7 @@ function bindsOf(volumes: readonly string[], destination: string): unknown {
   });
   const asked = Object.fromEntries(volumes.map((path) => [path, {}]));
   const image = readImage({ Id: "i1", Config: { Volumes: asked } });
-  const context = { created, image, info: readInfo({}), ref: "x", own: "sk-a" };
+  const context = { created, image, info: readInfo({}), ref: "x", own: "sk-a", stateDir: "/state" };
   return readFields(container, context)["docker.binds"];
 }
 

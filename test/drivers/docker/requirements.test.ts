@@ -51,6 +51,12 @@ describe("what docker requires", () => {
     ["swap above memory", { image: "a", memory: 2e9, memory_swap: 1e9 }, undefined, ["swap-below-memory"]],
     ["some CPU", { image: "a", cpus: 0.001 }, undefined, ["cpus-too-small"]],
     [
+      "CPU that an engine would not round to none",
+      { image: "a", cpus: 4e-10 },
+      undefined,
+      ["cpus-too-small"],
+    ],
+    [
       "targets of their own",
       { image: "a", binds: [bind], tmpfs: ["/a:exec"] },
       undefined,
