@@ -1,7 +1,7 @@
 /**
- * Remembers which replacements failed, so that the next cycle does not try the same bad change on the next runtime
- * while the first one is in back-off. Lifted when that one has been replaced, needs it no more, or is to become
- * something else. In memory only: a new watch begins with a canary of its own.
+ * Remembers which replacements and changes in place failed, so that the next cycle does not try the same bad change on
+ * the next runtime while the first one is in back-off. Lifted when that one has made it, needs it no more, or is to
+ * become something else. In memory only: a new watch begins with a canary of its own.
  */
 import type { Outcome } from "../src/model/outcome.ts";
 import type { Change, Plan } from "../src/model/plan.ts";
@@ -26,8 +26,10 @@ export interface RolloutNews {
 }
 
 interface Failed extends PausedRollout {
-  /** Where it was to be replaced, to be known also once no plan mentions it. */
+  /** Where it was to be changed, to be known also once no plan mentions it. */
   readonly engine: string;
+  /** It has what it failed with. */
+  readonly inPlace: boolean;
 }
 
 export class RolloutPauses {
@@ -51,7 +53,9 @@ export class RolloutPauses {
         const change = changes.get(address);
         const place = change?.rollout ?? null;
         const pauses = change !== undefined && place?.pauses === true && place.causes.length > 0;
-        return pauses ? [{ address, causes: place.causes, engine: engineOf(change) }] : [];
+        if (!pauses) return [];
+        const inPlace = change.actions.includes("update");
+        return [{ address, causes: place.causes, engine: engineOf(change), inPlace }];
       });
     const settled = [...this.#failed.values()]
       .filter((each) => free(each.address) && isSettled(each, changes.get(each.address), plan, outcomes))
@@ -78,7 +82,7 @@ function isUnproved(outcomes: readonly Outcome[], { changes }: Plan): boolean {
 }
 
 function isSettled(
-  { address, engine }: Failed,
+  { address, engine, inPlace }: Failed,
   change: Change | undefined,
   plan: Plan,
   outcomes: readonly Outcome[],
@@ -87,6 +91,8 @@ function isSettled(
   if (done) return true;
   // Who is blocked or held would still be replaced; and a plan does not say what it left out on an engine it did not see.
   const waits = [...plan.blocked, ...plan.held].some((each) => each.address === address);
+  // What was not taken back is as declared, which proves nothing while it stands.
+  if (inPlace && change !== undefined && change.object_id !== null) return false;
   return !waits && isNoOp(change) && isObserved(plan, change === undefined ? engine : engineOf(change));
 }
 

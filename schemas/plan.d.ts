@@ -130,6 +130,7 @@ export type GraphNode =
       cause: string;
       object_id: string | null;
       spec_key: string;
+      in_place?: true;
     }
   | {
       op: "rename";
@@ -467,6 +468,7 @@ export interface Change {
       max_bytes: number;
       oversize: "fail" | "truncate";
     };
+    rw_unknown?: string;
     workspace: "kept" | "reseeded" | "lost";
   };
   protection: {

@@ -13,15 +13,17 @@ import { worstExitCode } from "../plan/exit-code.ts";
 import { elapsed } from "../util/elapsed.ts";
 import type { ApplyContext, ChangeRun, Fetched } from "./context.ts";
 import { readCommandSecrets } from "./deliver.ts";
-import type { Executor, NodeEnd } from "./executor.ts";
-import { engineQueues, isStale, runChain, runFetch, runNetwork } from "./executor.ts";
+import type { Executor } from "./executor.ts";
+import { engineQueues, runChain, runFetch, runNetwork } from "./executor.ts";
 import { changeEnds } from "./ends.ts";
 import type { ChangeEnds } from "./ends.ts";
 import type { NetworkNode } from "./networks.ts";
 import { changeOf, networkNodes } from "./networks.ts";
 import { preconditionGuard } from "./precondition.ts";
-import { codeOf, describe, exitCodeOf, INTERRUPTED, isInterrupted } from "./outcome-error.ts";
-import { isSilence, silence, Silences } from "./silence.ts";
+import { describe, exitCodeOf, INTERRUPTED, isInterrupted } from "./outcome-error.ts";
+import type { End, Ended } from "./outcome.ts";
+import { finish } from "./outcome.ts";
+import { isSilence, Silences } from "./silence.ts";
 import { notOpen } from "./steps.ts";
 
 export interface ApplyInput extends ApplyContext {
@@ -135,11 +137,6 @@ function removes(change: Change): boolean {
   return change.actions.includes("remove");
 }
 
-interface Ended extends Outcome {
-  /** Exit code that this outcome alone would give. */
-  readonly code: number;
-}
-
 /** Begun once those have ended that its nodes wait for, and not at all when one of them had to succeed and did not. */
 async function inTurn(
   change: Change,
@@ -164,7 +161,8 @@ function failureOf({ address, status }: Ended, change: Change): string | undefin
   if (status === "done") return undefined;
   const who = change.rollout?.canary === true ? `canary ${address}` : address;
   const failed = status === "failed" || status === "rolled_back";
-  return failed ? `${who} failed` : `${who} was not replaced (${status})`;
+  const done = change.actions.includes("recreate") ? "replaced" : "changed";
+  return failed ? `${who} failed` : `${who} was not ${done} (${status})`;
 }
 
 async function runChange(
@@ -176,7 +174,7 @@ async function runChange(
 ): Promise<Ended> {
   const started = elapsed();
   const action = change.actions.join("+");
-  const end = (status: Outcome["status"], code: number, reason: string, error: Outcome["error"]): Ended => {
+  const end: End = (status, code, reason, error) => {
     const duration_ms = Math.round(elapsed() - started);
     const { address } = change;
     const message = error?.message ?? null;
@@ -208,7 +206,7 @@ async function runChange(
   if (unread !== undefined) return end("failed", exitCodeOf(unread), UNDISTURBED, describe(unread));
   try {
     const ended = await runChain(run, executor, preconditionGuard(run, input));
-    return finish(ended, change, end);
+    return finish(ended, change, nodes, end);
   } finally {
     await run.lock?.[Symbol.asyncDispose]();
   }
@@ -220,38 +218,6 @@ function pausedError(why: string): NonNullable<Outcome["error"]> {
 }
 
 const UNDISTURBED = "not begun, and nothing was changed";
-
-type End = (status: Outcome["status"], code: number, reason: string, error: Outcome["error"]) => Ended;
-
-/** Proving a new runtime is what these steps are for; their failure says that it is not healthy. */
-const PROOFS: ReadonlySet<GraphNode["op"]> = new Set(["start", "setup", "verify", "health"]);
-
-function finish(ended: NodeEnd, change: Change, end: End): Ended {
-  if (ended.status === "done") return end("done", 0, change.why, null);
-  if (ended.status !== "failed") return leave(ended, end);
-  const { node, error, undone } = ended;
-  if (isStale(error, node)) return end("stale", 4, error.message, null);
-  const kept = node.op === "salvage" && change.actions.includes("recreate");
-  if (undone && (kept || PROOFS.has(node.op))) {
-    const left = change.object_id === null ? "nothing is left behind" : "the old one runs on";
-    return end("rolled_back", 5, `${node.op} failed; ${left}`, describe(error));
-  }
-  // A run began in between: it is put off, as if the plan had found it busy.
-  if (codeOf(error) === "ADDRESS_BUSY") return end("skipped", 0, error.message, null);
-  const weighed = node.op === "weigh" || node.op === "collect" ? "; nothing was stopped" : "";
-  return end("failed", exitCodeOf(error), `${node.op} failed${weighed}`, describe(error));
-}
-
-/** What was done before it, if anything, is right by itself and stays. */
-function leave({ status, node, partly }: Extract<NodeEnd, { partly: boolean }>, end: End): Ended {
-  if (status === "interrupted") {
-    const reason = partly ? `interrupted before ${node.op}` : INTERRUPTED.reason;
-    return end("skipped", INTERRUPTED.exitCode, reason, null);
-  }
-  const error = silence(engineKey(node));
-  const what = partly ? `not finished, ${node.op} is left` : "not begun";
-  return end("skipped", error.exitCode, `${what}: ${error.message}`, describe(error));
-}
 
 function blockedOutcomes(plan: Plan): Outcome[] {
   return plan.blocked.map(({ address, rule, why }) => ({

@@ -129,7 +129,7 @@ export async function runChain(
         await guardStep(node);
         await runStep(node, run, executor, signal);
       };
-      const clears = node === steps.at(-1) && isReplaced(node, steps);
+      const clears = node === steps.at(-1) && (isReplaced(node, steps) || worksOn(node));
       if (clears) await release(run);
       const priority = clears && queueFor(executor, node).size < NEAR_THE_END ? LAST : index;
       const begun = await inQueue(executor, node, priority, work, node === first);
@@ -152,7 +152,12 @@ function isReplaced(node: GraphNode, steps: readonly GraphNode[]): boolean {
   return node.op === "remove" && steps.some(({ op }) => op === "rename");
 }
 
-/** The successor is ready: whoever waits for the address need not wait for what it replaced. */
+/** Whether a step only looks how what was changed in place goes on, which is in use meanwhile. */
+function worksOn(node: GraphNode): boolean {
+  return node.op === "health" && node.in_place === true;
+}
+
+/** What is at the address now is what stays: whoever waits for it need not wait for what it replaced, or for a look. */
 async function release(run: ChangeRun): Promise<void> {
   const { lock } = run;
   delete run.lock;

@@ -43,9 +43,9 @@ max_age = "7d"
 # [guards]
 # max_destroy = 5   # a plan that removes more than this needs --max-destroy
 
-# [rollout]   # a change that replaces several sandboxes is tried on one first
-# canary = 1   # how many go first; "off" replaces all at once
-# max_parallel = 5   # at most so many are replaced at the same time
+# [rollout]   # a change to several sandboxes is tried on one first
+# canary = 1   # how many go first; "off" changes all at once
+# max_parallel = 5   # at most so many are changed at the same time
 `;
 }
 

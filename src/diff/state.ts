@@ -20,9 +20,17 @@ const STATES: Readonly<Record<Exclude<RuntimeState, "running">, StateRow>> = {
 
 export function compareState(desired: DesiredRuntime, current: ObservedRuntime): Difference[] {
   if (current.state !== "running") return [word("state", current.state, "running", STATES[current.state])];
-  if (current.health !== "unhealthy") return [];
+  if (!isSick(desired, current)) return [];
   const why = `${desired.name} fails its health check`;
   return [word("health", "unhealthy", "healthy", { class: "recreate", origin: "unhealthy", why })];
+}
+
+/**
+ * Whether its own health check counts, and fails. Where the config says how to tell that it is ready that check does not,
+ * as little as when it comes up: one that was made before the config said so still has it.
+ */
+export function isSick(desired: DesiredRuntime | undefined, { health }: ObservedRuntime): boolean {
+  return health === "unhealthy" && desired?.settings.ready === undefined;
 }
 
 function word(path: string, before: string, after: string, row: StateRow): Difference {

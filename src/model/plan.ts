@@ -1,9 +1,10 @@
 import * as z from "zod";
 import { diagnosticSchema } from "./diagnostic.ts";
 import { passingRoleSchema } from "./ephemeral.ts";
+import { impactSchema } from "./impact.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { rolloutPlaceSchema } from "./rollout.ts";
-import { salvageExcessSchema, salvageSettingsSchema } from "./salvage.ts";
+import { salvageSettingsSchema } from "./salvage.ts";
 import { cacheChangeSchema } from "./cache.ts";
 import { networkChangeSchema } from "./network-change.ts";
 import { sourceSchema } from "./source.ts";
@@ -50,30 +51,6 @@ const preconditionSchema = z.strictObject({
   observed_digest: z.string().nullable(),
 });
 
-export const impactSchema = z.strictObject({
-  /** True when a running runtime stops for a while or for good. */
-  downtime: z.boolean(),
-  /** Open runs, attached shells and execs that the engine reports. */
-  busy: z.int().nonnegative(),
-  /** Seconds since the last use; null when unknown. */
-  idle_s: z.number().nullable(),
-  /** Bytes written inside that the change destroys, at least; null when it destroys nothing or could not be measured. */
-  rw_bytes: z.number().nullable(),
-  /** Files, links and empty folders that were added or changed; null as for the bytes. */
-  rw_files: z.int().nullable(),
-  /** Paths of the image that were deleted, which a successor has again; null as for the bytes. */
-  rw_deleted: z.int().nullable(),
-  /** The first of what is destroyed, sorted; one that ends in `/` stands for all that is below. */
-  rw_paths: z.array(z.string()),
-  /** True when there is more than was counted. */
-  rw_more: z.boolean(),
-  /** True when a bundle of it is kept before it goes. */
-  salvage: z.boolean(),
-  salvage_excess: salvageExcessSchema.optional(),
-  workspace: z.enum(["kept", "reseeded", "lost"]),
-});
-export type Impact = z.infer<typeof impactSchema>;
-
 export const changeSchema = z.strictObject({
   address: z.string(),
   kind: z.enum(["sandbox", "browser"]),
@@ -101,7 +78,7 @@ export const changeSchema = z.strictObject({
   salvage: salvageSettingsSchema.nullable(),
   /** Secret name → keyed fingerprint to be written at creation. */
   secrets: z.record(z.string(), z.string()),
-  /** When a replacement is begun; null for every other change, since only replacements stop what works. */
+  /** When a replacement or a change in place is begun; null for every other change, since nothing that works can fail of it. */
   rollout: rolloutPlaceSchema.nullable(),
   /** Present for the creation of a runtime that no declaration yields. */
   passing: passingRoleSchema.optional(),
@@ -150,7 +127,14 @@ export const nodeSchema = z.discriminatedUnion("op", [
     /** Present when what was asked for is also looked at from inside. */
     attest: z.literal(true).optional(),
   }),
-  z.strictObject({ op: z.literal("health"), ...nodeCommon, object_id: objectId, spec_key: z.string() }),
+  z.strictObject({
+    op: z.literal("health"),
+    ...nodeCommon,
+    object_id: objectId,
+    spec_key: z.string(),
+    /** Present for what runs already and was changed: only from now on does its running prove anything. */
+    in_place: z.literal(true).optional(),
+  }),
   z.strictObject({ op: z.literal("rename"), ...nodeCommon, object_id: objectId, to: z.string() }),
   z.strictObject({ op: z.literal("stop"), ...nodeCommon, object_id: objectId }),
   z.strictObject({

@@ -1,6 +1,7 @@
 import type { DesiredRuntime } from "../desire/desire.ts";
 import type { Decision } from "../diff/diff.ts";
-import type { Action, Change, Impact, Reason } from "../model/plan.ts";
+import type { Impact } from "../model/impact.ts";
+import type { Action, Change, Reason } from "../model/plan.ts";
 import type { RolloutPlace } from "../model/rollout.ts";
 import type { ObservedRuntime, RuntimeChanges } from "../model/observed.ts";
 import { MOST_CHANGED_PATHS } from "../model/observed.ts";
@@ -129,8 +130,11 @@ const NO_LOSS: Loss = {
 /** All that a change destroys; one part that could not be measured leaves the whole unknown. */
 function lossOf({ decision, actions, losses, salvage }: ChangeInput): Loss {
   const doomed = actions[0] === "no-op" ? [] : doomedBy(decision);
-  const found = doomed.flatMap(({ object }) => losses.get(object.object_id) ?? []);
+  const told = doomed.flatMap(({ object }) => losses.get(object.object_id) ?? []);
+  const found = told.flatMap((each) => ("unknown" in each ? [] : [each]));
   const kept = doomed.length > 0 && salvage !== undefined;
+  const unmeasured = told.find((each) => "unknown" in each);
+  if (unmeasured !== undefined) return { ...NO_LOSS, salvage: kept, rw_unknown: unmeasured.unknown };
   if (doomed.length === 0 || found.length < doomed.length) return { ...NO_LOSS, salvage: kept };
   const sum = (of: (each: RuntimeChanges) => number): number =>
     found.reduce((all, each) => all + of(each), 0);

@@ -26,8 +26,13 @@ export function doomedBy({ situation, verdict }: Decision): Doomed[] {
   return found;
 }
 
-/** By object id: what its removal would destroy. What could not be measured is absent. */
-export type Losses = ReadonlyMap<string, RuntimeChanges>;
+/** What could not be measured, and why. */
+export interface Unmeasured {
+  readonly unknown: string;
+}
+
+/** By object id: what its removal would destroy. What nobody asked for, or is gone, is absent. */
+export type Losses = ReadonlyMap<string, RuntimeChanges | Unmeasured>;
 
 /** A `.new` beside a `.old` is finished, not removed, so a removed one was never proved. */
 export function isCandidate({ name, labels }: ObservedRuntime): boolean {

@@ -218,7 +218,7 @@ function runtimesOf(
     const orphan = situation.desired === undefined && label === agent.name;
     return addresses.has(situation.address) || orphan;
   });
-  const placed = placeRollouts(decisions, config.fleet.rollout);
+  const placed = placeRollouts(decisions, config.fleet.rollout, seen.modules);
   const rows = mine.map((decision) => {
     const { situation, verdict } = decision;
     const place = placed.get(decision)?.place;

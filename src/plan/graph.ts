@@ -1,12 +1,14 @@
 import type { Decision } from "../diff/diff.ts";
+import { changesInPlace } from "../diff/rollout.ts";
 import type { WorkspaceFate } from "../drivers/driver.ts";
 import { SLOT_SUFFIX } from "../model/names.ts";
 import type { GraphNode } from "../model/plan.ts";
 import type { SalvageSettings } from "../model/salvage.ts";
 import { BUILT_IN } from "../resolve/defaults.ts";
-import type { Chain, GraphContext, NodeDetail } from "./chain.ts";
+import type { Chain, GraphContext } from "./chain.ts";
 import { seconds, startChain } from "./chain.ts";
 import { isCandidate } from "./doomed.ts";
+import { attested, healthStep } from "./proof.ts";
 
 type Removal = Pick<Extract<Decision["verdict"], { action: "remove" }>, "why" | "dormant" | "workspace">;
 
@@ -116,20 +118,6 @@ function raise(chain: Chain, context: GraphContext, undo: readonly string[]): vo
   }
 }
 
-/** Many commands, one after the other, on an engine that may be busy. */
-const ATTEST_TIMEOUT_S = 180;
-
-function attested({ attest }: GraphContext): { readonly attest?: true; readonly timeout_s?: number } {
-  return attest ? { attest, timeout_s: ATTEST_TIMEOUT_S } : {};
-}
-
-/** A little longer than the proof itself may take, so that the proof is what says that it failed. */
-function healthStep(context: GraphContext, of: { object_id: string | null; spec_key: string }): NodeDetail {
-  const ready = context.decision.situation.desired?.settings.ready;
-  const timeout = ready === undefined ? {} : { timeout_s: seconds(ready.timeout) + 60 };
-  return { op: "health", id: "health", ...of, cause: "ready before it is used", ...timeout };
-}
-
 const FINISHED = "its canonical name proves it finished";
 
 function create(chain: Chain, context: GraphContext): void {
@@ -229,7 +217,8 @@ function mend(chain: Chain, context: GraphContext): void {
   if (paths.length > 0) {
     chain.add({ op: "update", id: "update", object_id, spec_key, paths, cause: verdict.why });
   }
-  if (differences.some((each) => each.field === "state")) {
+  const starts = differences.some((each) => each.field === "state");
+  if (starts) {
     if (context.network !== undefined) chain.after(context.network.id);
     chain.add({ op: "start", id: "start", object_id, cause: verdict.why });
     chain.add(healthStep(context, { object_id, spec_key }));
@@ -242,6 +231,9 @@ function mend(chain: Chain, context: GraphContext): void {
     ...attested(context),
     cause: "the engine's word alone proves nothing",
   });
+  // What was started has been proved since its change.
+  if (starts || !changesInPlace(context.decision, context.capabilities.lifecycle)) return;
+  chain.add(healthStep(context, { object_id, spec_key, in_place: true }));
 }
 
 /** What brings back a runtime whose removal is given up. */

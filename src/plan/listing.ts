@@ -6,6 +6,7 @@ import type { LeftAlone } from "../model/facts.ts";
 import type { ListedNetwork, ListedRuntime, Listing } from "../model/listing.ts";
 import type { ObservedRuntime } from "../model/observed.ts";
 import type { Situation } from "../diff/situation.ts";
+import { isSick } from "../diff/state.ts";
 import { engineKey } from "../observe/engines.ts";
 import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
 import { getPath } from "../util/json-path.ts";
@@ -181,12 +182,13 @@ function time(ms: number | undefined): string | null {
 }
 
 export function statusOf({
+  desired,
   current,
   ephemeral,
-}: Pick<Situation, "current" | "ephemeral">): ListedRuntime["status"] {
+}: Pick<Situation, "desired" | "current" | "ephemeral">): ListedRuntime["status"] {
   if (ephemeral === true) return "ready";
   if (current === undefined) return "missing";
-  if (current.health === "unhealthy") return "unhealthy";
+  if (isSick(desired, current)) return "unhealthy";
   switch (current.state) {
     case "running":
       return "running";

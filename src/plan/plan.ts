@@ -24,7 +24,7 @@ import { actionsOf, buildChange, specKey } from "./change.ts";
 import type { GraphContext } from "./chain.ts";
 import type { Losses } from "./doomed.ts";
 import { blockedNetworks, countPending, networkNodeOf, networkSteps } from "./networks.ts";
-import { fetchFor, fetchOf } from "./fetches.ts";
+import { blockOnPins, fetchFor, fetchOf } from "./fetches.ts";
 import { planExitCode } from "./exit-code.ts";
 import { changeGraph } from "./graph.ts";
 import { planId } from "./plan-id.ts";
@@ -54,7 +54,8 @@ export interface PlanInput {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-export function buildPlan(input: PlanInput): Plan {
+export function buildPlan(given: PlanInput): Plan {
+  const input = blockOnPins(given);
   const built = buildChanges(input);
   const { changes, networks, graph, specs } = built;
   const blocked = [...blockedOf(input.decisions), ...blockedNetworks(input.networks ?? [])];
@@ -116,8 +117,8 @@ function buildChanges(input: PlanInput): Built {
   const fetches = new Map<string, GraphNode>();
   const creates: GraphNode[] = [];
   const removes: GraphNode[] = [];
-  const replacements = new Map<Decision, readonly GraphNode[]>();
-  const placed = placeRollouts(input.decisions, input.rollout);
+  const rolled = new Map<Decision, readonly GraphNode[]>();
+  const placed = placeRollouts(input.decisions, input.rollout, input.modules);
   const specs: Plan["specs"] = {};
   const networks = networkSteps(input.networks ?? [], (image) => fetchFor(input.images, image, fetches));
   for (const decision of input.decisions) {
@@ -139,12 +140,11 @@ function buildChanges(input: PlanInput): Built {
     if (!acts) continue;
     const shared = { fetches, networks: networks.ensures };
     const nodes = graphOf(input, decision, { spec_key, salvage }, shared);
-    if (placed.has(decision)) replacements.set(decision, nodes);
+    if (placed.has(decision)) rolled.set(decision, nodes);
     else (decision.verdict.action === "remove" ? removes : creates).push(...nodes);
   }
-  const replaced = linkRollout(replacements, placed);
   const made = [...fetches.values(), ...networks.ensures.values()];
-  const graph = [...made, ...creates, ...replaced, ...removes, ...networks.removes];
+  const graph = [...made, ...creates, ...linkRollout(rolled, placed), ...removes, ...networks.removes];
   return { changes, networks: networks.changes, specs: sortKeys(specs), graph };
 }
 

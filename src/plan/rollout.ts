@@ -1,9 +1,11 @@
 /**
- * In: the decisions of a plan and `[rollout]`. Out: in which order its replacements are made, and which of them wait
- * for which. Pure, and the same for the same decisions: who goes first is who stands first by address.
+ * In: the decisions of a plan and `[rollout]`. Out: in which order its replacements and its changes in place are made,
+ * and which of them wait for which. Pure, and the same for the same decisions: who goes first is who stands first by
+ * address.
  */
+import type { Modules } from "../desire/desire.ts";
 import type { Decision } from "../diff/diff.ts";
-import { rolloutCauses } from "../diff/rollout.ts";
+import { rolledOut, rolloutCauses } from "../diff/rollout.ts";
 import type { GraphNode } from "../model/plan.ts";
 import type { RolloutPlace, RolloutSettings } from "../model/rollout.ts";
 import { engineKey } from "../observe/engines.ts";
@@ -23,12 +25,13 @@ interface Member {
   group: number;
 }
 
-/** Every replacement with its place, in the order in which they are begun. */
+/** All that a rollout says the time of, each with its place, in the order in which they are begun. */
 export function placeRollouts(
   decisions: readonly Decision[],
   settings: RolloutSettings,
+  modules: Modules,
 ): ReadonlyMap<Decision, Placed> {
-  const members = grouped(membersOf(decisions));
+  const members = grouped(membersOf(decisions, modules));
   const sizes = new Map<number, number>();
   const first: Member[] = [];
   const rest: Member[] = [];
@@ -83,14 +86,14 @@ function orderOf({ situation }: Decision): string {
   return `${situation.address} ${engineKey(situation)}`;
 }
 
-function membersOf(decisions: readonly Decision[]): Member[] {
+function membersOf(decisions: readonly Decision[], modules: Modules): Member[] {
   return decisions
-    .filter(({ verdict }) => verdict.action === "recreate")
-    .toSorted((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1))
-    .map((decision, group) => {
-      const { verdict } = decision;
-      return { decision, group, causes: verdict.action === "recreate" ? rolloutCauses(verdict) : [] };
-    });
+    .flatMap((decision) => {
+      const verdict = rolledOut(decision, modules);
+      return verdict === undefined ? [] : [{ decision, causes: rolloutCauses(verdict) }];
+    })
+    .toSorted((a, b) => (orderOf(a.decision) < orderOf(b.decision) ? -1 : 1))
+    .map((member, group) => ({ ...member, group }));
 }
 
 /** Who shares a cause with another, directly or through a third, is of one rollout. */

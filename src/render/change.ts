@@ -1,6 +1,7 @@
-import { rolloutWords } from "../model/rollout.ts";
+import type { Impact } from "../model/impact.ts";
 import { MOST_CHANGED_PATHS } from "../model/observed.ts";
-import type { Action, Change, Impact, Reason } from "../model/plan.ts";
+import type { Action, Change, Reason } from "../model/plan.ts";
+import { rolloutWords } from "../model/rollout.ts";
 import type { Cell } from "./layout.ts";
 import { cells, columns, count, paragraph } from "./layout.ts";
 import { escapeText } from "./escape.ts";
@@ -150,8 +151,14 @@ function reseededWorkspace({ object_id }: Change): string {
 /** Paths shown where nobody asked for all that the plan holds. */
 const FEW_PATHS = 4;
 
+const BUNDLE = "a bundle of it is kept first (sandkeep salvage)";
+
 /** `would lose 5.1 MiB in 41 files: /opt/x, /root/.cache/`. */
 function lossText(style: Style, impact: Impact, verbose: boolean): string | undefined {
+  if (impact.rw_unknown !== undefined) {
+    const unknown = `what it would lose is not known: ${impact.rw_unknown}`;
+    return impact.salvage ? `${unknown}; ${BUNDLE}` : unknown;
+  }
   const { rw_bytes: bytes, rw_files: files, rw_deleted: deleted, rw_paths: paths } = impact;
   if (bytes === null || files === null || (files === 0 && paths.length === 0 && !deleted)) return undefined;
   const shown = paths.slice(0, verbose ? paths.length : FEW_PATHS);
@@ -164,7 +171,7 @@ function lossText(style: Style, impact: Impact, verbose: boolean): string | unde
     deleted === null || deleted === 0
       ? ""
       : `${count(deleted, "deletion")} of the image's files would be undone`,
-    impact.salvage ? "a bundle of it is kept first (sandkeep salvage)" : "",
+    impact.salvage ? BUNDLE : "",
     excessText(impact),
   ];
   return parts.filter((part) => part !== "").join("; ");

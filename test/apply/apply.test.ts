@@ -288,6 +288,30 @@ describe("what was found otherwise than planned", () => {
     expect(held).toBe(false);
   });
 
+  it("keeps nobody from the address while it only looks how what was changed in place goes on", async () => {
+    const small = wish({ settings: { options: { memory: 1 } } });
+    const bench = new Bench();
+    await bench.run({ desired: [small] });
+    let held = false;
+    const seen: string[] = [];
+    bench.world.healthScript = () => {
+      seen.push(`health ${held ? "held" : "free"}`);
+      return {};
+    };
+    bench.world.inject({
+      op: "update",
+      effect: { kind: "hook", when: "before", run: () => void seen.push(`update ${held ? "held" : "free"}`) },
+    });
+    const guarded = async () => {
+      held = true;
+      return { [Symbol.asyncDispose]: async () => void (held = false) };
+    };
+    const large = wish({ settings: { options: { memory: 2 } } });
+    const result = await bench.run({ desired: [large] }, { lockAddress: guarded });
+    expect(brief(result)).toEqual(["agent/a update done"]);
+    expect([...new Set(seen)]).toEqual(["update held", "health free"]);
+  });
+
   it("held since, told stale, or interrupted: not begun", async () => {
     const bench = new Bench();
     const plan = await bench.plan({ desired: [a] });

@@ -127,6 +127,52 @@ describe("a bad change", () => {
   });
 });
 
+describe("a bad change in place", () => {
+  const small = { memory: "8MiB" };
+
+  /** Who has so little memory is killed for it half a second after it was told. */
+  function starve(lab: Lab): void {
+    const since = new Map<string, number>();
+    lab.world.healthScript = (name) => {
+      const object = lab.objects().find((each) => each.name === name);
+      if (object?.fields["memory.memory"] !== 8 * 2 ** 20) return {};
+      const told = since.get(name) ?? lab.time.now();
+      since.set(name, told);
+      return lab.time.now() - told < 500 ? {} : { state: "exited", exit_code: 137 };
+    };
+  }
+
+  it("stops after the canary: nine of ten are not touched, and the one that fails says what stands", async () => {
+    const ten = Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`a${index}`, {}]));
+    await using lab = new Lab({ uptime: 10_000 });
+    await lab.write({ ...fleet({}, { memory: "1GiB" }), agents: ten });
+    await lab.apply();
+    await lab.write({ ...fleet({}, small), agents: ten });
+    const before = portraits(lab);
+    starve(lab);
+    const { result } = await lab.apply();
+    expect(result.exit_code).toBe(5);
+    expect(result.outcomes.map(({ action, status }) => `${action} ${status}`)).toEqual([
+      "update failed",
+      ...Array.from({ length: 9 }, () => "update skipped"),
+    ]);
+    expect(result.outcomes[0]).toMatchObject({
+      reason: "health failed; what was changed in place is not taken back",
+      error: { code: "UNHEALTHY", message: "it exited with 137" },
+    });
+    expect(result.outcomes[0]?.error?.hint).toContain("set it right in the config, and apply again");
+    expect(result.outcomes[1]).toMatchObject({
+      reason: "paused: canary agent/a0 failed",
+      error: { code: "ROLLOUT_PAUSED" },
+    });
+    expect(changed(before, portraits(lab))).toEqual(["agent/a0"]);
+    lab.world.healthScript = () => ({});
+    await lab.write({ ...fleet({}, { memory: "1GiB" }), agents: ten });
+    expect((await lab.apply()).result.exit_code).toBe(0);
+    expect((await lab.plan()).summary).toMatchObject({ no_op: 10 });
+  });
+});
+
 describe("a good change", () => {
   it.each([
     [{}, 5],

@@ -8,18 +8,21 @@ import { ENGINE_SILENT, ROLLOUT_PAUSED } from "../../src/model/outcome-codes.ts"
 const free = (): boolean => true;
 const ADDRESS = "agent/a";
 
-/** A plan that replaces agent a for a change of its settings. */
-async function replacing(): Promise<Plan> {
+/** A plan that replaces agents for a change of their settings, and one after which they are as they should be. */
+async function plans(change: object): Promise<{ plan: Plan; settled: Plan }> {
   await using lab = new Lab();
   const config = (docker: object): object => ({
-    sandbox: { backend: "docker", docker: { image: "img:a", ...docker } },
+    sandbox: { backend: "docker", docker: { image: "img:a", memory: "1GiB", ...docker } },
     agents: { a: {}, b: {} },
   });
   await lab.write(config({}));
   await lab.apply();
-  await lab.write(config({ network: "bridge" }));
-  return await lab.plan();
+  const settled = await lab.plan();
+  await lab.write(config(change));
+  return { plan: await lab.plan(), settled };
 }
+
+const replacing = async (): Promise<Plan> => (await plans({ network: "bridge" })).plan;
 
 function withEngines(plan: Plan, statuses: Readonly<Record<string, "complete" | "unobserved">>): Plan {
   const observed = Object.entries(statuses).map(([host, status]) => ({
@@ -75,4 +78,29 @@ test("a paused rollout is lifted once its own engine was seen, whatever another 
   const seen = withEngines(plan, { [own]: "complete", far: "unobserved" });
   expect(pauses.learn({ plan: seen, outcomes: [], free }).lifted).toEqual([ADDRESS]);
   expect(pauses.list()).toEqual([]);
+});
+
+test("what failed by a change in place is lifted by its success or its end, not by being as declared", async () => {
+  const { plan, settled } = await plans({ memory: "8MiB" });
+  const ended = (status: Outcome["status"]): Outcome => ({
+    address: ADDRESS,
+    action: "update",
+    status,
+    duration_ms: 0,
+    error: null,
+    reason: "",
+  });
+  const pauses = new RolloutPauses();
+  const lifted = (of: Plan, ...outcomes: readonly Outcome[]): readonly string[] =>
+    pauses.learn({ plan: of, outcomes, free }).lifted;
+  lifted(plan, ended("failed"));
+  expect(pauses.list().map(({ address }) => address)).toEqual([ADDRESS]);
+  expect(lifted(settled)).toEqual([]);
+  expect(lifted(settled, ended("done"))).toEqual([ADDRESS]);
+  lifted(plan, ended("failed"));
+  expect(lifted({ ...settled, changes: [] })).toEqual([ADDRESS]);
+  // What is replaced is the old one again, and needs nothing where nothing else is wanted of it.
+  const replaced = await plans({ network: "bridge" });
+  lifted(replaced.plan, ended("rolled_back"));
+  expect(lifted(replaced.settled)).toEqual([ADDRESS]);
 });

@@ -21,17 +21,37 @@ const BETTER = "sandkeep-test/busybox:2";
 /** What is in it makes the command end at once. */
 const BAD = "sandkeep-test/exits:1";
 
-/** Address → id, start and state, as the engine tells them. */
-async function containers(project: Project): Promise<Record<string, string>> {
+/** Ends, as if it were killed for want of memory, soon after it was told to make do with less than 30 MB. */
+const HUNGRY = `
+limit() { cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null | head -n 1; }
+while [ "$(limit)" -gt 30000000 ]; do sleep 0.1; done
+exit 3`;
+
+const withMemory = (memory: string): string => `
+[sandbox]
+backend = "docker"
+[sandbox.docker]
+image = "${GOOD}"
+memory = "${memory}"
+command = ["sh", "-c", '''${HUNGRY}''']
+${AGENTS.map((name) => `[agents.${name}]`).join("\n")}`;
+
+/** Address → what the engine tells of its container in this format. */
+async function told(project: Project, format: string): Promise<Record<string, string>> {
   const rows = await project.list();
-  const told = await Promise.all(
-    rows.map(async ({ address, name }) => {
-      const format = "{{.Id}} {{.State.StartedAt}} {{.State.Status}} {{.Image}}";
-      return [address, await project.docker("inspect", "--format", format, name)] as const;
-    }),
+  const found = await Promise.all(
+    rows.map(
+      async ({ address, name }) =>
+        [address, await project.docker("inspect", "--format", format, name)] as const,
+    ),
   );
-  return Object.fromEntries(told);
+  return Object.fromEntries(found);
 }
+
+const containers = (project: Project): Promise<Record<string, string>> =>
+  told(project, "{{.Id}} {{.State.StartedAt}} {{.State.Status}} {{.Image}}");
+const limits = (project: Project): Promise<Record<string, string>> =>
+  told(project, "{{.State.Status}} {{.HostConfig.Memory}} {{.Id}} {{.State.StartedAt}}");
 
 function idOf(project: Project, image: string): Promise<string> {
   return project.docker("image", "inspect", "--format", "{{.Id}}", image);
@@ -49,9 +69,9 @@ describeWithServices("a change to ten containers", (services) => {
     const plan = await project.plan();
     const places = plan.changes.map(({ address, rollout }) => [address, rollout?.wave, rollout?.waits_for]);
     expect(places).toEqual([[CANARY, 1, []], ...OTHERS.map((address) => [address, 2, [CANARY]])]);
-    const told = await project.ok("plan");
-    expect(told).toContain("canary: goes first");
-    expect(told).toContain(`wave 2: waits for ${CANARY}, and for its success`);
+    const text = await project.ok("plan");
+    expect(text).toContain("canary: goes first");
+    expect(text).toContain(`wave 2: waits for ${CANARY}, and for its success`);
     const explained = await project.ok("explain", "agent/a3");
     expect(explained.replaceAll(/\s+/g, " ")).toContain(`waits for ${CANARY}`);
 
@@ -78,6 +98,36 @@ describeWithServices("a change to ten containers", (services) => {
     const better = await idOf(project, BETTER);
     const replaced = Object.values(await containers(project)).map((each) => each.split(" "));
     expect(replaced.map((each) => each.slice(2))).toEqual(AGENTS.map(() => ["running", better]));
+    expect((await project.plan("--detailed-exitcode")).exit_code).toBe(0);
+  });
+
+  test("in place stops after the canary that ends of it, and nine run on with what they had", async () => {
+    await using project = await Project.open({ docker: services().docker.host });
+    await project.config(withMemory("64MiB"));
+    await project.ok("apply", "--yes");
+    const before = await limits(project);
+    await project.edit("64MiB", "16MiB");
+    expect(await project.ok("plan")).toContain("canary: goes first");
+    const result = await project.apply();
+    expect(result.exit_code).toBe(5);
+    expect(outcomesOf(result)).toEqual({
+      [CANARY]: "update failed",
+      ...Object.fromEntries(OTHERS.map((address) => [address, "update skipped"])),
+    });
+    expect(result.outcomes[0]).toMatchObject({
+      reason: "health failed; what was changed in place is not taken back",
+      error: { code: "UNHEALTHY", message: "it exited with 3" },
+    });
+    const after = await limits(project);
+    expect(after[CANARY]).toMatch(/^exited 16777216 /);
+    expect({ ...after, [CANARY]: "" }).toEqual({ ...before, [CANARY]: "" });
+
+    await project.edit("16MiB", "96MiB");
+    const good = await project.apply();
+    expect(good.exit_code).toBe(0);
+    expect(Object.values(await limits(project)).map((each) => each.split(" ").slice(0, 2))).toEqual(
+      AGENTS.map(() => ["running", String(96 * 2 ** 20)]),
+    );
     expect((await project.plan("--detailed-exitcode")).exit_code).toBe(0);
   });
 });

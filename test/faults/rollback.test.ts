@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { MemoryObject } from "../../src/drivers/memory/machine.ts";
-import { Lab, acting } from "../support/memory-fleet.ts";
+import { HOUR, Lab, REMOTE, acting } from "../support/memory-fleet.ts";
 
 type Lifecycle = "process" | "directory";
 
@@ -126,6 +126,75 @@ describe.each(CASES)("a successor that $name ($lifecycle)", ({ lifecycle, agent,
     expect(first).toMatchObject({ status: "rolled_back", reason: `${step} failed; nothing is left behind` });
     expect(result.exit_code).toBe(5);
     expect(lab.objects().filter(({ decoded }) => decoded?.address === "agent/a")).toEqual([]);
+  });
+});
+
+describe("a successor of what a person asked to have anew, workspace and all", () => {
+  const seeded = { ...sandbox, host: "b1", workspace: { access: "rw" } };
+  const recreate = { intent: { mode: "recreate", targets: ["agent/a"] } } as const;
+  const config = (more: object = {}): object => ({
+    hosts: REMOTE,
+    sandbox: { ...seeded, ...more },
+    agents: { a: {} },
+  });
+  const sicken = ({ world }: Lab): void => {
+    world.healthScript = (name) => (name.endsWith(".new") ? { health: "unhealthy" } : {});
+  };
+  const unlucky = ({ world }: Lab): void =>
+    world.inject({ op: "create", effect: { kind: "fail", when: "before", as: "terminal" } });
+  const gone = "the old one and its workspace were deleted first, as was asked, and no new one was proved";
+
+  it.each([
+    ["is unhealthy", sicken, "health", 5],
+    ["cannot be made", unlucky, "create", 1],
+  ] as const)(
+    "that %s is a failure that says what is gone, and what to do",
+    async (_title, arrange, step, exit) => {
+      await using lab = new Lab();
+      await lab.write(config());
+      await lab.apply();
+      const old = lab.objects().map(({ id }) => id);
+      arrange(lab);
+      const { result } = await lab.apply(recreate);
+      expect(result).toMatchObject({
+        exit_code: exit,
+        outcomes: [{ status: "failed", reason: `${step} failed; ${gone}` }],
+      });
+      expect(result.outcomes[0]?.error?.hint).toContain(
+        "nothing is in its place now: apply again once that is mended",
+      );
+      expect(lab.objects()).toEqual([]);
+      lab.world.healthScript = () => ({});
+      expect((await lab.apply()).result.exit_code).toBe(0);
+      expect(lab.objects()).toMatchObject([{ state: "running" }]);
+      expect(lab.objects().map(({ id }) => id)).not.toEqual(old);
+    },
+  );
+
+  it("that fails where the old one was asleep says that the workspace is gone, and what was kept is named", async () => {
+    await using lab = new Lab();
+    await lab.write(config({ salvage: { when: "always" } }));
+    await lab.apply();
+    sicken(lab);
+    const { result } = await lab.apply(recreate);
+    expect(result.outcomes[0]?.error?.hint).toContain("sandkeep salvage has what was kept of the old one");
+    lab.world.healthScript = () => ({});
+    await lab.write(config({ salvage: { when: "off" } }));
+    await lab.apply();
+    lab.time.advance(25 * HOUR);
+    await lab.apply();
+    expect(lab.objects()).toEqual([]);
+    sicken(lab);
+    expect((await lab.apply(recreate)).result).toMatchObject({
+      exit_code: 5,
+      outcomes: [
+        {
+          status: "failed",
+          reason: expect.stringContaining("its old workspace was deleted first"),
+          error: { hint: expect.stringContaining("recreate it again once that is mended") },
+        },
+      ],
+    });
   });
 });
 

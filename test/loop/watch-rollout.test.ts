@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { watch } from "../../controllers/watch.ts";
 import type { EventBody } from "../../src/model/event.ts";
@@ -158,4 +159,31 @@ test("one that is down while its rollout is paused comes back", async () => {
   await watched.until(() => expect(watched.running()).toEqual(NAMES));
   expect(watched.begun()).toContain(`agent/${first}`);
   expect(watched.begun()).not.toContain(`agent/${second}`);
+});
+
+test("a change in place that its canary does not survive reaches nobody else, though it stands", async () => {
+  await using watched = new Watched();
+  await watched.start();
+  const memoryOf = (): unknown[] => watched.lab.objects().map(({ fields }) => fields["memory.memory"]);
+  watched.lab.world.healthScript = (name) => {
+    const object = watched.lab.objects().find((each) => each.name === name);
+    return object?.fields["memory.memory"] === 8 * 2 ** 20 ? { health: "unhealthy" } : {};
+  };
+  await watched.lab.write(config({ memory: "8MiB" }));
+  await watched.until(() => expect(watched.notes("ROLLOUT_PAUSED")).toHaveLength(1));
+  const begun = watched.begun();
+  expect(begun).toHaveLength(1);
+  // Long enough for its first back-off: from then on it is looked at again, and is as declared.
+  await sleep(1_100);
+  const before = watched.cycles();
+  await watched.lab.write({ ...config({ memory: "8MiB" }), guards: { allow_empty: true } });
+  await watched.until(() => expect(watched.cycles()).toBeGreaterThan(before));
+  const looks = watched.cycles();
+  watched.lab.world.changeBehind(watched.nameOf("f"), "memory.cpus", 7);
+  await watched.until(() => expect(watched.cycles()).toBeGreaterThan(looks));
+  expect(watched.notes("ROLLOUT_GOES_ON")).toEqual([]);
+  expect(watched.begun()).toEqual(begun);
+  expect(memoryOf().filter((each) => each !== undefined)).toEqual([8 * 2 ** 20]);
+  await watched.lab.write(config({ memory: "1GiB" }));
+  await watched.until(() => expect(memoryOf()).toEqual(NAMES.map(() => 2 ** 30)));
 });

@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import type { Plan } from "../../src/model/plan.ts";
 import { decideAll } from "../../src/plan/decide.ts";
 import { reconcile } from "../../src/reconcile.ts";
+import { renderPlan } from "../../src/render/plan.ts";
 import { Lab } from "../support/memory-fleet.ts";
 
 const DOCKER = { backend: "docker", docker: { image: "img:a" } };
@@ -64,7 +65,36 @@ it("plans on where an engine cannot measure", async () => {
   made.world.inject({ op: "changes", effect: { kind: "fail", when: "before", as: "unreachable" } });
   const plan = await made.plan();
   expect(plan.summary.recreate).toBe(1);
-  expect(impactOf(plan, "agent/a")).toMatchObject(NONE);
+  expect(impactOf(plan, "agent/a")).toMatchObject({
+    ...NONE,
+    rw_unknown: expect.stringContaining("failed before its effect"),
+  });
+});
+
+it("says that it is not known what would be lost, and why, in text as well", async () => {
+  await using made = await lab({ a: {}, b: {} });
+  await made.write(fleet({ a: drifted, b: {} }));
+  const style = { colour: false, width: 200, unicode: true, cwd: made.repo };
+  const told = async () =>
+    renderPlan(await made.plan(), style, { verbose: false })
+      .match(/.*lose.*/g)
+      ?.map((line) => line.trim());
+  expect(await told()).toEqual(["would lose 1000 B in 2 files: /opt/, /root/"]);
+  made.world.inject({ op: "changes", effect: { kind: "fail", when: "before", as: "terminal" } });
+  const failed = expect.stringMatching(
+    /^what it would lose is not known: changes .* failed before its effect$/,
+  );
+  expect(await told()).toEqual([failed]);
+});
+
+it("says so of an engine that never tells, and nothing where nothing goes", async () => {
+  await using mute = new Lab({ uptime: 10_000, capabilities: { changes: false } });
+  await mute.write(fleet({ a: {}, b: {} }));
+  await mute.apply();
+  await mute.write(fleet({ a: drifted, b: {} }));
+  const plan = await mute.plan();
+  expect(impactOf(plan, "agent/a")?.rw_unknown).toBe("docker does not tell");
+  expect(impactOf(plan, "agent/b")).not.toHaveProperty("rw_unknown");
 });
 
 it("gives up what is not measured in time", async () => {
@@ -75,7 +105,7 @@ it("gives up what is not measured in time", async () => {
   const measured = await made.measure(seen, decisions);
   expect(measured.losses.size).toBe(1);
   const late = await made.measure(seen, decisions, { signal: AbortSignal.abort() });
-  expect(late.losses.size).toBe(0);
+  expect([...late.losses.values()]).toEqual([{ unknown: "it was not measured within 10s" }]);
 });
 
 it.each([

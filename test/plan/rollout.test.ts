@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { DesiredRuntime } from "../../src/desire/desire.ts";
+import { memoryDriver } from "../../src/drivers/memory/index.ts";
+import { createWorld } from "../../src/drivers/memory/world.ts";
 import type { Address } from "../../src/model/names.ts";
 import type { ObservedRuntime } from "../../src/model/observed.ts";
 import type { Change, Plan } from "../../src/model/plan.ts";
@@ -132,6 +134,55 @@ describe("the order of replacements", () => {
     );
     expect(new Set(ids).size).toBe(3);
     expect(roll({}).plan_id).toBe(ids[0]);
+  });
+});
+
+describe("a change in place that the config asks for", () => {
+  const grown: World = { desired: wishes({ memory: 2048 }), observations: [seen(made({ memory: 1024 }))] };
+
+  it("takes its turn like a replacement", () => {
+    const plan = roll({}, grown);
+    expect(plan.summary.update).toBe(5);
+    expect(waves(plan)).toEqual([["a"], ["b", "c", "d", "e"]]);
+    expect(canaries(plan)).toEqual(["agent/a"]);
+    expect(edges(plan)).toMatchObject({ b: { needs: ["a"], after: [] }, e: { needs: ["a"], after: [] } });
+    expect(waves(roll({ max_parallel: 2 }, grown))).toEqual([["a"], ["b", "c"], ["d", "e"]]);
+  });
+
+  it("is one rollout with the replacements that bring the same", () => {
+    const desired = [
+      ...wishes({ memory: 2048, network: "bridge" }, ["a"]),
+      ...wishes({ memory: 2048 }, ["b", "c"]),
+    ];
+    const plan = roll({}, { desired, observations: [seen(made({ memory: 1024 }, ["a", "b", "c"]))] });
+    expect(plan.changes.map(({ actions }) => actions)).toEqual([["recreate"], ["update"], ["update"]]);
+    expect(waves(plan)).toEqual([["a"], ["b", "c"]]);
+  });
+
+  it("is put off where its cause has failed before", () => {
+    const causes = roll({}, grown).changes[0]?.rollout?.causes ?? [];
+    const plan = planned({ ...grown, paused: [{ address: "agent/c", causes }] });
+    expect(plan.blocked.map(({ address, rule }) => `${address} ${rule}`)).toEqual(
+      ["a", "b", "d", "e"].map((name) => `agent/${name} rollout`),
+    );
+  });
+
+  it("is none of it where somebody else made the change, or nothing runs that could fail of it", () => {
+    const meddled = seen(made({ memory: 1024 }, NAMES, { fields: { "memory.memory": 7 } }));
+    const repair = roll({}, { desired: wishes({ memory: 1024 }), observations: [meddled] });
+    expect(repair.summary.update).toBe(5);
+    expect(waves(repair)).toEqual([]);
+    expect(repair.graph.map(({ op }) => op)).not.toContain("health");
+    const folders = memoryDriver(createWorld({ lifecycle: "directory" }));
+    const of = (env: object): DesiredRuntime[] =>
+      NAMES.map((name) => wish({ address: addressOf(name), module: folders, settings: { env: { ...env } } }));
+    const observations = [
+      seen(of({}).map((each, index) => found(each, { object_id: `object-${NAMES[index]}` }))),
+    ];
+    const plan = roll({}, { desired: of({ A: "1" }), module: folders, observations });
+    expect(plan.summary.update).toBe(5);
+    expect(waves(plan)).toEqual([]);
+    expect(plan.graph.map(({ op }) => op)).not.toContain("health");
   });
 });
 

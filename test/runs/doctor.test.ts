@@ -7,6 +7,7 @@ import { examine } from "../../src/runs/doctor/doctor.ts";
 import { findRuns } from "../../src/runs/history.ts";
 import { manifestPath, runFolder } from "../../src/runs/layout.ts";
 import { hold, readHolds } from "../../src/state/holds.ts";
+import { recordUpdate } from "../../src/state/updates.ts";
 import { ownIdentity } from "../../src/util/process-identity.ts";
 import { Lab } from "../support/memory-fleet.ts";
 import { applied, labRun, SANDBOX } from "./ledger.ts";
@@ -115,6 +116,7 @@ describe("doctor", () => {
     await using lab = new Lab();
     await applied(lab);
     await labRun(lab, ["true"]);
+    await recordUpdate(lab.state(), "object-1", { "docker.cpus": 2 });
     const report = await doctor(lab);
     expect(report).toMatchObject({ ok: true, exit_code: 0, findings: [], recent: 0, kept: [], skipped: [] });
     expect(report.engines).toMatchObject([{ backend: "docker", status: "observed" }]);
@@ -164,6 +166,17 @@ describe("doctor", () => {
       [ids[2], "interrupted"],
       [ids[0], "interrupted"],
     ]);
+  });
+
+  it("sets aside what it remembers of an update when that is torn", async () => {
+    await using lab = new Lab();
+    await applied(lab);
+    await put(lab, "updates/object-1.json", '{"v":1,"val');
+    expect((await doctor(lab)).findings).toMatchObject([
+      { path: "fleets/team/updates/object-1.json", code: "torn-file" },
+    ]);
+    expect(told(await doctor(lab, { fix: true }))).toEqual(["torn-file fixed"]);
+    expect(told(await doctor(lab))).toEqual([]);
   });
 
   it("leaves alone what a living process holds, and what is too young to judge", async () => {
