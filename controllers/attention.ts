@@ -12,19 +12,20 @@ import type { FleetState } from "../src/state/directory.ts";
 import { recordLeftAlone } from "../src/state/left-alone.ts";
 import { toError } from "../src/errors.ts";
 
+/** Why an address is left alone, with what became of its last attempt. */
+export function whyLeftAlone(backoff: Backoff, address: string): string {
+  const last = backoff.why(address);
+  if (!backoff.isStalled(address)) return last;
+  return `started more than 3 times within 10 minutes; left alone until its settings change; the last time: ${last}`;
+}
+
 export class Attention {
-  /** Why each address failed or stalled last. */
-  readonly #whys = new Map<string, string>();
   /** Address → why its replacement waits for another's success. */
   readonly #paused = new Map<string, string>();
   /** What the file says; undefined while it may still say what an earlier watch left there. */
   #told: string | undefined = "[]";
   /** One write at a time, in order. */
   #writing: Promise<void> = Promise.resolve();
-
-  because(address: string, why: string): void {
-    this.#whys.set(address, why);
-  }
 
   /** What a cycle found to wait for another's success; `free` are the addresses that it looked at. */
   waits(plan: Plan, outcomes: readonly Outcome[], free: (address: string) => boolean): void {
@@ -70,7 +71,7 @@ export class Attention {
 
   #left(backoff: Backoff, now: number): LeftAlone[] {
     const waiting = [...backoff.waiting()].map((address): LeftAlone => {
-      const why = this.#whys.get(address) ?? "its last attempt failed";
+      const why = whyLeftAlone(backoff, address);
       return backoff.isStalled(address)
         ? { address, state: "stalled", why, until: null }
         : { address, state: "back-off", why, until: Math.round(now + backoff.wait(address)) };

@@ -15,9 +15,11 @@ import type { Plan } from "../src/model/plan.ts";
 import type { Engine, reconcile } from "../src/reconcile.ts";
 import { fleetState } from "../src/state/directory.ts";
 import type { Attention } from "./attention.ts";
+import { whyLeftAlone } from "./attention.ts";
 import type { ConfigKeeper } from "./config.ts";
-import type { FollowUp } from "./follow-up.ts";
-import { followUps, inputOf, isNoOp } from "./follow-up.ts";
+import type { Attempt, FollowUp } from "./follow-up.ts";
+import { followUps, isNoOp } from "./follow-up.ts";
+import { inputOf } from "./input.ts";
 import type { RolloutCycle, RolloutPauses } from "./rollouts.ts";
 
 /** The key that stands for every address; no address is spelled so. */
@@ -26,7 +28,8 @@ export const FLEET = "fleet";
 export interface FleetLoop {
   readonly engine: Engine;
   readonly reconcile: typeof reconcile;
-  readonly file: string | undefined;
+  /** Which config was asked for. */
+  readonly asked: Pick<PlanRequest, "file">;
   readonly config: ConfigKeeper;
   readonly clock: Clock;
   readonly queue: WorkQueue;
@@ -71,7 +74,7 @@ export function cycleFailed(loop: FleetLoop, keys: readonly string[], error: Err
   if (loop.stop.aborted) return;
   const code = error instanceof SandkeepError ? error.code : "INTERNAL";
   for (const key of keys) {
-    const { attempt, delay } = loop.cycles.failed(key, code);
+    const { attempt, delay } = loop.cycles.failed(key, { code }, error.message);
     loop.queue.addAfter(key, Math.max(delay, SOONEST_MS), "low");
     // Who waits for another process says so once and not at each try.
     if (code === "LEASE_HELD" && attempt > 1) continue;
@@ -89,12 +92,17 @@ export async function lookAtFleet(loop: FleetLoop): Promise<number> {
 }
 
 async function enforce(loop: FleetLoop, loaded: LoadedConfig): Promise<number> {
+  const isNew = loaded !== loop.config.good;
   const avoid = await parked(loop, loaded);
-  let done = await enforceOnce(loop, loaded, avoid);
+  let taken = loop.claims.taken();
+  let done = await enforceOnce(loop, loaded, new Set([...avoid, ...taken]));
   // An address was taken by another cycle while this one planned: planned anew without it, nobody waits.
   for (let round = 1; round < ROUNDS && done.status === "declined"; round++) {
-    done = await enforceOnce(loop, loaded, avoid);
+    taken = loop.claims.taken();
+    done = await enforceOnce(loop, loaded, new Set([...avoid, ...taken]));
   }
+  // What others are at, they may have seen under the config before.
+  if (isNew && taken.size > 0) loop.queue.addAfter(FLEET, SOONEST_MS, "low");
   if (done.status === "applied") return done.result.exit_code;
   if (done.status === "declined") {
     loop.queue.addAfter(FLEET, SOONEST_MS, "low");
@@ -108,9 +116,8 @@ async function enforce(loop: FleetLoop, loaded: LoadedConfig): Promise<number> {
 async function enforceOnce(
   loop: FleetLoop,
   loaded: LoadedConfig,
-  avoid: ReadonlySet<string>,
+  skip: ReadonlySet<string>,
 ): Promise<Reconciled> {
-  const skip = new Set([...avoid, ...loop.claims.taken()]);
   let release: (() => void) | undefined;
   try {
     return await cycle(loop, FLEET, { intent: { mode: "apply" } }, loaded, skip, (plan) => {
@@ -137,7 +144,7 @@ async function lookAtAddresses(loop: FleetLoop, addresses: readonly string[]): P
     const done = await cycle(loop, targets.join(" "), request, loaded, new Set(), () =>
       Promise.resolve(true),
     );
-    if (done.status === "invalid") loop.queue.add(FLEET, "low");
+    if (done.status === "invalid" || loaded !== loop.config.good) loop.queue.add(FLEET, "low");
   } finally {
     release();
   }
@@ -159,28 +166,27 @@ function ready({ backoff, queue }: FleetLoop, addresses: readonly string[]): str
 async function parked(loop: FleetLoop, loaded: LoadedConfig): Promise<ReadonlySet<string>> {
   const targets = [...loop.backoff.waiting()];
   if (targets.length === 0) return new Set();
-  const request: PlanRequest = { ...fileOf(loop), intent: { mode: "apply", targets } };
+  const request: PlanRequest = { ...loop.asked, intent: { mode: "apply", targets } };
   const seen = await loop.reconcile(loop.engine, request, {
     approve: () => Promise.resolve(false),
     loaded,
     unattended: true,
     signal: loop.stop,
   });
-  if (seen.status === "invalid" || !seen.plan.complete) return new Set(targets);
-  const changes = new Map(seen.plan.changes.map((change) => [change.address, change]));
-  const putOff = new Set([...seen.plan.blocked, ...seen.plan.held].map(({ address }) => address));
+  if (seen.status === "invalid") return new Set(targets);
+  const { plan } = seen;
+  const changes = new Map(plan.changes.map((change) => [change.address, change]));
+  const putOff = new Set([...plan.blocked, ...plan.held].map(({ address }) => address));
   for (const address of targets) {
     const change = changes.get(address);
+    // Its engine may be the one that could not be seen; one that is away says nothing of the others.
+    if (change === undefined && !plan.complete) continue;
     if (putOff.has(address)) loop.backoff.ailing(address);
     else if (isNoOp(change)) loop.backoff.healthy(address);
-    else if (loop.backoff.renew(address, inputOf(change))) loop.rollouts.forget(address);
+    else if (loop.backoff.renew(address, inputOf(change, plan))) loop.rollouts.forget(address);
     else loop.backoff.ailing(address);
   }
   return loop.backoff.waiting();
-}
-
-function fileOf({ file }: FleetLoop): { file?: string } {
-  return file === undefined ? {} : { file };
 }
 
 async function cycle(
@@ -202,11 +208,13 @@ async function cycle(
   };
   const done = await loop.reconcile(
     { ...engine, sink: { notify } },
-    { ...fileOf(loop), ...request },
+    { ...loop.asked, ...request },
     { approve, loaded, skip, paused: loop.rollouts.list(), signal: loop.stop, unattended: true },
   );
   if (done.status === "invalid") return done;
-  if (loaded !== loop.config.good) {
+  const targets = request.intent.mode === "apply" ? request.intent.targets : undefined;
+  // Only a look at the fleet brings a config. Another may have come into force while some addresses were looked at.
+  if (targets === undefined && loaded !== loop.config.good) {
     loop.config.accept(loaded);
     await loop.adopted?.(loaded);
   }
@@ -221,7 +229,6 @@ async function cycle(
     duration_ms: clock.now() - began,
   });
   if (loop.stop.aborted) return done;
-  const targets = request.intent.mode === "apply" ? request.intent.targets : undefined;
   const watched = (targets ?? backoff.known()).filter((address) => !skip.has(address));
   for (const each of followUps({ plan, result, started, watched })) follow(loop, each);
   const free = (address: string): boolean => !skip.has(address) && (targets?.includes(address) ?? true);
@@ -249,25 +256,22 @@ function follow(loop: FleetLoop, next: FollowUp): void {
   const { backoff, cycles, engine, queue } = loop;
   switch (next.kind) {
     case "started":
-      if (backoff.started(next.address, next.input)) stalled(loop, next.address);
+      if (backoff.started(next.address, next.input, next.why)) stalled(loop, next.address);
       return;
     case "failed":
-      if (!backoff.isStalled(next.address)) retry(loop, next.address, next.input, next.why);
+      if (!backoff.isStalled(next.address)) retry(loop, next);
       return;
     case "healthy":
       backoff.healthy(next.address);
       return;
     case "again":
-      queue.addAfter(
-        next.address === FLEET ? FLEET : next.address,
-        Math.max(SOONEST_MS, next.at - engine.now()),
-      );
+      queue.addAfter(next.address, Math.max(SOONEST_MS, next.at - engine.now()));
       return;
     case "soon":
       queue.addAfter(next.address, SOON_MS, "low");
       return;
     case "unobserved": {
-      const { attempt, delay } = cycles.failed(next.engine, "unobserved");
+      const { attempt, delay } = cycles.failed(next.engine, {}, next.why);
       queue.addAfter(FLEET, Math.max(SOONEST_MS, delay), "low");
       if (attempt === 1)
         note(loop, "warn", "ENGINE_UNOBSERVED", `${next.engine}: ${next.why}; left as it is`);
@@ -279,16 +283,14 @@ function follow(loop: FleetLoop, next: FollowUp): void {
   }
 }
 
-function retry(loop: FleetLoop, address: string, input: string, why: string): void {
-  const { attempt, delay } = loop.backoff.failed(address, input);
+function retry(loop: FleetLoop, { address, input, why }: Attempt): void {
+  const { attempt, delay } = loop.backoff.failed(address, input, why);
   loop.queue.addAfter(address, delay);
-  loop.attention.because(address, why);
   loop.engine.sink.notify({ type: "watch.backoff", address, attempt, retry_in_ms: Math.round(delay), why });
 }
 
 function stalled(loop: FleetLoop, address: string): void {
-  const why = "started more than 3 times within 10 minutes; left alone until its settings change";
-  loop.attention.because(address, why);
+  const why = whyLeftAlone(loop.backoff, address);
   loop.engine.sink.notify({ type: "watch.stalled", address, why });
 }
 

@@ -2,16 +2,25 @@
  * In: what one cycle planned and what came of it. Out: what the loop is to remember and when to look again.
  * Pure: it decides nothing about runtimes, only about attention.
  */
+import type { Input } from "../src/loop/backoff.ts";
 import { isNetworkKey } from "../src/model/network.ts";
 import type { ApplyResult, Outcome } from "../src/model/outcome.ts";
 import { ROLLOUT_PAUSED } from "../src/model/outcome-codes.ts";
 import type { Change, Plan } from "../src/model/plan.ts";
+import { inputOf } from "./input.ts";
+
+export interface Attempt {
+  readonly address: string;
+  readonly input: Input;
+  /** Of what it failed, else what for it was made. */
+  readonly why: string;
+}
 
 export type FollowUp =
-  /** Was started or made anew; too many of these stall the address. */
-  | { readonly kind: "started"; readonly address: string; readonly input: string }
+  /** Was started or made anew, whatever came of it; too many of these stall the address. */
+  | ({ readonly kind: "started" } & Attempt)
   /** Did not come to be: tried again after a back-off. */
-  | { readonly kind: "failed"; readonly address: string; readonly input: string; readonly why: string }
+  | ({ readonly kind: "failed" } & Attempt)
   /** Needs nothing now. */
   | { readonly kind: "healthy"; readonly address: string }
   /** Worth a look at that time, milliseconds since the epoch. */
@@ -43,7 +52,10 @@ const OUTCOMES: readonly {
   { fits: ({ status, error }) => status === "skipped" && error?.code === ROLLOUT_PAUSED, why: undefined },
   { fits: ({ status }) => status === "skipped", why: ({ reason }) => reason },
   { fits: ({ status }) => status === "stale", why: ({ reason }) => reason },
-  { fits: () => true, why: ({ error, reason }) => error?.message ?? reason },
+  {
+    fits: () => true,
+    why: ({ error, reason }) => (error === null ? reason : `${error.code}: ${error.message}`),
+  },
 ];
 
 export function followUps(cycle: Cycle): FollowUp[] {
@@ -52,29 +64,24 @@ export function followUps(cycle: Cycle): FollowUp[] {
   const putOff = new Set([...plan.blocked, ...plan.held].map(({ address }) => address));
   const failed = failures(cycle, changes, putOff);
   return [
-    ...[...cycle.started].map((address) => started(address, changes.get(address))),
-    ...failed.values(),
+    ...[...cycle.started].map((address): FollowUp => {
+      const change = changes.get(address);
+      const why = failed.get(address)?.why ?? change?.why ?? "";
+      return { kind: "started", address, input: inputOf(change, plan), why };
+    }),
+    ...[...failed.values()].map((each): FollowUp => ({ kind: "failed", ...each })),
     ...health(cycle, changes, putOff).filter((each) => !failed.has(each.address)),
     ...times(plan),
     ...engines(plan),
   ];
 }
 
-/** What a change is to lead to; a removal has no spec of its own. */
-export function inputOf(change: Change | undefined): string {
-  return change?.hashes.after ?? `none ${change?.actions.join() ?? ""}`;
-}
-
-function started(address: string, change: Change | undefined): FollowUp {
-  return { kind: "started", address, input: inputOf(change) };
-}
-
 function failures(
   { plan, result }: Cycle,
   changes: ReadonlyMap<string, Change>,
   putOff: ReadonlySet<string>,
-): Map<string, FollowUp> {
-  const failed = new Map<string, FollowUp>();
+): Map<string, Attempt> {
+  const failed = new Map<string, Attempt>();
   for (const outcome of result.outcomes) {
     const row = OUTCOMES.find(({ fits }) => fits(outcome, putOff.has(outcome.address)));
     const why = row?.why?.(outcome);
@@ -83,8 +90,8 @@ function failures(
       ? restingUsers(outcome, plan).filter((each) => isNoOp(changes.get(each)) && !putOff.has(each))
       : [outcome.address];
     for (const address of addresses) {
-      const input = inputOf(changes.get(address));
-      if (!failed.has(address)) failed.set(address, { kind: "failed", address, input, why });
+      const input = inputOf(changes.get(address), plan);
+      if (!failed.has(address)) failed.set(address, { address, input, why });
     }
   }
   return failed;

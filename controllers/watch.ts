@@ -160,12 +160,13 @@ function fleetLoop(
   parts: Pick<FleetLoop, "clock" | "queue" | "config" | "adopted" | "looked">,
 ): FleetLoop {
   const { clock, queue } = parts;
+  const { file } = options;
   const random = chance(engine);
   return {
     ...parts,
     engine,
     reconcile,
-    file: options.file,
+    asked: file === undefined ? {} : { file },
     backoff: new Backoff({ clock, random }),
     cycles: new Backoff({ clock, random }),
     rollouts: new RolloutPauses(),

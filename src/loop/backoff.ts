@@ -4,6 +4,12 @@
  */
 import type { Clock } from "./clock.ts";
 
+/**
+ * What an attempt tries to reach, part by part. What is not known at the moment is left out: a part that only one of two
+ * inputs has makes no other input of it, or who forgets and learns again would always begin anew.
+ */
+export type Input = Readonly<Record<string, string>>;
+
 export interface BackoffOptions {
   readonly clock: Clock;
   /** From 0 up to 1. */
@@ -26,7 +32,10 @@ export interface Retry {
 }
 
 interface Entry {
-  input: string;
+  /** All parts that were ever told. */
+  input: Input;
+  /** Of the last attempt, for people. */
+  why: string;
   attempts: number;
   readyAt: number;
   /** Times of the latest starts, at most `starts` + 1 of them. */
@@ -58,9 +67,9 @@ export class Backoff {
     this.#window = options.window ?? 600_000;
   }
 
-  /** An attempt failed: how long to leave the key alone. */
-  failed(key: string, input: string): Retry {
-    const entry = this.#entry(key, input);
+  /** An attempt failed, and why: how long to leave the key alone. */
+  failed(key: string, input: Input, why: string): Retry {
+    const entry = this.#entry(key, input, why);
     entry.attempts += 1;
     entry.healthySince = undefined;
     const delay = fullJitter(entry.attempts, this.#base, this.#cap, this.#random);
@@ -68,9 +77,9 @@ export class Backoff {
     return { attempt: entry.attempts, delay };
   }
 
-  /** The key was started or made anew; `true` when that is once too often and it is stalled now. */
-  started(key: string, input: string): boolean {
-    const entry = this.#entry(key, input);
+  /** The key was started or made anew, and why; `true` when that is once too often and it is stalled now. */
+  started(key: string, input: Input, why: string): boolean {
+    const entry = this.#entry(key, input, why);
     const now = this.#clock.now();
     entry.starts = [...entry.starts.filter((at) => now - at < this.#window), now].slice(-this.#most - 1);
     entry.healthySince = undefined;
@@ -95,10 +104,12 @@ export class Backoff {
   }
 
   /** Tells what the key is to become; what was remembered for another input is forgotten, and then the answer is `true`. */
-  renew(key: string, input: string): boolean {
+  renew(key: string, input: Input): boolean {
     const entry = this.#entries.get(key);
-    if (entry === undefined || entry.input === input) return false;
-    return this.#entries.delete(key);
+    if (entry === undefined) return false;
+    if (isOther(entry.input, input)) return this.#entries.delete(key);
+    entry.input = { ...entry.input, ...input };
+    return false;
   }
 
   forget(key: string): void {
@@ -118,6 +129,11 @@ export class Backoff {
     return this.#entries.get(key)?.stalled === true;
   }
 
+  /** What was told of the last attempt; empty when nothing is remembered. */
+  why(key: string): string {
+    return this.#entries.get(key)?.why ?? "";
+  }
+
   /** Milliseconds until the key may be tried; 0 when it may be now, `Infinity` when it is stalled. */
   wait(key: string): number {
     const entry = this.#entries.get(key);
@@ -130,12 +146,16 @@ export class Backoff {
     return new Set(this.known().filter((key) => this.wait(key) > 0));
   }
 
-  #entry(key: string, input: string): Entry {
+  #entry(key: string, input: Input, why: string): Entry {
     this.renew(key, input);
     const known = this.#entries.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      known.why = why;
+      return known;
+    }
     const made: Entry = {
       input,
+      why,
       attempts: 0,
       readyAt: 0,
       starts: [],
@@ -145,4 +165,8 @@ export class Backoff {
     this.#entries.set(key, made);
     return made;
   }
+}
+
+function isOther(known: Input, input: Input): boolean {
+  return Object.entries(input).some(([part, value]) => (known[part] ?? value) !== value);
 }

@@ -4,6 +4,7 @@ import type { Outcome } from "../../src/model/outcome.ts";
 import type { Action, Blocked, Change, Plan } from "../../src/model/plan.ts";
 
 const HASH = "v1:sha256:aa";
+const INPUT = { wish: HASH, place: "memory@local" };
 
 function change(address: string, ...actions: readonly Action[]): Change {
   return {
@@ -109,19 +110,19 @@ test("what is done needs nothing more", () => {
 });
 
 test.each([
-  ["failed", "boom", "boom"],
-  ["rolled_back", "not healthy", "not healthy"],
+  ["failed", "boom", "X: boom"],
+  ["rolled_back", "not healthy", "X: not healthy"],
   ["stale", undefined, "the reason"],
   ["skipped", undefined, "the reason"],
 ] as const)("a change that is %s is tried again after a back-off", (status, message, why) => {
   expect(judge({ changes: [change("a", "create")] }, [outcome("a", status, message)])).toEqual([
-    { kind: "failed", address: "a", input: HASH, why },
+    { kind: "failed", address: "a", input: INPUT, why },
   ]);
 });
 
 test("a removal that fails backs off under a name of its own", () => {
   expect(judge({ changes: [change("a", "remove")] }, [outcome("a", "failed", "no")])).toEqual([
-    { kind: "failed", address: "a", input: "none remove", why: "no" },
+    { kind: "failed", address: "a", input: { wish: "none remove" }, why: "X: no" },
   ]);
 });
 
@@ -145,10 +146,20 @@ test("what is blocked or held is no failure; a known time is kept, an unknown on
   ]);
 });
 
-test("what was started is told with what it is to become", () => {
+test("what was started is told with what it is to become, and what for", () => {
   const started = new Set(["a"]);
-  expect(judge({ changes: [change("a", "recreate")] }, [outcome("a", "done")], { started })).toEqual([
-    { kind: "started", address: "a", input: HASH },
+  const changes = [{ ...change("a", "recreate"), why: "it was stopped" }];
+  expect(judge({ changes }, [outcome("a", "done")], { started })).toEqual([
+    { kind: "started", address: "a", input: INPUT, why: "it was stopped" },
+  ]);
+});
+
+test("what was started and failed all the same is told with what it failed of", () => {
+  const started = new Set(["a"]);
+  const changes = [{ ...change("a", "start"), why: "it was stopped" }];
+  expect(judge({ changes }, [outcome("a", "rolled_back", "it exited with 1")], { started })).toEqual([
+    { kind: "started", address: "a", input: INPUT, why: "X: it exited with 1" },
+    { kind: "failed", address: "a", input: INPUT, why: "X: it exited with 1" },
   ]);
 });
 
@@ -197,7 +208,7 @@ test("who rests on a network that could not be mended backs off; who changes fai
   };
   const watched = ["a", "b", "c"];
   expect(judge(plan, [outcome(network.network, "failed", "no node")], { watched })).toEqual([
-    { kind: "failed", address: "a", input: HASH, why: "no node" },
+    { kind: "failed", address: "a", input: INPUT, why: "X: no node" },
   ]);
   expect(judge(plan, [outcome(network.network, "done")], { watched })).toEqual([
     { kind: "healthy", address: "a" },

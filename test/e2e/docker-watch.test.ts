@@ -105,7 +105,7 @@ describeWithServices("watch on a real engine", (services) => {
     expect(row).toMatchObject({ watch: "stalled", config: "drift" });
     const told = await project.ok("explain", "agent/loop");
     expect(told.replaceAll(/\s+/g, " ")).toContain(
-      "watch leaves it alone, Stalled: started more than 3 times within 10 minutes; left alone until its settings change",
+      "watch leaves it alone, Stalled: started more than 3 times within 10 minutes; left alone until its settings change; the last time: it should run and was stopped",
     );
     const id = row.object_id ?? "";
     const last = await startedAt(project, id);

@@ -7,6 +7,8 @@ import { startTicker } from "../../src/loop/ticker.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 const MINUTE = 60_000;
+const H1 = { spec: "h1" };
+const H2 = { spec: "h2" };
 
 function backoff(random = () => 0.999): { clock: VirtualClock; memory: Backoff } {
   const clock = new VirtualClock();
@@ -22,28 +24,48 @@ test("the delay doubles from a second up to five minutes, with full jitter", () 
 
 test("a failing key is left alone until its delay has passed; others are not", () => {
   const { clock, memory } = backoff();
-  expect(memory.failed("a", "h1")).toEqual({ attempt: 1, delay: 999 });
+  expect(memory.failed("a", H1, "boom")).toEqual({ attempt: 1, delay: 999 });
   expect([...memory.waiting()]).toEqual(["a"]);
   expect(memory.wait("b")).toBe(0);
   clock.advance(1000);
   expect(memory.waiting().size).toBe(0);
-  expect(memory.failed("a", "h1").attempt).toBe(2);
+  expect(memory.failed("a", H1, "boom").attempt).toBe(2);
 });
 
 test("new input is a new beginning", () => {
   const { memory } = backoff();
-  memory.failed("a", "h1");
-  memory.failed("a", "h1");
-  expect(memory.renew("a", "h1")).toBe(false);
-  expect(memory.renew("a", "h2")).toBe(true);
+  memory.failed("a", H1, "boom");
+  memory.failed("a", H1, "boom");
+  expect(memory.renew("a", H1)).toBe(false);
+  expect(memory.renew("a", H2)).toBe(true);
   expect(memory.known()).toEqual([]);
-  memory.failed("a", "h2");
-  expect(memory.failed("a", "h3").attempt).toBe(1);
+  memory.failed("a", H2, "boom");
+  expect(memory.failed("a", { spec: "h3" }, "boom").attempt).toBe(1);
+});
+
+test("a part that is not known now is no other input; one that becomes another is", () => {
+  const { memory } = backoff();
+  memory.failed("a", H1, "boom");
+  expect(memory.failed("a", { ...H1, image: "i1" }, "boom").attempt).toBe(2);
+  expect(memory.failed("a", H1, "boom").attempt).toBe(3);
+  expect(memory.renew("a", { image: "i1" })).toBe(false);
+  expect(memory.failed("a", { ...H1, image: "i1", secret: "s1" }, "boom").attempt).toBe(4);
+  expect(memory.renew("a", { ...H1, image: "i2" })).toBe(true);
+});
+
+test("why the last attempt was made, or failed, is remembered as long as the key is", () => {
+  const { memory } = backoff();
+  expect(memory.why("a")).toBe("");
+  memory.failed("a", H1, "boom");
+  memory.started("a", H1, "it was stopped");
+  expect(memory.why("a")).toBe("it was stopped");
+  memory.forget("a");
+  expect(memory.why("a")).toBe("");
 });
 
 test("ten minutes of health, unbroken, make it forget", () => {
   const { clock, memory } = backoff();
-  memory.failed("a", "h1");
+  memory.failed("a", H1, "boom");
   memory.healthy("a");
   clock.advance(9 * MINUTE);
   memory.ailing("a");
@@ -60,11 +82,11 @@ test("the fourth start within ten minutes stalls a key, and is told once", () =>
   const { clock, memory } = backoff();
   const told = [0, 1, 2, 3, 4].map(() => {
     clock.advance(MINUTE);
-    return memory.started("a", "h1");
+    return memory.started("a", H1, "it was stopped");
   });
   expect(told).toEqual([false, false, false, true, false]);
   expect(memory.wait("a")).toBe(Infinity);
-  expect(memory.started("a", "h2")).toBe(false);
+  expect(memory.started("a", H2, "it was stopped")).toBe(false);
   expect(memory.isStalled("a")).toBe(false);
 });
 
@@ -72,7 +94,7 @@ test("starts far apart never stall a key", () => {
   const { clock, memory } = backoff();
   for (let round = 0; round < 50; round++) {
     clock.advance(4 * MINUTE);
-    expect(memory.started("a", "h1")).toBe(false);
+    expect(memory.started("a", H1, "it was stopped")).toBe(false);
   }
 });
 

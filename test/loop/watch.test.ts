@@ -148,6 +148,43 @@ test("an edit is followed; a broken one keeps the last good config in force, and
   await until(() => expect(names()).toEqual([second]));
 });
 
+test.each([
+  [
+    "its edit",
+    '[agents.a.sandbox.env]\nNEW = "1"\n[agents.b]\n',
+    [
+      ["running", "1"],
+      ["running", undefined],
+    ],
+  ],
+  ["its removal", "[agents.b]\n", [["running", undefined]]],
+])("%s stays in force when it comes while the address is looked at", async (_, edited, expected) => {
+  const quick = '[watch]\ndebounce = "50ms"\n';
+  await write(config("[agents.a]\n[agents.b]\n", quick));
+  start();
+  await until(() => expect(names().length).toBe(2));
+  await quiet();
+  let looked = false;
+  let goOn = (): void => undefined;
+  const waiting = new Promise<void>((resolve) => (goOn = resolve));
+  const run = (): Promise<void> => {
+    looked = true;
+    return waiting;
+  };
+  world.inject({ op: "observe", effect: { kind: "hook", when: "before", run } });
+  const [first = ""] = names();
+  world.stopBehind(first);
+  await until(() => expect(looked).toBe(true));
+  await write(config(edited, quick));
+  await until(() => expect(of("watch.config").filter(({ status }) => status === "loaded").length).toBe(2));
+  goOn();
+  await until(() => {
+    const made = [...world.machine().names.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    expect(made.map(({ state, fields }) => [state, Object(fields["env"])["NEW"]])).toEqual(expected);
+  });
+  expect(of("watch.config").length).toBe(2);
+});
+
 test("a config that contradicts itself falls back to the last good one", async () => {
   const shared = 'scope = "shared"\n[agents.a]\n[agents.b]\n';
   await write(config(shared));
