@@ -198,6 +198,8 @@ async function cycle(
   approve: (plan: Plan) => Promise<boolean>,
 ): Promise<Reconciled> {
   const { engine, clock, backoff } = loop;
+  const targets = request.intent.mode === "apply" ? request.intent.targets : undefined;
+  const care = { skip, paused: loop.rollouts.list(), nearby: targets !== undefined, unattended: true };
   const began = clock.now();
   const started = new Set<string>();
   const notify = (event: EventBody): void => {
@@ -209,10 +211,9 @@ async function cycle(
   const done = await loop.reconcile(
     { ...engine, sink: { notify } },
     { ...loop.asked, ...request },
-    { approve, loaded, skip, paused: loop.rollouts.list(), signal: loop.stop, unattended: true },
+    { ...care, approve, loaded, signal: loop.stop },
   );
   if (done.status === "invalid") return done;
-  const targets = request.intent.mode === "apply" ? request.intent.targets : undefined;
   // Only a look at the fleet brings a config. Another may have come into force while some addresses were looked at.
   if (targets === undefined && loaded !== loop.config.good) {
     loop.config.accept(loaded);

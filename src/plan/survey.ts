@@ -49,6 +49,8 @@ export interface SurveyRequest {
   readonly ephemeral?: EphemeralWish | undefined;
   /** When given, only these addresses are looked at. */
   readonly addresses?: readonly string[] | undefined;
+  /** Of the addresses' engines only those that they belong on: no other one is waited for, and what is left there not seen. */
+  readonly nearby?: boolean | undefined;
   readonly at?: number | undefined;
   /** Without a config and a memory of engines, one that cannot be observed counts as a failure. */
   readonly thorough?: boolean;
@@ -115,7 +117,7 @@ export async function surveyFor<T>(
   const known = former.flatMap((each) => engineRef(each, drivers, configless));
   // Who destroys a fleet that nothing remembers must hear of every engine that could not be looked at.
   const own = configless ? await ownEngines(engine, request.thorough === true && known.length === 0) : [];
-  const refs = enginesOf(config?.fleet, [...known, ...own]);
+  const refs = nearby(enginesOf(config?.fleet, [...known, ...own]), config, request);
   const modules = {
     ...config?.modules,
     ...(await loadModules(
@@ -145,6 +147,26 @@ export async function surveyFor<T>(
   } finally {
     await closeEngines(open);
   }
+}
+
+/**
+ * A decision about an address goes by one engine alone, so that what is made where it belongs does not depend on what an
+ * engine elsewhere says; only what is left there is, for a look at everything. All engines while somebody belongs nowhere.
+ */
+function nearby(
+  refs: readonly EngineRef[],
+  config: LoadedFleet | undefined,
+  request: SurveyRequest,
+): readonly EngineRef[] {
+  const { addresses, wanted } = request;
+  if (request.nearby !== true || addresses === undefined) return refs;
+  const asked = new Set(addresses);
+  const all = desireAll(config, [...wanted, ...addresses], request);
+  const placed = all.filter((each) => asked.has(each.address));
+  if (placed.length < asked.size) return refs;
+  // Whatever backend made them, all that is on a host counts towards what it may hold.
+  const hosts = new Set(placed.map((each) => each.host));
+  return refs.filter((ref) => ref.declared && hosts.has(ref.host));
 }
 
 type Seen = Pick<Survey, "scope" | "desired" | "observations" | "images" | "lacking" | "reads">;

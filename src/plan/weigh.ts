@@ -16,6 +16,8 @@ export interface WeighOptions {
   readonly skip?: ReadonlySet<string>;
   /** What failed in an earlier cycle and is not to be tried on others in this one. */
   readonly paused?: readonly PausedRollout[];
+  /** Only the engines that the targets belong on are looked at: one that hangs holds up nobody elsewhere. */
+  readonly nearby?: boolean;
   /** Nobody reads the plan: what goes is measured only where a bundle of it is kept. */
   readonly unattended?: boolean;
 }
@@ -30,9 +32,9 @@ interface Weighed {
 export async function weigh(
   engine: Engine,
   request: PlanRequest,
-  { config, skip, paused, unattended }: WeighOptions = {},
+  { config, skip, paused, nearby, unattended }: WeighOptions = {},
 ): Promise<Weighed | Invalid> {
-  return await surveyFor(engine, surveyRequest(request, config), async (surveyed, open) => {
+  return await surveyFor(engine, { ...surveyRequest(request, config), nearby }, async (surveyed, open) => {
     const decisions = decideAll(surveyed, request, skip, paused);
     const measuring = { unattended: unattended === true ? request : undefined };
     const seen = await withLosses(engine, open, surveyed, decisions, measuring);
