@@ -126,7 +126,7 @@ describeWithServices("a secret on a real engine", (services) => {
     const program = "until test -s /dev/shm/t; do :; done; cat /dev/shm/t; sleep 2; exit 3";
     const image = 'image = "sandkeep-test/busybox:1"\nrestart = "no"';
     await project.config(
-      `${HEAD("docker", 'echo "t=$TOKEN" > /dev/shm/t')}[sandbox.docker]\n${image}\ncommand = ["sh", "-c", "${program}"]\n[agents.main]\n`,
+      `${HEAD("docker", 'echo "t=$TOKEN" > /dev/shm/t')}[sandbox.ready]\ncommand = ["false"]\n[sandbox.docker]\n${image}\ncommand = ["sh", "-c", "${program}"]\n[agents.main]\n`,
     );
     expect(await say(search, project, ["apply", "--yes"], 5)).toContain("t=***");
     await everythingSaid(search, project);

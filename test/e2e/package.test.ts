@@ -40,7 +40,7 @@ test("importing it loads no driver's client", async () => {
      const docker = await builtInDrivers.docker();
      console.log(docker.backend, loaded());
      const env = { DOCKER_HOST: "tcp://127.0.0.1:1" };
-     await (await docker.openReader(undefined, { env, now: Date.now })).probe();
+     await (await docker.openReader(undefined, { env, now: Date.now, stateDir: "/nonexistent" })).probe();
      console.log(loaded());`,
   );
   expect(ended).toEqual({ code: 0, stdout: "docker false\ntrue\n", stderr: "" });
