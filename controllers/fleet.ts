@@ -233,10 +233,10 @@ async function cycle(
   const watched = (targets ?? backoff.known()).filter((address) => !skip.has(address));
   for (const each of followUps({ plan, result, started, watched })) follow(loop, each);
   const free = (address: string): boolean => !skip.has(address) && (targets?.includes(address) ?? true);
-  pause(loop, { plan, outcomes: result.outcomes, free });
+  pause(loop, { plan, outcomes: result.outcomes, free, well: (each) => !backoff.known().includes(each) });
   loop.attention.waits(plan, result.outcomes, free);
-  const state = fleetState(engine.stateDir, plan.source.fleet);
-  await loop.attention.tell(state, backoff, engine.now(), engine.sink);
+  const { fleet } = plan.source;
+  await loop.attention.tell(fleetState(engine.stateDir, fleet), backoff, engine.now(), engine.sink);
   return done;
 }
 
@@ -245,10 +245,10 @@ function pause(loop: FleetLoop, done: RolloutCycle): void {
   const { paused, lifted, unproved } = loop.rollouts.learn(done);
   if (unproved) loop.queue.addAfter(FLEET, SOONEST_MS, "low");
   for (const address of paused) {
-    note(loop, "warn", "ROLLOUT_PAUSED", `${address} failed; nothing else is replaced for the same cause`);
+    note(loop, "warn", "ROLLOUT_PAUSED", `${address} failed; nothing else is changed for the same cause`);
   }
   for (const address of lifted) {
-    note(loop, "info", "ROLLOUT_GOES_ON", `${address} holds up no replacement any more`);
+    note(loop, "info", "ROLLOUT_GOES_ON", `${address} holds up no other any more`);
     loop.queue.add(FLEET, "low");
   }
 }

@@ -14,6 +14,8 @@ export interface RolloutCycle {
   readonly outcomes: readonly Outcome[];
   /** True for addresses that this cycle was free to touch. */
   readonly free: (address: string) => boolean;
+  /** True for addresses that have been as they should for so long that no failure of theirs is remembered. */
+  readonly well: (address: string) => boolean;
 }
 
 export interface RolloutNews {
@@ -28,8 +30,8 @@ export interface RolloutNews {
 interface Failed extends PausedRollout {
   /** Where it was to be changed, to be known also once no plan mentions it. */
   readonly engine: string;
-  /** It has what it failed with. */
-  readonly inPlace: boolean;
+  /** The object that has what it failed with; null where it was to be replaced. */
+  readonly changed: string | null;
 }
 
 export class RolloutPauses {
@@ -44,7 +46,7 @@ export class RolloutPauses {
     this.#failed.delete(address);
   }
 
-  learn({ plan, outcomes, free }: RolloutCycle): RolloutNews {
+  learn({ plan, outcomes, free, well }: RolloutCycle): RolloutNews {
     const changes = new Map(plan.changes.map((change) => [change.address, change]));
     const known = [...this.#failed.keys()];
     const failed = outcomes
@@ -54,11 +56,15 @@ export class RolloutPauses {
         const place = change?.rollout ?? null;
         const pauses = change !== undefined && place?.pauses === true && place.causes.length > 0;
         if (!pauses) return [];
-        const inPlace = change.actions.includes("update");
-        return [{ address, causes: place.causes, engine: engineOf(change), inPlace }];
+        const changed = change.actions.includes("update") ? change.object_id : null;
+        return [{ address, causes: place.causes, engine: engineOf(change), changed }];
       });
     const settled = [...this.#failed.values()]
-      .filter((each) => free(each.address) && isSettled(each, changes.get(each.address), plan, outcomes))
+      .filter(({ address }) => free(address))
+      .filter((each) => {
+        const unproved = each.changed !== null && !well(each.address) ? each.changed : undefined;
+        return isSettled(each, changes.get(each.address), { plan, outcomes, unproved });
+      })
       .map(({ address }) => address);
     for (const address of settled) this.#failed.delete(address);
     for (const each of failed) this.#failed.set(each.address, each);
@@ -82,17 +88,20 @@ function isUnproved(outcomes: readonly Outcome[], { changes }: Plan): boolean {
 }
 
 function isSettled(
-  { address, engine, inPlace }: Failed,
+  { address, engine }: Failed,
   change: Change | undefined,
-  plan: Plan,
-  outcomes: readonly Outcome[],
+  {
+    plan,
+    outcomes,
+    unproved,
+  }: Pick<RolloutCycle, "plan" | "outcomes"> & { readonly unproved: string | undefined },
 ): boolean {
   const done = outcomes.some((each) => each.address === address && each.status === "done");
   if (done) return true;
   // Who is blocked or held would still be replaced; and a plan does not say what it left out on an engine it did not see.
   const waits = [...plan.blocked, ...plan.held].some((each) => each.address === address);
-  // What was not taken back is as declared, which proves nothing while it stands.
-  if (inPlace && change !== undefined && change.object_id !== null) return false;
+  // What was not taken back is as declared at once: only that it stays well proves it, or that another took its place.
+  if (unproved !== undefined && change?.object_id === unproved) return false;
   return !waits && isNoOp(change) && isObserved(plan, change === undefined ? engine : engineOf(change));
 }
 

@@ -166,7 +166,7 @@ function nearby(
   if (placed.length < asked.size) return refs;
   // Whatever backend made them, all that is on a host counts towards what it may hold.
   const hosts = new Set(placed.map((each) => each.host));
-  return refs.filter((ref) => ref.declared && hosts.has(ref.host));
+  return refs.filter((ref) => hosts.has(ref.host));
 }
 
 type Seen = Pick<Survey, "scope" | "desired" | "observations" | "images" | "lacking" | "reads">;

@@ -32,9 +32,7 @@ const SYSTEM: readonly ProtectedPath[] = [
   row("/var/lib/kubelet", "system", "holds the secrets of every pod"),
   row("/var/spool/cron", "system", "holds commands that this machine runs by itself"),
   row("/var/spool/at", "system", "holds commands that this machine runs by itself"),
-  ...["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/System", "/Library"].map((path) =>
-    row(path, "system", PROGRAMS),
-  ),
+  ...["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"].map((path) => row(path, "system", PROGRAMS)),
   ...["bin", "sbin", "lib", "lib32", "lib64", "libx32", "libexec"].map((name) =>
     row(`/usr/${name}`, "system", PROGRAMS),
   ),
@@ -96,7 +94,7 @@ function row(path: string, kind: ProtectedKind, why: string): ProtectedPath {
   return { path, kind, why };
 }
 
-export interface HostPaths extends Pick<PathFacts, "home" | "realPath" | "unseen" | "isSocket"> {
+export interface HostPaths extends Pick<PathFacts, "home" | "realPath" | "unseen" | "found"> {
   /** Absolute path of sandkeep's own state, where it is known. */
   readonly stateDir?: string | undefined;
   /** Absolute paths on which the fleet's own engines listen. */
@@ -123,7 +121,7 @@ export function pathGuard(host: HostPaths): PathGuard {
     const found = new Map<ProtectedKind, Exposure>();
     const exposures = [
       ...socketsAmong(spellings, host),
-      ...spellings.flatMap((each) => guardedAmong(each, [...guarded, ...othersHome(each)])),
+      ...spellings.flatMap((each) => guardedAmong(each, [...guarded, ...othersHome(each, host)])),
       ...unseenOf(path, host),
     ];
     for (const each of exposures) {
@@ -140,11 +138,11 @@ function unseenOf(path: string, { unseen }: HostPaths): Exposure[] {
   return why === undefined ? [] : [{ kind: "system", what: `nobody can tell where ${path} leads: ${why}` }];
 }
 
-function socketsAmong(spellings: readonly string[], { isSocket }: HostPaths): Exposure[] {
+function socketsAmong(spellings: readonly string[], { found }: HostPaths): Exposure[] {
   return spellings.flatMap((each): Exposure[] => {
     if (ENGINE_SOCKETS.has(fold(posix.basename(each))))
       return [{ kind: "engine-socket", what: `${each} is ${A_SOCKET}` }];
-    const held = [...ENGINE_SOCKETS].find((name) => isSocket(posix.join(each, name)));
+    const held = [...ENGINE_SOCKETS].find((name) => found(posix.join(each, name)) === "socket");
     return held === undefined
       ? []
       : [{ kind: "engine-socket", what: `${each} contains ${held}, which is ${A_SOCKET}` }];
@@ -169,10 +167,15 @@ function guardedAmong(spelling: string, guarded: readonly Guarded[]): Exposure[]
   });
 }
 
-/** Who runs sandkeep as root could hand out every user's keys. */
-function othersHome(path: string): Guarded[] {
+/**
+ * Who runs sandkeep as root could hand out every user's keys. A folder there may be no home, so that it holds only what is
+ * there; the user's own is guarded for what may come.
+ */
+function othersHome(path: string, { found }: HostPaths): Guarded[] {
   const [home] = SOMEBODYS_HOME.exec(path) ?? [];
-  return home === undefined ? [] : credentialsIn(home).map(folded);
+  if (home === undefined) return [];
+  const all = credentialsIn(home).map(folded);
+  return withoutSlash(path) === home ? all.filter((each) => found(each.path) !== undefined) : all;
 }
 
 function credentialsIn(home: string): ProtectedPath[] {

@@ -138,7 +138,7 @@ function bindsOf({ backend, options }: Settings, facts: SecurityFacts): readonly
   });
 }
 
-/** A workspace that no sandbox may have is no reason to let one have what lies in it, even where it is not given. */
+/** A workspace of the system's is no reason to let a sandbox have what lies in it, even where it is not given itself. */
 function rootsOf(
   { workspace, options }: Settings,
   facts: SecurityFacts,
@@ -147,6 +147,6 @@ function rootsOf(
   const allowed = options["allowed_roots"];
   const written = isList(allowed) ? allowed.filter((each) => typeof each === "string") : [];
   const folders = written.map((each) => absolutePath(each, facts.root, facts.home));
-  const own = guard(workspace.source).length === 0 ? [workspace.source] : [];
+  const own = guard(workspace.source).some(({ kind }) => kind === "system") ? [] : [workspace.source];
   return [...own, ...folders].map((folder) => facts.realPath(folder));
 }

@@ -11,7 +11,7 @@ import type { Invalid } from "../policy/fleet.ts";
 import type { Engine } from "../reconcile.ts";
 import { recordActivity } from "../state/activity.ts";
 import { fleetState } from "../state/directory.ts";
-import { spellings } from "../util/secret-spellings.ts";
+import { solidSpellings } from "../util/secret-spellings.ts";
 import type { ArtifactPlace } from "./artifacts.ts";
 import type { BinRequest, PlacedBin } from "./bin.ts";
 import { placeOnHost } from "./bin.ts";
@@ -189,7 +189,7 @@ async function secretsOf({ engine, config, whom, request }: Run): Promise<Record
 }
 
 /** Everything that no log, record or artifact may hold. */
-const hidden = (secrets: Readonly<Record<string, string>>) => spellings(Object.values(secrets));
+const hidden = (secrets: Readonly<Record<string, string>>) => solidSpellings(Object.values(secrets));
 
 type Place = Pick<RunHead, keyof typeof ON_HOST | "cwd"> & Partial<Pick<RunHead, "bin">>;
 

@@ -14,8 +14,8 @@ export interface PathFacts {
   unseen(path: string): string | undefined;
   /** Text of a regular file of at most 1 MiB, or undefined. */
   readText(path: string): string | undefined;
-  /** Whether a socket is there, also behind a link. */
-  isSocket(path: string): boolean;
+  /** What is there, also behind a link; what may not be looked at may be anything. */
+  found(path: string): "socket" | "other" | undefined;
 }
 
 const MAX_TEXT = 1024 * 1024;
@@ -40,7 +40,7 @@ export function pathFacts(root: string, home = homedir()): PathFacts {
       if (!texts.has(path)) texts.set(path, readSmall(path));
       return texts.get(path);
     },
-    isSocket,
+    found,
   };
 }
 
@@ -92,8 +92,8 @@ function after(from: Way, { real, unseen }: Way): Way {
 function linkAt(path: string): { readonly target?: string; readonly unseen?: string } {
   try {
     // Reading what is no link would be an error, and errors take longer than asking.
-    const found = lstatSync(path, { throwIfNoEntry: false });
-    return found?.isSymbolicLink() === true ? { target: readlinkSync(path) } : {};
+    const entry = lstatSync(path, { throwIfNoEntry: false });
+    return entry?.isSymbolicLink() === true ? { target: readlinkSync(path) } : {};
   } catch (thrown) {
     return isMissing(thrown)
       ? {}
@@ -101,11 +101,13 @@ function linkAt(path: string): { readonly target?: string; readonly unseen?: str
   }
 }
 
-function isSocket(path: string): boolean {
+function found(path: string): "socket" | "other" | undefined {
   try {
-    return statSync(path, { throwIfNoEntry: false })?.isSocket() === true;
-  } catch {
-    return false;
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) return undefined;
+    return stat.isSocket() ? "socket" : "other";
+  } catch (thrown) {
+    return isMissing(thrown) ? undefined : "other";
   }
 }
 

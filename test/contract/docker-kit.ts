@@ -100,7 +100,7 @@ export class DockerFleet implements AsyncDisposable {
   }
 
   facts(): PathFacts {
-    const nothing = { unseen: () => undefined, readText: () => undefined, isSocket: () => false };
+    const nothing = { unseen: () => undefined, readText: () => undefined, found: () => undefined };
     return { root: this.folder, home: this.folder, realPath: (path) => path, ...nothing };
   }
 

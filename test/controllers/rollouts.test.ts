@@ -6,6 +6,7 @@ import type { Outcome } from "../../src/model/outcome.ts";
 import { ENGINE_SILENT, ROLLOUT_PAUSED } from "../../src/model/outcome-codes.ts";
 
 const free = (): boolean => true;
+const well = (): boolean => false;
 const ADDRESS = "agent/a";
 
 /** A plan that replaces agents for a change of their settings, and one after which they are as they should be. */
@@ -47,7 +48,7 @@ test("a canary that was not begun for its engine's silence is no reason to try a
   });
   const follower = skipped("agent/b", ROLLOUT_PAUSED);
   const learn = (outcomes: readonly Outcome[]): boolean =>
-    new RolloutPauses().learn({ plan, outcomes, free }).unproved;
+    new RolloutPauses().learn({ plan, outcomes, free, well }).unproved;
   expect(learn([follower])).toBe(true);
   expect(learn([skipped(ADDRESS, ENGINE_SILENT), follower])).toBe(false);
   // Another engine's silence says nothing of this one.
@@ -56,6 +57,7 @@ test("a canary that was not begun for its engine's silence is no reason to try a
     plan: { ...plan, changes },
     outcomes: [skipped(ADDRESS, ENGINE_SILENT), follower],
     free,
+    well,
   };
   expect(new RolloutPauses().learn(elsewhere).unproved).toBe(true);
 });
@@ -71,12 +73,12 @@ test("a paused rollout is lifted once its own engine was seen, whatever another 
     reason: "",
   };
   const pauses = new RolloutPauses();
-  expect(pauses.learn({ plan, outcomes: [failed], free }).paused).toEqual([ADDRESS]);
+  expect(pauses.learn({ plan, outcomes: [failed], free, well }).paused).toEqual([ADDRESS]);
   const [own = ""] = plan.observed.map(({ host }) => host);
   const unseen = withEngines(plan, { [own]: "unobserved", far: "complete" });
-  expect(pauses.learn({ plan: unseen, outcomes: [], free }).lifted).toEqual([]);
+  expect(pauses.learn({ plan: unseen, outcomes: [], free, well }).lifted).toEqual([]);
   const seen = withEngines(plan, { [own]: "complete", far: "unobserved" });
-  expect(pauses.learn({ plan: seen, outcomes: [], free }).lifted).toEqual([ADDRESS]);
+  expect(pauses.learn({ plan: seen, outcomes: [], free, well }).lifted).toEqual([ADDRESS]);
   expect(pauses.list()).toEqual([]);
 });
 
@@ -92,13 +94,19 @@ test("what failed by a change in place is lifted by its success or its end, not 
   });
   const pauses = new RolloutPauses();
   const lifted = (of: Plan, ...outcomes: readonly Outcome[]): readonly string[] =>
-    pauses.learn({ plan: of, outcomes, free }).lifted;
+    pauses.learn({ plan: of, outcomes, free, well }).lifted;
   lifted(plan, ended("failed"));
   expect(pauses.list().map(({ address }) => address)).toEqual([ADDRESS]);
   expect(lifted(settled)).toEqual([]);
   expect(lifted(settled, ended("done"))).toEqual([ADDRESS]);
   lifted(plan, ended("failed"));
   expect(lifted({ ...settled, changes: [] })).toEqual([ADDRESS]);
+  lifted(plan, ended("failed"));
+  const another = settled.changes.map((each) => ({ ...each, object_id: "another" }));
+  expect(lifted({ ...settled, changes: another })).toEqual([ADDRESS]);
+  lifted(plan, ended("failed"));
+  const later = { plan: settled, outcomes: [], free, well: () => true };
+  expect(pauses.learn(later).lifted).toEqual([ADDRESS]);
   // What is replaced is the old one again, and needs nothing where nothing else is wanted of it.
   const replaced = await plans({ network: "bridge" });
   lifted(replaced.plan, ended("rolled_back"));

@@ -74,7 +74,6 @@ const ATTEMPTS: Readonly<Record<string, readonly Attempt[]>> = {
     "..",
     "/home",
     "/Users/",
-    "/home/alice",
     "/home/./alice/.ssh/id_ed25519",
     "/HOME/Alice/.AWS",
   ].map((source) => anywhere(bind(source))),
@@ -125,7 +124,7 @@ const ATTEMPTS: Readonly<Record<string, readonly Attempt[]>> = {
     "/var/lib",
     "../state",
     "/usr/local",
-    "/home/alice",
+    "/home/alice/.ssh",
     "../links/folder",
   ].map((source) => keys(`workspace.source = "${source}"`)),
   "workspace-target-reserved": ["/etc", "/etc/", "/dev/x", "/proc"].map((target) =>

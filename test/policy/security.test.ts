@@ -259,6 +259,20 @@ describe("the workspace", () => {
     expect(check(await resolveText(text))).toMatchObject([{ code: "workspace-target-reserved" }]);
   });
 
+  it("may be a folder beside others' homes, but not one that somebody keeps keys in", async () => {
+    const { draft, facts } = await resolveText('[sandbox.workspace]\nsource = "/home/app"\n[agents.a]\n');
+    const [agent] = draft.agents;
+    if (agent === undefined) throw new Error("no agent");
+    const holding = (path: string) => ({
+      ...facts,
+      found: (each: string) => (each === path ? ("other" as const) : undefined),
+    });
+    expect(checkSecurity(agent, holding("/home/app/src"))).toEqual([]);
+    expect(checkSecurity(agent, holding("/home/app/.ssh"))).toMatchObject([
+      { code: "workspace-source-exposed", message: expect.stringContaining("holds credentials") },
+    ]);
+  });
+
   it("may lie in the home of root, but not hold it", async () => {
     const { draft, facts } = await resolveText('[sandbox.workspace]\nsource = "/root/project"\n[agents.a]\n');
     const [agent] = draft.agents;

@@ -30,7 +30,7 @@ export const paths: PathFacts = {
   realPath: (path) => (path.startsWith("/link") ? path.replace("/link", "/real") : path),
   unseen: () => undefined,
   readText: () => undefined,
-  isSocket: () => false,
+  found: () => undefined,
 };
 
 export const memory: DriverModule = memoryDriver(createWorld());

@@ -9,7 +9,7 @@ const facts: PathFacts = {
   home: "/home/me",
   realPath: (path) => path.replace(/^\/link\b/, "/real"),
   unseen: () => undefined,
-  isSocket: () => false,
+  found: () => undefined,
   readText: (path) => (path === "/repo/profile.json" ? '{ "b": 1,\n "a": [] }' : undefined),
 };
 const normalise = (options: JsonObject): JsonObject => dockerDriver.normalise(options, facts);

@@ -15,7 +15,7 @@ const facts: PathFacts = {
   realPath: (path) => path.replace(/^\/link/, "/real"),
   unseen: () => undefined,
   readText: () => undefined,
-  isSocket: () => false,
+  found: () => undefined,
 };
 
 function settings(access: "none" | "ro" | "rw", options: JsonObject): Settings {
