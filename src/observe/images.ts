@@ -111,7 +111,8 @@ export function identityOf({ ref, kind, digest, platform }: PlanImage): ImageIde
 /** Why no runtime can be made of an image, with what a person can do; undefined where one can, or nobody knows. */
 export function imageRefusal(fact: ImageFact | undefined): ImageRefusal | undefined {
   const state = fact?.state;
-  if (fact === undefined || state === undefined || state.status === "unknown") return undefined;
+  if (fact === undefined || state === undefined) return undefined;
+  if (state.status === "unknown") return fact.policy === "pin" ? unnamed(fact, state.message) : undefined;
   if (fact.policy === "never" && state.status === "absent") {
     return {
       why: `the engine does not have image ${fact.ref}, and image_policy "never" forbids fetching it`,
@@ -125,6 +126,14 @@ export function imageRefusal(fact: ImageFact | undefined): ImageRefusal | undefi
     };
   }
   return undefined;
+}
+
+/** What is pinned is made of exactly the locked image: a step without a digest would take whatever the tag means. */
+function unnamed({ ref, ...engine }: ImageWant, message: string): ImageRefusal {
+  return {
+    why: `${engineKey(engine)} did not say which image sandkeep.lock names for ${ref} there: ${message}`,
+    fix: "apply again once the engine answers; `sandkeep doctor` looks at it",
+  };
 }
 
 /** What could not be found out about an image, for people. */

@@ -24,7 +24,7 @@ import { actionsOf, buildChange, specKey } from "./change.ts";
 import type { GraphContext } from "./chain.ts";
 import type { Losses } from "./doomed.ts";
 import { blockedNetworks, countPending, networkNodeOf, networkSteps } from "./networks.ts";
-import { blockOnPins, fetchFor, fetchOf } from "./fetches.ts";
+import { fetchFor, fetchOf } from "./fetches.ts";
 import { planExitCode } from "./exit-code.ts";
 import { changeGraph } from "./graph.ts";
 import { planId } from "./plan-id.ts";
@@ -54,8 +54,7 @@ export interface PlanInput {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-export function buildPlan(given: PlanInput): Plan {
-  const input = blockOnPins(given);
+export function buildPlan(input: PlanInput): Plan {
   const built = buildChanges(input);
   const { changes, networks, graph, specs } = built;
   const blocked = [...blockedOf(input.decisions), ...blockedNetworks(input.networks ?? [])];

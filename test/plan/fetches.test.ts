@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { explainFleet } from "../../src/plan/explain.ts";
 import { Lab } from "../support/memory-fleet.ts";
 
 const RESOLVED_AT = "2026-01-01T00:00:00.000Z";
@@ -43,6 +44,19 @@ describe("a pinned image that its engine was asked about in vain", () => {
     expect(plan).toMatchObject({ complete: true, graph: [], blocked: [BLOCKED], exit_code: 3 });
     expect(result.exit_code).toBe(3);
     expect(lab.objects()).toEqual([]);
+    expect(await explainFleet(lab.engine(), {})).toMatchObject({
+      explanation: {
+        agents: [
+          {
+            runtimes: [
+              {
+                would: [{ action: "no-op", why: expect.stringMatching(/^image: docker@local did not say/) }],
+              },
+            ],
+          },
+        ],
+      },
+    });
     lab.world.clearFaults();
     expect((await lab.apply()).result.exit_code).toBe(0);
     expect(lab.objects().map(({ image }) => image?.digest)).toEqual([locked]);
