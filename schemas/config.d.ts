@@ -215,7 +215,7 @@ export interface SandkeepConfig {
        */
       driver?: "bridge";
       /**
-       * Whether there is no way out of it.
+       * Whether no route leads off it.
        */
       internal?: boolean;
       /**
@@ -539,7 +539,7 @@ export interface Sandbox {
            */
           env: string;
           /**
-           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default.
+           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default; on buildkit run alone, since setup lines are cached there.
            *
            * @minItems 1
            */
@@ -551,7 +551,7 @@ export interface Sandbox {
            */
           file: string;
           /**
-           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default.
+           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default; on buildkit run alone, since setup lines are cached there.
            *
            * @minItems 1
            */
@@ -565,7 +565,7 @@ export interface Sandbox {
            */
           command: [string, ...string[]];
           /**
-           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default.
+           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default; on buildkit run alone, since setup lines are cached there.
            *
            * @minItems 1
            */
@@ -1257,7 +1257,7 @@ export interface Sandbox1 {
            */
           env: string;
           /**
-           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default.
+           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default; on buildkit run alone, since setup lines are cached there.
            *
            * @minItems 1
            */
@@ -1269,7 +1269,7 @@ export interface Sandbox1 {
            */
           file: string;
           /**
-           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default.
+           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default; on buildkit run alone, since setup lines are cached there.
            *
            * @minItems 1
            */
@@ -1283,7 +1283,7 @@ export interface Sandbox1 {
            */
           command: [string, ...string[]];
           /**
-           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default.
+           * Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default; on buildkit run alone, since setup lines are cached there.
            *
            * @minItems 1
            */

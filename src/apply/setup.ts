@@ -26,6 +26,7 @@ export async function runSetup(
       objectId,
       argv: ["/bin/sh", "-c", String(command)],
       env: secrets,
+      sealed: Object.keys(secrets).length > 0,
       stdout: output,
       stderr: output,
     });

@@ -103,6 +103,8 @@ export interface ExecRequest {
   readonly argv: readonly string[];
   /** Added to the spec's own environment; may hold secrets, so it never reaches an argv. */
   readonly env: Readonly<Record<string, string>>;
+  /** Only of a `/bin/sh` command without a stdin: `env` comes to it past the engine's own records, where it has any. */
+  readonly sealed?: boolean;
   /** Absolute path inside the runtime; absent means the workspace target. */
   readonly cwd?: string;
   /** Present when the command gets a terminal; stdout then carries both streams. */
@@ -282,10 +284,7 @@ export interface DriverModule {
   cache?(settings: Settings): CacheBounds | undefined;
   /** Pure and frozen per hash version: units canonical, paths real, sets sorted, no nulls. Returns the backend's section. */
   normalise(options: JsonObject, facts: PathFacts): JsonObject;
-  /**
-   * What this machine's own files and programs already tell of an engine that serves these settings: is there a socket,
-   * a key, a program that is needed? It connects to nothing and starts nothing.
-   */
+  /** Whether this machine has the sockets, keys and programs that these settings need. Connects to and starts nothing. */
   preflight(settings: readonly Settings[], host: Host | undefined, deps: DriverDeps): Promise<Probe>;
   /** Sockets of this machine on which settings say that an engine listens: whoever has one owns the machine. */
   sockets?(host: Host | undefined, env: DriverDeps["env"]): readonly string[];

@@ -62,7 +62,7 @@ function isSubnet(text: string): boolean {
 export const networkSchema = z
   .strictObject({
     driver: z.enum(["bridge"]).optional().apply(about, "How the engine makes it: bridge."),
-    internal: z.boolean().optional().apply(about, "Whether there is no way out of it."),
+    internal: z.boolean().optional().apply(about, "Whether no route leads off it."),
     subnet: subnet
       .optional()
       .apply(about, 'Its addresses, such as "10.88.0.0/24"; without it the engine chooses.'),

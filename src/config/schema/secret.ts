@@ -27,7 +27,7 @@ const consumers = {
     .optional()
     .apply(
       about,
-      "Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default.",
+      "Who gets it: commands that are run, the setup of a new sandbox, the main program of a container (docker.command). Run and setup by default; on buildkit run alone, since setup lines are cached there.",
     ),
 };
 

@@ -1,7 +1,12 @@
+import { Readable } from "node:stream";
+import type { ExecRequest } from "../driver.ts";
+
 /**
- * How a container's main program gets its secrets: a shell of ours holds its place and waits, and a command inside puts
+ * How secrets get into a container past its engine, which would keep a container's environment and may log that of a
+ * command. The main program: a shell of ours holds its place and waits, and a command inside puts
  * them, from its stdin, into memory that only the container sees. The shell takes them into its environment, empties the
- * file and becomes the program. No argv, label, layer or engine record ever holds a value.
+ * file and becomes the program. A setup command: the shell before it reads them from its stdin. No argv, label, layer or
+ * engine record ever holds a value.
  */
 const PLACE = "/run/sandkeep";
 /** Begins the script of the shell that waits, where no shortened listing hides it; the program it becomes has another. */
@@ -50,6 +55,36 @@ until [ -e ${PLACE}/taken ]; do
 done
 exit 0
 `;
+
+/** Takes its environment from its stdin and becomes the command, which has no stdin. A name of theirs is no secret's. */
+const TAKE = `
+sandkeep_all= sandkeep_line= sandkeep_last=
+while IFS= read -r sandkeep_line; do
+  sandkeep_last=$sandkeep_line
+  sandkeep_all="$sandkeep_all$sandkeep_line
+"
+done
+[ "$sandkeep_last" = '${END}' ] || { echo 'sandkeep: the secrets did not arrive whole' >&2; exit 74; }
+eval "$sandkeep_all"
+unset sandkeep_all sandkeep_line sandkeep_last
+exec "$@" < /dev/null
+`;
+
+/** The same command, with its environment on its stdin. */
+export function takingFromStdin<T extends Pick<ExecRequest, "argv" | "env">>(
+  request: T,
+): T & Pick<ExecRequest, "stdin"> {
+  const argv = ["/bin/sh", "-c", TAKE, "sh", ...request.argv];
+  return { ...request, argv, env: {}, stdin: Readable.from([exportsOf(request.env)]) };
+}
+
+/** For a shell to take in, with the line that says that all of it arrived. */
+export function exportsOf(secrets: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(secrets).map(
+    ([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'\n`,
+  );
+  return `${lines.join("")}${END}\n`;
+}
 
 /** Entrypoint that waits for secrets and becomes the program. */
 export function waitingFor(command: readonly string[]): {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SandkeepError } from "../../errors.ts";
 import type { DriverDeps } from "../driver.ts";
 import type { Engine } from "./client.ts";
-import { END, HAND_OVER, WAITS } from "./command-secrets.ts";
+import { HAND_OVER, WAITS, exportsOf } from "./command-secrets.ts";
 import { exec } from "./exec.ts";
 import { OWN_EXEC } from "./execs.ts";
 import type { Container } from "./wire-container.ts";
@@ -77,10 +77,3 @@ const OUTCOMES: Readonly<Record<number, string>> = {
   126: "there is no shell",
   127: "there is no shell",
 };
-
-function exportsOf(secrets: Readonly<Record<string, string>>): string {
-  const lines = Object.entries(secrets).map(
-    ([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'\n`,
-  );
-  return `${lines.join("")}${END}\n`;
-}

@@ -4,6 +4,7 @@ import { create, remove, rename, start, stop, update } from "./apply.ts";
 import { attest } from "./attest.ts";
 import { changes, salvage } from "./changes.ts";
 import { Engine } from "./client.ts";
+import { takingFromStdin } from "./command-secrets.ts";
 import { deliver } from "./deliver.ts";
 import type { Dialect } from "./dialect.ts";
 import { exec } from "./exec.ts";
@@ -43,7 +44,7 @@ export function openDriver(dialect: Dialect, host: Host | undefined, deps: Drive
     remove: (objectId, workspace) => remove(engine, objectId, workspace),
     mark: (scope, address, mark) => setMark(engine, scope, address, mark),
     forget: (scope, address) => forgetWorkspace(engine, scope, address),
-    exec: (request) => exec(engine, deps, request),
+    exec: (request) => exec(engine, deps, request.sealed === true ? takingFromStdin(request) : request),
     deliver: (objectId, secrets) => deliver(engine, deps, objectId, secrets),
     attest: (objectId, spec) => attest(engine, facts, deps, objectId, spec),
     placeProgram: (objectId, program) => placeProgram(engine, deps, objectId, program),

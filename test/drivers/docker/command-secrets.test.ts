@@ -5,7 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { END, HAND_OVER, WAITS, waitingFor } from "../../../src/drivers/docker/command-secrets.ts";
+import {
+  END,
+  HAND_OVER,
+  WAITS,
+  exportsOf,
+  takingFromStdin,
+  waitingFor,
+} from "../../../src/drivers/docker/command-secrets.ts";
 
 /** Both scripts at work in a folder of their own, with the shell of this machine. */
 async function place() {
@@ -49,4 +56,26 @@ test("of two that hand over at once one does, whole, after one that was cut off"
 
 test("a listing that is cut off still shows who waits", () => {
   expect(waitingFor(["serve"]).entrypoint.join(" ").slice(0, 40)).toContain(WAITS);
+});
+
+test.each([
+  ["nothing", ""],
+  ["quotes, lines and what a shell would run", `'a' "b"\n\n\\ $(exit 1) \`exit 1\`\n`],
+  ["the words of the hand-over itself", `${END}\n'; exit 1; '`],
+  ["one that is long", "line of it\n".repeat(5_000)],
+])("a command takes its environment from its stdin, exactly: %s", async (_what, value) => {
+  const command = ["/bin/sh", "-c", 'printf %s "$line"; cat; set | grep -c sandkeep_'];
+  const { argv, env, stdin } = takingFromStdin({ argv: command, env: { line: value, B: "2" } });
+  expect([argv.join(" ").includes("exit 1"), env]).toEqual([false, {}]);
+  const child = spawn(argv[0] ?? "", argv.slice(1), { env, stdio: ["pipe", "pipe", "inherit"] });
+  stdin?.pipe(child.stdin);
+  expect(await text(child.stdout)).toBe(`${value}0\n`);
+});
+
+test("a command whose environment was cut off does not begin", async () => {
+  const { argv } = takingFromStdin({ argv: ["/bin/sh", "-c", "echo began"], env: {} });
+  const child = spawn(argv[0] ?? "", argv.slice(1), { stdio: ["pipe", "pipe", "pipe"] });
+  child.stdin.end(exportsOf({ A: "1" }).slice(0, -5));
+  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+  expect([child.exitCode, out, err]).toEqual([74, "", "sandkeep: the secrets did not arrive whole\n"]);
 });
