@@ -6,6 +6,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { crc32 } from "node:zlib";
@@ -17,7 +18,14 @@ const STAMP_BYTES = 12;
 export interface Kept {
   readonly verb: string;
   readonly code: Buffer;
+  /** When it was made or weighed last, in ms since 1970. */
+  readonly weighedAt: number;
 }
+
+/** Making one takes some 10 ms. */
+const WEIGHED_EVERY_MS = 60_000;
+/** Times as large. Less would not start sooner for it. */
+const WORTHWHILE = 1.05;
 
 /** What tells a text from others: V8 itself would take two of one length for the same. */
 export interface Text {
@@ -47,8 +55,8 @@ export class CodeCaches {
   /** Of the first verb for which something is kept that fits. */
   first(verbs: readonly string[], file: string, text: Text): Kept | undefined {
     for (const verb of verbs) {
-      const code = this.#read(cacheOf(file, verb), text);
-      if (code !== undefined) return { verb, code };
+      const kept = this.#read(cacheOf(file, verb), text);
+      if (kept !== undefined) return { verb, ...kept };
     }
     return undefined;
   }
@@ -68,15 +76,34 @@ export class CodeCaches {
     }
   }
 
-  #read(cache: string, text: Text): Buffer | undefined {
+  /**
+   * Keeps what was compiled since as well. The first start with a verb may have had little to do, as a plan of a fleet that
+   * is not yet made, and what it left would make the later ones compile the rest each time. Never throws.
+   */
+  grow(kept: Kept, file: string, text: Text, make: () => Buffer): void {
+    const now = Date.now();
+    if (Math.abs(now - kept.weighedAt) < WEIGHED_EVERY_MS) return;
+    try {
+      if (this.#ownerOfAll() !== process.geteuid?.()) return;
+      // First, so that where nothing can be written nothing is made, and others that start now need not make it, too.
+      utimesSync(cacheOf(file, kept.verb), now / 1000, now / 1000);
+      const code = make();
+      if (code.length > kept.code.length * WORTHWHILE) this.keep(kept.verb, file, text, () => code);
+    } catch {
+      // It serves as it is.
+    }
+  }
+
+  #read(cache: string, text: Text): Omit<Kept, "verb"> | undefined {
     try {
       const file = openSync(cache, "r");
       try {
-        const { uid, mode } = fstatSync(file);
+        const { uid, mode, mtimeMs } = fstatSync(file);
         if (uid !== this.#ownerOfAll() || (mode & 0o022) !== 0) return undefined;
         const bytes = readFileSync(file);
-        const kept = bytes.subarray(STAMP_BYTES);
-        return stampOf(text, kept).equals(bytes.subarray(0, STAMP_BYTES)) ? kept : undefined;
+        const code = bytes.subarray(STAMP_BYTES);
+        const fits = stampOf(text, code).equals(bytes.subarray(0, STAMP_BYTES));
+        return fits ? { code, weighedAt: mtimeMs } : undefined;
       } finally {
         closeSync(file);
       }

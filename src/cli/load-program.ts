@@ -23,7 +23,7 @@ export interface Program {
   readonly readAll: () => void;
   /**
    * After the program carried out a verb, as it was typed: keeps what was compiled of it for the next start with that verb,
-   * where none is kept that fits. Of files that were loaded under other flags of V8 than are set now nothing is kept, because
+   * where none is kept that fits, or now and then where it is more than what is kept. Of files that were loaded under other flags of V8 than are set now nothing is kept, because
    * the next start would load them under those. Never throws.
    */
   readonly keep: (verb: string) => void;
@@ -101,11 +101,13 @@ export function openProgram(entry: string, { execArgv, argv, env }: Started): Pr
       const now = cachedDataVersionTag();
       for (const [path, file] of files) {
         const { text, kept, script, v8 } = file;
-        // A value was taken for the verb, and what is compiled now holds the code of another.
-        const mistaken = kept !== undefined && kept.verb !== verb && kept.verb !== BASE;
-        const fits = file.isKept || (kept?.verb === verb && script.cachedDataRejected !== true);
-        if (v8 !== now || text.length < FEW || mistaken || fits) continue;
-        caches.keep(verb, path, text, () => script.createCachedData());
+        if (v8 !== now || text.length < FEW || file.isKept) continue;
+        const make = (): Buffer => script.createCachedData();
+        if (kept?.verb === verb && script.cachedDataRejected !== true) caches.grow(kept, path, text, make);
+        // Else a value was taken for the verb, and what is compiled now holds the code of another.
+        else if (kept === undefined || kept.verb === verb || kept.verb === BASE)
+          caches.keep(verb, path, text, make);
+        else continue;
         file.isKept = true;
       }
     },

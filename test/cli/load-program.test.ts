@@ -9,6 +9,7 @@ import {
   rm,
   stat,
   truncate,
+  utimes,
   writeFile,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -107,6 +108,12 @@ describe("what was compiled of the program", () => {
     afterEach(() => void vi.unstubAllGlobals());
     const size = async (verb: string): Promise<number> => (await stat(cacheOf(verb))).size;
 
+    /** Made, or looked at last, ten minutes ago. */
+    async function aged(): Promise<void> {
+      const then = Date.now() / 1000 - 600;
+      await utimes(cache, then, then);
+    }
+
     async function doingMore(verb: string): Promise<void> {
       vi.stubGlobal("doesMore", true);
       await startWith(verb, verb);
@@ -118,6 +125,22 @@ describe("what was compiled of the program", () => {
       await doingMore("validate");
       await startWith("plan", "plan");
       expect(await size("plan")).toBeGreaterThan((await size("run")) + MUCH);
+    });
+
+    it("grows with what a later start did more, looked at once in a minute", async () => {
+      await startWith("plan", "plan");
+      const [small, first] = [await size("plan"), await inode()];
+      await doingMore("plan");
+      expect(await inode()).toBe(first);
+      await aged();
+      await doingMore("plan");
+      expect(await size("plan")).toBeGreaterThan(small + MUCH);
+      const grown = await inode();
+      await aged();
+      await startWith("plan", "plan");
+      expect(await inode()).toBe(grown);
+      expect((await stat(cache)).mtimeMs).toBeGreaterThan(Date.now() - 60_000);
+      expect(await names()).toEqual(["program.cjs", basename(cache)]);
     });
 
     it("is each verb's own before it is the build's", async () => {
