@@ -26,7 +26,7 @@ export async function runSetup(
       objectId,
       argv: ["/bin/sh", "-c", String(command)],
       env: secrets,
-      sealed: Object.keys(secrets).length > 0,
+      sealed: true,
       stdout: output,
       stderr: output,
     });

@@ -76,6 +76,16 @@ export function execCases(cases: Cases): void {
     expect(after.stdout.toString()).toBe("\n");
   });
 
+  it("gives a sealed command the same variables, and a stdin with nothing in it", async () => {
+    await using mine = fleet();
+    const { objectId } = await mine.run("a");
+    const env = { TOKEN: `s3cret 'one'\n\n$(two) "three"` };
+    const printed = await exec(driver(), objectId, commands().print("TOKEN"), { env, sealed: true });
+    expect(printed.stdout.toString()).toBe(`${env.TOKEN}\n`);
+    const read = await exec(driver(), objectId, commands().cat(), { env, sealed: true });
+    expect([read.exitCode, read.stdout.toString()]).toEqual([0, ""]);
+  });
+
   it.each([
     ["SIGTERM", 143],
     ["SIGKILL", 137],

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { FaultProxy } from "../support/fault-proxy.ts";
 import { describeWithServices } from "../support/services.ts";
 import { Project, eventually, filesBelow } from "./cli.ts";
 
@@ -103,5 +104,24 @@ describeWithServices("secrets on a real engine", (services) => {
     await using project = await secretive(services().docker.host);
     await lookEverywhere(project, "docker");
     await expectInjected(project);
+  });
+
+  test("an engine is told the secrets of a run, and not those of a setup", async () => {
+    await using project = await secretive(services().docker.host);
+    const path = join(project.folder, "engine.sock");
+    await using proxy = await FaultProxy.open(path, services().docker.socket);
+    const env = { DOCKER_HOST: `unix://${path}` };
+    const told: string[] = [];
+    proxy.lie = {
+      asked: (call, body) => {
+        if (JSON.stringify(body).includes(CANARY)) told.push(call);
+        return body;
+      },
+    };
+    expect(await project.run(["apply", "--yes"], { env })).toMatchObject({ code: 0 });
+    expect(proxy.calls.filter(({ kind }) => kind === "POST /containers/{}/exec")).not.toEqual([]);
+    expect(told).toEqual([]);
+    expect((await project.run(SHOW, { env })).stdout).toContain("was-set");
+    expect(told).toEqual(["POST /containers/{}/exec"]);
   });
 });

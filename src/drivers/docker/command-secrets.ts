@@ -3,10 +3,9 @@ import type { ExecRequest } from "../driver.ts";
 
 /**
  * How secrets get into a container past its engine, which would keep a container's environment and may log that of a
- * command. The main program: a shell of ours holds its place and waits, and a command inside puts
- * them, from its stdin, into memory that only the container sees. The shell takes them into its environment, empties the
- * file and becomes the program. A setup command: the shell before it reads them from its stdin. No argv, label, layer or
- * engine record ever holds a value.
+ * command: no argv, label, layer or engine record ever holds a value. For the main program a shell of ours holds its place
+ * and waits, and a command inside puts them, from its stdin, into memory that only the container sees. The shell takes them
+ * into its environment, empties the file and becomes the program. A setup command's shell takes them from its own stdin.
  */
 const PLACE = "/run/sandkeep";
 /** Begins the script of the shell that waits, where no shortened listing hides it; the program it becomes has another. */
@@ -56,17 +55,19 @@ done
 exit 0
 `;
 
-/** Takes its environment from its stdin and becomes the command, which has no stdin. A name of theirs is no secret's. */
+/**
+ * Takes its environment from its stdin and becomes the command, which has no stdin. A secret may have any name, also one of
+ * these variables. A secret is one line, so that none is taken for the end; a shell reads each in one go.
+ */
 const TAKE = `
-sandkeep_all= sandkeep_line= sandkeep_last=
-while IFS= read -r sandkeep_line; do
-  sandkeep_last=$sandkeep_line
-  sandkeep_all="$sandkeep_all$sandkeep_line
-"
+sandkeep_all=
+while IFS= read -r sandkeep_line && [ "$sandkeep_line" != '${END}' ]; do
+  sandkeep_all="$sandkeep_all$sandkeep_line;"
 done
-[ "$sandkeep_last" = '${END}' ] || { echo 'sandkeep: the secrets did not arrive whole' >&2; exit 74; }
-eval "$sandkeep_all"
-unset sandkeep_all sandkeep_line sandkeep_last
+[ "$sandkeep_line" = '${END}' ] || { echo 'sandkeep: the secrets did not arrive whole' >&2; exit 74; }
+sandkeep_take() { eval "unset sandkeep_all sandkeep_line;$2"; }
+sandkeep_take '
+' "$sandkeep_all" || exit 74
 exec "$@" < /dev/null
 `;
 
@@ -75,14 +76,16 @@ export function takingFromStdin<T extends Pick<ExecRequest, "argv" | "env">>(
   request: T,
 ): T & Pick<ExecRequest, "stdin"> {
   const argv = ["/bin/sh", "-c", TAKE, "sh", ...request.argv];
-  return { ...request, argv, env: {}, stdin: Readable.from([exportsOf(request.env)]) };
+  const lines = exportsOf(request.env, `'"$1"'`);
+  return { ...request, argv, env: {}, stdin: Readable.from([lines]) };
 }
 
 /** For a shell to take in, with the line that says that all of it arrived. */
-export function exportsOf(secrets: Readonly<Record<string, string>>): string {
-  const lines = Object.entries(secrets).map(
-    ([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'\n`,
-  );
+export function exportsOf(secrets: Readonly<Record<string, string>>, newline = "\n"): string {
+  const lines = Object.entries(secrets).map(([name, value]) => {
+    const quoted = value.replaceAll("'", `'\\''`).replaceAll("\n", newline);
+    return `export ${name}='${quoted}'\n`;
+  });
   return `${lines.join("")}${END}\n`;
 }
 

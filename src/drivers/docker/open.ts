@@ -44,7 +44,10 @@ export function openDriver(dialect: Dialect, host: Host | undefined, deps: Drive
     remove: (objectId, workspace) => remove(engine, objectId, workspace),
     mark: (scope, address, mark) => setMark(engine, scope, address, mark),
     forget: (scope, address) => forgetWorkspace(engine, scope, address),
-    exec: (request) => exec(engine, deps, request.sealed === true ? takingFromStdin(request) : request),
+    exec: (request) => {
+      const seals = request.sealed === true && Object.keys(request.env).length > 0;
+      return exec(engine, deps, seals ? takingFromStdin(request) : request);
+    },
     deliver: (objectId, secrets) => deliver(engine, deps, objectId, secrets),
     attest: (objectId, spec) => attest(engine, facts, deps, objectId, spec),
     placeProgram: (objectId, program) => placeProgram(engine, deps, objectId, program),
