@@ -83,10 +83,13 @@ export class CodeCaches {
   grow(kept: Kept, file: string, text: Text, make: () => Buffer): void {
     const now = Date.now();
     if (Math.abs(now - kept.weighedAt) < WEIGHED_EVERY_MS) return;
+    const cache = cacheOf(file, kept.verb);
     try {
       if (this.#ownerOfAll() !== process.geteuid?.()) return;
-      // First, so that where nothing can be written nothing is made, and others that start now need not make it, too.
-      utimesSync(cacheOf(file, kept.verb), now / 1000, now / 1000);
+      // Another start weighed it, or kept more, while this one lasted.
+      if (statSync(cache).mtimeMs !== kept.weighedAt) return;
+      // First, so that nothing is made on what is mounted read-only, and others that start now need not make it, too.
+      utimesSync(cache, now / 1000, now / 1000);
       const code = make();
       if (code.length > kept.code.length * WORTHWHILE) this.keep(kept.verb, file, text, () => code);
     } catch {

@@ -23,8 +23,8 @@ export interface Program {
   readonly readAll: () => void;
   /**
    * After the program carried out a verb, as it was typed: keeps what was compiled of it for the next start with that verb,
-   * where none is kept that fits, or now and then where it is more than what is kept. Of files that were loaded under other flags of V8 than are set now nothing is kept, because
-   * the next start would load them under those. Never throws.
+   * where none is kept that fits, or now and then where it is more than what is kept. Of files that were loaded under other
+   * flags of V8 than are set now nothing is kept, because the next start would load them under those. Never throws.
    */
   readonly keep: (verb: string) => void;
 }
@@ -104,9 +104,9 @@ export function openProgram(entry: string, { execArgv, argv, env }: Started): Pr
         if (v8 !== now || text.length < FEW || file.isKept) continue;
         const make = (): Buffer => script.createCachedData();
         if (kept?.verb === verb && script.cachedDataRejected !== true) caches.grow(kept, path, text, make);
-        // Else a value was taken for the verb, and what is compiled now holds the code of another.
         else if (kept === undefined || kept.verb === verb || kept.verb === BASE)
           caches.keep(verb, path, text, make);
+        // A value was taken for the verb, and what is compiled now holds the code of another.
         else continue;
         file.isKept = true;
       }

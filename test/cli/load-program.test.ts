@@ -143,6 +143,19 @@ describe("what was compiled of the program", () => {
       expect(await names()).toEqual(["program.cjs", basename(cache)]);
     });
 
+    it("does not become less by a start that lasted longer than one that did more", async () => {
+      await startWith("plan", "plan");
+      await aged();
+      const lasting = openProgram(entry, PLAIN);
+      await lasting.load().start();
+      await doingMore("plan");
+      const grown = await inode();
+      vi.stubGlobal("doesMore", true);
+      await lasting.load().start();
+      lasting.keep("plan");
+      expect(await inode()).toBe(grown);
+    });
+
     it("is each verb's own before it is the build's", async () => {
       await startWith("plan", "plan");
       const plan = await inode();

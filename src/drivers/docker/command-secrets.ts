@@ -25,11 +25,11 @@ until [ -e ${PLACE}/ready ]; do
   if sleep 0.1 2>/dev/null; then sandkeep_tenths=$((sandkeep_tenths + 1))
   else sleep 1; sandkeep_tenths=$((sandkeep_tenths + 10)); fi
 done
+unset sandkeep_tenths
 . ${PLACE}/secrets
 : > ${PLACE}/secrets
 : > ${PLACE}/taken
 trap - TERM INT
-unset sandkeep_tenths
 exec "$@"
 `;
 
@@ -56,8 +56,8 @@ exit 0
 `;
 
 /**
- * Takes its environment from its stdin and becomes the command, which has no stdin. A secret may have any name, also one of
- * these variables. A secret is one line, so that none is taken for the end; a shell reads each in one go.
+ * Takes its environment from its stdin and becomes the command, which has no stdin. A secret may have the name of one
+ * of these variables. A secret is one line, so that none is taken for the end; a shell reads each in one go.
  */
 const TAKE = `
 sandkeep_all=

@@ -54,6 +54,14 @@ test("of two that hand over at once one does, whole, after one that was cut off"
   expect(await at.handOver(whole("3"))).toBe(0);
 });
 
+test("a main program gets a secret that is named as a variable of the shell that waits", async () => {
+  await using at = await place();
+  const program = at.program(["sh", "-c", 'echo "$sandkeep_tenths"']);
+  const said = text(program.stdout);
+  expect(await at.handOver(exportsOf({ sandkeep_tenths: "its own" }))).toBe(0);
+  expect(await said).toBe("its own\n");
+});
+
 test("a listing that is cut off still shows who waits", () => {
   expect(waitingFor(["serve"]).entrypoint.join(" ").slice(0, 40)).toContain(WAITS);
 });
