@@ -1,3 +1,4 @@
+import { shellWord } from "../../util/shell-word.ts";
 import { GLOBAL_FLAGS } from "../globals.ts";
 import { EXIT, usageError } from "../exit-codes.ts";
 import type { Invocation } from "../invocation.ts";
@@ -22,12 +23,9 @@ const flagsOf = (verb: Verb): Flag[] => verb.options.map(({ flags, about }) => p
 const namesOf = (verb: Verb): string[] => [verb.name, ...(verb.alias === undefined ? [] : [verb.alias])];
 const words = (flags: readonly Flag[]): string => flags.map((flag) => flag.long).join(" ");
 
-/** All texts are ours; quotes are doubled all the same, so that wording can never break a script. */
-const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
-
 function bash(): string {
   const cases = VERBS.map(
-    (verb) => `    ${namesOf(verb).join("|")}) flags=${quote(words(flagsOf(verb)))} ;;`,
+    (verb) => `    ${namesOf(verb).join("|")}) flags=${shellWord(words(flagsOf(verb)))} ;;`,
   );
   return `# sandkeep completion for bash: source <(sandkeep completion bash)
 _sandkeep() {
@@ -36,7 +34,7 @@ _sandkeep() {
     case $word in
       --) COMPREPLY=($(compgen -c -- "$current")); return ;;
       -*) ;;
-      *) case ${quote(` ${VERBS.flatMap(namesOf).join(" ")} `)} in *" $word "*) verb=$word; break ;; esac ;;
+      *) case ${shellWord(` ${VERBS.flatMap(namesOf).join(" ")} `)} in *" $word "*) verb=$word; break ;; esac ;;
     esac
   done
   case $verb in
@@ -45,7 +43,7 @@ ${cases.join("\n")}
   if [[ $current == -* ]]; then
     COMPREPLY=($(compgen -W "$flags ${words(GLOBALS)} --help" -- "$current"))
   elif [[ -z $verb ]]; then
-    COMPREPLY=($(compgen -W ${quote(VERBS.flatMap(namesOf).join(" "))} -- "$current"))
+    COMPREPLY=($(compgen -W ${shellWord(VERBS.flatMap(namesOf).join(" "))} -- "$current"))
   else
     COMPREPLY=($(compgen -f -- "$current"))
   fi
@@ -56,11 +54,13 @@ complete -o filenames -F _sandkeep sandkeep
 
 function zshFlag(flag: Flag): string {
   const about = flag.about.replaceAll(/[[\]:]/g, (char) => `\\${char}`);
-  return `      ${quote(`${flag.long}[${about}]${flag.takesValue ? ":value:_files" : ""}`)}`;
+  return `      ${shellWord(`${flag.long}[${about}]${flag.takesValue ? ":value:_files" : ""}`)}`;
 }
 
 function zsh(): string {
-  const verbs = VERBS.flatMap((verb) => namesOf(verb).map((name) => `    ${quote(`${name}:${verb.about}`)}`));
+  const verbs = VERBS.flatMap((verb) =>
+    namesOf(verb).map((name) => `    ${shellWord(`${name}:${verb.about}`)}`),
+  );
   const cases = VERBS.map(
     (verb) => `    ${namesOf(verb).join("|")}) flags=(\n${flagsOf(verb).map(zshFlag).join("\n")}\n    ) ;;`,
   );

@@ -3,6 +3,7 @@
  * The command itself is a secret mount, so neither the cache nor the worker's history has it. The build succeeds however
  * the command ends: its code, its streams and its files are what the build makes.
  */
+import { shellWord } from "../../util/shell-word.ts";
 import type { BuildJob } from "./client.ts";
 import type { BuildSpec } from "./spec.ts";
 
@@ -128,15 +129,10 @@ export interface CommandInput {
 
 /** The secret: sets the variables and becomes the command. */
 export function commandScript({ argv, env, cwd }: CommandInput): string {
-  return `${exports(env)}cd ${quoted(cwd)} || exit 126\nexec ${argv.map(quoted).join(" ")}\n`;
+  return `${exports(env)}cd ${shellWord(cwd)} || exit 126\nexec ${argv.map(shellWord).join(" ")}\n`;
 }
 
 function exports(env: Readonly<Record<string, string>>): string {
-  const pairs = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
+  const pairs = Object.entries(env).map(([name, value]) => `${name}=${shellWord(value)}`);
   return pairs.length === 0 ? "" : `export ${pairs.join(" ")}\n`;
-}
-
-/** One word for a shell, whatever is in it: between single quotes nothing has a meaning but the quote itself. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,4 +1,5 @@
 import { Readable } from "node:stream";
+import { shellWord } from "../../util/shell-word.ts";
 import type { ExecRequest } from "../driver.ts";
 
 /**
@@ -82,10 +83,9 @@ export function takingFromStdin<T extends Pick<ExecRequest, "argv" | "env">>(
 
 /** For a shell to take in, with the line that says that all of it arrived. */
 export function exportsOf(secrets: Readonly<Record<string, string>>, newline = "\n"): string {
-  const lines = Object.entries(secrets).map(([name, value]) => {
-    const quoted = value.replaceAll("'", `'\\''`).replaceAll("\n", newline);
-    return `export ${name}='${quoted}'\n`;
-  });
+  const lines = Object.entries(secrets).map(
+    ([name, value]) => `export ${name}=${shellWord(value).replaceAll("\n", newline)}\n`,
+  );
   return `${lines.join("")}${END}\n`;
 }
 
