@@ -177,8 +177,10 @@ async function recordMade(state: FleetState, made: ReadonlySet<string>, now: num
 async function openInto(drivers: Map<string, Driver>, ref: EngineRef, input: SessionInput): Promise<void> {
   const { engine, seen } = input;
   try {
-    const driver = await seen.modules[ref.backend]?.open(ref.config, driverDeps(engine));
-    if (driver !== undefined) drivers.set(engineKey(ref), driver);
+    const key = engineKey(ref);
+    const module = seen.modules[ref.backend];
+    const driver = await module?.open(ref.config, driverDeps(engine), seen.readers.get(key));
+    if (driver !== undefined) drivers.set(key, driver);
   } catch (thrown) {
     const why = thrown instanceof SandkeepError ? thrown.message : String(thrown);
     engine.sink.notify({

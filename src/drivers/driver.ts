@@ -291,7 +291,8 @@ export interface DriverModule {
   /** Whether this machine could have an engine of it; a backend that needs none leaves it out. */
   installed?(env: DriverDeps["env"]): Promise<boolean>;
   openReader(host: Host | undefined, deps: DriverDeps): Promise<ReadDriver>;
-  open(host: Host | undefined, deps: DriverDeps): Promise<Driver>;
+  /** `seenBy`, by now closed, read the same engine: what it was told just now need not be asked for again. */
+  open(host: Host | undefined, deps: DriverDeps, seenBy?: ReadDriver): Promise<Driver>;
 }
 
 /** How to find a backend's driver; each is imported only when a fleet uses it, and tests add their own. */

@@ -8,7 +8,7 @@ import { desire } from "../desire/desire.ts";
 import type { DesiredRuntime } from "../desire/desire.ts";
 import { desireNetworks } from "../desire/networks.ts";
 import { THIS_HOST } from "../drivers/driver.ts";
-import type { DriverModule } from "../drivers/driver.ts";
+import type { DriverModule, ReadDriver } from "../drivers/driver.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { EphemeralWish } from "../model/ephemeral.ts";
 import type { Facts } from "../model/facts.ts";
@@ -78,6 +78,8 @@ export interface Survey {
   readonly diagnostics: readonly Diagnostic[];
   /** What the decisions made from this would destroy; empty until it is measured. */
   readonly losses: Losses;
+  /** What it was seen with, by engine; closed once it is weighed. */
+  readonly readers: ReadonlyMap<string, ReadDriver>;
   /** Driver calls made: reading only. */
   readonly reads: number;
 }
@@ -135,6 +137,9 @@ export async function surveyFor<T>(
       fleet,
       state,
       engines: refs,
+      readers: new Map(
+        open.flatMap((each) => ("reader" in each ? [[engineKey(each.ref), each.reader]] : [])),
+      ),
       modules,
       ...seen,
       facts: { ...facts, hosts: standingsUnder(facts.hosts, config?.fleet) },

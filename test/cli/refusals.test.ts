@@ -172,6 +172,24 @@ describe("a mistyped address", () => {
   });
 });
 
+describe("a session that several agents have", () => {
+  test("is not guessed, and nothing is recreated", async () => {
+    await config(
+      '[sandbox]\nscope = "session"\n[agents.main]\nsessions = ["x"]\n[agents.work]\nsessions = ["x"]',
+    );
+    await sandkeep("apply", "--yes");
+    const before = await addresses();
+    const ran = await sandkeep("recreate", "--session", "x", "--yes");
+    expect(ran.code).toBe(64);
+    expect(ran.stderr).toMatch(/ambiguous[^]*agent:main:x, agent:work:x; name one/);
+    expect(await addresses()).toEqual(before);
+    await sandkeep("recreate", "--session", "x", "--agent", "work", "--yes");
+    const [main, work] = await addresses();
+    expect(main).toEqual(before[0]);
+    expect(work).not.toEqual(before[1]);
+  });
+});
+
 describe("what somebody holds", () => {
   test.each([["destroy"], ["recreate"]])("%s by name is blocked, and the rest is done", async (verb) => {
     await sandkeep("apply", "--yes");

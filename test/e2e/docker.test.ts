@@ -1,6 +1,7 @@
 import { readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { FaultProxy } from "../support/fault-proxy.ts";
 import { describeWithServices } from "../support/services.ts";
 import { Project, actionsOf, changeOf, outcomesOf } from "./cli.ts";
 
@@ -161,6 +162,17 @@ describeWithServices("a fleet of containers from init to destroy", (services) =>
     expect((await inside("work", "cat output.txt")).stdout).toBe("inside");
     await project.ok("recreate", "--agent", "ops", "--yes");
     expect((await inspected(await nameOf("agent/work"))).Id).toBe(after.Id);
+  });
+
+  test("the engine is asked once what there is and what it is, to select, to plan and to carry out", async () => {
+    const { docker } = services();
+    await using proxy = await FaultProxy.open(join(project.folder, "asked.sock"), docker.socket);
+    const env = { DOCKER_HOST: `unix://${proxy.path}` };
+    expect(await project.run(["recreate", "--agent", "ops", "--yes"], { env })).toMatchObject({ code: 0 });
+    const asked = (kind: string) => proxy.calls.filter((call) => call.kind === kind).length;
+    expect(asked("POST /containers/create")).toBe(1);
+    expect(asked("GET /containers/json")).toBe(1);
+    expect(asked("GET /info")).toBe(1);
   });
 
   test("an idle container is pruned, dormant for every machine, and woken by its next use", async () => {

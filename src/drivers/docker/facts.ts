@@ -1,7 +1,11 @@
+import { elapsed } from "../../util/elapsed.ts";
 import type { Engine } from "./client.ts";
 import { isImageMissing } from "./errors.ts";
 import type { Image, Info } from "./wire.ts";
 import { readImage, readInfo, readVersion } from "./wire.ts";
+
+/** Milliseconds for which what an engine said of itself is told on; one that was started anew may say something else. */
+const FRESH_MS = 10_000;
 
 /** What an engine says of itself and of its images, asked once: an image's id never means anything else. */
 export class EngineFacts {
@@ -9,12 +13,18 @@ export class EngineFacts {
   readonly #now: () => number;
   readonly #images = new Map<string, Promise<Image | undefined>>();
   #info: Promise<Info> | undefined;
+  #asked = 0;
   #platform: Promise<string> | undefined;
   #skew = 0;
 
-  constructor(engine: Engine, now: () => number) {
+  /** `before` are those of the same engine, over a connection that it was seen with. */
+  constructor(engine: Engine, now: () => number, before?: EngineFacts) {
     this.#engine = engine;
     this.#now = now;
+    if (before === undefined || elapsed() - before.#asked > FRESH_MS) return;
+    this.#info = before.#info;
+    this.#asked = before.#asked;
+    this.#skew = before.#skew;
   }
 
   async info(): Promise<Info> {
@@ -56,6 +66,7 @@ export class EngineFacts {
   }
 
   async #ask(): Promise<Info> {
+    this.#asked = elapsed();
     const asked = this.#now();
     const info = await this.#engine.json({ what: "ask the engine", method: "GET", path: "/info" }, readInfo);
     const engineTime = Date.parse(info.SystemTime);

@@ -32,9 +32,9 @@ export function engineModule(dialect: Dialect): DriverModule {
       const { openReader } = await import("./open.ts");
       return openReader(dialect, host, deps);
     },
-    open: async (host, deps) => {
+    open: async (host, deps, seenBy) => {
       const { openDriver } = await import("./open.ts");
-      return openDriver(dialect, host, deps);
+      return openDriver(dialect, host, deps, seenBy);
     },
   };
 }

@@ -21,15 +21,26 @@ import { placeProgram } from "./program.ts";
 import { setMark } from "./volumes.ts";
 import { forgetWorkspace } from "./workspaces.ts";
 
+/** What each reader was told of its engine. */
+const told = new WeakMap<ReadDriver, EngineFacts>();
+
 /** Connects with the first call, so that opening never fails. The object holds nothing that could change an engine. */
 export function openReader(dialect: Dialect, host: Host | undefined, deps: DriverDeps): ReadDriver {
   const engine = new Engine(dialect, host, deps);
-  return readerOf(engine, new EngineFacts(engine, deps.now), host, deps);
+  const facts = new EngineFacts(engine, deps.now);
+  const reader = readerOf(engine, facts, host, deps);
+  told.set(reader, facts);
+  return reader;
 }
 
-export function openDriver(dialect: Dialect, host: Host | undefined, deps: DriverDeps): Driver {
+export function openDriver(
+  dialect: Dialect,
+  host: Host | undefined,
+  deps: DriverDeps,
+  seenBy: ReadDriver | undefined,
+): Driver {
   const engine = new Engine(dialect, host, deps);
-  const facts = new EngineFacts(engine, deps.now);
+  const facts = new EngineFacts(engine, deps.now, seenBy && told.get(seenBy));
   return {
     ...readerOf(engine, facts, host, deps),
     fetch: (ref, policy, onProgress, wanted) =>
