@@ -10,12 +10,13 @@ import { promisify } from "node:util";
 import Docker from "dockerode";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { describeWithServices } from "../support/services.ts";
-import type { Life, Paired, Round } from "./fleet-table.ts";
+import type { Life, Loop, Paired, Round } from "./fleet-table.ts";
 import { tableOf } from "./fleet-table.ts";
-import { median, timed } from "./timing.ts";
+import { median } from "./timing.ts";
 
-// Whole processes beside Docker Compose on the same services, and beside a bare loop over the engine's API.
+// Whole processes: beside Docker Compose on the same services, and beside a bare loop over the engine's API.
 const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.cjs");
+const BARE = join(import.meta.dirname, "bare-loop.mjs");
 /** Sizes of the fleets; `SANDKEEP_BENCH_FLEETS=20` for a quick look. */
 const SIZES = (process.env["SANDKEEP_BENCH_FLEETS"] ?? "100,500").split(",").map(Number);
 /** What only looks is cheap enough to be asked often. */
@@ -32,12 +33,14 @@ const ORDERS: readonly (readonly (keyof Round)[])[] = [
 const orders = (size: number) => ORDERS.slice(0, size < 500 ? 6 : 3);
 /** An engine goes on for a while after it answered; what is measured next must not pay for it. */
 const QUIET = { share: 0.1, lookMs: 1000, looks: 30 };
-const BARE_AT_ONCE = 8;
+/** What a failed round left is removed. */
+const DROPPED_AT_ONCE = 8;
 /** Docker 20.10 may hang for good when many containers end at once: so long for each hundred is more than anything takes. */
 const HUNG_MS = (size: number): number => Math.ceil(size / 100) * 120_000;
 class Hung extends Error {}
 
 interface Ran {
+  readonly stdout: string;
   readonly milliseconds: number;
   readonly mebibytes: number;
 }
@@ -82,17 +85,21 @@ describeWithServices("a fleet of containers", (services) => {
     const child = spawn(program, argv, {
       cwd: folder,
       env,
-      stdio: ["ignore", "ignore", "pipe"],
+      stdio: ["ignore", "pipe", "pipe"],
       timeout,
       killSignal: "SIGKILL",
     });
     let mebibytes = 0;
     const watched = setInterval(() => (mebibytes = Math.max(mebibytes, peakOf(child.pid))), 25);
-    const [stderr] = await Promise.all([text(child.stderr), once(child, "close")]);
+    const [stdout, stderr] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, "close"),
+    ]);
     clearInterval(watched);
     if (child.signalCode === "SIGKILL") throw new Hung(`${program} ${argv.join(" ")} did not end`);
     expect(child.exitCode, stderr).toBe(0);
-    return { milliseconds: performance.now() - started, mebibytes };
+    return { stdout, milliseconds: performance.now() - started, mebibytes };
   };
   const sandkeep = (...argv: string[]): Promise<Ran> => run(process.execPath, [MAIN, ...argv]);
   const often = async (work: () => Promise<Ran>): Promise<number> => {
@@ -181,33 +188,30 @@ describeWithServices("a fleet of containers", (services) => {
     };
   }
 
-  /** What the engine itself takes: no process, no health, no labels, nothing remembered. */
-  async function liveBare(size: number, signal: AbortSignal): Promise<Omit<Life, "mebibytes">> {
-    const docker = new Docker({ socketPath: services().docker.socket });
-    const ids: string[] = [];
-    const make = async (index: number): Promise<void> => {
-      const container = await docker.createContainer(bareOptions(services().docker.images.busybox, index));
-      await container.start();
-      ids[index] = container.id;
+  /** What the engine itself takes, and a process that tells it to. */
+  async function liveBare(size: number): Promise<Round["bare"]> {
+    const { socket, images } = services().docker;
+    const call = (step: keyof Loop): Promise<Ran> =>
+      run(process.execPath, [BARE, socket, step, String(size), fleetName(), images.busybox]);
+    await quiet();
+    const create = await call("create");
+    const look = await call("look");
+    await quiet();
+    const recreate = await call("recreate");
+    await quiet();
+    const destroy = await call("destroy");
+    return {
+      create: create.milliseconds,
+      look: look.milliseconds,
+      recreate: recreate.milliseconds,
+      destroy: destroy.milliseconds,
+      alone: {
+        create: Number(create.stdout),
+        look: Number(look.stdout),
+        recreate: Number(recreate.stdout),
+        destroy: Number(destroy.stdout),
+      },
     };
-    const drop = (index: number) => docker.getContainer(ids[index] ?? "").remove({ force: true, v: true });
-    const all = (work: (index: number) => Promise<unknown>) => parallel(size, work, signal);
-    await quiet();
-    const create = await timed(() => all(make));
-    const look = await timed(async () => {
-      const list = await docker.listContainers({ all: true });
-      await all((index) => docker.getContainer(list[index]?.Id ?? "").inspect());
-    });
-    await quiet();
-    const recreate = await timed(() =>
-      all(async (index) => {
-        await drop(index);
-        await make(index);
-      }),
-    );
-    await quiet();
-    const destroy = await timed(() => all(drop));
-    return { create, look, recreate, destroy };
   }
 
   it.each(SIZES)(
@@ -217,7 +221,7 @@ describeWithServices("a fleet of containers", (services) => {
       const lives = {
         ours: () => liveInSandkeep(size),
         theirs: () => liveInCompose(size),
-        bare: () => inTime(3 * timeout, (signal) => liveBare(size, signal)),
+        bare: () => liveBare(size),
       };
       const rounds: Round[] = [];
       try {
@@ -265,34 +269,13 @@ function fleetName(): string {
   return `bench${process.pid}`;
 }
 
-function bareOptions(image: string, index: number): Docker.ContainerCreateOptions {
-  return {
-    name: `${fleetName()}-bare-${index}`,
-    Image: image,
-    Entrypoint: ["sleep"],
-    Cmd: ["infinity"],
-    WorkingDir: "/workspace",
-    Volumes: { "/workspace": {} },
-    Env: ["LANG=C.UTF-8"],
-    HostConfig: {
-      Init: true,
-      NetworkMode: "none",
-      ReadonlyRootfs: true,
-      CapDrop: ["ALL"],
-      SecurityOpt: ["no-new-privileges"],
-      PidsLimit: 512,
-      Tmpfs: { "/run": "", "/tmp": "", "/var/tmp": "" },
-    },
-  };
-}
-
 async function parallel(
   count: number,
   work: (index: number) => Promise<unknown>,
   signal: AbortSignal,
 ): Promise<void> {
   let next = 0;
-  const lanes = Array.from({ length: BARE_AT_ONCE }, async () => {
+  const lanes = Array.from({ length: DROPPED_AT_ONCE }, async () => {
     try {
       while (next < count && !signal.aborted) await work(next++);
     } finally {

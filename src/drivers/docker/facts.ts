@@ -13,18 +13,18 @@ export class EngineFacts {
   readonly #now: () => number;
   readonly #images = new Map<string, Promise<Image | undefined>>();
   #info: Promise<Info> | undefined;
-  #asked = 0;
   #platform: Promise<string> | undefined;
   #skew = 0;
+  #answered = -Infinity;
 
-  /** `before` are those of the same engine, over a connection that it was seen with. */
+  /** `before` heard the same engine over another connection. */
   constructor(engine: Engine, now: () => number, before?: EngineFacts) {
     this.#engine = engine;
     this.#now = now;
-    if (before === undefined || elapsed() - before.#asked > FRESH_MS) return;
+    if (before === undefined || elapsed() - before.#answered > FRESH_MS) return;
     this.#info = before.#info;
-    this.#asked = before.#asked;
     this.#skew = before.#skew;
+    this.#answered = before.#answered;
   }
 
   async info(): Promise<Info> {
@@ -66,11 +66,11 @@ export class EngineFacts {
   }
 
   async #ask(): Promise<Info> {
-    this.#asked = elapsed();
     const asked = this.#now();
     const info = await this.#engine.json({ what: "ask the engine", method: "GET", path: "/info" }, readInfo);
     const engineTime = Date.parse(info.SystemTime);
     if (!Number.isNaN(engineTime)) this.#skew = engineTime - (asked + this.#now()) / 2;
+    this.#answered = elapsed();
     return info;
   }
 }
