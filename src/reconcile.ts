@@ -50,11 +50,11 @@ export async function reconcile(
   await using lease = own.lease;
   const weighed = await weigh(engine, request, { ...options, config: own.config });
   if (weighed.status === "invalid") return weighed;
-  const { seen, decisions, request: asked } = weighed;
-  const plan = planFrom(seen, decisions, asked, engine.toolVersion);
+  const { seen, decisions } = weighed;
+  const plan = planFrom(seen, decisions, request, engine.toolVersion);
   if (!(await options.approve(plan))) return { status: "declined", plan };
   const { parallelism, signal } = options;
-  await remember(seen, decisions, asked.intent.targets === undefined);
+  await remember(seen, decisions, request.intent.targets === undefined);
   const result = await applyPlan(plan, { engine, seen, lease, stale: new Map(), parallelism, signal });
   return { status: "applied", plan, result };
 }

@@ -3,7 +3,6 @@ import { cacheCuts } from "../model/cache.ts";
 import type { PlanRequest } from "../model/intent.ts";
 import type { ApplyResult } from "../model/outcome.ts";
 import type { Plan } from "../model/plan.ts";
-import type { Survey } from "../plan/survey.ts";
 import { isNoOp } from "../render/change.ts";
 import { count } from "../render/layout.ts";
 import { renderPlan } from "../render/plan.ts";
@@ -78,18 +77,14 @@ export async function answerResult(
   return code;
 }
 
-export interface Aim {
-  /** Addresses that a person gave, of which each must exist and be free. */
-  readonly named?: readonly string[];
-  /** Selects from what there is, and tells a person what is to be told of that. */
-  readonly choose?: (seen: Survey) => Promise<readonly string[]>;
-}
-
-/** Plans, asks, applies and tells: the body of apply, recreate, prune and destroy. */
+/**
+ * Plans, asks, applies and tells: the body of apply, recreate, prune and destroy. `named` are addresses that a person
+ * gave, of which each must exist and be free.
+ */
 export async function carryOut(
   invocation: Invocation,
   request: PlanRequest,
-  { named = [], choose }: Aim = {},
+  named: readonly string[] = [],
 ): Promise<number> {
   staySmall();
   const parallelism = numberOption(invocation, "parallelism", 1);
@@ -101,12 +96,6 @@ export async function carryOut(
       if (named.length > 0) refuseUnknown(plan);
       return approve(plan, invocation, interrupts);
     },
-    choose:
-      choose &&
-      ((seen) => {
-        host.clear();
-        return choose(seen);
-      }),
     signal: interrupts.soft,
     ...(parallelism === undefined ? {} : { parallelism }),
   });

@@ -1,23 +1,43 @@
 import { placeSession } from "../desire/sessions.ts";
+import type { Listing } from "../model/listing.ts";
 import { parseSessionKey } from "../model/names.ts";
 import type { ResolvedAgent } from "../model/settings.ts";
-import { listDecisions, listRow } from "./listing.ts";
+import type { Invalid } from "../policy/fleet.ts";
+import { listDecisions, listRow, unobservedEngines } from "./listing.ts";
+import type { Engine } from "./engine.ts";
 import type { Survey } from "./survey.ts";
+import { survey } from "./survey.ts";
 
 export interface SelectRequest {
+  readonly file?: string;
+  readonly fleet?: string;
   readonly agent?: string;
   /** A session key or a bare session name. */
   readonly session?: string;
   readonly kind?: "browser" | "sandbox";
+  readonly all?: boolean;
   readonly drifted?: boolean;
 }
 
 export type Selection =
-  | { readonly status: "selected"; readonly addresses: readonly string[] }
-  | { readonly status: "ambiguous"; readonly candidates: readonly string[] };
+  | {
+      readonly status: "selected";
+      readonly addresses: readonly string[];
+      /** Engines whose runtimes nobody could select from. */
+      readonly unobserved: Listing["unobserved"];
+    }
+  | Ambiguous;
+
+interface Ambiguous {
+  readonly status: "ambiguous";
+  readonly candidates: readonly string[];
+}
 
 /** Turns selectors into addresses of runtimes that exist. A bare session name that several agents have is ambiguous. */
-export function selectAddresses(seen: Survey, request: SelectRequest): Selection {
+export async function selectAddresses(engine: Engine, request: SelectRequest): Promise<Selection | Invalid> {
+  const { file, fleet } = request;
+  const seen = await survey(engine, { file, fleet, wanted: [] });
+  if (seen.status === "invalid") return seen;
   const serving =
     request.session === undefined ? undefined : sessionAddress(seen, request.session, request.agent);
   if (serving?.status === "ambiguous") return serving;
@@ -32,7 +52,11 @@ export function selectAddresses(seen: Survey, request: SelectRequest): Selection
       return request.drifted !== true || listRow(decision, seen.now, []).config === "drift";
     })
     .map(({ situation }) => situation.address);
-  return { status: "selected", addresses: [...new Set(addresses)] };
+  return {
+    status: "selected",
+    addresses: [...new Set(addresses)],
+    unobserved: unobservedEngines(seen),
+  };
 }
 
 /** A shared runtime serves every agent whose scope is shared, not only the one on its label. */
@@ -42,7 +66,11 @@ function serves(seen: Survey, agent: string, address: string, label: string | un
 }
 
 /** The runtime that serves a session; with scope agent or shared it serves others too. */
-export function sessionAddress(seen: Survey, session: string, agent: string | undefined): Selection {
+export function sessionAddress(
+  seen: Survey,
+  session: string,
+  agent: string | undefined,
+): { readonly status: "selected"; readonly addresses: readonly string[] } | Ambiguous {
   const key = parseSessionKey(session);
   const agents = seen.config?.fleet.agents ?? [];
   if (key !== undefined) return { status: "selected", addresses: placed(agents, key.agent, key.session) };

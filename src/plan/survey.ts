@@ -78,7 +78,7 @@ export interface Survey {
   readonly diagnostics: readonly Diagnostic[];
   /** What the decisions made from this would destroy; empty until it is measured. */
   readonly losses: Losses;
-  /** What it was seen with, by engine; closed once it is weighed. */
+  /** What it was seen with, by engine: open as long as it is weighed, and closed after that. */
   readonly readers: ReadonlyMap<string, ReadDriver>;
   /** Driver calls made: reading only. */
   readonly reads: number;

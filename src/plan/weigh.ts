@@ -18,8 +18,6 @@ export interface WeighOptions {
   readonly paused?: readonly PausedRollout[];
   /** Only the engines that the targets belong on are looked at: one that hangs holds up nobody elsewhere. */
   readonly nearby?: boolean;
-  /** The targets, where they depend on what there is: all of it is looked at then, whatever the request names. */
-  readonly choose?: ((seen: Survey) => Promise<readonly string[]>) | undefined;
   /** Nobody reads the plan: what goes is measured only where a bundle of it is kept. */
   readonly unattended?: boolean;
 }
@@ -28,25 +26,19 @@ interface Weighed {
   readonly status: "weighed";
   readonly seen: Survey;
   readonly decisions: readonly Decision[];
-  /** With the targets that were chosen. */
-  readonly request: PlanRequest;
 }
 
 /** What would go is looked at over the connections that saw it. */
 export async function weigh(
   engine: Engine,
   request: PlanRequest,
-  { config, skip, paused, nearby, choose, unattended }: WeighOptions = {},
+  { config, skip, paused, nearby, unattended }: WeighOptions = {},
 ): Promise<Weighed | Invalid> {
-  const look = surveyRequest(request, config);
-  const addresses = choose === undefined ? look.addresses : undefined;
-  return await surveyFor(engine, { ...look, addresses, nearby }, async (surveyed, open) => {
-    const targets = await choose?.(surveyed);
-    const meant = targets === undefined ? request : { ...request, intent: { ...request.intent, targets } };
-    const decisions = decideAll(surveyed, meant, skip, paused);
-    const measuring = { unattended: unattended === true ? meant : undefined };
+  return await surveyFor(engine, { ...surveyRequest(request, config), nearby }, async (surveyed, open) => {
+    const decisions = decideAll(surveyed, request, skip, paused);
+    const measuring = { unattended: unattended === true ? request : undefined };
     const seen = await withLosses(engine, open, surveyed, decisions, measuring);
-    return { status: "weighed", seen, decisions, request: meant };
+    return { status: "weighed", seen, decisions };
   });
 }
 

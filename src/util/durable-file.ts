@@ -9,7 +9,7 @@ import {
   lstatSync,
   openSync,
   renameSync,
-  unlinkSync,
+  rmSync,
   writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -29,7 +29,7 @@ export const DRAFT = /^(.+)\.\d{1,10}$/;
 const drafts = new Set<string>();
 
 function clear(): void {
-  for (const draft of drafts) dropDraft(draft);
+  for (const draft of drafts) rmSync(draft, { force: true });
 }
 
 /**
@@ -67,6 +67,7 @@ export function writeNew(path: string, text: string): "made" | "there" | "imposs
     if (NO_LINK.has(errno)) return "impossible";
     throw thrown;
   } finally {
+    rmSync(draft, { force: true });
     dropDraft(draft);
   }
 }
@@ -83,10 +84,11 @@ async function replace(path: string, text: string, settle: (file: number) => Pro
     }
     renameSync(draft, path);
   } catch (thrown) {
-    dropDraft(draft);
+    rmSync(draft, { force: true });
     throw thrown;
+  } finally {
+    dropDraft(draft);
   }
-  forgetDraft(draft);
 }
 
 function openDraft(path: string): { readonly draft: string; readonly file: number } {
@@ -98,18 +100,6 @@ function openDraft(path: string): { readonly draft: string; readonly file: numbe
 }
 
 function dropDraft(draft: string): void {
-  try {
-    // Which looks at nothing first: a large fleet's apply makes hundreds.
-    unlinkSync(draft);
-  } catch (thrown) {
-    if (errnoOf(thrown) !== "ENOENT") throw thrown;
-  } finally {
-    forgetDraft(draft);
-  }
-}
-
-/** It has the name by now that it was made for. */
-function forgetDraft(draft: string): void {
   drafts.delete(draft);
   if (drafts.size === 0) process.off("exit", clear);
 }

@@ -22,7 +22,7 @@ export interface Round {
   readonly ours: Life & { readonly commands: readonly Paired[] };
   readonly theirs: Life;
   /** `alone` without the start of its processes. */
-  readonly bare: Loop & { readonly alone: Loop };
+  readonly bare: Loop & { readonly alone: Omit<Loop, "look"> };
 }
 
 /**

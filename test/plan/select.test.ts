@@ -8,7 +8,6 @@ import { flattenSettings } from "../../src/plan/flatten.ts";
 import { listFleet } from "../../src/plan/listing.ts";
 import type { SelectRequest } from "../../src/plan/select.ts";
 import { selectAddresses } from "../../src/plan/select.ts";
-import { survey } from "../../src/plan/survey.ts";
 import { hold } from "../../src/state/holds.ts";
 import { Lab } from "../support/memory-fleet.ts";
 import { agentOf } from "../support/runtimes.ts";
@@ -31,9 +30,8 @@ async function fleet(config: object = FLEET): Promise<Lab> {
 }
 
 async function select(lab: Lab, request: SelectRequest): Promise<readonly string[] | string> {
-  const seen = await survey(lab.engine(), { wanted: [] });
-  if (seen.status === "invalid") throw new Error("the config is invalid");
-  const answer = selectAddresses(seen, request);
+  const answer = await selectAddresses(lab.engine(), request);
+  if (answer.status === "invalid") throw new Error("the config is invalid");
   return answer.status === "selected" ? answer.addresses : `ambiguous: ${answer.candidates.join(" ")}`;
 }
 

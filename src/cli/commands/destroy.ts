@@ -21,6 +21,6 @@ export async function run(invocation: Invocation): Promise<number> {
   return await carryOut(
     invocation,
     { ...configFile(invocation), ...fleetName(invocation), ...salvageOption(invocation), intent },
-    { named: targets },
+    targets,
   );
 }

@@ -2,7 +2,7 @@
  * In: a container. Out: what its removal would destroy, told or handed out: its writable layer, the volumes of its own,
  * and its canonical workspace volume where that goes too. It changes nothing.
  */
-import { lstat, readdir } from "node:fs/promises";
+import { opendir } from "node:fs/promises";
 import { posix } from "node:path";
 import { decodeLabels } from "../../model/labels.ts";
 import type { RuntimeChanges } from "../../model/observed.ts";
@@ -133,9 +133,6 @@ function doomedVolumes(container: MadeContainer, workspace: WorkspaceFate): stri
 type Glance = Pick<RuntimeChanges, "bytes" | "files" | "paths" | "more">;
 const EMPTY: Glance = { bytes: 0, files: 0, paths: [], more: false };
 
-/** Bytes of a folder that has been nearly empty for ever: of any file system it then holds some hundred names at most. */
-const FEW_NAMES = 4096;
-
 /**
  * An engine starts a process of its own for an archive, which an empty workspace is not worth. Only a volume with a random
  * name is surely the same on this machine as on an engine that may be elsewhere behind its socket; false where it cannot be seen.
@@ -145,11 +142,16 @@ async function isSeenEmpty(engine: Engine, { Mounts }: MadeContainer, target: st
   const { kind } = await engine.endpoint();
   if (mount === undefined || !ANONYMOUS.test(mount.Name) || kind !== "unix") return false;
   try {
-    const { size } = await lstat(mount.Source);
-    return size <= FEW_NAMES && (await readdir(mount.Source)).length === 0;
+    await using folder = await opened(mount.Source);
+    return (await folder.read()) === null;
   } catch {
     return false;
   }
+}
+
+async function opened(path: string) {
+  const folder = await opendir(path);
+  return { read: () => folder.read(), [Symbol.asyncDispose]: () => folder.close() };
 }
 
 /** The first of what is in a volume. The engine tells no sizes, so the head of its archive is read. */

@@ -129,6 +129,8 @@ export class Engine implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // Who looked with it may be kept for as long as an apply lasts.
+    for (const each of Object.values(this.known)) each.clear();
     await this.#transport[Symbol.asyncDispose]();
   }
 

@@ -1,10 +1,12 @@
-import { elapsed } from "../../util/elapsed.ts";
 import type { Engine } from "./client.ts";
 import { isImageMissing } from "./errors.ts";
 import type { Image, Info } from "./wire.ts";
 import { readImage, readInfo, readVersion } from "./wire.ts";
 
-/** Milliseconds for which what an engine said of itself is told on; one that was started anew may say something else. */
+/**
+ * Milliseconds by this machine's clock for which what an engine said of itself is told on. One that was started anew since
+ * may say something else, and after this machine slept the two clocks may differ by something else.
+ */
 const FRESH_MS = 10_000;
 
 /** What an engine says of itself and of its images, asked once: an image's id never means anything else. */
@@ -21,7 +23,7 @@ export class EngineFacts {
   constructor(engine: Engine, now: () => number, before?: EngineFacts) {
     this.#engine = engine;
     this.#now = now;
-    if (before === undefined || elapsed() - before.#answered > FRESH_MS) return;
+    if (before === undefined || Math.abs(now() - before.#answered) > FRESH_MS) return;
     this.#info = before.#info;
     this.#skew = before.#skew;
     this.#answered = before.#answered;
@@ -70,7 +72,7 @@ export class EngineFacts {
     const info = await this.#engine.json({ what: "ask the engine", method: "GET", path: "/info" }, readInfo);
     const engineTime = Date.parse(info.SystemTime);
     if (!Number.isNaN(engineTime)) this.#skew = engineTime - (asked + this.#now()) / 2;
-    this.#answered = elapsed();
+    this.#answered = this.#now();
     return info;
   }
 }
