@@ -96,6 +96,13 @@ export function failureOf(thrown: unknown): EngineFailure {
   return { kind: "transient", message: toError(thrown).message, hint: undefined };
 }
 
+/** Those that could be opened, by `engineKey`. */
+export function readersOf(engines: readonly OpenEngine[]): ReadonlyMap<string, ReadDriver> {
+  return new Map(
+    engines.flatMap((each) => ("reader" in each ? [[engineKey(each.ref), each.reader] as const] : [])),
+  );
+}
+
 export async function closeEngines(engines: readonly OpenEngine[]): Promise<void> {
   await Promise.allSettled(
     engines.map(async (engine) => {

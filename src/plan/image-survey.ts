@@ -1,6 +1,6 @@
 import type { ReadDriver } from "../drivers/driver.ts";
 import type { OpenEngine } from "../observe/engines.ts";
-import { closeEngines, engineKey, openReaders } from "../observe/engines.ts";
+import { closeEngines, engineKey, openReaders, readersOf } from "../observe/engines.ts";
 import type { ImageFact, ImageWant } from "../observe/images.ts";
 import { imageKey } from "../observe/images.ts";
 import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
@@ -44,9 +44,7 @@ export async function withImages<T>(
   if (seen.status === "invalid") return seen;
   const refs = seen.engines.filter((ref) => seen.modules[ref.backend]?.capabilities.images === true);
   const engines = await openReaders(refs, seen.modules, driverDeps(engine));
-  const readers = new Map(
-    engines.flatMap((each) => ("reader" in each ? [[engineKey(each.ref), each.reader] as const] : [])),
-  );
+  const readers = readersOf(engines);
   try {
     return await work({
       seen,

@@ -14,7 +14,14 @@ import type { EphemeralWish } from "../model/ephemeral.ts";
 import type { Facts } from "../model/facts.ts";
 import type { Observation } from "../model/observed.ts";
 import type { EngineRef, OpenEngine } from "../observe/engines.ts";
-import { closeEngines, engineKey, enginesOf, loadModules, openReaders } from "../observe/engines.ts";
+import {
+  closeEngines,
+  engineKey,
+  enginesOf,
+  loadModules,
+  openReaders,
+  readersOf,
+} from "../observe/engines.ts";
 import { endpointOf, engineRef } from "../observe/endpoints.ts";
 import type { ImageFact } from "../observe/images.ts";
 import { observeImages } from "../observe/images.ts";
@@ -137,9 +144,7 @@ export async function surveyFor<T>(
       fleet,
       state,
       engines: refs,
-      readers: new Map(
-        open.flatMap((each) => ("reader" in each ? [[engineKey(each.ref), each.reader]] : [])),
-      ),
+      readers: readersOf(open),
       modules,
       ...seen,
       facts: { ...facts, hosts: standingsUnder(facts.hosts, config?.fleet) },
