@@ -8,6 +8,8 @@ import { readImage, readInfo, readVersion } from "./wire.ts";
  * may say something else, and after this machine slept the two clocks may differ by something else.
  */
 const FRESH_MS = 10_000;
+/** An answer that took longer, as the first over ssh does, tells the engine's clock too roughly to be told on. */
+const PROMPT_MS = 1_000;
 
 /** What an engine says of itself and of its images, asked once: an image's id never means anything else. */
 export class EngineFacts {
@@ -71,8 +73,9 @@ export class EngineFacts {
     const asked = this.#now();
     const info = await this.#engine.json({ what: "ask the engine", method: "GET", path: "/info" }, readInfo);
     const engineTime = Date.parse(info.SystemTime);
-    if (!Number.isNaN(engineTime)) this.#skew = engineTime - (asked + this.#now()) / 2;
-    this.#answered = this.#now();
+    const answered = this.#now();
+    if (!Number.isNaN(engineTime)) this.#skew = engineTime - (asked + answered) / 2;
+    if (answered - asked <= PROMPT_MS) this.#answered = answered;
     return info;
   }
 }
