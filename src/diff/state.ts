@@ -19,10 +19,16 @@ const STATES: Readonly<Record<Exclude<RuntimeState, "running">, StateRow>> = {
 };
 
 export function compareState(desired: DesiredRuntime, current: ObservedRuntime): Difference[] {
-  if (current.state !== "running") return [word("state", current.state, "running", STATES[current.state])];
+  if (current.state !== "running")
+    return [word("state", current.state, "running", stateRow(current, current.state))];
   if (!isSick(desired, current)) return [];
   const why = `${desired.name} fails its health check`;
   return [word("health", "unhealthy", "healthy", { class: "recreate", origin: "unhealthy", why })];
+}
+
+function stateRow({ exit_code }: ObservedRuntime, state: keyof typeof STATES): StateRow {
+  if (state !== "stopped" || exit_code === undefined) return STATES[state];
+  return { ...STATES.stopped, why: `it should run and ended with exit code ${String(exit_code)}` };
 }
 
 /**

@@ -42,6 +42,16 @@ describe("one decision an address and engine", () => {
     ]);
   });
 
+  it.each([
+    [{}, "it should run and was stopped"],
+    [{ exit_code: 0 }, "it should run and ended with exit code 0"],
+    [{ exit_code: 137 }, "it should run and ended with exit code 137"],
+  ])("says how what should run came to stand still, as far as its engine tells: %j", (ended, why) => {
+    const stopped = found(a, { state: "stopped", ...ended });
+    const [decision] = decided({ desired: [a], observations: [seen([stopped])] });
+    expect(decision?.verdict).toMatchObject({ action: "start", why });
+  });
+
   it("does not depend on the order in which an engine lists", () => {
     const strays = ["x", "y", "z"].map((name) => found(a, { name, object_id: name }));
     const one = decided({ desired: [a], observations: [seen(strays)] });

@@ -46,7 +46,7 @@ export const UNSEEN: Readonly<Record<string, string>> = {
   "workspace.ignore": "what of the workspace is copied",
   writes: "told by the source of the workspace's mount, which a case changes",
   "docker.image_policy": "says when to fetch",
-  "docker.stop_timeout": "read from the config at the moment of the stop",
+  "docker.stop_timeout": "given with each stop, whatever the container says",
   "docker.allowed_roots": "a rule for configs",
   "docker.forbid_root": "a rule for configs",
   "docker.break_glass": "exceptions from rules for configs",
@@ -207,6 +207,17 @@ const FIXED: readonly DriftCase[] = [
   remade("docker.tmpfs", ({ HostConfig }) => (HostConfig.Tmpfs = { "/tmp": "size=1m" }), {
     "docker.tmpfs": [["/tmp:size=1m"], ["/run", "/tmp", "/var/tmp"]],
   }),
+  remade(
+    "docker.tmpfs",
+    ({ HostConfig }) => HostConfig.Mounts.push({ Type: "tmpfs", Target: "/more", Source: "" }),
+    {
+      "docker.tmpfs": [
+        ["/more", "/run", "/tmp", "/var/tmp"],
+        ["/run", "/tmp", "/var/tmp"],
+      ],
+    },
+    { agent: "tmpfs-mount" },
+  ),
   remade("docker.read_only_root", ({ HostConfig }) => (HostConfig.ReadonlyRootfs = false), {
     "docker.read_only_root": [false, true],
   }),
@@ -307,7 +318,7 @@ const WHOLE: readonly DriftCase[] = [
     meddle: ({ docker }, name) => docker("stop", "-t", "0", name),
     actions: ["start"],
     reasons: { state: ["stopped", "running"] },
-    why: /stopped/,
+    why: /ended with exit code 1(?:37|43)/,
   },
   {
     agent: "killed",
@@ -315,7 +326,7 @@ const WHOLE: readonly DriftCase[] = [
     meddle: ({ docker }, name) => docker("kill", name),
     actions: ["start"],
     reasons: { state: ["stopped", "running"] },
-    why: /stopped/,
+    why: /ended with exit code 137/,
   },
   {
     // Its secrets were in memory, which a restart empties: it waits for them.

@@ -4,6 +4,7 @@ import type { Engine } from "./client.ts";
 import { isGone } from "./errors.ts";
 import type { Container } from "./wire-container.ts";
 import { readContainer } from "./wire-container.ts";
+import { time } from "./wire.ts";
 
 /** The engine's answer for one container, or undefined when there is none. */
 export async function findContainer(engine: Engine, objectId: string): Promise<Container | undefined> {
@@ -44,9 +45,22 @@ const STATES: Readonly<Record<string, RuntimeState>> = {
   exited: "stopped",
 };
 
-/** Dead and half-removed containers are broken: nothing but a removal helps them. */
+/**
+ * Dead and half-removed containers are broken: nothing but a removal helps them. One that its engine is just starting
+ * again is looked after, as it was asked to be, and counts as running until it does nothing but end.
+ */
 export function stateOf(container: Container): RuntimeState {
-  return STATES[container.State.Status] ?? "broken";
+  const state = STATES[container.State.Status] ?? "broken";
+  return state === "restarting" && !keepsEnding(container) ? "running" : state;
+}
+
+/** Engines take a run of ten seconds for a good one, too: after it the next begins without a longer wait. */
+const GOOD_RUN_MS = 10_000;
+const FEW_RESTARTS = 3;
+
+function keepsEnding({ RestartCount, State: { StartedAt, FinishedAt } }: Container): boolean {
+  const lasted = (time(FinishedAt) ?? 0) - (time(StartedAt) ?? 0);
+  return RestartCount >= FEW_RESTARTS && lasted < GOOD_RUN_MS;
 }
 
 export function healthOf(container: Container): ObservedRuntime["health"] {

@@ -18,7 +18,8 @@ export async function health(engine: Engine, facts: EngineFacts, objectId: strin
   if (container === undefined) return { state: "missing", health: "none", running_ms: 0, main: "program" };
   const main = mainOf(container);
   const common = { health: healthOf(container), running_ms: 0, main } as const;
-  const state = stateOf(container);
+  // To one that must prove itself no end is forgiven.
+  const state = container.State.Status === "restarting" ? "restarting" : stateOf(container);
   if (state === "running") {
     const started = time(container.State.StartedAt);
     const running = started === undefined ? 0 : Math.max(0, (await facts.engineNow()) - started);

@@ -11,7 +11,7 @@ import { unmaskedPaths } from "./masks.ts";
 import { isMask } from "./mounts.ts";
 import { foreignPrivileges } from "./privileges.ts";
 import type { DockerSpec } from "./section.ts";
-import { sorted, tmpfsEntry } from "./spec.ts";
+import { plainCapability, sorted, tmpfsEntry } from "./spec.ts";
 import type { Container } from "./wire-container.ts";
 import type { Image, Info } from "./wire.ts";
 
@@ -207,10 +207,15 @@ function readUlimits(container: Container, created: DockerSpec): JsonObject {
 }
 
 function readTmpfs(container: Container): Json {
-  const texts = Object.entries(container.HostConfig.Tmpfs)
+  const { Tmpfs } = container.HostConfig;
+  const texts = Object.entries(Tmpfs)
     .filter(([path, options]) => !isMask(options) && !isSecretsTmpfs(path, options))
     .map(([path, options]) => tmpfsEntry(options === "" ? path : `${path}:${options}`)[1]);
-  return sorted(texts);
+  // One that somebody mounted in the other way there is.
+  const mounted = container.Mounts.filter(
+    ({ Type, Destination }) => Type === "tmpfs" && !Object.hasOwn(Tmpfs, Destination),
+  ).map(({ Destination }) => Destination);
+  return sorted([...texts, ...mounted]);
 }
 
 function readSecurity(container: Container, info: Info): Record<string, Json> {
@@ -221,7 +226,7 @@ function readSecurity(container: Container, info: Info): Record<string, Json> {
   };
   return {
     "docker.read_only_root": container.HostConfig.ReadonlyRootfs,
-    "docker.cap_drop": sorted(new Set(container.HostConfig.CapDrop)),
+    "docker.cap_drop": sorted(new Set(container.HostConfig.CapDrop.map((name) => plainCapability(name)))),
     "docker.seccomp": valueOf("seccomp"),
     ...readAppArmor(container, valueOf("apparmor"), info),
     "docker.no_new_privileges": options.some((option) => /^no-new-privileges(?:[:=]true)?$/.test(option)),

@@ -168,6 +168,8 @@ export function readContainer(value: unknown) {
     /** What confines it, once it has been started; only what was asked for before that. */
     AppArmorProfile: text(of, "AppArmorProfile"),
     ExecIDs: texts(of, "ExecIDs"),
+    /** How often the engine started it again by itself since somebody started it. */
+    RestartCount: amount(of, "RestartCount"),
     State: readState(part(of, "State")),
     Config: readConfig(part(of, "Config")),
     HostConfig: readHostConfig(part(of, "HostConfig")),
