@@ -162,6 +162,7 @@ export type GraphNode =
       timeout_s: number;
       cause: string;
       object_id: string | null;
+      grace_s?: number;
     }
   | {
       op: "update";

@@ -54,7 +54,7 @@ export async function runStep(
     case "rename":
       return rename(objectOf(node, run), node.to, run);
     case "stop":
-      return driver.stop(objectOf(node, run));
+      return driver.stop(objectOf(node, run), node.grace_s);
     case "update":
       return update(node, run, context);
     case "collect":

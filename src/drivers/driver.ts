@@ -219,7 +219,8 @@ export interface Driver extends ReadDriver {
   removeImage?(imageId: string): Promise<void>;
   create(request: CreateRequest): Promise<Created>;
   start(objectId: string): Promise<void>;
-  stop(objectId: string): Promise<void>;
+  /** Given `graceS` seconds to end by itself; without them, as long as it was made to be given. */
+  stop(objectId: string, graceS?: number): Promise<void>;
   update(request: UpdateRequest): Promise<void>;
   rename(objectId: string, to: string): Promise<void>;
   /**

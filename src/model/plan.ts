@@ -136,7 +136,13 @@ export const nodeSchema = z.discriminatedUnion("op", [
     in_place: z.literal(true).optional(),
   }),
   z.strictObject({ op: z.literal("rename"), ...nodeCommon, object_id: objectId, to: z.string() }),
-  z.strictObject({ op: z.literal("stop"), ...nodeCommon, object_id: objectId }),
+  z.strictObject({
+    op: z.literal("stop"),
+    ...nodeCommon,
+    object_id: objectId,
+    /** How long it may take to end by itself, in seconds; absent where no settings say so. */
+    grace_s: z.number().nonnegative().optional(),
+  }),
   z.strictObject({
     op: z.literal("update"),
     ...nodeCommon,

@@ -5,7 +5,7 @@ import type { SalvageSettings } from "../model/salvage.ts";
 import { BUILT_IN } from "../resolve/defaults.ts";
 import { keyOfEffect } from "./node-effect.ts";
 
-/** Seconds a step may take before its outcome counts as unknown; more than any engine gives a stop. */
+/** Seconds a step may take before its outcome counts as unknown; a stop that is given longer says so itself. */
 export const TIMEOUT_S = {
   fetch: seconds(BUILT_IN.timeouts.fetch),
   create: 60,

@@ -9,6 +9,7 @@ import type { Chain, GraphContext } from "./chain.ts";
 import { seconds, startChain } from "./chain.ts";
 import { isCandidate } from "./doomed.ts";
 import { attested, healthStep } from "./proof.ts";
+import { stopStep } from "./stop-step.ts";
 
 type Removal = Pick<Extract<Decision["verdict"], { action: "remove" }>, "why" | "dormant" | "workspace">;
 
@@ -104,7 +105,7 @@ function raise(chain: Chain, context: GraphContext, undo: readonly string[]): vo
   const stands = verdict.action === "recreate" && verdict.workspace !== "delete";
   if (stands && situation.current !== undefined && process) {
     const { object_id } = situation.current;
-    chain.add({ op: "stop", id: "stop", object_id, cause: "its successor takes its place" }, all);
+    chain.add(stopStep(context, object_id, "its successor takes its place"), all);
   }
   if (process) chain.add({ op: "start", id: "start", object_id: null, cause }, all);
   if (context.setup) {
@@ -267,7 +268,7 @@ function takeAway(chain: Chain, context: GraphContext, verdict: Removal): void {
     const runs = current.state === "running" || (keeps && current.state === "restarting");
     // What only keeps it open ends with it, and would be waited for in vain where it is deaf to signals.
     const ends = runs && (keeps || current.main !== "keeper");
-    if (process && ends) chain.add({ op: "stop", id: "stop", object_id, cause: verdict.why });
+    if (process && ends) chain.add(stopStep(context, object_id, verdict.why));
     keep(
       chain,
       context,

@@ -191,6 +191,28 @@ describe.each(Object.entries(CASES))("%s", (name, world) => {
   });
 });
 
+describe("a stop", () => {
+  const stopOf = (stop_timeout?: number | "off") => {
+    const desired = [wish({ settings: { options: stop_timeout === undefined ? {} : { stop_timeout } } })];
+    const intent = { mode: "destroy", unprotect: false } as const;
+    const plan = planned({ desired, observations: [seen([found(plain)])], intent });
+    return plan.graph.find(({ op }) => op === "stop");
+  };
+
+  it.each([
+    [1_500, { grace_s: 2, timeout_s: 660 }],
+    ["off", { grace_s: 0, timeout_s: 660 }],
+    [3_600_000, { grace_s: 3_600, timeout_s: 3_660 }],
+  ] as const)("is as patient as the settings are now: %s", (given, told) => {
+    expect(stopOf(given)).toMatchObject(told);
+  });
+
+  it("goes by what the runtime was made with where they say nothing", () => {
+    expect(stopOf()).toMatchObject({ timeout_s: 660 });
+    expect(stopOf()).not.toHaveProperty("grace_s");
+  });
+});
+
 describe("timeouts", () => {
   const patient = (address: `agent/${string}`, timeouts: { fetch: number; seed: number; setup: number }) =>
     wish({ address, module: remote, settings: { setup: ["npm ci"], options: { image: "img:a" }, timeouts } });

@@ -37,7 +37,7 @@ import type { Container } from "./wire-container.ts";
 import { readCreated } from "./wire.ts";
 
 const WRITE_TIMEOUT_MS = 120_000;
-/** A stop takes as long as the container's own stop timeout. */
+/** A stop takes as long as it is given, which nobody here knows where the container itself says it. */
 const STOP_TIMEOUT_MS = 600_000;
 const REMOVAL_TRIES = 60;
 const REMOVAL_PAUSE_MS = 250;
@@ -85,7 +85,11 @@ export async function create(
   if (!isVolume) return { objectId: Id, needsSeed: false, warnings };
   try {
     const labels = await ownWorkspace(engine, request.labels);
-    if (labels?.[STAMP_LABEL] === stamp) return { objectId: Id, needsSeed: true, warnings };
+    if (labels?.[STAMP_LABEL] === stamp) {
+      // That of one before it, whose removal was broken off before its last step.
+      await unmarkUnfilled(engine, request.labels);
+      return { objectId: Id, needsSeed: true, warnings };
+    }
     const { target } = spec.workspace;
     const isNew =
       (await isUnfilled(engine, request.labels, labels?.[STAMP_LABEL])) ||
@@ -164,12 +168,13 @@ export async function start(engine: Engine, objectId: string): Promise<void> {
 }
 
 /** Takes none of the engine's places for changes: what it waits for is the end of the container's own program. */
-export async function stop(engine: Engine, objectId: string): Promise<void> {
+export async function stop(engine: Engine, objectId: string, graceS?: number): Promise<void> {
   await engine.send({
     what: `stop container ${short(objectId)}`,
     method: "POST",
     path: containerPath(objectId, "/stop"),
-    timeout: STOP_TIMEOUT_MS,
+    ...(graceS === undefined ? {} : { query: { t: graceS } }),
+    timeout: Math.max(STOP_TIMEOUT_MS, WRITE_TIMEOUT_MS + (graceS ?? 0) * 1000),
   });
 }
 

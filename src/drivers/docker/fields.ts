@@ -100,7 +100,7 @@ export const dockerFields: readonly FieldRow[] = [
   recreateField("docker.labels", "labels cannot change on a container"),
   ignoredField(
     "docker.stop_timeout",
-    "matters only at the end of a container, and applies to those made from now on",
+    "matters only at the end of a container, which is given what the config says by then",
   ),
   ignoredField("docker.allowed_roots", "a rule for configs, not a property of a container"),
   ignoredField("docker.forbid_root", "a rule for configs, not a property of a container"),

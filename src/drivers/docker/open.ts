@@ -48,7 +48,7 @@ export function openDriver(
     removeImage: (imageId) => removeImage(engine, imageId),
     create: (request) => create(engine, facts, deps, request),
     start: (objectId) => start(engine, objectId),
-    stop: (objectId) => stop(engine, objectId),
+    stop: (objectId, graceS) => stop(engine, objectId, graceS),
     update: (request) => update(engine, request),
     rename: (objectId, to) => rename(engine, objectId, to),
     ...(dialect.networks ? networkMethods(engine) : {}),
