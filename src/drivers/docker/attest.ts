@@ -15,7 +15,7 @@ import { getContainer } from "./find-container.ts";
 import { runOwn } from "./own-command.ts";
 import type { DockerSpec } from "./section.ts";
 import { inSection, readValues } from "./section.ts";
-import { tmpfsEntry } from "./spec.ts";
+import { plainCapability, tmpfsEntry } from "./spec.ts";
 
 /** A mount table can be long. */
 const MOST_OUTPUT = 262_144;
@@ -43,7 +43,7 @@ export async function attest(
 
 function promisesOf(spec: DockerSpec, user: string, limitsSwap: boolean): Promised[] {
   const { docker } = spec;
-  const dropped = new Set(docker.cap_drop.map((name) => name.replace(/^CAP_/, "")));
+  const dropped = new Set(docker.cap_drop.map((name) => plainCapability(name)));
   const most = dropped.has("ALL") ? [] : DEFAULT_CAPABILITIES.filter((name) => !dropped.has(name));
   const promises: Promised[] = [
     { kind: "capabilities", path: "docker.cap_drop", asked: docker.cap_drop, most },

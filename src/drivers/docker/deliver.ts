@@ -17,7 +17,12 @@ export async function waits(engine: Engine, { Id }: Pick<Container, "Id">): Prom
   try {
     const { Processes } = await engine.reads.add(() =>
       engine.json(
-        { what: "list a container's processes", method: "GET", path: `/containers/${Id}/top` },
+        {
+          what: "list a container's processes",
+          method: "GET",
+          path: `/containers/${Id}/top`,
+          query: engine.dialect.processes,
+        },
         readTop,
       ),
     );

@@ -40,6 +40,8 @@ export interface Dialect {
   readonly stepsAtOnce: number;
   /** What a removal by force is asked besides, so that it waits for nothing. */
   readonly removal: Readonly<Record<string, number>>;
+  /** With what a list of processes is asked for, so that its last column is the argv. */
+  readonly processes: Readonly<Record<string, string>>;
   /** True for an engine on which networks and gates of the fleet's own are proved to hold. */
   readonly networks: boolean;
   /** True for an engine that tells and hands out exactly what was written in a container, running or not. */
@@ -62,6 +64,7 @@ export const docker: Dialect = {
   createsAtOnce: WRITES_AT_ONCE,
   stepsAtOnce: STEPS_AT_ONCE,
   removal: {},
+  processes: {},
   networks: true,
   changes: true,
   engineId: ({ ID }) => ID,

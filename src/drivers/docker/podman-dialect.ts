@@ -113,6 +113,8 @@ export const podman: Dialect = {
   stepsAtOnce: 2 * WRITES_AT_ONCE,
   // By itself it stops first, for as long as the container's own program may take.
   removal: { timeout: 0 },
+  // By itself it answers the line of its own `ps` in one piece, or that of the image's.
+  processes: { ps_args: "args" },
   networks: false,
   // Its list names folders it made itself, and its archive of a volume is not whole.
   changes: false,

@@ -7,7 +7,7 @@ import { secretsTmpfs } from "./command-secrets.ts";
 import { MASK } from "./mounts.ts";
 import { fullReference } from "../../registry/reference.ts";
 import type { DockerSpec } from "./section.ts";
-import { tmpfsEntry } from "./spec.ts";
+import { plainCapability, tmpfsEntry } from "./spec.ts";
 import type { Container, HostConfig } from "./wire-container.ts";
 
 export function asDocker(container: Container, created: DockerSpec): Container {
@@ -79,8 +79,6 @@ function isInjected(entry: string, { env }: DockerSpec): boolean {
   return !Object.hasOwn(env, name) && INJECTED.some((pattern) => pattern.test(entry));
 }
 
-const plain = (name: string): string => name.replace(/^CAP_/, "");
-
 /** What Podman compares a container's capabilities with, whatever its own defaults are. */
 const COMPARED: ReadonlySet<string> = new Set(DEFAULT_CAPABILITIES);
 
@@ -89,8 +87,8 @@ const COMPARED: ReadonlySet<string> = new Set(DEFAULT_CAPABILITIES);
  * drift; otherwise what else the engine's defaults give or take is not the container's.
  */
 function capabilities(host: HostConfig, { docker }: DockerSpec): Pick<HostConfig, "CapAdd" | "CapDrop"> {
-  const added = new Set(host.CapAdd.map(plain));
-  const dropped = new Set(host.CapDrop.map(plain));
+  const added = new Set(host.CapAdd.map((name) => plainCapability(name)));
+  const dropped = new Set(host.CapDrop.map((name) => plainCapability(name)));
   const asked = docker.cap_drop;
   if (asked.includes("ALL")) {
     const none = added.size === 0 && [...COMPARED].every((name) => dropped.has(name));

@@ -33,7 +33,7 @@ export function normalise(options: JsonObject, facts: PathFacts): JsonObject {
     ),
     tmpfs: sorted(new Map(section.tmpfs.map((text) => tmpfsEntry(text))).values()),
     read_only_root: section.read_only_root,
-    cap_drop: sorted(new Set(section.cap_drop)),
+    cap_drop: sorted(new Set(section.cap_drop.map((name) => plainCapability(name)))),
     seccomp,
     apparmor: section.apparmor,
     dns: [...section.dns],
@@ -46,6 +46,11 @@ export function normalise(options: JsonObject, facts: PathFacts): JsonObject {
     stop_timeout: section.stop_timeout,
     allowed_roots: sorted(new Set(section.allowed_roots.map((path) => realPath(path, facts)))),
   });
+}
+
+/** Engines take and tell a capability with or without its prefix, each in its own way. */
+export function plainCapability(name: string): string {
+  return name.replace(/^CAP_/, "");
 }
 
 /** Without a word about swap the engine allows twice the memory, so the spec says so as well. */
