@@ -215,7 +215,7 @@ export interface SandkeepConfig {
        */
       driver?: "bridge";
       /**
-       * Whether no route leads off it.
+       * Whether the engine lets nothing off it.
        */
       internal?: boolean;
       /**

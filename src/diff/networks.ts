@@ -5,23 +5,14 @@
 import type { DesiredNetwork } from "../desire/networks.ts";
 import { gateHash } from "../desire/networks.ts";
 import type { Intent } from "../model/intent.ts";
-import type { Json } from "../model/json.ts";
 import type { Address } from "../model/names.ts";
-import type { NetworkKey, NetworkSpec, ObservedNetwork } from "../model/network.ts";
-import { ownerOfNetwork } from "../model/network.ts";
+import type { NetworkDifference, NetworkKey, NetworkSpec, ObservedNetwork } from "../model/network.ts";
+import { networkDifferences, ownerOfNetwork, REMAKE_NETWORK, tellDifferences } from "../model/network.ts";
 import type { Observation } from "../model/observed.ts";
 import { engineKey } from "../observe/engines.ts";
-import { equalJson } from "../util/json-path.ts";
 import type { Decision } from "./diff.ts";
 import type { Occupancy } from "./occupancy.ts";
 import { occupancyOf } from "./occupancy.ts";
-
-/** One thing in which a network is not as it should be. */
-export interface NetworkDifference {
-  readonly path: string;
-  readonly before: Json;
-  readonly after: Json;
-}
 
 export type NetworkVerdict =
   | { readonly action: "none" | "remove"; readonly why: string }
@@ -141,9 +132,10 @@ function decideDesired(
   if (found === undefined) return needed ? missing(desired, here) : none("nothing needs it");
   if (!needed && leaves(desired.network, found, here, input))
     return { action: "remove", why: "nothing is left that uses it" };
-  const wrong = differences(desired.spec, found);
+  const wrong = networkDifferences(desired.spec, found.spec);
   if (wrong.length > 0) {
-    return blocked("network", "it is not as sandkeep makes it", REMAKE, wrong);
+    const why = `it is not as sandkeep makes it: ${tellDifferences(wrong)}`;
+    return blocked("network", why, REMAKE_NETWORK, wrong);
   }
   const gate = gateDifferences(desired.spec, found);
   if (gate.length === 0) return none("as declared");
@@ -151,8 +143,6 @@ function decideDesired(
   const why = gate.map(({ path }) => path).join(", ");
   return { action: "update", why: `its gate is made anew: ${why}`, differences: gate };
 }
-
-const REMAKE = "remove what is attached to it and the network itself (`docker network rm`), then apply again";
 
 function blocked(
   rule: "foreign" | "network",
@@ -211,23 +201,6 @@ function ownLeaves(owner: Address, here: Here, { intent, configless }: NetworkIn
   if (intent.targets !== undefined && !intent.targets.includes(owner)) return false;
   if (configless && intent.mode !== "destroy") return here.gone.has(owner);
   return intent.mode !== "recreate";
-}
-
-/** What the engine shows otherwise than the spec asks for, the gate apart. */
-function differences(spec: NetworkSpec, { spec: seen }: ObservedNetwork): NetworkDifference[] {
-  const options = Object.entries(spec.options).map(
-    ([name, value]) => [`options.${name}`, seen.options[name] ?? null, value] as const,
-  );
-  const rows: readonly (readonly [path: string, before: Json, after: Json | undefined])[] = [
-    ["driver", seen.driver, spec.driver],
-    ["internal", seen.internal, spec.internal || spec.gate !== undefined],
-    ["subnet", seen.subnet ?? null, spec.subnet],
-    ["gateway", seen.gateway ?? null, spec.gateway],
-    ...options,
-  ];
-  return rows.flatMap(([path, before, after]) =>
-    after === undefined || equalJson(before, after) ? [] : [{ path, before, after }],
-  );
 }
 
 function gateDifferences(spec: NetworkSpec, { gate }: ObservedNetwork): NetworkDifference[] {

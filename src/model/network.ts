@@ -1,3 +1,4 @@
+import type { Json } from "./json.ts";
 import type { Address } from "./names.ts";
 import { isAddress } from "./names.ts";
 
@@ -45,13 +46,56 @@ export function isNetworkKey(text: string): text is NetworkKey {
   return DECLARED.test(text) || (text.startsWith("egress/") && isAddress(text.slice("egress/".length)));
 }
 
+/** What an engine shows of a network; the driver may be one that nobody asked for. */
+export type SeenNetworkSpec = Omit<NetworkSpec, "gate" | "driver"> & { readonly driver: string };
+
+/** One thing in which a network is not as it should be. */
+export interface NetworkDifference {
+  readonly path: string;
+  readonly before: Json;
+  readonly after: Json;
+}
+
+/** What an engine shows otherwise than the spec asks for, the gate apart; what the spec leaves open may be anything. */
+export function networkDifferences(spec: NetworkSpec, seen: SeenNetworkSpec): NetworkDifference[] {
+  const options = Object.entries(spec.options).map(
+    ([name, value]) => [`options.${name}`, seen.options[name] ?? null, value] as const,
+  );
+  const rows = [
+    ["driver", seen.driver, spec.driver],
+    ["internal", seen.internal, spec.internal || spec.gate !== undefined],
+    ["subnet", seen.subnet ?? null, spec.subnet],
+    ["gateway", seen.gateway ?? null, spec.gateway],
+    ...options,
+  ] as const;
+  return rows.flatMap(([path, before, after]) =>
+    after === undefined || before === after ? [] : [{ path, before, after }],
+  );
+}
+
+/** `internal (asked true, found false)`, of all of them. */
+export function tellDifferences(found: readonly NetworkDifference[]): string {
+  return found
+    .map(({ path, before, after }) => `${path} (asked ${word(after)}, found ${word(before)})`)
+    .join("; ");
+}
+
+function word(value: Json): string {
+  if (value === null) return "none";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** What a person does about one that is there and is not as it should be. */
+export const REMAKE_NETWORK =
+  "remove what is attached to it and the network itself (`docker network rm`), then apply again";
+
 /** A network of our fleet as the engine shows it. */
 export interface ObservedNetwork {
   /** Immutable id the engine gave; removal is by this. */
   readonly object_id: string;
   readonly name: string;
   readonly network: NetworkKey;
-  readonly spec: Omit<NetworkSpec, "gate">;
+  readonly spec: SeenNetworkSpec;
   readonly gate?: ObservedGate;
   /** What is attached, stopped or not, without the gate. */
   readonly users: readonly { readonly object_id: string; readonly name: string }[];

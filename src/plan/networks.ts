@@ -114,7 +114,7 @@ function specText(spec: NetworkSpec): NonNullable<NetworkChange["spec"]> {
 export function enforcement({ gate, internal }: NetworkSpec): string {
   if (gate !== undefined) return gated(gate);
   return internal
-    ? "internal: no route leads off it; what its engine's machine serves can be reached at the bridge's own address, and some engines look names up outside for it, which can carry data out; egress closes both"
+    ? "internal: the packet filter of its engine's machine lets nothing off it; what that machine serves can be reached from it, and some engines look names up outside for it, which can carry data out; egress closes both"
     : "not limited: whatever is on it reaches everything its engine's machine reaches";
 }
 

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import type { NetworkRequest } from "../../src/drivers/driver.ts";
 import { FaultProxy } from "../support/fault-proxy.ts";
 import { describeWithServices } from "../support/services.ts";
 import { DockerFleet } from "./docker-kit.ts";
@@ -43,6 +44,71 @@ describeWithServices("networks of the docker driver", (services) => {
       networks: [],
       runtimes: [{ object_id: other }],
     });
+  });
+
+  type Table = Readonly<Record<string, unknown>>;
+  const HOST = "options.com.docker.network.bridge.inhibit_ipv4";
+  const gate = { allow: ["pypi.org"], image: "sandkeep-test/none:1" };
+
+  function requestOf(own: DockerFleet, gated = false): NetworkRequest {
+    const spec = { driver: "bridge", internal: !gated, options: {}, ...(gated ? { gate } : {}) } as const;
+    return { name: `${own.fleet}-net`, network: "network/build", fleet: own.fleet, fleet_id: "id1", spec };
+  }
+
+  async function lying(drop: (asked: Table) => Table): Promise<{ own: DockerFleet } & AsyncDisposable> {
+    const path = join(fleet.folder, "liar.sock");
+    const proxy = await FaultProxy.open(path, services().docker.socket);
+    proxy.lie = { asked: (call, body) => (call === "POST /networks/create" ? drop(body) : body) };
+    const own = await DockerFleet.open(`unix://${path}`, services().docker.images.busybox);
+    return {
+      own,
+      async [Symbol.asyncDispose]() {
+        await own[Symbol.asyncDispose]();
+        await proxy[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  it.each([
+    ["open", false, (asked: Table) => ({ ...asked, Internal: false }), "internal (asked true, found false)"],
+    [
+      "open, for a gate",
+      true,
+      (asked: Table) => ({ ...asked, Internal: false }),
+      "internal (asked true, found false)",
+    ],
+    [
+      "with a way to its machine, for a gate",
+      true,
+      (asked: Table) => ({ ...asked, Options: {} }),
+      `${HOST} (asked true, found none)`,
+    ],
+  ])("takes back a network that the engine made %s, before a gate stands on it", async (...row) => {
+    const [, gated, drop, told] = row;
+    await using liar = await lying(drop);
+    const request = requestOf(liar.own, gated);
+    await expect(liar.own.driver.ensureNetwork?.(request)).rejects.toMatchObject({
+      code: "NOT_ENFORCED",
+      exitCode: 5,
+      message: `the engine does not enforce ${told} of the network ${request.name}`,
+    });
+    expect(await liar.own.driver.observe(liar.own.scope())).toMatchObject({ networks: [] });
+  });
+
+  it("refuses one of ours that is there and is open, and leaves it to a person", async () => {
+    const request = requestOf(fleet);
+    const open = { ...request, spec: { ...request.spec, internal: false } };
+    await fleet.driver.ensureNetwork?.(open);
+    await expect(fleet.driver.ensureNetwork?.(request)).rejects.toMatchObject({
+      code: "NOT_ENFORCED",
+      exitCode: 1,
+      message: expect.stringContaining("internal (asked true, found false)") as string,
+      hint: expect.stringContaining("docker network rm") as string,
+    });
+    const seen = await fleet.driver.observe(fleet.scope());
+    if (seen.status !== "complete") throw new Error(seen.message);
+    expect(seen.networks).toMatchObject([{ name: request.name, spec: { internal: false } }]);
+    for (const { object_id } of seen.networks ?? []) await fleet.driver.removeNetwork?.(object_id);
   });
 
   it("hears what leaves or joins a network, though that tells no labels, and not what else does", async () => {

@@ -96,6 +96,31 @@ describe("what is done about networks", () => {
     expect(actions(...from)).toEqual(expected);
   });
 
+  it.each<[string, Partial<NetworkSpec>, Partial<ObservedNetwork["spec"]>, string]>([
+    ["open", {}, { internal: false }, "internal (asked true, found false)"],
+    ["open, though behind a gate", { internal: false, gate }, { internal: false }, "internal (asked true"],
+    ["of another driver", {}, { driver: "macvlan" }, "driver (asked bridge, found macvlan)"],
+    ["elsewhere", { subnet: "10.9.0.0/24" }, { subnet: "10.8.0.0/24" }, "found 10.8.0.0/24)"],
+    ["nowhere", { subnet: "10.9.0.0/24" }, {}, "subnet (asked 10.9.0.0/24, found none)"],
+    ["without an option", { options: { mtu: "1400" } }, {}, "options.mtu (asked 1400, found none)"],
+    ["led another way", { gateway: "10.9.0.9" }, { gateway: "10.9.0.1" }, "gateway (asked 10.9.0.9,"],
+  ])("blocks one that is %s, and says what is wrong and how it is made anew", (_, asked, found, told) => {
+    const network = there({ spec: { ...spec, ...found }, gate: open });
+    const [decision] = decided([network], { desired: [{ ...build, spec: { ...spec, ...asked } }] });
+    expect(decision?.verdict).toMatchObject({
+      action: "blocked",
+      rule: "network",
+      why: expect.stringContaining(`it is not as sandkeep makes it: `) as string,
+      fix: expect.stringContaining("docker network rm") as string,
+    });
+    expect(decision?.verdict.why).toContain(told);
+  });
+
+  it("lets an engine choose what was not asked for", () => {
+    const chosen = { subnet: "10.9.0.0/24", gateway: "10.9.0.1", options: { mtu: "1500" } };
+    expect(actions([there({ spec: { ...spec, ...chosen } })])).toEqual(["none net-1"]);
+  });
+
   it("gives the addresses of a network that goes to the one that asks for the same", () => {
     const subnet = { ...spec, subnet: "10.9.0.0/24" };
     const old = there({ object_id: "n0", name: "net-0", spec: subnet });

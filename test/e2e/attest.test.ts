@@ -176,6 +176,54 @@ describeWithServices("an engine that does not keep its word", (services) => {
   });
 });
 
+/** One thing that the engine is kept from hearing of a network, and how the apply tells it. */
+const NETWORK_CASES: readonly { readonly told: string; readonly drop: (asked: Table) => Table }[] = [
+  { told: "internal (asked true, found false)", drop: (asked) => ({ ...asked, Internal: false }) },
+  {
+    told: "options.com.docker.network.bridge.enable_icc (asked false, found none)",
+    drop: (asked) => ({ ...asked, Options: {} }),
+  },
+  { told: "subnet (asked 10.99.17.0/24, found ", drop: (asked) => ({ ...asked, IPAM: undefined }) },
+];
+
+describeWithServices("an engine that does not keep its word on a network", (services) => {
+  const ON_NETWORK = `${CONFIG('network = "closed"\n')}
+[networks.closed]
+internal = true
+subnet = "10.99.17.0/24"
+options = { "com.docker.network.bridge.enable_icc" = "false" }
+`;
+
+  test.each(NETWORK_CASES)("fails the apply, which leaves nothing: $told", async ({ told, drop }) => {
+    await using site = await opened(services().docker.host);
+    await site.project.config(ON_NETWORK);
+    site.proxy.lie = { asked: (call, body) => (call === "POST /networks/create" ? drop(body) : body) };
+    const result = await site.project.apply();
+    expect(result.exit_code).toBe(5);
+    expect(outcomesOf(result)).toEqual({ "agent/main": "create failed", "network/closed": "create failed" });
+    const { name } = (await site.project.plan()).networks?.[0] ?? {};
+    for (const { error } of result.outcomes) {
+      expect(error).toMatchObject({ code: "NOT_ENFORCED", hint: expect.stringContaining("use an engine") });
+      expect(error?.message).toContain(`the engine does not enforce ${told}`);
+      expect(error?.message).toContain(` of the network ${name}`);
+    }
+    expect([await site.project.networks(), await site.project.containers()]).toEqual([[], []]);
+    // The same engine, once it does as it is told.
+    site.proxy.lie = undefined;
+    expect((await site.project.apply()).exit_code).toBe(0);
+    expect(await site.project.networks()).toEqual([name]);
+  });
+
+  test("asks no more calls of one that keeps it", async () => {
+    await using site = await opened(services().docker.host);
+    await site.project.config(ON_NETWORK);
+    expect((await site.project.apply()).exit_code).toBe(0);
+    const made = site.proxy.calls.findIndex(({ kind }) => kind === "POST /networks/create");
+    const after = site.proxy.calls.slice(made + 1).filter(({ kind }) => kind.includes("/networks"));
+    expect(after.map(({ kind }) => kind)).toEqual(["GET /networks"]);
+  });
+});
+
 /** What the engine says of its machine, whatever that has. */
 const saysOfAppArmor = (has: boolean, body: Table): Table => {
   const options = Array.isArray(body["SecurityOptions"]) ? body["SecurityOptions"] : [];

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { bridgeAddress, EgressWorld, importNodeImage, NODE_IMAGE } from "../support/egress-world.ts";
+import { FilteringEngine } from "../support/filtering-engine.ts";
 import { describeWithServices } from "../support/services.ts";
 import type { Ran } from "./cli.ts";
 import { actionsOf, eventually, outcomesOf, Project, reasonsOf } from "./cli.ts";
@@ -259,6 +260,37 @@ describeWithServices("a sandbox behind a gate", (services) => {
     await project.apply();
   });
 
+  test("one of ours that somebody remade open blocks, with what is wrong and how to mend it", async () => {
+    const [name = ""] = (await project.networks()).filter((each) => each.includes("-net-"));
+    const labels = JSON.parse(
+      await project.docker("network", "inspect", "-f", "{{json .Labels}}", name),
+    ) as object;
+    const given = Object.entries(labels).flatMap(([key, value]) => ["--label", `${key}=${String(value)}`]);
+    const built = (await project.containers()).find((each) => each.includes("build")) ?? "";
+    await project.docker("network", "disconnect", "-f", name, built);
+    await project.docker("network", "rm", name);
+    const shape = ["--subnet", "10.99.13.0/24", "--gateway", "10.99.13.9"];
+    const id = await project.docker("network", "create", ...shape, ...given, name);
+    await project.docker("network", "connect", name, built);
+    const plan = await project.run(["plan"]);
+    expect(plan.code).toBe(3);
+    const told = plan.stdout.replaceAll(/\s+/g, " ");
+    expect(told).toContain("it is not as sandkeep makes it: internal (asked true, found false)");
+    expect(told).toContain("docker network rm");
+    const changes = (await project.plan()).networks ?? [];
+    expect(changes.find((each) => each.name === name)?.differences).toEqual([
+      { path: "internal", before: false, after: true },
+    ]);
+    // Nothing is done to it but by hand, as the plan says; then it is made as it was.
+    expect((await project.apply()).exit_code).toBe(3);
+    expect(await project.docker("network", "inspect", "-f", "{{.Id}}", name)).toBe(id);
+    await project.docker("rm", "-f", built);
+    await project.docker("network", "rm", name);
+    expect((await project.apply()).exit_code).toBe(0);
+    expect(await project.docker("network", "inspect", "-f", "{{.Internal}}", name)).toBe("true");
+    expect(await project.run(["plan", "--detailed-exitcode"])).toMatchObject({ code: 0 });
+  });
+
   test("prune leaves networks that are declared; destroy takes all of them", async () => {
     await project.ok("prune", "--yes");
     expect(await project.networks()).toHaveLength(2);
@@ -286,4 +318,35 @@ describeWithServices("a sandbox behind a gate", (services) => {
     }
     expect(killed).toBeGreaterThan(0);
   }, 300_000);
+});
+
+describeWithServices("agents on named networks", (services) => {
+  test("get out of one that is not internal, and not out of one that is", async () => {
+    const { host, images } = services().docker;
+    await using engine = await FilteringEngine.open(host, images.busybox);
+    await using named = await Project.open({ docker: engine.host });
+    await named.config(`
+[sandbox]
+backend = "docker"
+docker.image = "sandkeep-test/busybox:1"
+[agents.closed.sandbox]
+docker.network = "closed"
+[agents.open.sandbox]
+docker.network = "open"
+[networks.closed]
+internal = true
+[networks.open]
+`);
+    expect((await named.apply()).exit_code).toBe(0);
+    const reach = (agent: string): Promise<Ran> => {
+      const ask = `printf 'GET /${agent} HTTP/1.0\\r\\n\\r\\n' | nc -w 3 ${engine.outside} 80`;
+      return named.run(["run", "--agent", agent, "--timeout", "60s", "--", "sh", "-c", ask]);
+    };
+    const shut = await reach("closed");
+    expect(shut.code).not.toBe(0);
+    expect(shut.stdout).not.toContain("reached");
+    // The same from the other arrives, so the silence above means something.
+    expect((await reach("open")).stdout).toContain("reached");
+    expect(engine.hits).toEqual(["/open"]);
+  });
 });

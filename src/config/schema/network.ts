@@ -62,7 +62,7 @@ function isSubnet(text: string): boolean {
 export const networkSchema = z
   .strictObject({
     driver: z.enum(["bridge"]).optional().apply(about, "How the engine makes it: bridge."),
-    internal: z.boolean().optional().apply(about, "Whether no route leads off it."),
+    internal: z.boolean().optional().apply(about, "Whether the engine lets nothing off it."),
     subnet: subnet
       .optional()
       .apply(about, 'Its addresses, such as "10.88.0.0/24"; without it the engine chooses.'),

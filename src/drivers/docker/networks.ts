@@ -4,13 +4,13 @@
  */
 import { SandkeepError } from "../../errors.ts";
 import type { ForeignObject } from "../../model/observed.ts";
-import type { NetworkSpec, ObservedNetwork } from "../../model/network.ts";
+import type { ObservedNetwork } from "../../model/network.ts";
 import { isNetworkKey, ownerOfNetwork } from "../../model/network.ts";
 import { ADDRESS_LABEL } from "../../model/labels.ts";
 import { foreignBecause, ownerIn } from "../../model/ownership.ts";
 import type { NetworkRequest, ObserveScope } from "../driver.ts";
 import type { Engine } from "./client.ts";
-import { isDenied, isGone } from "./errors.ts";
+import { isDenied } from "./errors.ts";
 import type { GatedRequest } from "./gates.ts";
 import {
   awaitGate,
@@ -22,29 +22,10 @@ import {
   removeGateAlone,
   removeGates,
 } from "./gates.ts";
-import { ownershipLabels } from "./volumes.ts";
+import { createNetwork, deleteNetwork, listNetworks, proveNetwork, specOf } from "./network-calls.ts";
 import type { Container, ListedContainer } from "./wire-container.ts";
 import type { ListedNetwork } from "./wire.ts";
 import { readContainers } from "./wire-container.ts";
-import { readCreated, readNetworks } from "./wire.ts";
-
-/** Without an address of its own on the bridge, the engine's machine cannot be reached from behind a gate either. */
-const NO_HOST = { "com.docker.network.bridge.inhibit_ipv4": "true" } as const;
-
-async function listNetworks(engine: Engine): Promise<ListedNetwork[]> {
-  try {
-    return await engine.json({ what: "list networks", method: "GET", path: "/networks" }, readNetworks);
-  } catch (thrown) {
-    if (!isDenied(thrown)) throw thrown;
-    throw new SandkeepError(thrown.message, {
-      code: "DOCKER_NETWORKS_DENIED",
-      kind: "denied",
-      blame: "backend",
-      hint: "networks and egress of a fleet take the engine's /networks: allow it where this client's calls are filtered",
-      cause: thrown,
-    });
-  }
-}
 
 /** Where only some calls get through, a fleet without networks does without this one; one with any says what it lacks. */
 export async function networksFor(
@@ -155,25 +136,20 @@ function attachedTo(network: ListedNetwork, containers: readonly ListedContainer
   );
 }
 
-function specOf({ Internal, Options, IPAM, Driver }: ListedNetwork): ObservedNetwork["spec"] {
-  const [config] = IPAM;
-  return {
-    // Another driver would not be what sandkeep made; its options then tell.
-    driver: "bridge",
-    internal: Internal,
-    ...(config === undefined ? {} : { subnet: config.Subnet, gateway: config.Gateway }),
-    options: Driver === "bridge" ? Options : { driver: Driver },
-  };
-}
-
-/** A lost answer, a killed process, or another machine that was faster: each finds what is there and goes on from it. */
+/**
+ * A lost answer, a killed process, or another machine that was faster: each finds what is there and goes on from it.
+ * Whoever made it, it is proved to be what was asked for before a gate or a sandbox is put on it.
+ */
 export async function ensureNetwork(engine: Engine, request: NetworkRequest): Promise<void> {
   const { gate } = request.spec;
   const gated: GatedRequest | undefined =
     gate === undefined ? undefined : { ...request, spec: { ...request.spec, gate } };
   const id = await engine.writes.add(async () => {
-    const { Id, Name, IPAM } = (await findOwn(engine, request)) ?? (await createNetwork(engine, request));
+    const found = await findOwn(engine, request);
+    const network = found ?? (await createNetwork(engine, request));
+    await proveNetwork(engine, network, request.spec, found === undefined);
     if (gated === undefined) return undefined;
+    const { Id, Name, IPAM } = network;
     const guests = IPAM.map(({ Subnet }) => Subnet).filter((each) => each !== "");
     return await ensureGate(engine, gated, { id: Id, name: Name, guests });
   });
@@ -194,46 +170,6 @@ async function findOwn(engine: Engine, request: NetworkRequest): Promise<ListedN
     });
   }
   return named.find((each) => each.Labels[NETWORK_LABEL] === network);
-}
-
-/** As the engine then shows it, with the addresses that it chose. */
-async function createNetwork(engine: Engine, request: NetworkRequest): Promise<ListedNetwork> {
-  const { name, network, fleet, fleet_id, spec } = request;
-  const owner = ownerOfNetwork(network);
-  const { Id } = await engine.json(
-    {
-      what: `create network ${name}`,
-      method: "POST",
-      path: "/networks/create",
-      body: {
-        Name: name,
-        CheckDuplicate: true,
-        Driver: spec.driver,
-        Internal: spec.internal || spec.gate !== undefined,
-        Options: { ...spec.options, ...(spec.gate === undefined ? {} : NO_HOST) },
-        ...ipam(spec),
-        Labels: {
-          ...ownershipLabels({ fleet, fleet_id, address: owner }),
-          [NETWORK_LABEL]: network,
-        },
-      },
-    },
-    readCreated,
-  );
-  const made = (await listNetworks(engine)).find((each) => each.Id === Id);
-  if (made !== undefined) return made;
-  throw new SandkeepError(`the network ${name} was removed as soon as it was made`, {
-    code: "DOCKER_NETWORK_NOT_FOUND",
-    kind: "transient",
-    blame: "backend",
-    hint: "plan again",
-  });
-}
-
-function ipam({ subnet, gateway }: NetworkSpec): Record<string, unknown> {
-  if (subnet === undefined) return {};
-  const config = { Subnet: subnet, ...(gateway === undefined ? {} : { Gateway: gateway }) };
-  return { IPAM: { Driver: "default", Config: [config] } };
 }
 
 /** By id, after its gate. An engine lets a network go under stopped containers, which could then never start again. */
@@ -259,9 +195,8 @@ export async function removeNetwork(engine: Engine, id: string): Promise<void> {
       );
     await removeGates(engine, found.Name, { fleet: "", ...ownerIn(found.Labels) });
     try {
-      await engine.send({ what: `remove network ${found.Name}`, method: "DELETE", path: `/networks/${id}` });
+      await deleteNetwork(engine, found);
     } catch (thrown) {
-      if (isGone(thrown)) return;
       if (thrown instanceof SandkeepError && /active endpoints/i.test(thrown.message))
         throw inUse(found.Name, ["something new"]);
       throw thrown;
