@@ -2,7 +2,6 @@
 import type { RUN_SOURCES } from "../../model/recorded-event.ts";
 import { formatDuration } from "../../util/duration.ts";
 import type { ParsedConfig } from "../parse.ts";
-import { valueAt } from "../table.ts";
 import { guardCredentials } from "./credentials.ts";
 import type { Draft, Scalar } from "./draft.ts";
 import { type Outcome, type Row, type Walk, row, walk } from "./rows.ts";
@@ -12,28 +11,17 @@ const FROM: readonly string[] = ["sandbox", "cleanup"];
 const TO: readonly string[] = ["runs", "cleanup"];
 
 /** One key as it is written here, with what it means otherwise than there. */
-type Become = (name: string, value: Scalar, note?: string) => Outcome;
-
-const inForce: Become = (name, value, note) => ({
-  sets: [{ path: [...TO, name], value }],
-  ...(note === undefined ? {} : { note }),
-});
-
-/** For a table about runs that nothing here starts: in force without its source, it would take away everybody's. */
-const shown: Become = (name, value) => ({
-  why: "left out with source: without that it would be about everybody's runs",
-  aside: { path: [...TO, name], value },
-});
-
-function rowsFor(become: Become): readonly Row[] {
-  return [
-    row([...FROM, "failed_only"], FLAG, (value) =>
-      become("failed_only", value, value ? "a run that was interrupted counts as failed, too" : undefined),
-    ),
-    row([...FROM, "older_than_secs"], COUNT, (seconds) => become("older_than", ...ageOf(seconds))),
-    row([...FROM, "source"], oneOf("all", "sandbox_cli", "playbook", "recording_verify"), sourceOf),
-  ];
+function become(name: string, value: Scalar, note?: string): Outcome {
+  return { sets: [{ path: [...TO, name], value }], ...(note === undefined ? {} : { note }) };
 }
+
+const ROWS: readonly Row[] = [
+  row([...FROM, "failed_only"], FLAG, (value) =>
+    become("failed_only", value, value ? "a run that was interrupted counts as failed, too" : undefined),
+  ),
+  row([...FROM, "older_than_secs"], COUNT, (seconds) => become("older_than", ...ageOf(seconds))),
+  row([...FROM, "source"], oneOf("all", "sandbox_cli", "playbook", "recording_verify"), sourceOf),
+];
 
 const SECONDS_IN_100_YEARS = 100 * 365 * 86_400;
 
@@ -48,18 +36,16 @@ function ageOf(seconds: number): readonly [value: string, note: string] {
 /** What `sandkeep run` calls the runs that it is asked for. */
 const OWN: (typeof RUN_SOURCES)[number] = "cli";
 
-/** What starts no run here. Whoever starts one can give it this name. */
+/** What starts no run here. Whoever starts one can give it this name, and until then the clean-up takes nothing away. */
 const STRANGERS = { playbook: "playbook", recording_verify: "recording-verify" } as const;
 
 function sourceOf(value: "all" | "sandbox_cli" | keyof typeof STRANGERS): Outcome {
-  if (value === "all") return inForce("source", value);
+  if (value === "all") return become("source", value);
   if (value === "sandbox_cli")
-    return inForce("source", OWN, `${OWN} is what \`sandkeep run\` calls its runs; \`runs dev\` says dev`);
+    return become("source", OWN, `${OWN} is what \`sandkeep run\` calls its runs; \`runs dev\` says dev`);
   const name = STRANGERS[value];
-  return {
-    why: `nothing here starts such runs; \`sandkeep run --source ${name}\` calls its run so`,
-    aside: { path: [...TO, "source"], value: name },
-  };
+  const note = `nothing here starts such runs by itself; \`sandkeep run --source ${name}\` calls its run so`;
+  return become("source", name, note);
 }
 
 const rest = ([top]: readonly string[]): string =>
@@ -70,10 +56,7 @@ export function importBmux(
   draft: Draft,
   diagnostics: Walk["diagnostics"],
 ): void {
-  const source = valueAt(value, [...FROM, "source"]);
-  const isStrange = typeof source === "string" && Object.hasOwn(STRANGERS, source);
-  const rows = rowsFor(isStrange ? shown : inForce);
-  walk({ draft, keys, diagnostics, at: [], rows, guard: guardCredentials, rest }, value);
+  walk({ draft, keys, diagnostics, at: [], rows: ROWS, guard: guardCredentials, rest }, value);
   draft.remarks.push(
     "bmux declares no sandboxes, so this fleet has no agents yet: add [agents.main] and a [sandbox] for it.",
   );

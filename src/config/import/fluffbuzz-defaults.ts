@@ -1,7 +1,8 @@
-import { formatKeyPath } from "../../model/source.ts";
+import { type KeyPath, formatKeyPath } from "../../model/source.ts";
 import { valueAt } from "../table.ts";
 import { tellUser } from "./container-user.ts";
 import { type Draft, type Setting, keepDefault } from "./draft.ts";
+import type { Engine } from "./engines.ts";
 import { type HostPlan, hasContainers } from "./fluffbuzz-hosts.ts";
 import { type Agent, DEFAULTS, owners, scopeOf } from "./fluffbuzz-agents.ts";
 
@@ -29,27 +30,34 @@ export function keepDefaults(
   draft: Draft,
   value: unknown,
   flavour: Flavour,
-  { agents, hosts }: { readonly agents: readonly Agent[]; readonly hosts: HostPlan },
+  {
+    agents,
+    hosts,
+    engines,
+  }: { readonly agents: readonly Agent[]; readonly hosts: HostPlan; readonly engines: readonly Engine[] },
 ): void {
   for (const [setting, why] of KEPT) keepDefault(draft, setting, why);
-  if (hasContainers(hosts)) keepContainers(draft, flavour);
+  if (hasContainers(hosts)) keepContainers(draft, flavour, engines);
   const seen = owners(value).map((owner) => valueAt(owner, ["sandbox", "workspaceAccess"]));
   if (seen.some((access) => access === "ro" || access === "rw"))
     keepWorkspaces(draft, value, flavour, agents);
 }
 
-function keepContainers(draft: Draft, { title, image }: Flavour): void {
-  keepDefault(
-    draft,
-    { path: ["sandbox", "docker", "pids"], value: "unlimited" },
-    "processes are not limited; 512, sandkeep's own default, is safer",
-  );
-  keepDefault(
-    draft,
-    { path: ["sandbox", "docker", "image"], value: image },
-    `the image that ${title} builds; sandkeep builds none`,
-  );
-  tellUser(draft, `${title} runs a sandbox as the owner of its workspace`, '"1000:1000"');
+/** How many processes a container may have that nobody limits. */
+const PROCESSES: Readonly<Record<Engine, { readonly value: string | number; readonly why: string }>> = {
+  docker: { value: "unlimited", why: "processes are not limited" },
+  podman: { value: 2048, why: "Podman's own limit, where its containers.conf says no other" },
+};
+
+function keepContainers(draft: Draft, { title, image }: Flavour, engines: readonly Engine[]): void {
+  for (const engine of engines) {
+    const key = (name: string): KeyPath => ["sandbox", engine, name];
+    const { value, why } = PROCESSES[engine];
+    keepDefault(draft, { path: key("pids"), value }, `${why}; 512, sandkeep's own default, is safer`);
+    const built = `the image that ${title} builds; sandkeep builds none`;
+    keepDefault(draft, { path: key("image"), value: image }, built);
+  }
+  tellUser(draft, `${title} runs a sandbox as the owner of its workspace`, '"1000:1000"', engines);
   draft.remarks.push(
     `${title} keeps a container when its tag comes to mean another image; for sandkeep that is a change, shown by plan.`,
   );

@@ -12,6 +12,7 @@ import {
   ulimit,
 } from "./docker-values.ts";
 import type { Scalar, Setting } from "./draft.ts";
+import type { Engine } from "./engines.ts";
 import { VARIABLE } from "./fluffbuzz-guard.ts";
 import { type HostPlan, hostSettings } from "./fluffbuzz-hosts.ts";
 import { secretVariable, sshRows } from "./fluffbuzz-ssh.ts";
@@ -36,6 +37,8 @@ export interface SandboxTarget {
   /** Where its settings are written. */
   readonly prefix: KeyPath;
   readonly agent: string | undefined;
+  /** Whose sections its `docker` keys are written to. */
+  readonly engines: readonly Engine[];
   readonly hosts: HostPlan;
   readonly hasScope: boolean;
   /** Every bind source that this table's binds may come from, when the source lifts its own limit. */
@@ -110,15 +113,18 @@ function perSession(path: KeyPath, value: boolean, hasScope: boolean): Outcome {
 const docker = (name: string): readonly string[] => ["docker", name];
 
 function dockerRows(target: SandboxTarget): readonly Row[] {
-  const key = (...path: readonly string[]): KeyPath => [...target.prefix, "docker", ...path];
+  const { prefix: at, engines } = target;
+  const each = (path: KeyPath, become: (path: KeyPath) => Outcome): Outcome =>
+    onEach(engines, (engine) => become([...at, engine, ...path]));
   const same =
     (name: string) =>
-    (value: Scalar | readonly string[]): Outcome => ({ sets: [{ path: key(name), value }] });
+    (value: Scalar | readonly string[]): Outcome =>
+      each([name], (path) => ({ sets: [{ path, value }] }));
   return [
     row(docker("image"), TEXT, same("image")),
     row(docker("containerPrefix"), TEXT, (value) => prefix(value, target.agent)),
     row(docker("workdir"), TEXT, (value) => ({
-      sets: [{ path: [...target.prefix, "workspace", "target"], value }],
+      sets: [{ path: [...at, "workspace", "target"], value }],
     })),
     row(docker("readOnlyRoot"), FLAG, same("read_only_root")),
     row(docker("tmpfs"), TEXTS, same("tmpfs")),
@@ -126,20 +132,24 @@ function dockerRows(target: SandboxTarget): readonly Row[] {
     row(docker("user"), TEXT, same("user")),
     row(docker("capDrop"), TEXTS, (value) => same("cap_drop")(capabilities(value))),
     trusted(eachRow(docker("env"), TEXT, (value, name) => variable(target, name, value))),
-    row(docker("setupCommand"), TEXT_OR_TEXTS, (value) => setup([...target.prefix, "setup"], value)),
-    row(docker("pidsLimit"), WHOLE, (value) => pids(key("pids"), value)),
-    row(docker("memory"), TEXT_OR_NUMBER, (value) => memory(key("memory"), value)),
-    row(docker("memorySwap"), TEXT_OR_NUMBER, (value) => memorySwap(key("memory_swap"), value)),
-    row(docker("cpus"), NUMBER, (value) => cpus(key("cpus"), value)),
-    row(docker("gpus"), TEXT, (value) => gpus(key("gpus"), value)),
-    eachRow(docker("ulimits"), LIMIT, (value, name) => ulimit(key("ulimits", name), value)),
+    row(docker("setupCommand"), TEXT_OR_TEXTS, (value) => setup([...at, "setup"], value)),
+    row(docker("pidsLimit"), WHOLE, (value) => each(["pids"], (path) => pids(path, value))),
+    row(docker("memory"), TEXT_OR_NUMBER, (value) => each(["memory"], (path) => memory(path, value))),
+    row(docker("memorySwap"), TEXT_OR_NUMBER, (value) =>
+      each(["memory_swap"], (path) => memorySwap(path, value)),
+    ),
+    row(docker("cpus"), NUMBER, (value) => each(["cpus"], (path) => cpus(path, value))),
+    row(docker("gpus"), TEXT, (value) => each(["gpus"], (path) => gpus(path, value))),
+    eachRow(docker("ulimits"), LIMIT, (value, name) =>
+      each(["ulimits", name], (path) => ulimit(path, value)),
+    ),
     row(docker("seccompProfile"), TEXT, same("seccomp")),
     row(docker("apparmorProfile"), TEXT, same("apparmor")),
     row(docker("dns"), TEXTS, same("dns")),
     row(docker("extraHosts"), TEXTS, same("extra_hosts")),
-    row(docker("binds"), TEXTS, (value) => binds(key("binds"), value)),
+    row(docker("binds"), TEXTS, (value) => each(["binds"], (path) => binds(path, value))),
     row(docker("dangerouslyAllowExternalBindSources"), FLAG, (value) =>
-      externalBinds(key("allowed_roots"), value, target),
+      each(["allowed_roots"], (path) => externalBinds(path, value, target)),
     ),
     row(
       docker("dangerouslyAllowReservedContainerTargets"),
@@ -152,6 +162,14 @@ function dockerRows(target: SandboxTarget): readonly Row[] {
       breakGlass("no sandbox joins another container's network", "break_glass.network_container"),
     ),
   ];
+}
+
+/** One key in the section of every engine: what it becomes differs in nothing but the section. */
+function onEach(engines: readonly Engine[], become: (engine: Engine) => Outcome): Outcome {
+  const outcomes = engines.map(become);
+  const sets = outcomes.flatMap((outcome) => ("sets" in outcome ? outcome.sets : []));
+  const [first = { sets }] = outcomes;
+  return "why" in first ? first : { ...first, sets };
 }
 
 /** An exception here needs a reason, and the flag of another tool has none. */

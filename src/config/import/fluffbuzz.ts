@@ -6,8 +6,10 @@ import { entriesAt, isTable, valueAt } from "../table.ts";
 import { aside } from "./aside.ts";
 import { bind } from "./docker-values.ts";
 import type { Draft } from "./draft.ts";
+import type { Engine } from "./engines.ts";
 import { type Agent, DEFAULTS, owners, readAgents, scopeOf } from "./fluffbuzz-agents.ts";
 import { type Flavour, keepDefaults } from "./fluffbuzz-defaults.ts";
+import { agentEngine, fleetEngines } from "./fluffbuzz-engines.ts";
 import { guardValue } from "./fluffbuzz-guard.ts";
 import { type HostPlan, keepHosts, planHosts } from "./fluffbuzz-hosts.ts";
 import { isSecret, sandboxRows } from "./fluffbuzz-sandbox.ts";
@@ -21,6 +23,8 @@ type Scene = Pick<Walk, "draft" | "keys" | "diagnostics"> & {
   readonly secrets: ReadonlySet<string>;
   readonly agents: readonly Agent[];
   readonly hosts: HostPlan;
+  /** Of the defaults. */
+  readonly engines: readonly Engine[];
 };
 
 export function importFluffbuzz(
@@ -41,6 +45,7 @@ export function importFluffbuzz(
     secrets: secretNames(value),
     agents,
     hosts,
+    engines: fleetEngines(value, agents),
   };
   importFleet(scene);
   for (const agent of agents) importAgent(scene, agent);
@@ -59,10 +64,10 @@ function secretNames(value: unknown): ReadonlySet<string> {
 }
 
 function importFleet(scene: Scene): void {
-  const { value, draft } = scene;
+  const { value, draft, engines, secrets, hosts } = scene;
   if (!isTable(value)) return;
   const sandbox = valueAt(value, [...DEFAULTS, "sandbox"]);
-  const target = { prefix: ["sandbox"], agent: undefined, secrets: scene.secrets, hosts: scene.hosts };
+  const target = { prefix: ["sandbox"], agent: undefined, engines, secrets, hosts };
   const rows: readonly Row[] = [
     ...below(
       ["agents", "defaults", "sandbox"],
@@ -117,7 +122,8 @@ function below(prefix: readonly string[], rows: readonly Row[]): readonly Row[] 
   return rows.map((each) => ({ ...each, path: [...prefix, ...each.path] }));
 }
 
-function importAgent(scene: Scene, { id, name, at }: Agent): void {
+function importAgent(scene: Scene, agent: Agent): void {
+  const { id, name, at } = agent;
   const { value, draft, keys } = scene;
   const table = valueAt(value, at);
   if (!isTable(table)) return;
@@ -140,6 +146,7 @@ function importAgent(scene: Scene, { id, name, at }: Agent): void {
       sandboxRows({
         prefix,
         agent: name,
+        engines: [agentEngine(value, agent)],
         secrets: scene.secrets,
         hosts: scene.hosts,
         ...facts(sandbox, [defaults, sandbox]),

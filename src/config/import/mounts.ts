@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import { formatKeyPath, type KeyPath } from "../../model/source.ts";
 import { type Draft, type Item, type Line, isList, whyOff } from "./draft.ts";
+import { ENGINES, type Engine, engineNamed } from "./engines.ts";
 
 /** sandkeep's own, where nobody says otherwise. */
 const TARGET = "/workspace";
@@ -11,23 +12,34 @@ const TMPFS: readonly string[] = ["/tmp", "/var/tmp", "/run"];
  * The later one is refused; a bind loses against a memory-backed folder, and both against the workspace.
  */
 export function refuseDoubleMounts(draft: Draft): void {
-  const fleet = ["sandbox"];
-  for (const table of [fleet, ...[...draft.agents].map((name) => ["agents", name, ...fleet])]) {
-    const target = targetLine(draft, table) ?? targetLine(draft, fleet);
-    const workspace = folder(typeof target?.value === "string" ? target.value : TARGET);
-    const tmpfs = itemsAt(draft, table, "tmpfs") ?? itemsAt(draft, fleet, "tmpfs");
-    const taken = new Set([workspace]);
-    if (tmpfs === undefined && target !== undefined && TMPFS.includes(workspace))
-      target.refused = `a memory-backed folder has the target ${workspace}`;
-    if (tmpfs === undefined) for (const path of TMPFS) taken.add(path);
-    for (const item of tmpfs ?? []) takeTarget(item, 0, taken);
-    // Binds of one target are no conflict: the last one wins, there and here.
-    const binds = new Set([
-      ...(itemsAt(draft, fleet, "binds") ?? []),
-      ...(itemsAt(draft, table, "binds") ?? []),
-    ]);
-    for (const item of binds) takeTarget(item, 1, new Set(taken));
+  for (const name of draft.agents) {
+    const table = ["agents", name, ...FLEET];
+    const engine = engineAt(draft, table);
+    if (engine !== undefined) refuseIn(draft, table, engine);
   }
+}
+
+const FLEET: KeyPath = ["sandbox"];
+
+/** Whose section says what is mounted for an agent; none where its sandboxes are no containers. */
+function engineAt(draft: Draft, table: KeyPath): Engine | undefined {
+  const lines = [table, FLEET].map((each) => draft.lines.get(formatKeyPath([...each, "backend"])));
+  return engineNamed(lines.find((line) => line !== undefined && line.refused === undefined)?.value);
+}
+
+function refuseIn(draft: Draft, table: KeyPath, engine: Engine): void {
+  const items = (at: KeyPath, name: string) => itemsAt(draft, [...at, engine, name]);
+  const target = targetLine(draft, table) ?? targetLine(draft, FLEET);
+  const workspace = folder(typeof target?.value === "string" ? target.value : TARGET);
+  const tmpfs = items(table, "tmpfs") ?? items(FLEET, "tmpfs");
+  const taken = new Set([workspace]);
+  if (tmpfs === undefined && target !== undefined && TMPFS.includes(workspace))
+    target.refused = `a memory-backed folder has the target ${workspace}`;
+  if (tmpfs === undefined) for (const path of TMPFS) taken.add(path);
+  for (const item of tmpfs ?? []) takeTarget(item, 0, taken);
+  // Binds of one target are no conflict: the last one wins, there and here.
+  const binds = new Set([...(items(FLEET, "binds") ?? []), ...(items(table, "binds") ?? [])]);
+  for (const item of binds) takeTarget(item, 1, new Set(taken));
 }
 
 /** Refuses an element whose target is taken; `part` says where between its colons the target stands. */
@@ -40,15 +52,17 @@ function takeTarget(item: Item, part: 0 | 1, taken: Set<string>): void {
 
 /** A root that was to be allowed only for binds that are refused need not be allowed. */
 export function narrowRoots(draft: Draft): void {
-  const lists = (name: string): readonly Item[] =>
-    [...draft.lines.values()].flatMap(({ path, value }) =>
-      path.at(-1) === name && isList(value) ? value : [],
-    );
-  const used = new Set<string>();
-  for (const { value, refused } of lists("binds"))
-    if (refused === undefined) used.add(value.split(":")[0] ?? "");
-  for (const root of lists("allowed_roots"))
-    if (!used.has(root.value)) root.refused ??= "no bind that is left needs it";
+  for (const engine of ENGINES) {
+    const lists = (name: string): readonly Item[] =>
+      [...draft.lines.values()].flatMap(({ path, value }) =>
+        path.at(-1) === name && path.at(-2) === engine && isList(value) ? value : [],
+      );
+    const used = new Set<string>();
+    for (const { value, refused } of lists("binds"))
+      if (refused === undefined) used.add(value.split(":")[0] ?? "");
+    for (const root of lists("allowed_roots"))
+      if (!used.has(root.value)) root.refused ??= "no bind that is left needs it";
+  }
 }
 
 function folder(path: string): string {
@@ -60,8 +74,8 @@ function targetLine(draft: Draft, table: KeyPath): Line | undefined {
   return lineInForce(draft, [...table, "workspace", "target"]);
 }
 
-function itemsAt(draft: Draft, table: KeyPath, name: string): readonly Item[] | undefined {
-  const value = lineInForce(draft, [...table, "docker", name])?.value;
+function itemsAt(draft: Draft, path: KeyPath): readonly Item[] | undefined {
+  const value = lineInForce(draft, path)?.value;
   return value !== undefined && isList(value) ? value : undefined;
 }
 

@@ -23,19 +23,15 @@ describe("bmux's clean-up of runs", () => {
   it.each([
     ["playbook", "playbook"],
     ["recording_verify", "recording-verify"],
-  ])("is only shown for %s, for it would be about everybody's runs", async (given, name) => {
+  ])("of the source %s is of that one only, and says who gives its name to a run", async (given, source) => {
     const outcome = await cleanup("failed_only = true", "older_than_secs = 0", `source = "${given}"`);
-    expect(inForce(outcome)).toBeUndefined();
-    expect(outcome.unmapped.map(({ key, note }) => [key, note])).toEqual([
-      ["sandbox.cleanup.failed_only", expect.stringContaining("left out with source")],
-      ["sandbox.cleanup.older_than_secs", expect.stringContaining("left out with source")],
-      ["sandbox.cleanup.source", expect.stringContaining(`sandkeep run --source ${name}`)],
-    ]);
-    const table = `# [runs.cleanup]\n# failed_only = true\n# older_than = "off"\n# source = "${name}"\n`;
-    expect(outcome.text).toContain(table);
-    expect(outcome.text).not.toContain("sandkeep watch");
-    const uncommented = outcome.text.replace(table, table.replaceAll("# ", ""));
-    expect((await check(uncommented)).filter(({ severity }) => severity === "error")).toEqual([]);
+    expect(inForce(outcome)).toEqual({ cleanup: { failed_only: true, older_than: "off", source } });
+    expect(outcome.unmapped).toEqual([]);
+    const note = `nothing here starts such runs by itself; \`sandkeep run --source ${source}\` calls its run so`;
+    expect(outcome.changed).toContainEqual(
+      expect.objectContaining({ key: "sandbox.cleanup.source", to: ["runs.cleanup.source"], note }),
+    );
+    expect((await check(outcome.text)).filter(({ severity }) => severity === "error")).toEqual([]);
   });
 
   it.each([

@@ -75,7 +75,14 @@ const sandbox = (at: Path): readonly Leaf[] => {
   ];
   return [
     [[...at, "mode"], oneOf("off", "non-main", "all")],
-    [[...at, "backend"], fc.oneof({ weight: 9, arbitrary: oneOf("docker") }, oneOf("ssh", "podman", "x y"))],
+    [
+      [...at, "backend"],
+      fc.oneof(
+        { weight: 5, arbitrary: oneOf("docker") },
+        { weight: 4, arbitrary: oneOf("podman") },
+        oneOf("ssh", "x y"),
+      ),
+    ],
     [[...at, "scope"], oneOf("session", "agent", "shared")],
     [[...at, "perSession"], fc.boolean()],
     [[...at, "workspaceAccess"], oneOf("none", "ro", "rw")],
@@ -166,21 +173,55 @@ async function expectSound(outcome: Imported, keys: readonly string[]): Promise<
   for (const { to, note } of outcome.mapped) expect([to.length > 0, note]).toEqual([true, undefined]);
 }
 
+const IDS: readonly (readonly [Path, unknown])[] = [
+  [["agents", "list", 0, "id"], "main"],
+  [["agents", "list", 1, "id"], "__proto__ helper"],
+];
+
+/** What becomes of these leaves, and their keys. */
+async function importLeaves(
+  leaves: readonly (readonly [Path, unknown])[],
+): Promise<readonly [Imported, readonly string[]]> {
+  const all = [...IDS, ...leaves];
+  const source = JSON.stringify({ secrets: { providers: PROVIDERS }, ...tableOf(all) });
+  const outcome = await imported("a.json", source, "fluffbuzz");
+  return [outcome, ["secrets", ...all.map(([path]) => formatKeyPath(path))]];
+}
+
 it("any subset of FluffBuzz's keys becomes a config that sandkeep accepts, and every key is told of once", async () => {
-  const ids: readonly (readonly [Path, unknown])[] = [
-    [["agents", "list", 0, "id"], "main"],
-    [["agents", "list", 1, "id"], "__proto__ helper"],
-  ];
   await fc.assert(
     fc.asyncProperty(chosen, async (leaves) => {
-      const all = [...ids, ...leaves];
-      const source = JSON.stringify({ secrets: { providers: PROVIDERS }, ...tableOf(all) });
-      const outcome = await imported("a.json", source, "fluffbuzz");
-      await expectSound(outcome, ["secrets", ...all.map(([path]) => formatKeyPath(path))]);
+      await expectSound(...(await importLeaves(leaves)));
     }),
     { numRuns: 150 },
   );
-});
+}, 120_000);
+
+/** Agents that ask for Podman themselves or leave it to the defaults, which ask for it, too, or are nobody's. */
+const onPodman = fc.constantFrom<readonly (readonly [Path, unknown])[]>(
+  [[["agents", "defaults", "sandbox", "backend"], "podman"]],
+  [
+    [["agents", "defaults", "sandbox", "backend"], "docker"],
+    [["agents", "list", 0, "sandbox", "backend"], "podman"],
+    [["agents", "list", 1, "sandbox", "backend"], "podman"],
+  ],
+);
+
+it("where every sandbox is Podman's, nothing is written to Docker's section, and every key is told of once", async () => {
+  await fc.assert(
+    fc.asyncProperty(chosen, onPodman, async (leaves, backends) => {
+      const others = leaves.filter(([path]) => path.at(-1) !== "backend");
+      const [outcome, keys] = await importLeaves([...others, ...backends]);
+      await expectSound(outcome, keys);
+      const { mapped, changed, defaults } = outcome;
+      const to = [...mapped, ...changed].flatMap((key) => key.to);
+      const written = [...to, ...defaults.map((each) => each.to)];
+      expect(written.filter((key) => /\bsandbox\.docker\b/.test(key))).toEqual([]);
+      expect(outcome.text).not.toMatch(/^(?:# )?\[.*\bsandbox\.docker\b/m);
+    }),
+    { numRuns: 60 },
+  );
+}, 120_000);
 
 const flag = fc
   .tuple(
