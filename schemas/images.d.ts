@@ -18,6 +18,7 @@ export type SandkeepImages =
         locked: string | null;
         pulled: boolean;
         addresses: string[];
+        networks: string[];
         message: string | null;
       }[];
       diagnostics: Diagnostic[];

@@ -5,6 +5,7 @@
 import { SandkeepError } from "../errors.ts";
 import type { Driver, HeldImage, HeldImages } from "../drivers/driver.ts";
 import type { ImagePrune, PrunedImage } from "../model/images.ts";
+import { usersOfImage } from "../model/images.ts";
 import { engineKey, failureOf } from "../observe/engines.ts";
 import type { ImageSurvey, ImagesRequest } from "../plan/image-survey.ts";
 import { withImages } from "../plan/image-survey.ts";
@@ -41,7 +42,7 @@ const KEEPERS: readonly ((candidate: Candidate) => string | undefined)[] = [
       const here = backend === record.backend && host === record.host;
       return here && fact?.state.status === "present" && fact.state.image.digest === record.image_id;
     });
-    return wanted === undefined ? undefined : `${wanted.addresses.join(", ")} is to run it`;
+    return wanted === undefined ? undefined : `${usersOfImage(wanted)} is to run it`;
   },
   ({ record, held }) => {
     // As the config writes a name, and as its engine does, may be two spellings of one.

@@ -20,10 +20,23 @@ export const listedImageSchema = z.strictObject({
   pulled: z.boolean(),
   /** Addresses declared to run it. */
   addresses: z.array(z.string()),
+  /** Networks whose gates are to run it. */
+  networks: z.array(z.string()),
   /** What could not be found out. */
   message: z.string().nullable(),
 });
 export type ListedImage = z.infer<typeof listedImageSchema>;
+
+/** Whoever is to run an image, for people. */
+export function usersOfImage({
+  addresses,
+  networks,
+}: {
+  readonly addresses: readonly string[];
+  readonly networks: readonly string[];
+}): string {
+  return [...addresses, ...networks.map((network) => `the gate of ${network}`)].join(", ");
+}
 
 /** Answer of `images list`. */
 export const imageListSchema = z.strictObject({

@@ -50,6 +50,7 @@ async function listOne(
     locked: entry?.digest ?? null,
     pulled: mine,
     addresses: [...image.addresses],
+    networks: [...image.networks],
     message: doubt ?? null,
   };
 }

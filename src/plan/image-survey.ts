@@ -1,4 +1,6 @@
+import { desireNetworks } from "../desire/networks.ts";
 import type { ReadDriver } from "../drivers/driver.ts";
+import type { NetworkKey } from "../model/network.ts";
 import type { OpenEngine } from "../observe/engines.ts";
 import { closeEngines, engineKey, openReaders, readersOf } from "../observe/engines.ts";
 import type { ImageFact, ImageWant } from "../observe/images.ts";
@@ -7,12 +9,14 @@ import type { Invalid, LoadedFleet } from "../policy/fleet.ts";
 import { loadFleet } from "../policy/fleet.ts";
 import type { Engine } from "./engine.ts";
 import { driverDeps } from "./engine.ts";
+import { gateImages } from "./networks.ts";
 import type { Survey } from "./survey.ts";
 import { survey } from "./survey.ts";
 
-/** An image that declared runtimes are to be made of, on one engine. */
+/** An image that declared runtimes, or gates of their networks, are to be made of, on one engine. */
 export interface DeclaredImage extends ImageWant {
   readonly addresses: readonly string[];
+  readonly networks: readonly NetworkKey[];
   /** What it means there now. */
   readonly fact: ImageFact | undefined;
 }
@@ -59,15 +63,17 @@ export async function withImages<T>(
 }
 
 function declaredImages(seen: Survey): DeclaredImage[] {
-  const found = new Map<string, { want: ImageWant; addresses: string[] }>();
-  for (const { image, backend, host, address } of seen.desired) {
-    if (image === undefined) continue;
-    const want = { ...image, backend, host };
-    const known = found.get(imageKey(want));
-    if (known === undefined) found.set(imageKey(want), { want, addresses: [address] });
-    else known.addresses.push(address);
-  }
+  const found = new Map<string, { want: ImageWant; addresses: string[]; networks: NetworkKey[] }>();
+  const used = (want: ImageWant): { addresses: string[]; networks: NetworkKey[] } => {
+    const users = found.get(imageKey(want)) ?? { want, addresses: [], networks: [] };
+    found.set(imageKey(want), users);
+    return users;
+  };
+  for (const { image, backend, host, address } of seen.desired)
+    if (image !== undefined) used({ ...image, backend, host }).addresses.push(address);
+  for (const each of desireNetworks(seen.config?.fleet, seen.desired))
+    for (const image of gateImages([each])) used(image).networks.push(each.network);
   return [...found.entries()]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, { want, addresses }]) => ({ ...want, addresses, fact: seen.images.get(key) }));
+    .map(([key, { want, ...users }]) => ({ ...want, ...users, fact: seen.images.get(key) }));
 }

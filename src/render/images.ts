@@ -7,6 +7,7 @@ import type {
   LockedImage,
 } from "../model/images.ts";
 import type { PrunedImage } from "../model/images.ts";
+import { usersOfImage } from "../model/images.ts";
 import type { Cell } from "./layout.ts";
 import { columns, count, joinBlocks, paragraph } from "./layout.ts";
 import type { Style, Tone } from "./style.ts";
@@ -39,7 +40,7 @@ export function renderImageList({ images }: ImageList, style: Style): string {
     digest(each.digest),
     digest(each.locked),
     { text: showEngine(each.backend, each.host) },
-    { text: each.message ?? each.addresses.join(", ") },
+    { text: each.message ?? usersOfImage(each) },
   ]);
   const head = heading("IMAGE", "POLICY", "STATE", "DIGEST", "LOCKED", "ENGINE", "FOR");
   return joinBlocks([table(style, head, rows, "No runtime of this fleet is made from an image.")]);

@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 import { pruneImages } from "../../src/apply/image-prune.ts";
-import type { PrunedImage } from "../../src/model/images.ts";
+import type { ImageCheck, ImageList, PrunedImage } from "../../src/model/images.ts";
+import { checkImages } from "../../src/plan/image-check.ts";
+import { listImages } from "../../src/plan/image-list.ts";
+import { renderImageList } from "../../src/render/images.ts";
 import { recordPulled } from "../../src/state/pulled-images.ts";
 import { Lab } from "../support/memory-fleet.ts";
 
@@ -46,4 +49,75 @@ test.each([
     status: "kept",
     why: `somebody else named it ${other}`,
   });
+});
+
+const HOUR = 3_600_000;
+
+const GATE = { allow: ["pypi.org"], image: "gate:1" };
+const behindGate = { sandbox: { docker: { image: "img:a" }, egress: GATE } };
+const onNetwork = { sandbox: { docker: { image: "img:a", network: "build" } } };
+
+interface Seen {
+  readonly list: ImageList;
+  readonly check: ImageCheck;
+  readonly pruned: readonly PrunedImage[];
+  /** Whether the engine still has the gate's image. */
+  readonly left: boolean;
+}
+
+/** What is said of images, and pruned, once a fleet's sandboxes are dormant and sandkeep is known to have pulled `gate:1`. */
+async function dormant(config: object): Promise<Seen> {
+  await using lab = new Lab({ images: { "img:a": "a1", "gate:1": "g1" } });
+  await lab.write({ sandbox: { backend: "docker" }, ...config });
+  await lab.apply();
+  lab.time.advance(HOUR);
+  await lab.intent({ mode: "prune", idle: 1, orphans: false });
+  expect(lab.primaries()).toEqual([]);
+  const machine = lab.world.machine();
+  const image_id = machine.images.get("gate:1") ?? "";
+  const place = { backend: "docker", host: machine.host, engine_id: machine.host };
+  await recordPulled(lab.state(), { ...place, image_id, ref: "gate:1" }, 0);
+  const listed = await listImages(lab.engine(), {});
+  const checked = await checkImages(lab.engine(), {});
+  const answer = await pruneImages(lab.engine(), { dry_run: false });
+  if (listed.status !== "listed" || checked.status !== "checked" || answer.status !== "pruned")
+    throw new Error(JSON.stringify([listed, checked, answer]));
+  const { images } = answer.prune;
+  return { list: listed.list, check: checked.check, pruned: images, left: machine.images.has("gate:1") };
+}
+
+test.each([
+  ["egress/agent/work", { agents: { work: behindGate } }],
+  ["network/build", { agents: { work: onNetwork }, networks: { build: { internal: true, egress: GATE } } }],
+])("the image of a gate is kept for %s, whose sandboxes are dormant", async (network, config) => {
+  const { list, check, pruned: rows, left } = await dormant(config);
+  expect(rows).toMatchObject([{ status: "kept", why: `the gate of ${network} is to run it` }]);
+  expect(left).toBe(true);
+  const gate = { ref: "gate:1", policy: "missing", pulled: true, addresses: [], networks: [network] };
+  const own = { ref: "img:a", pulled: false, addresses: ["agent/work"], networks: [] };
+  expect(list.images).toMatchObject([gate, own]);
+  expect(renderImageList(list, { colour: false, width: 120, unicode: true })).toContain(
+    `the gate of ${network}`,
+  );
+  // A gate stays what it is when its tag moves: no registry is asked.
+  expect(check.images).toMatchObject([{ ref: "img:a" }]);
+});
+
+test("an image that a gate shares with its sandbox is listed once, for both", async () => {
+  const egress = { allow: ["pypi.org"] };
+  const { list, check } = await dormant({
+    agents: { work: { sandbox: { docker: { image: "gate:1" }, egress } } },
+  });
+  expect(list.images).toMatchObject([
+    { ref: "gate:1", addresses: ["agent/work"], networks: ["egress/agent/work"] },
+  ]);
+  expect(check.images).toMatchObject([{ ref: "gate:1" }]);
+});
+
+test("an image that no gate of the config names any more goes", async () => {
+  const { pruned: rows, left } = await dormant({
+    agents: { work: { sandbox: { docker: { image: "img:a" } } } },
+  });
+  expect(rows).toMatchObject([{ refs: ["gate:1"], status: "removed" }]);
+  expect(left).toBe(false);
 });

@@ -1,6 +1,7 @@
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { importNodeImage, NODE_IMAGE } from "../support/egress-world.ts";
 import { TestRegistry, LOGIN } from "../support/registry.ts";
 import { describeWithServices } from "../support/services.ts";
 import { Project, actionsOf, changeOf, documentOf, eventually, outcomesOf, reasonsOf } from "./cli.ts";
@@ -333,6 +334,47 @@ describeWithServices("images of a real registry", (services) => {
     const list = await project.json("images", "list");
     expect(list).toMatchObject({ images: [{ ref, state: "present", pulled: true, policy: "track" }] });
   });
+
+  test("the image of a gate is listed and kept while its sandbox is dormant, which then wakes without a registry", async () => {
+    const gate = `${registry.address}/gate:1`;
+    await importNodeImage(services().docker.host);
+    const made = await project.docker("create", NODE_IMAGE, "node");
+    await project.docker("commit", "--change", "LABEL content=gate", made, gate);
+    await project.docker("rm", made);
+    await project.docker("push", "-q", gate);
+    await project.docker("rmi", gate);
+    await registry.push("app:1", "one");
+    const egress = `[agents.work.sandbox.egress]\nallow = ["allowed.test"]\nimage = "${gate}"\n`;
+    await project.config(CONFIG(ref, "missing", egress));
+    expect((await project.apply()).exit_code).toBe(0);
+    await project.ok("prune", "--idle", "1ms", "--yes");
+    expect(await project.containers()).toEqual([]);
+
+    const list = await project.json("images", "list");
+    const network = "egress/agent/work";
+    expect(list).toMatchObject({
+      images: [
+        { ref, state: "present", pulled: true, addresses: ["agent/work"], networks: [] },
+        { ref: gate, state: "present", pulled: true, addresses: [], networks: [network] },
+      ],
+    });
+    const done = await project.json("images", "prune");
+    expect(statuses(done)).toEqual({ [ref]: ["kept"], [gate]: ["kept"] });
+    expect(whys(done)).toEqual(
+      expect.arrayContaining(["agent/work is to run it", `the gate of ${network} is to run it`]),
+    );
+    expect(await held()).toEqual([`${registry.address}/app`, `${registry.address}/gate`]);
+
+    await registry.stop();
+    const woken = await project.run(["run", "--agent", "work", "--", "echo", "awake"]);
+    expect(woken, woken.stderr).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("awake") as string,
+    });
+    await project.config(CONFIG(ref, "missing"));
+    expect((await project.apply()).exit_code).toBe(0);
+    expect(statuses(await project.json("images", "prune"))).toMatchObject({ [gate]: ["removed"] });
+  }, 300_000);
 });
 
 describeWithServices("images of a private registry", (services) => {
