@@ -62,6 +62,7 @@ export async function loadFleet(request: FleetRequest, given?: LoadedConfig): Pr
     ...checkToolPolicy(loaded),
     ...checkFleetSecurity(draft.agents, {
       ...paths,
+      env: request.env,
       stateDir: request.stateDir,
       sockets: socketsOf(draft, modules, request.env),
     }),

@@ -1,5 +1,7 @@
 import type { PathFacts } from "../util/path-facts.ts";
 import { posix } from "node:path";
+import type { Environment } from "./credential-variables.ts";
+import { credentialsNamed } from "./credential-variables.ts";
 
 /** Why a path of the host must not reach a sandbox. */
 export type ProtectedKind = "system" | "credentials" | "engine-socket" | "state";
@@ -10,6 +12,10 @@ interface ProtectedPath {
   readonly why: string;
   /** Only all of it at once: what lies in it is judged by itself. */
   readonly whole?: true;
+  /** A folder that holds it is judged by itself: there it is masked, or it is not there at all. */
+  readonly apart?: true;
+  /** Of the environment, where one names it. */
+  readonly variable?: string;
 }
 
 const PROGRAMS = "holds programs that this machine runs";
@@ -57,6 +63,12 @@ const CREDENTIALS: readonly string[] = [
   ".pypirc",
   ".cargo",
   ".git-credentials",
+  ".pgpass",
+  ".my.cnf",
+  ".mylogin.cnf",
+  ".vault-token",
+  ".terraform.d",
+  ".terraformrc",
   ".password-store",
   ".local/share/keyrings",
   ".local/share/containers",
@@ -66,6 +78,15 @@ const CREDENTIALS: readonly string[] = [
   ".orbstack",
   ".rd",
   "Library/Keychains",
+];
+
+/** The same, in folders that hold more: a cache of packages may be shared as long as none of these lies in it. */
+const CREDENTIALS_AMONG_OTHERS: readonly string[] = [
+  ".m2/settings.xml",
+  ".m2/settings-security.xml",
+  ".gradle/gradle.properties",
+  ".gem/credentials",
+  ".composer/auth.json",
 ];
 
 /** Whoever can write to one of these owns the machine, wherever it lies. */
@@ -94,7 +115,9 @@ function row(path: string, kind: ProtectedKind, why: string): ProtectedPath {
   return { path, kind, why };
 }
 
-export interface HostPaths extends Pick<PathFacts, "home" | "realPath" | "unseen" | "found"> {
+export interface HostPaths extends Pick<PathFacts, "root" | "home" | "realPath" | "unseen" | "found"> {
+  /** Variables that may name other places of credentials than the usual ones. */
+  readonly env?: Environment | undefined;
   /** Absolute path of sandkeep's own state, where it is known. */
   readonly stateDir?: string | undefined;
   /** Absolute paths on which the fleet's own engines listen. */
@@ -105,6 +128,8 @@ export interface Exposure {
   readonly kind: ProtectedKind;
   /** A clause: `/home/me/.ssh lies in …`. */
   readonly what: string;
+  /** The environment variable that it goes by. */
+  readonly variable?: string;
 }
 
 /** Judges absolute paths as written and as they really are: one exposure a kind; none means that a sandbox may have it. */
@@ -159,11 +184,14 @@ const folded = (each: ProtectedPath): Guarded => ({ ...each, folded: fold(each.p
 
 function guardedAmong(spelling: string, guarded: readonly Guarded[]): Exposure[] {
   const path = fold(spelling);
-  return guarded.flatMap(({ path: at, folded: guard, kind, why, whole }) => {
+  return guarded.flatMap(({ path: at, folded: guard, kind, why, whole, apart, variable }) => {
     const how = relation(path, guard);
-    if (how === undefined || (kind === "state" && how === "contains")) return [];
+    if (how === undefined || (apart === true && how === "contains")) return [];
     if (whole === true && how === "lies in") return [];
-    return [{ kind, what: `${spelling} ${how} ${at}, which ${why}` }];
+    const what = `${spelling} ${how} ${at}, which ${why}`;
+    return [
+      variable === undefined ? { kind, what } : { kind, what: `${what}: ${variable} names it`, variable },
+    ];
   });
 }
 
@@ -171,33 +199,59 @@ function guardedAmong(spelling: string, guarded: readonly Guarded[]): Exposure[]
  * Who runs sandkeep as root could hand out every user's keys. A folder there may be no home, so that it holds only what is
  * there; the user's own is guarded for what may come.
  */
-function othersHome(path: string, { found }: HostPaths): Guarded[] {
+function othersHome(path: string, host: HostPaths): Guarded[] {
   const [home] = SOMEBODYS_HOME.exec(path) ?? [];
   if (home === undefined) return [];
-  const all = credentialsIn(home).map(folded);
-  return withoutSlash(path) === home ? all.filter((each) => found(each.path) !== undefined) : all;
+  const all = credentialsIn(home, host).map(folded);
+  return withoutSlash(path) === home ? all.filter((each) => host.found(each.path) !== undefined) : all;
 }
 
-function credentialsIn(home: string): ProtectedPath[] {
-  return CREDENTIALS.map((name) => row(posix.join(home, name), "credentials", "holds credentials"));
+const HOLDS_CREDENTIALS = "holds credentials";
+
+function credentialsIn(home: string, host: HostPaths): ProtectedPath[] {
+  const at = (name: string): ProtectedPath => row(posix.join(home, name), "credentials", HOLDS_CREDENTIALS);
+  return [
+    ...CREDENTIALS.map(at),
+    ...CREDENTIALS_AMONG_OTHERS.map((name) => apartUnlessThere(at(name), host)),
+  ];
+}
+
+/** What may yet come is no reason to refuse what lies around it. */
+function apartUnlessThere(each: ProtectedPath, { found }: HostPaths): ProtectedPath {
+  return found(each.path) === undefined ? { ...each, apart: true } : each;
+}
+
+function namedPaths(host: HostPaths): ProtectedPath[] {
+  const { env, root, home, realPath } = host;
+  if (env === undefined) return [];
+  return credentialsNamed(env, [root, home], realPath).map((each) =>
+    apartUnlessThere(
+      { ...each, why: each.kind === "credentials" ? HOLDS_CREDENTIALS : `is ${A_SOCKET}` },
+      host,
+    ),
+  );
 }
 
 function guardedPaths(host: HostPaths): readonly ProtectedPath[] {
   const homes = [...new Set([posix.normalize(host.home), host.realPath(host.home)])];
-  const credentials = homes.flatMap(credentialsIn);
+  const credentials = homes.flatMap((home) => credentialsIn(home, host));
   // For root itself /root is an ordinary home: what is secret in it is in the list of credentials.
   const system = SYSTEM.filter(({ path }) => path !== ROOT_HOME || !homes.includes(ROOT_HOME));
-  const state =
+  const kept = "holds sandkeep's records and its secret key";
+  const state: ProtectedPath[] =
     host.stateDir === undefined
       ? []
-      : [row(posix.normalize(host.stateDir), "state", "holds sandkeep's records and its secret key")];
+      : [{ ...row(posix.normalize(host.stateDir), "state", kept), apart: true }];
   const sockets = [...USUAL_SOCKETS, ...(host.sockets ?? [])].map((path) =>
     row(posix.normalize(path), "engine-socket", `is ${A_SOCKET}`),
   );
-  const written = [...system, ...credentials, ...sockets, ...state];
-  const real = written.map((each) => ({ ...each, path: host.realPath(each.path) }));
-  const known = new Set(written.map(({ path }) => path));
-  return [...written, ...real.filter(({ path }) => !known.has(path))];
+  const written = [...system, ...credentials, ...sockets, ...state, ...namedPaths(host)];
+  // Each by itself: one that holds only in part must not stand in for another that leads to the same place.
+  const real = written.flatMap((each) => {
+    const path = host.realPath(each.path);
+    return path === each.path ? [] : [{ ...each, path }];
+  });
+  return [...written, ...real];
 }
 
 function relation(path: string, guarded: string): string | undefined {

@@ -7,7 +7,7 @@ import type { Json } from "../model/json.ts";
 import type { Settings } from "../model/settings.ts";
 import { isList } from "../model/json.ts";
 import { canonicalTarget } from "../resolve/paths.ts";
-import type { PathGuard, ProtectedKind } from "./protected-paths.ts";
+import type { Exposure, PathGuard, ProtectedKind } from "./protected-paths.ts";
 import { isInside } from "./protected-paths.ts";
 import { allowsAll } from "./seccomp.ts";
 
@@ -34,6 +34,8 @@ export interface Breach {
   /** Settings path, as `provenance` takes it. */
   readonly path: string;
   readonly message: string;
+  /** Another way out than those of the rule. */
+  readonly hint?: string;
 }
 
 export interface SecurityRule {
@@ -136,7 +138,7 @@ export const SECURITY_RULES: readonly SecurityRule[] = [
     find: ({ settings, guard }) => {
       if (settings.workspace.access === "none") return [];
       const [exposed] = guard(settings.workspace.source);
-      return exposed === undefined ? [] : [{ path: "workspace.source", message: exposed.what }];
+      return exposed === undefined ? [] : [breachAt("workspace.source", exposed)];
     },
   },
   {
@@ -215,9 +217,14 @@ function sourceRule(
       binds.flatMap(({ path, source }) =>
         guard(source)
           .filter((exposed) => exposed.kind === kind)
-          .map(({ what }) => ({ path, message: what })),
+          .map((exposed) => breachAt(path, exposed)),
       ),
   };
+}
+
+function breachAt(path: string, { what, variable }: Exposure): Breach {
+  const found = { path, message: what };
+  return variable === undefined ? found : { ...found, hint: `let ${variable} name another place` };
 }
 
 interface TextFault {

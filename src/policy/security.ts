@@ -94,7 +94,8 @@ function judge(settings: Settings, facts: SecurityFacts, guard: PathGuard): read
 function refusal({ code, hint, glass }: SecurityRule, breach: Breach, { backend }: Settings): Finding {
   const exception =
     glass === undefined ? "" : `; or say why it must be in sandbox.${backend}.break_glass.${glass}`;
-  return { severity: "error", code, ...breach, hint: hint + exception };
+  const other = breach.hint === undefined ? "" : `; or ${breach.hint}`;
+  return { severity: "error", code, ...breach, hint: hint + exception + other };
 }
 
 function broken(glass: string, reason: string, breach: Breach, { backend }: Settings): Finding {

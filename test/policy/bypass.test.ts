@@ -76,6 +76,21 @@ const ATTEMPTS: Readonly<Record<string, readonly Attempt[]>> = {
     "/Users/",
     "/home/./alice/.ssh/id_ed25519",
     "/HOME/Alice/.AWS",
+    "~/.pgpass",
+    "~/.m2/settings.xml",
+    "~/.m2",
+    "~/.terraform.d/credentials.tfrc.json",
+    "../agent",
+    "../agent/socket",
+    "../agent/./another",
+    "../vault",
+    "../vault/kube",
+    "../vault/sub/../Kube",
+    "../vault/other",
+    "../links/vault/kube",
+    "../docker-cli/config.json",
+    "../rings/private-keys-v1.d",
+    "../links/rings",
   ].map((source) => anywhere(bind(source))),
   "bind-source-engine-socket": [
     "/srv/docker.sock",
@@ -126,6 +141,8 @@ const ATTEMPTS: Readonly<Record<string, readonly Attempt[]>> = {
     "/usr/local",
     "/home/alice/.ssh",
     "../links/folder",
+    "../vault",
+    "../docker-cli/sub",
   ].map((source) => keys(`workspace.source = "${source}"`)),
   "workspace-target-reserved": ["/etc", "/etc/", "/dev/x", "/proc"].map((target) =>
     keys(`workspace.target = "${target}"`),
@@ -170,9 +187,10 @@ afterAll(async () => {
 });
 
 function prepare(folder: string): void {
-  for (const each of ["project/sub", "home/.ssh", "home/.config", "state", "beside", "links"]) {
+  const folders = ["project/sub", "home/.ssh", "home/.config", "home/.m2", "state", "beside", "links"];
+  for (const each of [...folders, "agent", "vault", "docker-cli", "rings"])
     mkdirSync(join(folder, each), { recursive: true });
-  }
+  for (const each of ["home/.m2/settings.xml", "vault/kube"]) writeFileSync(join(folder, each), "secret");
   const links = {
     etc: "/etc",
     chain: "etc",
@@ -181,6 +199,8 @@ function prepare(folder: string): void {
     home: join(folder, "home"),
     beside: "../beside",
     state: "../state",
+    vault: "../vault",
+    rings: "../rings",
     // Nothing is there yet.
     socket: "/srv/not-there/docker.sock",
     folder: listening,
@@ -216,6 +236,16 @@ function prepare(folder: string): void {
   profile("strict.json", { defaultAction: "SCMP_ACT_ERRNO", syscalls: [] });
 }
 
+/** Where this user's programs keep credentials, other than usual. */
+function moved(folder: string): Record<string, string> {
+  return {
+    SSH_AUTH_SOCK: join(folder, "agent", "socket"),
+    KUBECONFIG: `not/absolute::${folder}/vault/kube:${folder}/vault/other`,
+    DOCKER_CONFIG: join(folder, "docker-cli"),
+    GNUPGHOME: join(folder, "links", "rings"),
+  };
+}
+
 /** Everything that is told of a fleet whose docker section says `text`. */
 async function told(text: string): Promise<{ readonly found: readonly Diagnostic[]; readonly text: string }> {
   const folder = temporaryFolder();
@@ -231,7 +261,7 @@ async function told(text: string): Promise<{ readonly found: readonly Diagnostic
   );
   const fleet = await loadFleet({
     cwd: join(folder, "project"),
-    env: { HOME: join(folder, "home"), DOCKER_HOST: "unix:///mnt/engine/api" },
+    env: { ...moved(folder), HOME: join(folder, "home"), DOCKER_HOST: "unix:///mnt/engine/api" },
     drivers: builtInDrivers,
     stateDir: join(folder, "state"),
   });
@@ -311,9 +341,23 @@ it.each(["/", "/.//..", "//"])(
   },
 );
 
+it.each([
+  ["KUBECONFIG", anywhere(bind("../vault/kube")).keys],
+  ["SSH_AUTH_SOCK", anywhere(bind("../agent")).keys],
+  ["DOCKER_CONFIG", 'workspace.source = "../docker-cli"'],
+])("%s is told where it is what a path is refused for", async (variable, text) => {
+  const { found } = await told(text);
+  expect(refusals(found)).toMatchObject([
+    {
+      message: expect.stringMatching(new RegExp(`which holds credentials: ${variable} names it$`)) as string,
+      hint: expect.stringContaining(`or let ${variable} name another place`) as string,
+    },
+  ]);
+});
+
 it("what is fine is not refused", async () => {
   const { found } = await told(
-    'binds = ["./sub:/etc/ssl", "./new:/mnt"]\nnetwork = "hosts"\nseccomp = "strict.json"\nuser = "1000:0"\nforbid_root = true\ntmpfs = ["/dev/shm:size=1g", "/tmp"]',
+    'binds = ["./sub:/etc/ssl", "./new:/mnt", "../vault/notes:/notes", "~/.m2/repository:/m2"]\nallowed_roots = ["~/.m2", "../vault/notes"]\nnetwork = "hosts"\nseccomp = "strict.json"\nuser = "1000:0"\nforbid_root = true\ntmpfs = ["/dev/shm:size=1g", "/tmp"]',
   );
   expect(found).toEqual([]);
 });
