@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { describeWithServices } from "../support/services.ts";
-import type { Running } from "./cli.ts";
-import { Project, actionsOf, changeOf, eventually, outcomesOf, reasonsOf } from "./cli.ts";
+import type { Ran, Running } from "./cli.ts";
+import { Project, actionsOf, changeOf, documentOf, eventually, outcomesOf, reasonsOf } from "./cli.ts";
+import { moodyImage } from "./moody-image.ts";
 
 // What apply must not do, or must undo. Each test has a fleet of its own, so they run side by side.
 
@@ -112,6 +113,49 @@ describeWithServices("guards on a real engine", (services) => {
     },
   );
 
+  test.concurrent(
+    "what its image's health check refuses is rolled back, and the old container runs on",
+    async ({ expect: check }) => {
+      await using project = await open();
+      await using image = await moodyImage(project);
+      // A `ready` would take the place of the image's own check.
+      const config = (ref: string, mood: string): string =>
+        `[sandbox]\nbackend = "docker"\nenv = { MOOD = "${mood}" }\n[sandbox.docker]\nimage = "${ref}"\n[agents.work]`;
+      const volumes = (): Promise<string> =>
+        project.docker("volume", "ls", "-q", "--filter", `label=sandkeep.fleet=${project.fleet}`);
+      // Nothing of the try is left, and what ran before it is the very same one, which was stopped for a while.
+      const refused = async (...flags: readonly string[]): Promise<Ran> => {
+        const name = await only(project);
+        const [before, kept] = [await idOf(project, name), await volumes()];
+        const ran = await project.run(["apply", "--yes", ...flags]);
+        check(await only(project)).toBe(name);
+        const [id, , state] = (await idOf(project, name)).split(" ");
+        check([id, state]).toEqual([before.split(" ")[0], "running"]);
+        check(await volumes()).toBe(kept);
+        return ran;
+      };
+
+      await project.config(config("sandkeep-test/busybox:1", "bad"));
+      await project.ok("apply", "--yes");
+      await project.config(config(image.ref, "bad"));
+      check(await refused()).toMatchObject({
+        code: 5,
+        stdout: expect.stringMatching(/agent\/work.*ROLLED BACK[^]*its health check fails/),
+      });
+      // The same check passes what is well, and refuses what turns bad by another key.
+      await project.config(config(image.ref, "good"));
+      check(outcomesOf(await project.apply())).toEqual({ "agent/work": "recreate done" });
+      const health = ["inspect", "--format", "{{.State.Health.Status}}", await only(project)];
+      check(await project.docker(...health)).toBe("healthy");
+      await project.config(config(image.ref, "bad"));
+      const ran = await refused("--json");
+      const error = { code: "UNHEALTHY", message: "its health check fails" };
+      const outcome = { address: "agent/work", status: "rolled_back", error };
+      check([ran.code, documentOf(ran)]).toMatchObject([5, { exit_code: 5, outcomes: [outcome] }]);
+      check(await project.ok("run", "--", "echo", "alive")).toBe("alive\n");
+    },
+  );
+
   test.concurrent("a first creation that fails leaves nothing behind", async ({ expect: check }) => {
     await using project = await open();
     await project.config(`${head("sandkeep-test/exits:1")}command = ["/bin/false"]\n[agents.work]`);
@@ -172,6 +216,48 @@ describeWithServices("guards on a real engine", (services) => {
       check(await idOf(project, name)).toBe(before);
       await project.ok("destroy", "--all", "--unprotect", "--yes");
       check(await project.containers()).toEqual([]);
+    },
+  );
+
+  test.concurrent(
+    "plan and explain tell each rule that is broken on purpose, why, and where, also when nothing is to do",
+    async ({ expect: check }) => {
+      await using project = await open();
+      const glass = `break_glass = { network_host = "a drill of the hosts", seccomp_unconfined = "just in case" }`;
+      await project.config(
+        `${head()}${glass}\n[agents.work.sandbox.docker]\nnetwork = "host"\n[agents.calm]`,
+      );
+      const source = { file: "sandkeep.toml", line: head().split("\n").length + 3 };
+      const expected = [
+        {
+          severity: "warning",
+          code: "break-glass",
+          path: "sandbox.docker.break_glass.network_host",
+          message: expect.stringMatching(/network_host is broken on purpose: .*: a drill of the hosts$/),
+          ...source,
+        },
+        { code: "break-glass-unused", path: "sandbox.docker.break_glass.seccomp_unconfined", ...source },
+      ];
+      const text = async (...verb: readonly string[]): Promise<void> => {
+        const told = (await project.ok(...verb)).replaceAll(/\s+/g, " ");
+        check(told).toMatch(
+          /warning.*network_host is broken on purpose: .*the reason given: a drill of the hosts/,
+        );
+        check(told).toContain(`sandkeep.toml:${source.line}`);
+        check(told).toContain("nothing here needs the exception seccomp_unconfined");
+      };
+      const explain = ["explain", "agent/work"];
+      await text("plan");
+      check((await project.json(...explain))["diagnostics"]).toMatchObject(expected);
+      check(await project.apply()).toMatchObject({ exit_code: 0, summary: { done: 2 } });
+      const plan = await project.plan();
+      check(actionsOf(plan)).toEqual({});
+      check(plan.diagnostics).toMatchObject(expected);
+      await text(...explain);
+      // Without the exception it is refused, in place of being told of.
+      await project.edit(glass, "");
+      const refused = { code: 78, stderr: expect.stringContaining("[network-host]") };
+      check(await project.run(["plan"])).toMatchObject(refused);
     },
   );
 

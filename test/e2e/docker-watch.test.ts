@@ -3,6 +3,7 @@ import { PrivateEngine } from "../faults/engine/private-engine.ts";
 import { describeWithServices } from "../support/services.ts";
 import { Watching } from "../support/watching.ts";
 import { MAIN, Project, actionsOf, eventually } from "./cli.ts";
+import { moodyImage } from "./moody-image.ts";
 
 // Watch against a real engine: what dies comes back, what keeps dying is parked, and an engine that is away is waited for.
 
@@ -105,7 +106,7 @@ describeWithServices("watch on a real engine", (services) => {
     expect(row).toMatchObject({ watch: "stalled", config: "drift" });
     const told = await project.ok("explain", "agent/loop");
     expect(told.replaceAll(/\s+/g, " ")).toContain(
-      "watch leaves it alone, Stalled: started more than 3 times within 10 minutes; left alone until its settings change; the last time: it should run and was stopped",
+      "watch leaves it alone, Stalled: started more than 3 times within 10 minutes; left alone until its settings change; the last time: it should run and ended with exit code 137",
     );
     const id = row.object_id ?? "";
     const last = await startedAt(project, id);
@@ -125,6 +126,47 @@ describeWithServices("watch on a real engine", (services) => {
     expect((await project.list()).map((each) => each.watch)).toEqual([null, null, null]);
     expect(actionsOf(await project.plan())).toEqual({});
   }, 300_000);
+
+  test("tries again what was rolled back, each time after its back-off, and then parks it with the reason", async () => {
+    await using project = await Project.open({ docker: services().docker.host });
+    await using image = await moodyImage(project);
+    const good = "sandkeep-test/busybox:1";
+    // A `ready` would take the place of the image's own check.
+    await project.config(
+      `[sandbox]\nbackend = "docker"\ndocker = { image = "${good}", stop_timeout = "1s" }\n[agents.a]`,
+    );
+    await using watch = watching(project);
+    await watch.event("the first cycle", ({ type }) => type === "watch.cycle");
+    const before = await eventually("a container", () => running(project, 1));
+    const names = await project.containers();
+    const first = watch.events.length;
+    await project.edit(good, image.ref);
+    const why = "UNHEALTHY: its health check fails";
+    const stalled = await watch.event("watch.stalled", ({ type }) => type === "watch.stalled", first);
+    const parked = `started more than 3 times within 10 minutes; left alone until its settings change; the last time: ${why}`;
+    expect(stalled).toMatchObject({ address: "agent/a", why: parked });
+
+    const seen = watch.events.slice(first);
+    const changed = seen.filter((event) => event.type === "change.finished");
+    expect(changed.map(({ status }) => status)).toEqual(Array.from({ length: 4 }, () => "rolled_back"));
+    const waits = seen.filter((event) => event.type === "watch.backoff");
+    expect(waits).toMatchObject([1, 2, 3].map((attempt) => ({ address: "agent/a", attempt, why })));
+    const tries = seen.filter((event) => event.type === "step.started" && event.op === "create");
+    expect(tries).toHaveLength(4);
+    for (const [index, { at, attempt, retry_in_ms }] of waits.entries()) {
+      // Each may wait up to twice as long as the one before. What the rollback itself stirs up on the engine is no reason to hurry.
+      expect(retry_in_ms).toBeLessThanOrEqual(1000 * 2 ** (attempt - 1));
+      const waited = Date.parse(tries[index + 1]?.at ?? "") - Date.parse(at);
+      expect(waited).toBeGreaterThanOrEqual(retry_in_ms - 10);
+    }
+
+    expect(await project.containers()).toEqual(names);
+    const old = { object_id: before["agent/a"], status: "running" };
+    expect(await project.list()).toMatchObject([{ ...old, watch: "stalled", config: "drift" }]);
+    expect((await project.ok("explain", "agent/a")).replaceAll(/\s+/g, " ")).toContain(
+      `watch leaves it alone, Stalled: ${parked}`,
+    );
+  }, 120_000);
 
   test("waits for an engine that is away, changes nothing, and looks at everything when it is back", async () => {
     await using engine = await PrivateEngine.open();

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { BundleExtract, BundleList } from "../../src/model/salvage-bundle.ts";
 import { describeWithServices } from "../support/services.ts";
-import { Project, changeOf, outcomesOf } from "./cli.ts";
+import { Project, changeOf, eventually, outcomesOf } from "./cli.ts";
 
 // What an agent left in a container outlives the container: as a bundle that gives every byte back, or by keeping the
 // container where no bundle can be made.
@@ -110,6 +110,55 @@ stop_timeout = "1s"
     expect(listed.stdout).not.toContain("gone");
     const again = await project.run(["salvage", "extract", bundle.id, "--output", done.output]);
     expect([again.code, again.stderr]).toEqual([64, expect.stringContaining("no empty folder")]);
+  });
+
+  test("a plan says what goes with an idle one, and whether its workspace does", async () => {
+    const off = config('when = "off"');
+    const agents = '[agents.work]\n[agents.shared.sandbox.workspace]\naccess = "rw"\n';
+    await project.config(`${off}${agents}`);
+    expect((await project.apply()).exit_code).toBe(0);
+    await inside("agent/work", WORK);
+    await inside("agent/shared", "head -c 2048 /dev/zero > /root/note && printf mine > /workspace/kept");
+    await project.config(`${off}[sandbox.prune]\nidle = "1s"\n${agents}`);
+    const plan = await eventually("both to be idle", async () => {
+      const found = await project.plan();
+      return found.summary.remove === 2 ? found : undefined;
+    });
+    expect(changeOf(plan, "agent/work").impact).toMatchObject({
+      downtime: true,
+      salvage: false,
+      rw_files: 7,
+      rw_deleted: 1,
+      rw_paths: ["/root/.cache/", "/root/work/", "/workspace/draft"],
+      workspace: "lost",
+    });
+    expect(changeOf(plan, "agent/shared").impact).toMatchObject({
+      rw_bytes: 2048,
+      rw_paths: ["/root/note"],
+      workspace: "kept",
+    });
+    for (const verb of [["plan"], ["prune", "--dry-run"]]) {
+      const text = (await project.ok(...verb)).replaceAll(/\s+/g, " ");
+      const idle = String.raw`idle for \S+, longer than 1s; its next use wakes it idle: "\S+" → "1s" sandkeep\.toml:\d+`;
+      const impact = String.raw`impact: stops what runs there, idle for [^ ,]+`;
+      const work = String.raw`would lose 29\d\.\d KiB in 7 files: /root/\.cache/, /root/work/, /workspace/draft; 1 deletion of the image's files would be undone`;
+      const found = [
+        String.raw`- agent/shared remove \(docker\) ${idle} ${impact} would lose 2(\.0)? KiB in 1 file: /root/note`,
+        String.raw`- agent/work remove \(docker\) ${idle} ${impact}, THE WORKSPACE IS LOST ${work}`,
+      ];
+      expect(text).toMatch(new RegExp(found.join(" "), "u"));
+    }
+
+    // It is as it was told.
+    expect(outcomesOf(await project.apply())).toEqual({
+      "agent/shared": "remove done",
+      "agent/work": "remove done",
+    });
+    expect(await bundles()).toEqual([]);
+    const found = async (agent: string): Promise<string> =>
+      project.ok("run", "--agent", agent, "--", "sh", "-c", "ls /root /workspace");
+    expect(await found("work")).toBe("/root:\n\n/workspace:\n");
+    expect(await found("shared")).toMatch(/^\/root:\n\n\/workspace:\nkept\n/);
   });
 
   test("what is pruned, no longer declared, or destroyed is kept; what nothing was written in leaves nothing", async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { importNodeImage } from "../../support/egress-world.ts";
 import type { EngineCall } from "../../support/fault-proxy.ts";
 import { BLOWS } from "../../support/fault-proxy.ts";
+import { TestRegistry } from "../../support/registry.ts";
 import { describeWithServices } from "../../support/services.ts";
 import { BuiltCli, disposeAll } from "./built-cli.ts";
 import { FLOWS } from "./flows.ts";
@@ -80,18 +81,20 @@ async function everyCase(sites: readonly Site[]): Promise<Case[]> {
 describeWithServices(`whatever befalls one call to the engine (seed ${SEED})`, () => {
   let cli: BuiltCli;
   let engine: PrivateEngine;
+  let registry: TestRegistry;
 
   beforeAll(async () => {
     [cli, engine] = await Promise.all([BuiltCli.copy(), PrivateEngine.open()]);
-    await importNodeImage(`unix://${engine.socket}`);
+    const endpoint = `unix://${engine.socket}`;
+    [registry] = await Promise.all([TestRegistry.open(endpoint), importNodeImage(endpoint)]);
   }, 300_000);
   afterAll(async () => {
     tally.print([...FLOWS.map(({ name }) => name), ...OUTAGE_ROWS], `, seed ${SEED}`);
-    await disposeAll(engine, cli);
+    await disposeAll(registry, engine, cli);
   });
 
   test("the next apply puts it right", { timeout: LIMIT_MS }, async () => {
-    const open = (): Promise<Site> => Site.open(cli, engine);
+    const open = (): Promise<Site> => Site.open({ cli, engine, registry });
     const sites = await Promise.all(Array.from({ length: LANES }, open));
     const all = await everyCase(sites);
     tally.size = all.length + OUTAGES.length;
@@ -115,7 +118,7 @@ describeWithServices(`whatever befalls one call to the engine (seed ${SEED})`, (
     async () => {
       const failures: string[] = [];
       for (const { row, title, run } of outages()) {
-        await using site = await Site.open(cli, engine);
+        await using site = await Site.open({ cli, engine, registry });
         failures.push(...(await tally.count(row, OUTAGE, title, () => run(site, engine))));
       }
       expect(failures).toEqual([]);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { End, Settings, Site } from "./site.ts";
+import type { Settings } from "./settings.ts";
+import type { End, Site } from "./site.ts";
 
 /** What can be done to a runtime, each kind of change once. */
 export interface Flow {
@@ -20,23 +21,44 @@ export interface Flow {
 export const APPLY: readonly string[] = ["apply", "--yes"];
 const IDLE_MS = 50;
 
-const PLAIN = { idle: "24h", net: "none", salvage: false } as const;
+const PLAIN = {
+  idle: "24h",
+  net: "none",
+  salvage: false,
+  image: "held",
+  workspace: "none",
+} as const satisfies Partial<Settings>;
+
+/** What a runtime has to be made anew for, so that a flow begins with one of its own kind. */
+const shapeOf = ({ net, salvage, image, workspace }: Settings): string =>
+  [net, salvage, image, workspace].join();
 
 async function awake(site: Site, like: Partial<Settings> = PLAIN): Promise<void> {
-  const { net, salvage } = site.settings;
+  const before = shapeOf(site.settings);
   await site.configure({ ...PLAIN, ...like });
   const [found] = await site.containers();
-  const same = net === site.settings.net && salvage === site.settings.salvage;
-  if (found !== undefined && same) return;
+  if (found !== undefined && shapeOf(site.settings) === before) return;
   await site.wipe();
   await site.ok(...APPLY);
 }
 
 /** Nothing is there, and what is configured is still to be made. */
 async function absent(site: Site, like: Partial<Settings> = PLAIN): Promise<void> {
+  const { workspace = PLAIN.workspace } = like;
+  // The apply after such a change looks at the engine by its former name as well: one before the flow, not within.
+  if ((workspace === "none") !== (site.settings.workspace === "none")) await awake(site, { workspace });
   await site.configure({ ...PLAIN, ...like });
   await site.wipe();
 }
+
+/** The same, with new files to fill the workspace with: what an older volume held is not taken for them. */
+async function unseeded(site: Site, workspace: Settings["workspace"]): Promise<void> {
+  await site.configure({ round: site.settings.round + 1 });
+  await site.prepareWorkspace(seedOf(site));
+  await absent(site, { workspace });
+}
+
+const seedOf = (site: Site): string => `seed-${site.fleet}-${site.settings.round}`;
 
 /** What was written in what a round replaces. */
 const workBefore = (site: Site, round: number): string => `work-${site.fleet}-${round}`;
@@ -136,5 +158,34 @@ export const FLOWS: readonly Flow[] = [
     argv: APPLY,
     ends: ["running"],
     holds: (site) => site.expectKept(workBefore(site, site.settings.round)),
+  },
+  {
+    name: "create with pull",
+    arrange: async (site) => {
+      await absent(site, { image: "pulled" });
+      await site.image.takeAway();
+    },
+    argv: APPLY,
+    ends: ["running"],
+    holds: (site) => site.expectPulled(),
+  },
+  // Read-only: only a helper that holds the volume meanwhile can be given the files.
+  {
+    name: "create with seed",
+    arrange: (site) => unseeded(site, "ro"),
+    argv: APPLY,
+    ends: ["running"],
+    holds: (site) => site.expectSeeded(seedOf(site)),
+  },
+  // What a killed one left goes first, with the mark that keeps its workspace from looking filled.
+  {
+    name: "seed once more",
+    arrange: async (site) => {
+      await unseeded(site, "rw");
+      await site.killedAt("PUT /containers/{}/archive", ...APPLY);
+    },
+    argv: APPLY,
+    ends: ["running"],
+    holds: (site) => site.expectSeeded(seedOf(site)),
   },
 ];

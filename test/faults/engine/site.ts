@@ -1,39 +1,28 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ContainerInfo, ContainerInspectInfo } from "dockerode";
-import { NODE_IMAGE } from "../../support/egress-world.ts";
 import { FaultProxy } from "../../support/fault-proxy.ts";
+import type { TestRegistry } from "../../support/registry.ts";
 import type { BuiltCli, Ran, Running } from "./built-cli.ts";
+import { FarWay } from "./far-way.ts";
 import type { PrivateEngine } from "./private-engine.ts";
+import { PulledImage } from "./pulled-image.ts";
+import type { Settings } from "./settings.ts";
+import { AT_REST, configOf, FLEET_ID, HELD_IMAGE, WORKSPACE } from "./settings.ts";
 
-const IMAGE = "sandkeep-test/busybox:1";
-const FLEET_ID = "k3v9q2";
 const FLEET_LABEL = "sandkeep.fleet";
 const GATE_LABEL = "sandkeep.gate";
 
-export interface Settings {
-  /** Another value means another container. */
-  readonly round: number;
-  readonly memory: 64 | 96;
-  /** `prune.idle`. */
-  readonly idle: string;
-  /** A declared network of the fleet's own, or one of the runtime's own with a gate. */
-  readonly net: "none" | "owned" | "gate";
-  /** Whether a bundle of what was written is kept before it goes, and there is somewhere to write. */
-  readonly salvage: boolean;
-}
-
-const AT_REST: Settings = { round: 0, memory: 64, idle: "24h", net: "none", salvage: false };
-
-const NETWORKS: Readonly<Record<Settings["net"], string>> = {
-  none: "",
-  owned: "[networks.build]\ninternal = true\n",
-  gate: `[sandbox.egress]\nallow = ["pypi.org"]\nimage = "${NODE_IMAGE}"\n`,
-};
-
 /** What must be there in the end: the one runtime, or its dormancy mark, or nothing. */
 export type End = "running" | "dormant" | "gone";
+
+/** What sites share. */
+export interface Ground {
+  readonly cli: BuiltCli;
+  readonly engine: PrivateEngine;
+  readonly registry: TestRegistry;
+}
 
 /** One fleet of one agent, with its own state directory and its own way to the engine, beside two bystanders. */
 export class Site implements AsyncDisposable {
@@ -43,22 +32,26 @@ export class Site implements AsyncDisposable {
   /** Canonical name of the fleet's runtime. */
   name = "";
   settings: Settings = AT_REST;
+  readonly image: PulledImage;
+  readonly #far: FarWay;
   readonly #cli: BuiltCli;
   readonly #engine: PrivateEngine;
   readonly #bystanders = new Map<string, string>();
 
-  private constructor(folder: string, cli: BuiltCli, engine: PrivateEngine, proxy: FaultProxy) {
+  private constructor(folder: string, { cli, engine, registry }: Ground, proxy: FaultProxy, far: FarWay) {
     this.folder = folder;
+    this.image = new PulledImage(engine.docker, registry, this.fleet);
     this.#cli = cli;
     this.#engine = engine;
     this.proxy = proxy;
+    this.#far = far;
   }
 
-  static async open(cli: BuiltCli, engine: PrivateEngine): Promise<Site> {
+  static async open(ground: Ground): Promise<Site> {
     const folder = await mkdtemp("/tmp/sandkeep-site-");
     for (const each of ["home", "project", "state"]) await mkdir(join(folder, each));
-    const proxy = await FaultProxy.open(join(folder, "engine.sock"), engine.socket);
-    const site = new Site(folder, cli, engine, proxy);
+    const proxy = await FaultProxy.open(join(folder, "engine.sock"), ground.engine.socket);
+    const site = new Site(folder, ground, proxy, await FarWay.open(proxy.path));
     try {
       await site.configure({});
       await site.ok("apply", "--yes");
@@ -85,7 +78,7 @@ export class Site implements AsyncDisposable {
       [`${this.name}.news`, {}],
       [`x${this.name}`, neighbour],
     ] as const) {
-      const options = { name, Image: IMAGE, Cmd: ["sleep", "86400"], Labels, NetworkDisabled: true };
+      const options = { name, Image: HELD_IMAGE, Cmd: ["sleep", "86400"], Labels, NetworkDisabled: true };
       const made = await this.#engine.docker.createContainer(options);
       await made.start();
       this.#bystanders.set(made.id, JSON.stringify(standing(await made.inspect())));
@@ -105,27 +98,8 @@ export class Site implements AsyncDisposable {
 
   async configure(change: Partial<Settings>): Promise<void> {
     this.settings = { ...this.settings, ...change };
-    const { round, memory, idle, net, salvage } = this.settings;
-    const config = `version = 1
-fleet = "${this.fleet}"
-fleet_id = "${FLEET_ID}"
-[sandbox]
-backend = "docker"
-ready = { command = ["true"], timeout = "60s", interval = "50ms" }
-setup = ["true"]
-env = { ROUND = "${round}" }
-docker.image = "${IMAGE}"
-docker.user = "1000:1000"
-docker.memory = "${memory}MiB"
-docker.stop_timeout = "1s"
-${net === "owned" ? 'docker.network = "build"' : ""}
-${salvage ? "docker.read_only_root = false" : ""}
-[sandbox.prune]
-idle = "${idle}"
-[sandbox.salvage]
-when = "${salvage ? "always" : "off"}"
-${NETWORKS[net]}[agents.a]
-`;
+    const image = this.settings.image === "held" ? HELD_IMAGE : this.image.ref;
+    const config = configOf(this.settings, { fleet: this.fleet, image, far: this.#far.url });
     await writeFile(join(this.folder, "project", "sandkeep.toml"), config);
   }
 
@@ -138,6 +112,16 @@ ${NETWORKS[net]}[agents.a]
       DOCKER_HOST: `unix://${this.proxy.path}`,
     };
     return this.#cli.start(argv, { cwd: join(this.folder, "project"), env });
+  }
+
+  /** Runs what dies as the first call of this kind is on its way to the engine. */
+  async killedAt(kind: string, ...argv: readonly string[]): Promise<void> {
+    let kill: () => void = () => undefined;
+    this.proxy.arm({ kind, nth: 1, blow: "kill before", kill: () => kill() });
+    const running = this.start(...argv);
+    kill = running.kill;
+    const { stdout, stderr } = await running.ended;
+    if (!this.proxy.struck) throw new Error(`${kind} did not come: ${stdout}${stderr}`);
   }
 
   async run(...argv: readonly string[]): Promise<Ran> {
@@ -161,6 +145,13 @@ ${NETWORKS[net]}[agents.a]
   async #gates(): Promise<ContainerInfo[]> {
     const filters = { label: [`${FLEET_LABEL}=${this.fleet}`, GATE_LABEL] };
     return await this.#engine.docker.listContainers({ all: true, filters });
+  }
+
+  /** What holds a volume of the fleet for the length of an upload; it has no other sign of whose it is. */
+  async #helpers(): Promise<ContainerInfo[]> {
+    const filters = { label: ["sandkeep.upload-for"] };
+    const listed = await this.#engine.docker.listContainers({ all: true, filters });
+    return listed.filter(({ Mounts }) => Mounts.some(({ Name }) => Name?.includes(this.fleet)));
   }
 
   async #networks(): Promise<string[]> {
@@ -187,8 +178,8 @@ ${NETWORKS[net]}[agents.a]
   async wipe(): Promise<void> {
     const options = { force: true, v: true };
     const { docker } = this.#engine;
-    for (const { Id } of [...(await this.containers()), ...(await this.#gates())])
-      await docker.getContainer(Id).remove(options);
+    const containers = [await this.containers(), await this.#gates(), await this.#helpers()];
+    for (const { Id } of containers.flat()) await docker.getContainer(Id).remove(options);
     for (const id of await this.#networks()) await docker.getNetwork(id).remove();
     const volumes = await this.#volumes({ label: [`${FLEET_LABEL}=${this.fleet}`] });
     for (const name of volumes) await docker.getVolume(name).remove();
@@ -245,6 +236,31 @@ ${NETWORKS[net]}[agents.a]
     if (damaged.length > 0) throw new Error(`damaged bundles: ${damaged.join(", ")}`);
   }
 
+  /** Writes what a new workspace is to be filled with. */
+  async prepareWorkspace(text: string): Promise<void> {
+    const source = join(this.folder, "project", WORKSPACE.source);
+    await rm(source, { recursive: true, force: true });
+    await mkdir(join(source, "deep"), { recursive: true });
+    await writeFile(join(source, "one"), `${text}\n`);
+    await writeFile(join(source, "deep", "two"), `${text}, deeper\n`);
+    await symlink("deep/two", join(source, "link"));
+  }
+
+  /** Throws unless the runtime's workspace holds exactly what was prepared. */
+  async expectSeeded(text: string): Promise<void> {
+    const tell = `cd ${WORKSPACE.target} && find . ! -type d | sort | while read -r each; do echo "$each $(cat "$each")"; done`;
+    const { stdout } = await this.ok("run", "--agent", "a", "--", "sh", "-c", tell);
+    const wanted = `./deep/two ${text}, deeper\n./link ${text}, deeper\n./one ${text}\n`;
+    if (stdout !== wanted) throw new Error(`the workspace has ${stdout}, not ${wanted}`);
+  }
+
+  /** Throws unless the engine has the image whole, and the runtime is made from it. */
+  async expectPulled(): Promise<void> {
+    const [found] = await this.containers();
+    const wrong = found === undefined ? ["no runtime"] : await this.image.wrong(found.Id);
+    if (wrong.length > 0) throw new Error(wrong.join("; "));
+  }
+
   async #disturbed(): Promise<string[]> {
     const wrong: string[] = [];
     for (const [id, before] of this.#bystanders) {
@@ -258,14 +274,14 @@ ${NETWORKS[net]}[agents.a]
     return wrong;
   }
 
-  /** What carries our name without our labels. */
+  /** What carries our name without our labels, or holds a volume of ours and is no runtime. */
   async #strangers(): Promise<string[]> {
     const all = await this.#engine.docker.listContainers({ all: true });
     const own = new Set([...(await this.containers()), ...(await this.#gates())].map(({ Id }) => Id));
-    return all
+    const named = all
       .filter(({ Id }) => !own.has(Id) && !this.#bystanders.has(Id))
-      .filter((each) => nameOf(each).includes(this.fleet) || "sandkeep.upload-for" in each.Labels)
-      .map((each) => `a stranger ${nameOf(each)}`);
+      .filter((each) => nameOf(each).includes(this.fleet));
+    return [...named, ...(await this.#helpers())].map((each) => `a stranger ${nameOf(each)}`);
   }
 
   /** The fleet's volumes that no container uses and that mark nothing. */
@@ -278,6 +294,7 @@ ${NETWORKS[net]}[agents.a]
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.wipe().catch(() => undefined);
+    await this.#far[Symbol.asyncDispose]();
     for (const id of this.#bystanders.keys()) {
       await this.#engine.docker
         .getContainer(id)
