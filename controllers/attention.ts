@@ -70,9 +70,7 @@ export class Attention {
   }
 
   #left(backoff: Backoff, now: number): LeftAlone[] {
-    // Of one that needs nothing, as after an edit was taken back, nothing is left alone.
-    const due = [...backoff.waiting()].filter((address) => !backoff.isWell(address));
-    const waiting = due.map((address): LeftAlone => {
+    const waiting = [...backoff.waiting()].map((address): LeftAlone => {
       const why = whyLeftAlone(backoff, address);
       return backoff.isStalled(address)
         ? { address, state: "stalled", why, until: null }

@@ -182,8 +182,8 @@ async function parked(loop: FleetLoop, loaded: LoadedConfig): Promise<ReadonlySe
     // Its engine may be the one that could not be seen; one that is away says nothing of the others.
     if (change === undefined && !plan.complete) continue;
     if (putOff.has(address)) loop.backoff.ailing(address);
-    else if (isNoOp(change)) loop.backoff.healthy(address);
     else if (loop.backoff.renew(address, inputOf(change, plan))) loop.rollouts.forget(address);
+    else if (isNoOp(change)) loop.backoff.healthy(address);
     else loop.backoff.ailing(address);
   }
   return loop.backoff.waiting();

@@ -1,5 +1,6 @@
 import { hasKind, SandkeepError } from "../errors.ts";
 import type { GraphNode } from "../model/plan.ts";
+import { LONGEST_TIMER_MS } from "../util/timer.ts";
 import type { Wait } from "../util/wait.ts";
 
 const ATTEMPTS = 3;
@@ -30,17 +31,20 @@ async function within(work: (signal: AbortSignal) => Promise<void>, node: GraphN
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      controller.abort();
-      reject(
-        new SandkeepError(`${node.op} of ${node.address} did not end within ${node.timeout_s} s`, {
-          code: "STEP_TIMEOUT",
-          kind: "transient",
-          blame: "backend",
-          hint: "the next apply looks at what is there and goes on from it",
-        }),
-      );
-    }, node.timeout_s * 1000);
+    timer = setTimeout(
+      () => {
+        controller.abort();
+        reject(
+          new SandkeepError(`${node.op} of ${node.address} did not end within ${node.timeout_s} s`, {
+            code: "STEP_TIMEOUT",
+            kind: "transient",
+            blame: "backend",
+            hint: "the next apply looks at what is there and goes on from it",
+          }),
+        );
+      },
+      Math.min(node.timeout_s * 1000, LONGEST_TIMER_MS),
+    );
   });
   try {
     await Promise.race([work(controller.signal), late]);

@@ -129,11 +129,6 @@ export class Backoff {
     return this.#entries.get(key)?.stalled === true;
   }
 
-  /** Whether the key was seen as it should be, and not in need of anything since. */
-  isWell(key: string): boolean {
-    return this.#entries.get(key)?.healthySince !== undefined;
-  }
-
   /** What was told of the last attempt; empty when nothing is remembered. */
   why(key: string): string {
     return this.#entries.get(key)?.why ?? "";

@@ -1,4 +1,5 @@
 import { elapsed } from "../util/elapsed.ts";
+import { LONGEST_TIMER_MS } from "../util/timer.ts";
 
 /** Time as the loop sees it; tests hand in a virtual one. */
 export interface Clock {
@@ -8,15 +9,12 @@ export interface Clock {
   setTimer(ms: number, run: () => void): () => void;
 }
 
-/** Node fires a longer timer at once. */
-const LONGEST_TIMER = 2_147_483_647;
-
 export const systemClock: Clock = {
   now: elapsed,
   setTimer(ms, run) {
     let timer: NodeJS.Timeout;
     const arm = (left: number): void => {
-      const part = Math.min(left, LONGEST_TIMER);
+      const part = Math.min(left, LONGEST_TIMER_MS);
       timer = setTimeout(() => (left > part ? arm(left - part) : run()), part);
     };
     // Node cuts fractions off, and a timer must never be early.

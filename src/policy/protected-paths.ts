@@ -224,12 +224,17 @@ function apartUnlessThere(each: ProtectedPath, { found }: HostPaths): ProtectedP
 function namedPaths(host: HostPaths): ProtectedPath[] {
   const { env, root, home, realPath } = host;
   if (env === undefined) return [];
-  return credentialsNamed(env, [root, home], realPath).map((each) =>
-    apartUnlessThere(
-      { ...each, why: each.kind === "credentials" ? HOLDS_CREDENTIALS : `is ${A_SOCKET}` },
-      host,
-    ),
-  );
+  // What is kept in the project is in the hands of who works on it already; a project that holds the home is none.
+  const isProjects = (path: string): boolean =>
+    !isInside(home, root) && isInside(realPath(path), realPath(root));
+  return credentialsNamed(env, [root, home], realPath)
+    .filter(({ path }) => !isProjects(path))
+    .map((each) =>
+      apartUnlessThere(
+        { ...each, why: each.kind === "credentials" ? HOLDS_CREDENTIALS : `is ${A_SOCKET}` },
+        host,
+      ),
+    );
 }
 
 function guardedPaths(host: HostPaths): readonly ProtectedPath[] {

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from "node:stream";
 import type { RunManifest } from "../model/run-manifest.ts";
 import type { ExecHandle, ExecResult, TerminalSize } from "../drivers/driver.ts";
+import { LONGEST_TIMER_MS } from "../util/timer.ts";
 
 export interface RunRequest {
   readonly file?: string;
@@ -60,8 +61,6 @@ export interface Ended {
 /** After its time is up a command gets this long to end by itself. */
 const GRACE_MS = 10_000;
 const TIMED_OUT = 124;
-/** What one timer can wait; a longer time would end at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Somebody asks for its end; undefined when nobody will any more. */
 export type Cancelled = Promise<{ readonly graceMs: number } | undefined>;

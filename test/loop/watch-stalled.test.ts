@@ -137,19 +137,19 @@ test("one that was well and then died says why it had to be started", async () =
   );
 });
 
-test("one whose change was taken back is not told of as left alone, for nothing is due", async () => {
+test("one whose settings went back to what runs is not told of as left alone, for nothing is due", async () => {
   await using watched = new Watched();
   const { lab } = watched;
   await watched.start(config());
   await watched.until(() => expect(watched.running()).toEqual(["agent/a"]));
   lab.world.healthScript = (name) => (name.endsWith(".new") ? { health: "unhealthy" } : {});
-  await lab.write(config({ docker: { ...DOCKER, image: "img:b" } }));
+  await lab.write(config({ env: { MOOD: "bad" } }));
   await watched.until(() => expect(watched.of("watch.stalled")).toHaveLength(1));
   const leftAlone = async (): Promise<unknown> => (await readFacts(lab.state(), lab.time.now())).left_alone;
   await watched.until(async () => expect(await leftAlone()).toMatchObject([{ state: "stalled" }]));
   await watched.look(() => lab.write(config()));
   await watched.until(async () => expect(await leftAlone()).toEqual([]));
-  // What is due again is left alone again, and told.
-  await lab.write(config({ docker: { ...DOCKER, image: "img:b" } }));
+  // What is due again is tried again, and then left alone and told as before.
+  await lab.write(config({ env: { MOOD: "bad" } }));
   await watched.until(async () => expect(await leftAlone()).toMatchObject([{ state: "stalled" }]));
 });

@@ -13,7 +13,7 @@ function host(env: Record<string, string>, links: Readonly<Record<string, string
     env,
     realPath: (path) => links[path] ?? path,
     unseen: () => undefined,
-    found: (path) => (path.startsWith(`${THERE}/`) ? "other" : undefined),
+    found: (path) => (path.startsWith(`${THERE}/`) || path.endsWith("/there") ? "other" : undefined),
   };
 }
 
@@ -84,6 +84,7 @@ test.each([
   "/srv/team",
   "/srv/team/project",
   "/srv/team/project/../",
+  "/srv/team/project/sub/there",
   ".",
   "..",
   "kube",

@@ -4,6 +4,7 @@ import PQueue from "p-queue";
 import { SandkeepError } from "../../errors.ts";
 import type { Host } from "../../model/settings.ts";
 import { pathFacts } from "../../util/path-facts.ts";
+import { LONGEST_TIMER_MS } from "../../util/timer.ts";
 import type { DriverDeps } from "../driver.ts";
 import { STEPS_AT_ONCE, WRITES_AT_ONCE } from "./capabilities.ts";
 import type { Dialect } from "./dialect.ts";
@@ -138,7 +139,7 @@ export class Engine implements AsyncDisposable {
     const abort = new AbortController();
     const giveUp = (): void => abort.abort(call.signal?.reason);
     call.signal?.addEventListener("abort", giveUp, { once: true });
-    const timer = setTimeout(giveUp, call.timeout ?? READ_TIMEOUT_MS);
+    const timer = setTimeout(giveUp, Math.min(call.timeout ?? READ_TIMEOUT_MS, LONGEST_TIMER_MS));
     let lasts = false;
     try {
       call.signal?.throwIfAborted();

@@ -134,7 +134,13 @@ const ROWS: readonly Row[] = [
     hint: "log in to the registry with `{engine} login`",
   },
   {
-    test: says(/is not running|is paused|is restarting/i),
+    test: says(/is restarting/i),
+    code: "DOCKER_RESTARTING",
+    kind: "transient",
+    hint: "the engine is just starting it again: try again",
+  },
+  {
+    test: says(/is not running|is paused/i),
     code: "DOCKER_NOT_RUNNING",
     kind: "terminal",
     hint: "see `sandkeep plan` for why it does not run",

@@ -63,7 +63,9 @@ function keepsEnding({ RestartCount, State: { StartedAt, FinishedAt } }: Contain
   return RestartCount >= FEW_RESTARTS && lasted < GOOD_RUN_MS;
 }
 
-export function healthOf(container: Container): ObservedRuntime["health"] {
-  const status = container.State.Health?.Status;
+/** Of what does not run nothing is known: engines leave a failed check on whatever ends, also when they start it again. */
+export function healthOf({ State: { Status, Health } }: Container): ObservedRuntime["health"] {
+  if (Status !== "running" && Status !== "paused") return "none";
+  const status = Health?.Status;
   return status === "healthy" || status === "unhealthy" || status === "starting" ? status : "none";
 }

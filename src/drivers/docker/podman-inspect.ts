@@ -95,7 +95,7 @@ function capabilities(host: HostConfig, { docker }: DockerSpec): Pick<HostConfig
     return { CapAdd: [...added], CapDrop: none ? [...asked] : [...dropped] };
   }
   const isGone = (name: string): boolean => dropped.has(name) || (!COMPARED.has(name) && !added.has(name));
-  return { CapAdd: [], CapDrop: asked.filter(isGone) };
+  return { CapAdd: [], CapDrop: asked.filter((name) => isGone(plainCapability(name))) };
 }
 
 const NANO = 1e9;

@@ -33,7 +33,7 @@ export function normalise(options: JsonObject, facts: PathFacts): JsonObject {
     ),
     tmpfs: sorted(new Map(section.tmpfs.map((text) => tmpfsEntry(text))).values()),
     read_only_root: section.read_only_root,
-    cap_drop: sorted(new Set(section.cap_drop.map((name) => plainCapability(name)))),
+    cap_drop: sorted(new Set(section.cap_drop)),
     seccomp,
     apparmor: section.apparmor,
     dns: [...section.dns],

@@ -55,7 +55,7 @@ export function readFields(container: Container, context: ReadContext): Record<s
     "docker.ulimits": readUlimits(container, created),
     "docker.tmpfs": readTmpfs(container),
     ...readLimits(container.HostConfig, info),
-    ...readSecurity(container, info),
+    ...readSecurity(container, created, info),
     "docker.engine_privileges": foreignPrivileges(container.HostConfig),
     "docker.dns": created.docker.egress === undefined ? [...container.HostConfig.Dns] : [],
     "docker.extra_hosts": sorted(container.HostConfig.ExtraHosts),
@@ -218,7 +218,16 @@ function readTmpfs(container: Container): Json {
   return sorted([...texts, ...mounted]);
 }
 
-function readSecurity(container: Container, info: Info): Record<string, Json> {
+/** In the spelling that was asked for, where it is the same capability. */
+function readDropped({ HostConfig: { CapDrop } }: Container, { docker }: DockerSpec): Json {
+  const asked = new Set(docker.cap_drop);
+  const spelling = new Map([...asked].map((name) => [plainCapability(name), name]));
+  return sorted(
+    new Set(CapDrop.map((name) => (asked.has(name) ? name : (spelling.get(plainCapability(name)) ?? name)))),
+  );
+}
+
+function readSecurity(container: Container, created: DockerSpec, info: Info): Record<string, Json> {
   const options = container.HostConfig.SecurityOpt;
   const valueOf = (name: string): string | null => {
     const found = options.find((option) => option.startsWith(`${name}=`) || option.startsWith(`${name}:`));
@@ -226,7 +235,7 @@ function readSecurity(container: Container, info: Info): Record<string, Json> {
   };
   return {
     "docker.read_only_root": container.HostConfig.ReadonlyRootfs,
-    "docker.cap_drop": sorted(new Set(container.HostConfig.CapDrop.map((name) => plainCapability(name)))),
+    "docker.cap_drop": readDropped(container, created),
     "docker.seccomp": valueOf("seccomp"),
     ...readAppArmor(container, valueOf("apparmor"), info),
     "docker.no_new_privileges": options.some((option) => /^no-new-privileges(?:[:=]true)?$/.test(option)),

@@ -72,6 +72,8 @@ describe("what podman shows, as docker would", () => {
       ["SYS_PTRACE"],
       ["NET_RAW"],
     ],
+    ["with its prefix it is the same one", ["CAP_NET_RAW"], "CAP_NET_RAW", [], ["CAP_NET_RAW"]],
+    ["with its prefix it is seen when it is kept", ["CAP_NET_RAW"], "", [], []],
     ["what it never gives counts as taken away", ["SYS_ADMIN"], "", [], ["SYS_ADMIN"]],
     ["what is not taken away is seen", ["SYS_ADMIN", "CHOWN"], "", ["SYS_ADMIN"], []],
   ])("capabilities: %s", (_, asked, dropped, added, expected) => {

@@ -27,7 +27,7 @@ describe("a normalised docker section", () => {
       cpus: 1.5,
       ulimits: { nofile: 10, nproc: { soft: 1, hard: 2 } },
       tmpfs: ["/tmp:size=1m,exec", "/run/"],
-      cap_drop: ["NET_RAW", "ALL", "CAP_NET_RAW"],
+      cap_drop: ["NET_RAW", "ALL", "NET_RAW"],
       seccomp: "profile.json",
       extra_hosts: ["b:1.1.1.1", "a:1.1.1.1"],
       dns: ["9.9.9.9", "1.1.1.1"],
