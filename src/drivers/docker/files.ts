@@ -53,7 +53,7 @@ export async function putFiles(
     case "tmpfs":
       return unpackInside(engine, deps, objectId, directory, tar);
     case "read-only-volume":
-      return unpackThrough(engine, container, ground, { directory, tar });
+      return unpackThrough(engine, deps, container, ground, { directory, tar });
   }
 }
 
@@ -92,15 +92,18 @@ async function unpackInside(
 /** A container that never starts holds the volume writable for the length of one upload. */
 async function unpackThrough(
   engine: Engine,
+  deps: DriverDeps,
   container: Container,
   ground: Extract<Ground, { kind: "read-only-volume" }>,
   upload: { readonly directory: string; readonly tar: Readable },
 ): Promise<void> {
-  const { Id } = await engine.json(
+  const name = `sandkeep-upload-${deps.randomId()}`;
+  const prepared = engine.json(
     {
       what: "prepare an upload",
       method: "POST",
       path: "/containers/create",
+      query: { name },
       body: {
         Image: container.Image,
         Cmd: ["true"],
@@ -113,6 +116,11 @@ async function unpackThrough(
     },
     readCreated,
   );
+  const { Id } = await prepared.catch(async (thrown: unknown) => {
+    // It may be there all the same, and who tries again makes another.
+    await deleteHelper(engine, "end an upload", name, true).catch(() => undefined);
+    throw thrown;
+  });
   try {
     await unpack(engine, Id, upload.directory, upload.tar);
   } finally {
