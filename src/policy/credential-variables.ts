@@ -3,6 +3,7 @@
  * instead of where they usually do. What a variable says may be wrong: it never makes more than itself a secret. Pure.
  */
 import { posix } from "node:path";
+import { isInside } from "./inside.ts";
 
 export interface NamedPath {
   /** Absolute, normalised. */
@@ -103,7 +104,7 @@ export function credentialsNamed(
   const busy = [...SHARED, ...own, env["TMPDIR"] ?? "", env["XDG_RUNTIME_DIR"] ?? ""]
     .filter((path) => posix.isAbsolute(path))
     .flatMap((path) => [posix.normalize(path), realPath(path)]);
-  const holdsMuch = (path: string): boolean => busy.some((each) => `${each}/`.startsWith(slashed(path)));
+  const holdsMuch = (path: string): boolean => busy.some((each) => isInside(each, path));
   return VARIABLES.flatMap(([variable, ...readings]) => {
     const value = env[variable] ?? "";
     return readings
@@ -112,8 +113,4 @@ export function credentialsNamed(
       .map((each) => ({ ...each, path: posix.normalize(each.path), variable }))
       .filter(({ path }) => !holdsMuch(path) && !holdsMuch(realPath(path)));
   });
-}
-
-function slashed(path: string): string {
-  return path.endsWith("/") ? path : `${path}/`;
 }

@@ -2,6 +2,7 @@ import type { PathFacts } from "../util/path-facts.ts";
 import { posix } from "node:path";
 import type { Environment } from "./credential-variables.ts";
 import { credentialsNamed } from "./credential-variables.ts";
+import { isInside, withoutSlash } from "./inside.ts";
 
 /** Why a path of the host must not reach a sandbox. */
 export type ProtectedKind = "system" | "credentials" | "engine-socket" | "state";
@@ -268,15 +269,4 @@ function relation(path: string, guarded: string): string | undefined {
 /** Some file systems see no difference of case, or of ways to write a letter; where one does, refusing `/ETC` costs nobody anything. */
 function fold(path: string): string {
   return withoutSlash(path).normalize("NFKC").toUpperCase().toLowerCase();
-}
-
-/** Whether a normalised absolute path is another one or lies below it. */
-export function isInside(path: string, folder: string): boolean {
-  const base = withoutSlash(folder);
-  if (!path.startsWith(base)) return false;
-  return base === "/" || path.length === base.length || path[base.length] === "/";
-}
-
-function withoutSlash(path: string): string {
-  return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
 }

@@ -8,7 +8,7 @@ import type { Settings } from "../model/settings.ts";
 import { isList } from "../model/json.ts";
 import { canonicalTarget } from "../resolve/paths.ts";
 import type { Exposure, PathGuard, ProtectedKind } from "./protected-paths.ts";
-import { isInside } from "./protected-paths.ts";
+import { isInside } from "./inside.ts";
 import { allowsAll } from "./seccomp.ts";
 
 export interface Bind {
