@@ -99,6 +99,10 @@ describe("wrong values", () => {
       "5:9 error wrong-type sandbox.env.PORT: expected a text, got a number | put the value in quotes",
     ],
     [
+      '[sandbox.secrets]\nPPID = { env = "A" }',
+      '5:1 error wrong-name sandbox.secrets.PPID: expected a variable name of letters, digits and underscores that starts with no digit, and none that shells keep for themselves, got "PPID" | rename the key',
+    ],
+    [
       '[sandbox]\nsetup = "x"',
       '5:1 error wrong-type sandbox.setup: expected a list, got a text | put it in brackets: ["x"]',
     ],

@@ -76,6 +76,27 @@ export function execCases(cases: Cases): void {
     expect(after.stdout.toString()).toBe("\n");
   });
 
+  it("leaves a command with variables its own stdin, and its terminal", async (context) => {
+    await using mine = fleet();
+    const { objectId } = await mine.run("a");
+    const env = { TOKEN: `s3cret 'one'\n$(two)` };
+    const bytes = randomBytes(256 * 1024);
+    const read = await exec(driver(), objectId, commands().cat(), { env, stdin: Readable.from([bytes]) });
+    expect([read.exitCode, read.stdout.equals(bytes), read.stderr.toString()]).toEqual([0, true, ""]);
+    context.skip(!harness().module.capabilities.tty, "this backend has no terminals");
+    const argv = commands().terminalSize();
+    const shell = await start(driver(), { objectId, argv, env, tty: { rows: 30, columns: 90 } });
+    await shell.waitFor("30 90");
+    await shell.handle.signal("SIGKILL");
+    const shown = await shell.ran;
+    expect([shown.exitCode === 0, shown.stdout.includes("s3cret")]).toEqual([false, false]);
+    const printed = await exec(driver(), objectId, commands().print("TOKEN"), {
+      env,
+      tty: { rows: 30, columns: 90 },
+    });
+    expect(printed.stdout.toString().replaceAll("\r", "")).toBe(`${env.TOKEN}\n`);
+  });
+
   it("gives a sealed command the same variables, and a stdin with nothing in it", async () => {
     await using mine = fleet();
     const { objectId } = await mine.run("a");

@@ -1,12 +1,15 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { Readable } from "node:stream";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { DriverEvent } from "../../src/drivers/driver.ts";
 import { podmanDriver } from "../../src/drivers/docker/podman.ts";
 import { unenforced } from "../../src/diff/fields.ts";
 import type { ObservedRuntime } from "../../src/model/observed.ts";
+import { Search } from "../support/canary-search.ts";
 import { describeWith } from "../support/services.ts";
 import { DockerFleet } from "./docker-kit.ts";
+import { exec } from "./harness.ts";
 import { expectHeardOfNetworks } from "./network-events.ts";
 
 describeWith(["podman"], "the podman driver on a real Podman", (services) => {
@@ -55,6 +58,44 @@ describeWith(["podman"], "the podman driver on a real Podman", (services) => {
       "infinity",
     );
   }
+
+  it("keeps nothing of a command's variables, however it gets them", async () => {
+    await using search = new Search();
+    const id = await fleet.up({ docker: { user: "1000:1000" } });
+    const env = { TOKEN: search.value, PATH: "/bin", UID: "7" };
+    const argv = ["sh", "-c", 'printf "%s " "$TOKEN" "$UID"; ls /dev/shm; cat'];
+    const tty = { rows: 30, columns: 90 };
+    const run = async (wish: object): Promise<string> => {
+      const ran = await exec(fleet.driver, id, argv, { env, ...wish });
+      expect(ran.exitCode).toBe(0);
+      return ran.stdout.toString();
+    };
+    expect(await run({})).toBe(`${search.value} 7 `);
+    expect(await run({ stdin: Readable.from(["its own"]) })).toBe(`${search.value} 7 its own`);
+    expect(await run({ stdin: Readable.from(["its own\n\u0004"]), tty })).toMatch(`${search.value} 7 `);
+    const cannot = ["no-such-program"];
+    expect((await exec(fleet.driver, id, cannot, { env, tty })).exitCode).toBe(127);
+    expect((await exec(fleet.driver, id, cannot, { env, tty, cwd: "/nowhere" })).exitCode).not.toBe(0);
+    expect((await exec(fleet.driver, id, ["ls", "/dev/shm"])).stdout.toString()).toBe("");
+    await search.below(dirname(services().podman.socket), (path) => path.endsWith("/merged"));
+    expect(await search.found()).toEqual([]);
+  });
+
+  it("runs a command without a shell where there is none, and says what its variables need", async () => {
+    const id = await fleet.up({ docker: { read_only_root: false, user: "0:0", command: ["sleep", "600"] } });
+    await fleet.docker("exec", "-u", "0", id, "mv", "/bin/sh", "/bin/none");
+    const env = { TOKEN: "x" };
+    const program = ["echo", "ran"];
+    expect((await exec(fleet.driver, id, program, { env: { PATH: "/bin" } })).stdout.toString()).toBe(
+      "ran\n",
+    );
+    for (const wish of [{}, { tty: { rows: 30, columns: 90 } }]) {
+      await expect(exec(fleet.driver, id, program, { env, ...wish })).rejects.toMatchObject({
+        code: "DOCKER_SECRETS",
+        message: "the command did not take its secrets (there is no shell)",
+      });
+    }
+  });
 
   it("never shows the state directory that lies in a workspace", async () => {
     await writeFile(join(fleet.deps.stateDir, "journal"), "private");

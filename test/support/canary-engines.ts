@@ -36,8 +36,6 @@ export interface CanaryEngine {
   readonly keeps: (socket: string) => readonly string[];
   /** Files among these that hold the environment of a container, or of a command of it. */
   readonly files: readonly string[];
-  /** Of these the ones, the engine's own and nobody else's to read, where a command's environment stays beyond its end. */
-  readonly commandFiles: readonly string[];
 }
 
 const besides = (socket: string, ...names: readonly string[]): readonly string[] =>
@@ -65,7 +63,6 @@ export const CANARY_ENGINES: readonly CanaryEngine[] = [
     },
     keeps: (socket) => besides(socket, "docker.data", "docker.exec"),
     files: ["/config.v2.json", "/docker.exec/containerd/"],
-    commandFiles: [],
   },
   {
     name: "podman",
@@ -97,7 +94,6 @@ export const CANARY_ENGINES: readonly CanaryEngine[] = [
     // Its storage, database, events, exec sessions and networks are below the folder of its socket.
     keeps: (socket) => [dirname(socket)],
     files: ["/userdata/config.json", "/exec-process-", "/bolt_state.db", "/events.log"],
-    commandFiles: ["/exec-process-", "/bolt_state.db"],
   },
 ];
 

@@ -1,5 +1,6 @@
 import * as z from "zod";
-import { about, commandSchema, nonEmptyText, variableName } from "./text.ts";
+import { KEPT_BY_SHELLS } from "../../util/shell-word.ts";
+import { about, commandSchema, nonEmptyText, textOf, variableName } from "./text.ts";
 
 const fromVariable = z.strictObject({
   env: variableName.describe("Variable of sandkeep's own environment that holds the value."),
@@ -38,7 +39,13 @@ const secretSchema = z.union(
   },
 );
 
-export const secretsSchema = z.record(variableName, secretSchema);
+/** A shell may have to take it into its environment, or to find programs meanwhile. */
+const secretName = textOf(
+  new RegExp(`^(?!(?:PATH|${KEPT_BY_SHELLS.join("|")})$)[A-Za-z_][A-Za-z0-9_]*$`),
+  "a variable name of letters, digits and underscores that starts with no digit, and none that shells keep for themselves",
+);
+
+export const secretsSchema = z.record(secretName, secretSchema);
 
 /** `[secrets]`: how this fleet handles secrets as a whole. */
 export const secretsSectionSchema = z.strictObject({

@@ -1,12 +1,11 @@
-import { Readable } from "node:stream";
 import { shellWord } from "../../util/shell-word.ts";
-import type { ExecRequest } from "../driver.ts";
 
 /**
- * How secrets get into a container past its engine, which would keep a container's environment and may log that of a
- * command: no argv, label, layer or engine record ever holds a value. For the main program a shell of ours holds its place
- * and waits, and a command inside puts them, from its stdin, into memory that only the container sees. The shell takes them
- * into its environment, empties the file and becomes the program. A setup command's shell takes them from its own stdin.
+ * How secrets get into a container past its engine, which would keep a container's environment and may keep or log that
+ * of a command: no argv, label, layer or engine record ever holds a value. For the main program a shell of ours holds its
+ * place and waits, and a command inside puts them, from its stdin, into memory that only the container sees. The shell
+ * takes them into its environment, empties the file and becomes the program. Another command's shell takes them from its
+ * own stdin, or behind a terminal, which would show them, from such a file.
  */
 const PLACE = "/run/sandkeep";
 /** Begins the script of the shell that waits, where no shortened listing hides it; the program it becomes has another. */
@@ -34,16 +33,19 @@ trap - TERM INT
 exec "$@"
 `;
 
+/** Puts what comes on stdin into a file. */
+const receive = (path: string): string => `
+  last=
+  while IFS= read -r line; do printf '%s\\n' "$line" || exit 73; last=$line; done > ${path} || exit 73
+  [ "$last" = '${END}' ] || exit 74`;
+
 /** Of several at once the first hands over, and the others wait for what becomes of it. */
 export const HAND_OVER = `
 [ -e ${PLACE}/taken ] && exit 0
 umask 077
 if mkdir ${PLACE}/lock 2>/dev/null; then
   trap 'exit 74' HUP INT TERM
-  trap '[ -e ${PLACE}/ready ] || { rm -f ${PLACE}/arriving; rmdir ${PLACE}/lock; }' EXIT
-  last=
-  while IFS= read -r line; do printf '%s\\n' "$line"; last=$line; done > ${PLACE}/arriving
-  [ "$last" = '${END}' ] || exit 74
+  trap '[ -e ${PLACE}/ready ] || { rm -f ${PLACE}/arriving; rmdir ${PLACE}/lock; }' EXIT${receive(`${PLACE}/arriving`)}
   mv ${PLACE}/arriving ${PLACE}/secrets || exit 74
   : > ${PLACE}/ready
 fi
@@ -56,29 +58,43 @@ done
 exit 0
 `;
 
+/** Leaves an environment in the file that is named, for one command to take. */
+export const LEAVE = `
+umask 077
+trap 'exit 74' HUP INT TERM
+trap '[ "$last" = "${END}" ] || rm -f -- "$1"' EXIT${receive('"$1"')}
+`;
+
 /**
- * Takes its environment from its stdin and becomes the command, which has no stdin. A secret may have the name of one
- * of these variables. A secret is one line, so that none is taken for the end; a shell reads each in one go.
+ * Takes its environment from its stdin, or from a file that it removes, and becomes the command. A secret may have the
+ * name of one of these variables. A secret is one line, so that none is taken for the end, and a shell reads each in one
+ * go, and nothing beyond: what follows is the command's own.
  */
-const TAKE = `
+const take = (from: { readonly file: boolean; readonly stdin: boolean }): string => `
 sandkeep_all=
 while IFS= read -r sandkeep_line && [ "$sandkeep_line" != '${END}' ]; do
   sandkeep_all="$sandkeep_all$sandkeep_line;"
-done
+done${from.file ? ' < "$1"; rm -f -- "$1"; shift' : ""}
 [ "$sandkeep_line" = '${END}' ] || { echo 'sandkeep: the secrets did not arrive whole' >&2; exit 74; }
 sandkeep_take() { eval "unset sandkeep_all sandkeep_line;$2"; }
 sandkeep_take '
 ' "$sandkeep_all" || exit 74
-exec "$@" < /dev/null
+exec "$@"${from.stdin ? "" : " < /dev/null"}
 `;
 
-/** The same command, with its environment on its stdin. */
-export function takingFromStdin<T extends Pick<ExecRequest, "argv" | "env">>(
-  request: T,
-): T & Pick<ExecRequest, "stdin"> {
-  const argv = ["/bin/sh", "-c", TAKE, "sh", ...request.argv];
-  const lines = exportsOf(request.env, `'"$1"'`);
-  return { ...request, argv, env: {}, stdin: Readable.from([lines]) };
+/** A command that takes its environment from what comes before its own stdin, if it has one. */
+export function takingFromStdin(argv: readonly string[], stdin: boolean): readonly string[] {
+  return ["/bin/sh", "-c", take({ file: false, stdin }), "sh", ...argv];
+}
+
+/** A command that takes its environment from a file which was left for it. */
+export function takingFromFile(argv: readonly string[], path: string): readonly string[] {
+  return ["/bin/sh", "-c", take({ file: true, stdin: true }), "sh", path, ...argv];
+}
+
+/** What `takingFromStdin` and `takingFromFile` take in. */
+export function taken(secrets: Readonly<Record<string, string>>): string {
+  return exportsOf(secrets, `'"$1"'`);
 }
 
 /** For a shell to take in, with the line that says that all of it arrived. */

@@ -1,11 +1,8 @@
-import { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { SandkeepError } from "../../errors.ts";
 import type { DriverDeps } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { HAND_OVER, WAITS, exportsOf } from "./command-secrets.ts";
-import { exec } from "./exec.ts";
-import { OWN_EXEC } from "./execs.ts";
+import { handIn } from "./hand-in.ts";
 import type { Container } from "./wire-container.ts";
 import { readTop } from "./wire.ts";
 
@@ -42,27 +39,9 @@ export async function deliver(
   objectId: string,
   secrets: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const nothing = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const { result } = await exec(engine, deps, {
-    objectId,
-    argv: ["sh", "-c", HAND_OVER, OWN_EXEC],
-    env: {},
-    cwd: "/",
-    stdin: Readable.from([exportsOf(secrets)]),
-    stdout: nothing,
-    stderr: nothing,
-  });
-  const { exitCode } = await result;
-  if (exitCode === 0) return becomesProgram(engine, objectId);
-  throw new SandkeepError(
-    `the main program did not take its secrets (${OUTCOMES[exitCode] ?? `exit ${exitCode}`})`,
-    {
-      code: "DOCKER_SECRETS",
-      blame: "backend",
-      hint: "the image needs sh, mkdir, mv, rm and sleep for a command that gets secrets",
-      exitCode: 5,
-    },
-  );
+  const whole = { objectId, whose: "the main program", script: HAND_OVER, exitCode: 5 };
+  await handIn(engine, deps, whole, exportsOf(secrets));
+  await becomesProgram(engine, objectId);
 }
 
 const PROGRAM_POLL_MS = 50;
@@ -75,10 +54,3 @@ async function becomesProgram(engine: Engine, objectId: string): Promise<void> {
     await sleep(PROGRAM_POLL_MS);
   }
 }
-
-const OUTCOMES: Readonly<Record<number, string>> = {
-  74: "they did not arrive whole",
-  75: "it did not wait for them",
-  126: "there is no shell",
-  127: "there is no shell",
-};

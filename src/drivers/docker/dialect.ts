@@ -42,6 +42,8 @@ export interface Dialect {
   readonly removal: Readonly<Record<string, number>>;
   /** With what a list of processes is asked for, so that its last column is the argv. */
   readonly processes: Readonly<Record<string, string>>;
+  /** True for an engine that writes down the environment of a command, for longer than it runs. */
+  readonly keepsCommands: boolean;
   /** True for an engine on which networks and gates of the fleet's own are proved to hold. */
   readonly networks: boolean;
   /** True for an engine that tells and hands out exactly what was written in a container, running or not. */
@@ -65,6 +67,7 @@ export const docker: Dialect = {
   stepsAtOnce: STEPS_AT_ONCE,
   removal: {},
   processes: {},
+  keepsCommands: false,
   networks: true,
   changes: true,
   engineId: ({ ID }) => ID,

@@ -24,18 +24,24 @@ const REFUSAL = Buffer.from("OCI runtime exec failed: ");
 const LONGEST_REFUSAL = 8192;
 const MISSING = /executable file not found|no such file or directory/;
 /** As shells tell it. */
-const CANNOT_RUN = 126;
-const NOT_FOUND = 127;
+export const CANNOT_RUN = 126;
+export const NOT_FOUND = 127;
 const KILLED = signalExit("SIGKILL");
 const PIPE_AGAIN_MS = 1_000;
+
+export interface ExecOptions {
+  /** Otherwise the container's own. */
+  readonly user?: string;
+  /** What it finds on its stdin before all else. */
+  readonly first?: string;
+}
 
 /** Starts a command. Its environment travels in the request's body and is seen by no argv and no inspect. */
 export async function exec(
   engine: Engine,
   deps: DriverDeps,
   request: ExecRequest,
-  /** Otherwise the container's own. */
-  user?: string,
+  { user, first }: ExecOptions = {},
 ): Promise<ExecHandle> {
   const marker = deps.randomId();
   const tty = request.tty !== undefined;
@@ -47,7 +53,7 @@ export async function exec(
       body: {
         Cmd: [...request.argv],
         Env: [...Object.entries(request.env), [MARKER, marker]].map(([name, value]) => `${name}=${value}`),
-        AttachStdin: request.stdin !== undefined,
+        AttachStdin: request.stdin !== undefined || first !== undefined,
         AttachStdout: true,
         AttachStderr: true,
         Tty: tty,
@@ -67,7 +73,7 @@ export async function exec(
   let killed = false;
   const command = { objectId: request.objectId, execId: Id, marker };
   const broken = brokenPipe(() => signalExec(engine, command, "SIGPIPE"));
-  const result = follow(engine, Id, socket, { ...request, broken }).then(
+  const result = follow(engine, Id, socket, { ...request, first, broken }).then(
     async (ended): Promise<ExecResult> => {
       if (ended.exitCode !== KILLED || killed) return ended;
       const { ranOutOfMemory } = await import("./out-of-memory.ts");
@@ -88,8 +94,11 @@ export async function exec(
   };
 }
 
-/** What hears of output that nobody takes any more. */
-type Following = ExecRequest & { readonly broken: () => void };
+interface Following extends ExecRequest {
+  readonly first: string | undefined;
+  /** Hears of output that nobody takes any more. */
+  readonly broken: () => void;
+}
 
 /** The kernel signals who writes to a pipe that nobody reads; here the pipe is ours, and the writer is told by us. */
 function brokenPipe(signal: () => Promise<void>): () => void {
@@ -125,10 +134,14 @@ async function follow(engine: Engine, id: string, socket: Duplex, request: Follo
 }
 
 /** Copies input until the command ends; the end of input closes only our half of the connection. */
-function feedStdin(socket: Duplex, { stdin }: ExecRequest): () => void {
+function feedStdin(socket: Duplex, { stdin, first }: Following): () => void {
   // A command that ends before it has read everything is no failure; the output side tells what happened.
   socket.on("error", () => undefined);
-  if (stdin === undefined) return () => undefined;
+  if (first !== undefined) socket.write(first);
+  if (stdin === undefined) {
+    if (first !== undefined) socket.end();
+    return () => undefined;
+  }
   const abandon = (): void => {
     socket.end();
   };

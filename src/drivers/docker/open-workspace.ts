@@ -71,7 +71,7 @@ export async function openWorkspace(
           stdout,
           stderr,
         },
-        "0:0",
+        { user: "0:0" },
       );
       return { code: (await result).exitCode, said };
     };

@@ -4,10 +4,8 @@ import { create, remove, rename, start, stop, update } from "./apply.ts";
 import { attest } from "./attest.ts";
 import { changes, salvage } from "./changes.ts";
 import { Engine } from "./client.ts";
-import { takingFromStdin } from "./command-secrets.ts";
 import { deliver } from "./deliver.ts";
 import type { Dialect } from "./dialect.ts";
-import { exec } from "./exec.ts";
 import { EngineFacts } from "./facts.ts";
 import { getFiles, putFiles } from "./files.ts";
 import { health } from "./health.ts";
@@ -18,6 +16,7 @@ import { ensureNetwork, removeNetwork } from "./networks.ts";
 import { inspectRuntime, observe } from "./observe.ts";
 import { lacks, probe } from "./probe.ts";
 import { placeProgram } from "./program.ts";
+import { execSealed } from "./sealed-exec.ts";
 import { setMark } from "./volumes.ts";
 import { forgetWorkspace } from "./workspaces.ts";
 
@@ -55,10 +54,7 @@ export function openDriver(
     remove: (objectId, workspace) => remove(engine, objectId, workspace),
     mark: (scope, address, mark) => setMark(engine, scope, address, mark),
     forget: (scope, address) => forgetWorkspace(engine, scope, address),
-    exec: (request) => {
-      const seals = request.sealed === true && Object.keys(request.env).length > 0;
-      return exec(engine, deps, seals ? takingFromStdin(request) : request);
-    },
+    exec: (request) => execSealed(engine, deps, request),
     deliver: (objectId, secrets) => deliver(engine, deps, objectId, secrets),
     attest: (objectId, spec) => attest(engine, facts, deps, objectId, spec),
     placeProgram: (objectId, program) => placeProgram(engine, deps, objectId, program),

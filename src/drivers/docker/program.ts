@@ -52,7 +52,7 @@ export async function placeProgram(
       stdout: output,
       stderr: complaint,
     },
-    ROOT,
+    { user: ROOT },
   );
   const { exitCode } = await result;
   const [folder, path] = output.text.trimEnd().split("\n");

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -8,8 +8,11 @@ import { expect, test } from "vitest";
 import {
   END,
   HAND_OVER,
+  LEAVE,
   WAITS,
   exportsOf,
+  taken,
+  takingFromFile,
   takingFromStdin,
   waitingFor,
 } from "../../../src/drivers/docker/command-secrets.ts";
@@ -66,32 +69,63 @@ test("a listing that is cut off still shows who waits", () => {
   expect(waitingFor(["serve"]).entrypoint.join(" ").slice(0, 40)).toContain(WAITS);
 });
 
-test.each([
+const ODD: readonly (readonly [what: string, value: string])[] = [
   ["nothing", ""],
   ["quotes, lines and what a shell would run", `'a' "b"\n\n\\ $(exit 1) \`exit 1\`\n`],
   ["the words of the hand-over itself", `${END}\n'; exit 1; '"$1"`],
   ["one that is long", "li\n".repeat(20_000)],
-])("a command takes its environment from its stdin, exactly: %s", async (_what, value) => {
-  const command = ["/bin/sh", "-c", 'printf "%s %s" "$sandkeep_line" "$sandkeep_all"; cat'];
-  const { argv, env, stdin } = takingFromStdin({
-    argv: command,
-    env: { sandkeep_line: value, sandkeep_all: "2" },
+];
+const SHOWS = ["/bin/sh", "-c", 'printf "%s %s," "$sandkeep_line" "$sandkeep_all"; cat'];
+
+/** Runs it with nothing in its environment. */
+async function ran(argv: readonly string[], input: string) {
+  const [command = "", ...args] = argv;
+  const child = spawn(command, args, { env: {}, stdio: ["pipe", "pipe", "pipe"] });
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(input);
+  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+  return { out, err, code: child.exitCode };
+}
+
+test.each(ODD)("a command takes its environment from its stdin, exactly: %s", async (_what, value) => {
+  const lines = taken({ sandkeep_line: value, sandkeep_all: "2" });
+  const own = `${END}\nits own\n`;
+  expect(await ran(takingFromStdin(SHOWS, true), lines + own)).toEqual({
+    out: `${value} 2,${own}`,
+    err: "",
+    code: 0,
   });
-  expect([argv.join(" ").includes("exit 1"), env]).toEqual([false, {}]);
-  const child = spawn(argv[0] ?? "", argv.slice(1), { env, stdio: ["pipe", "pipe", "inherit"] });
-  stdin?.pipe(child.stdin);
-  expect(await text(child.stdout)).toBe(`${value} 2`);
+  expect((await ran(takingFromStdin(SHOWS, false), lines + own)).out).toBe(`${value} 2,`);
+});
+
+test.each(ODD)("a command takes its environment from a file, which is gone: %s", async (_what, value) => {
+  await using at = await place();
+  const path = join(at.folder, "left");
+  const lines = taken({ sandkeep_line: value, sandkeep_all: "2", PATH: "/nowhere" });
+  expect(await ran(["sh", "-c", LEAVE, "sh", path], lines)).toEqual({ out: "", err: "", code: 0 });
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+  const shows = ["/bin/sh", "-c", 'printf "%s %s," "$sandkeep_line" "$sandkeep_all"; /bin/cat'];
+  expect((await ran(takingFromFile(shows, path), "its own")).out).toBe(`${value} 2,its own`);
+  expect(await readdir(at.folder)).toEqual([]);
+});
+
+test("what did not arrive whole is not left, and what was not left is not taken", async () => {
+  await using at = await place();
+  const path = join(at.folder, "left");
+  const cut = taken({ A: "1" }).slice(0, -5);
+  expect((await ran(["sh", "-c", LEAVE, "sh", path], cut)).code).toBe(74);
+  expect(await readdir(at.folder)).toEqual([]);
+  expect((await ran(["sh", "-c", LEAVE, "sh", join(path, "none")], cut)).code).toBe(73);
+  const began = await ran(takingFromFile(["/bin/sh", "-c", "echo began"], path), "");
+  expect([began.out, began.code]).toEqual(["", 74]);
 });
 
 test.each([
-  ["before its end", exportsOf({ A: "1" }).slice(0, -5)],
+  ["before its end", taken({ A: "1" }).slice(0, -5)],
   ["before it", ""],
   ["within what looks like its end", `export A='1\n${END}\n`],
 ])("a command whose environment was cut off %s does not begin", async (_where, arrives) => {
-  const { argv } = takingFromStdin({ argv: ["/bin/sh", "-c", "echo began"], env: {} });
-  const child = spawn(argv[0] ?? "", argv.slice(1), { stdio: ["pipe", "pipe", "pipe"] });
-  child.stdin.end(arrives);
-  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+  const { out, err, code } = await ran(takingFromStdin(["/bin/sh", "-c", "echo began"], true), arrives);
   expect([out, err === ""]).toEqual(["", false]);
-  expect([2, 74]).toContain(child.exitCode);
+  expect([2, 74]).toContain(code);
 });
