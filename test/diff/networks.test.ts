@@ -99,6 +99,7 @@ describe("what is done about networks", () => {
   it.each<[string, Partial<NetworkSpec>, Partial<ObservedNetwork["spec"]>, string]>([
     ["open", {}, { internal: false }, "internal (asked true, found false)"],
     ["open, though behind a gate", { internal: false, gate }, { internal: false }, "internal (asked true"],
+    ["near its machine, though behind a gate", { gate }, { reaches_host: true }, "reaches_host (asked false"],
     ["of another driver", {}, { driver: "macvlan" }, "driver (asked bridge, found macvlan)"],
     ["elsewhere", { subnet: "10.9.0.0/24" }, { subnet: "10.8.0.0/24" }, "found 10.8.0.0/24)"],
     ["nowhere", { subnet: "10.9.0.0/24" }, {}, "subnet (asked 10.9.0.0/24, found none)"],
@@ -117,7 +118,12 @@ describe("what is done about networks", () => {
   });
 
   it("lets an engine choose what was not asked for", () => {
-    const chosen = { subnet: "10.9.0.0/24", gateway: "10.9.0.1", options: { mtu: "1500" } };
+    const chosen = {
+      subnet: "10.9.0.0/24",
+      gateway: "10.9.0.1",
+      options: { mtu: "1500" },
+      reaches_host: true,
+    };
     expect(actions([there({ spec: { ...spec, ...chosen } })])).toEqual(["none net-1"]);
   });
 

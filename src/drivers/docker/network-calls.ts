@@ -14,7 +14,7 @@ import type { ListedNetwork } from "./wire.ts";
 import { readCreated, readNetworks } from "./wire.ts";
 
 /** Without an address of its own on the bridge, the engine's machine cannot be reached from behind a gate either. */
-const NO_HOST = { "com.docker.network.bridge.inhibit_ipv4": "true" } as const;
+const NO_HOST = "com.docker.network.bridge.inhibit_ipv4";
 
 export async function listNetworks(engine: Engine): Promise<ListedNetwork[]> {
   try {
@@ -37,6 +37,7 @@ export function specOf({ Internal, Options, IPAM, Driver }: ListedNetwork): Seen
   return {
     driver: Driver,
     internal: Internal,
+    reaches_host: Options[NO_HOST] !== "true",
     ...(config === undefined ? {} : { subnet: config.Subnet, gateway: config.Gateway }),
     options: Options,
   };
@@ -86,7 +87,7 @@ function ipam({ subnet, gateway }: NetworkSpec): Record<string, unknown> {
 /** Behind a gate nothing leads out by itself, and not to the engine's machine either. */
 function askedOf(spec: NetworkSpec): NetworkSpec {
   if (spec.gate === undefined) return spec;
-  return { ...spec, internal: true, options: { ...spec.options, ...NO_HOST } };
+  return { ...spec, internal: true, options: { ...spec.options, [NO_HOST]: "true" } };
 }
 
 /**
@@ -99,7 +100,7 @@ export async function proveNetwork(
   spec: NetworkSpec,
   made: boolean,
 ): Promise<void> {
-  const wrong = networkDifferences(askedOf(spec), specOf(network));
+  const wrong = networkDifferences(spec, specOf(network));
   if (wrong.length === 0) return;
   const message = `the engine does not enforce ${tellDifferences(wrong)} of the network ${network.Name}`;
   const error = { code: "NOT_ENFORCED", blame: "backend" } as const;
