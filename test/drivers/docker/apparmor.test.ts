@@ -2,10 +2,8 @@ import { describe, expect, it } from "vitest";
 import { unenforced } from "../../../src/diff/fields.ts";
 import { dockerDriver } from "../../../src/drivers/docker/index.ts";
 import { unsupportedLimits } from "../../../src/drivers/docker/limits.ts";
-import { readValues } from "../../../src/drivers/docker/section.ts";
-import { readFields } from "../../../src/drivers/docker/values.ts";
-import { readContainer } from "../../../src/drivers/docker/wire-container.ts";
 import { readInfo } from "../../../src/drivers/docker/wire.ts";
+import { createdWith, fieldsOf } from "../../support/container-fields.ts";
 import { found, wish } from "../../support/runtimes.ts";
 
 // An engine repeats the profile that it was asked for whether it applies it or not.
@@ -27,23 +25,9 @@ interface Shows {
 }
 
 function fields({ asked, profile = "", info }: Shows) {
-  const container = readContainer({
-    Id: "c1",
-    Name: "/sk-a",
-    AppArmorProfile: profile,
-    State: {},
-    Config: {},
-    HostConfig: { SecurityOpt: asked === undefined ? [] : ["no-new-privileges", `apparmor=${asked}`] },
-  });
-  const created = readValues(values(asked));
-  return readFields(container, {
-    created,
-    image: undefined,
-    info,
-    ref: "x",
-    own: "sk-a",
-    stateDir: "/state",
-  });
+  const SecurityOpt = asked === undefined ? [] : ["no-new-privileges", `apparmor=${asked}`];
+  const created = createdWith(asked === undefined ? {} : { apparmor: asked });
+  return fieldsOf({ AppArmorProfile: profile, HostConfig: { SecurityOpt } }, created, { info });
 }
 
 describe("the AppArmor profile of a container", () => {

@@ -1,20 +1,14 @@
 import { expect, it } from "vitest";
 import { gateEnv, NO_NAMES, ownNetworkName, sinceEnd } from "../../../src/drivers/docker/gates.ts";
-import { readValues } from "../../../src/drivers/docker/section.ts";
-import { readFields } from "../../../src/drivers/docker/values.ts";
-import { readContainer } from "../../../src/drivers/docker/wire-container.ts";
-import { readImage, readInfo } from "../../../src/drivers/docker/wire.ts";
+import { readImage } from "../../../src/drivers/docker/wire.ts";
+import { createdWith, fieldsOf } from "../../support/container-fields.ts";
 
 // A container behind a gate, as made and as somebody changed it.
 
-const created = readValues({
-  workspace: { access: "none", target: "/workspace", provider: "own" },
-  env: { LANG: "C.UTF-8" },
-  docker: { network: "egress", egress: "gate" },
-});
+const created = createdWith({ network: "egress", egress: "gate" }, { LANG: "C.UTF-8" });
 const own = ownNetworkName("sk-a");
 
-function fieldsOf({
+function gated({
   env = gateEnv(created.env),
   dns = [NO_NAMES],
   networks = { [own]: { NetworkID: "n1" } },
@@ -25,28 +19,16 @@ function fieldsOf({
   readonly networks?: Readonly<Record<string, { readonly NetworkID: string }>>;
   readonly live?: ReadonlySet<string>;
 }): Record<string, unknown> {
-  const container = readContainer({
-    Id: "c1",
-    Name: "/sk-a",
-    State: {},
+  const shown = {
     Config: { Env: ["LANG=C.UTF-8", ...env] },
     HostConfig: { NetworkMode: own, Dns: dns },
     NetworkSettings: { Networks: networks },
-  });
-  const image = readImage({ Id: "i1" });
-  return readFields(container, {
-    created,
-    image,
-    info: readInfo({}),
-    ref: "x",
-    own,
-    live,
-    stateDir: "/state",
-  });
+  };
+  return fieldsOf(shown, created, { image: readImage({ Id: "i1" }), own, live });
 }
 
 it("shows its network by the word of the config, and none of what was added for the gate", () => {
-  expect(fieldsOf({})).toMatchObject({
+  expect(gated({})).toMatchObject({
     "docker.network": "egress",
     "docker.egress": "gate",
     "docker.dns": [],
@@ -60,7 +42,7 @@ it.each([
   ["no word of the gate", { env: [] }],
   ["another proxy", { env: gateEnv(created.env).map((each) => each.replace("egress-gate", "elsewhere")) }],
 ])("with %s it is not behind its gate any more", (_, change) => {
-  expect(fieldsOf(change)["docker.egress"]).toBeNull();
+  expect(gated(change)["docker.egress"]).toBeNull();
 });
 
 it.each([
@@ -68,7 +50,7 @@ it.each([
   [{}, null],
   [{ [own]: { NetworkID: "gone" } }, `${own} (removed)`],
 ])("on %j it is not on its network alone", (networks, shown) => {
-  expect(fieldsOf({ networks })["docker.network"]).toBe(shown);
+  expect(gated({ networks })["docker.network"]).toBe(shown);
 });
 
 it("counts nothing that a gate said before it last ended", () => {

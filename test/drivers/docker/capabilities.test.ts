@@ -1,8 +1,5 @@
 import { expect, it } from "vitest";
-import { readValues } from "../../../src/drivers/docker/section.ts";
-import { readFields } from "../../../src/drivers/docker/values.ts";
-import { readContainer } from "../../../src/drivers/docker/wire-container.ts";
-import { readInfo } from "../../../src/drivers/docker/wire.ts";
+import { createdWith, fieldsOf } from "../../support/container-fields.ts";
 
 it.each<[string, string[], string[], string[]]>([
   ["as it was asked for", ["ALL", "NET_RAW"], ["NET_RAW", "ALL"], ["ALL", "NET_RAW"]],
@@ -16,26 +13,6 @@ it.each<[string, string[], string[], string[]]>([
   ],
   ["as the engine says it, where it was not asked for", ["CHOWN"], ["CAP_NET_RAW"], ["CAP_NET_RAW"]],
 ])("a capability that was taken away is shown %s", (_, asked, CapDrop, shown) => {
-  const container = readContainer({
-    Id: "c1",
-    Name: "/sk-a",
-    State: {},
-    Config: {},
-    HostConfig: { CapDrop },
-  });
-  const created = readValues({
-    workspace: { access: "none", target: "/workspace", provider: "own" },
-    env: {},
-    docker: { cap_drop: asked },
-  });
-  const info = readInfo({});
-  const seen = readFields(container, {
-    created,
-    image: undefined,
-    info,
-    ref: "x",
-    own: "sk-a",
-    stateDir: "/state",
-  });
+  const seen = fieldsOf({ HostConfig: { CapDrop } }, createdWith({ cap_drop: asked }));
   expect(seen["docker.cap_drop"]).toEqual(shown);
 });

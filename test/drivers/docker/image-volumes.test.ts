@@ -1,31 +1,14 @@
 import { expect, it } from "vitest";
-import { readValues } from "../../../src/drivers/docker/section.ts";
-import { readFields } from "../../../src/drivers/docker/values.ts";
-import { readContainer } from "../../../src/drivers/docker/wire-container.ts";
-import { readImage, readInfo } from "../../../src/drivers/docker/wire.ts";
+import { readImage } from "../../../src/drivers/docker/wire.ts";
+import { createdWith, fieldsOf } from "../../support/container-fields.ts";
 
 // Engines keep the text of an image's `VOLUME` as it was written, and show the path of the mount cleaned.
 
-const created = readValues({
-  workspace: { access: "none", target: "/workspace", provider: "own" },
-  env: {},
-  docker: {},
-});
-
 function bindsOf(volumes: readonly string[], destination: string): unknown {
   const mount = { Type: "volume", Name: "v1", Source: "/var/v1", Destination: destination, RW: true };
-  const container = readContainer({
-    Id: "c1",
-    Name: "/sk-a",
-    State: {},
-    Config: {},
-    HostConfig: {},
-    Mounts: [mount],
-  });
   const asked = Object.fromEntries(volumes.map((path) => [path, {}]));
   const image = readImage({ Id: "i1", Config: { Volumes: asked } });
-  const context = { created, image, info: readInfo({}), ref: "x", own: "sk-a", stateDir: "/state" };
-  return readFields(container, context)["docker.binds"];
+  return fieldsOf({ Mounts: [mount] }, createdWith(), { image })["docker.binds"];
 }
 
 it.each([
