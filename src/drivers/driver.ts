@@ -101,7 +101,7 @@ export interface ExecRequest {
   /** Given where and only where `capabilities.lifecycle` is `ephemeral`. */
   readonly build?: BuildRequest;
   readonly argv: readonly string[];
-  /** Added to the spec's own environment; may hold secrets, so it never reaches an argv or what an engine keeps. */
+  /** Added to the spec's own environment; may hold secrets, so it never reaches an argv or, but for PATH, what an engine keeps. */
   readonly env: Readonly<Record<string, string>>;
   /** Of a command without a stdin or a terminal where `/bin/sh` is: `env` comes past the engine's own records, if it has any. */
   readonly sealed?: boolean;

@@ -9,7 +9,7 @@ import type { ObservedRuntime } from "../../src/model/observed.ts";
 import { Search } from "../support/canary-search.ts";
 import { describeWith } from "../support/services.ts";
 import { DockerFleet } from "./docker-kit.ts";
-import { exec } from "./harness.ts";
+import { exec, start } from "./harness.ts";
 import { expectHeardOfNetworks } from "./network-events.ts";
 
 describeWith(["podman"], "the podman driver on a real Podman", (services) => {
@@ -62,20 +62,25 @@ describeWith(["podman"], "the podman driver on a real Podman", (services) => {
   it("keeps nothing of a command's variables, however it gets them", async () => {
     await using search = new Search();
     const id = await fleet.up({ docker: { user: "1000:1000" } });
-    const env = { TOKEN: search.value, PATH: "/bin", UID: "7" };
-    const argv = ["sh", "-c", 'printf "%s " "$TOKEN" "$UID"; ls /dev/shm; cat'];
+    const env = { TOKEN: search.value, PATH: "/nowhere" };
+    const argv = ["/bin/sh", "-c", 'printf "%s " "$TOKEN" "$PATH"; /bin/ls /dev/shm; /bin/cat'];
     const tty = { rows: 30, columns: 90 };
     const run = async (wish: object): Promise<string> => {
       const ran = await exec(fleet.driver, id, argv, { env, ...wish });
       expect(ran.exitCode).toBe(0);
       return ran.stdout.toString();
     };
-    expect(await run({})).toBe(`${search.value} 7 `);
-    expect(await run({ stdin: Readable.from(["its own"]) })).toBe(`${search.value} 7 its own`);
-    expect(await run({ stdin: Readable.from(["its own\n\u0004"]), tty })).toMatch(`${search.value} 7 `);
+    expect(await run({})).toBe(`${search.value} /nowhere `);
+    expect(await run({ stdin: Readable.from(["its own"]) })).toBe(`${search.value} /nowhere its own`);
+    expect(await run({ stdin: Readable.from(["its own\n\u0004"]), tty })).toMatch(
+      `${search.value} /nowhere `,
+    );
     const cannot = ["no-such-program"];
     expect((await exec(fleet.driver, id, cannot, { env, tty })).exitCode).toBe(127);
     expect((await exec(fleet.driver, id, cannot, { env, tty, cwd: "/nowhere" })).exitCode).not.toBe(0);
+    const ended = await start(fleet.driver, { objectId: id, argv: ["/bin/sleep", "60"], env, tty });
+    await ended.handle.signal("SIGKILL");
+    expect((await ended.ran).exitCode).toBe(137);
     expect((await exec(fleet.driver, id, ["ls", "/dev/shm"])).stdout.toString()).toBe("");
     await search.below(dirname(services().podman.socket), (path) => path.endsWith("/merged"));
     expect(await search.found()).toEqual([]);
@@ -95,6 +100,17 @@ describeWith(["podman"], "the podman driver on a real Podman", (services) => {
         message: "the command did not take its secrets (there is no shell)",
       });
     }
+  });
+
+  it("refuses a variable that its shell would not hand on", async () => {
+    const id = await fleet.up();
+    await expect(exec(fleet.driver, id, ["env"], { env: { TOKEN: "x", RANDOM: "7" } })).rejects.toMatchObject(
+      {
+        code: "DOCKER_VARIABLE",
+        exitCode: 64,
+        message: "a command on podman cannot be given the variable RANDOM",
+      },
+    );
   });
 
   it("never shows the state directory that lies in a workspace", async () => {

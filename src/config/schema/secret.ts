@@ -39,9 +39,9 @@ const secretSchema = z.union(
   },
 );
 
-/** A shell may have to take it into its environment, or to find programs meanwhile. */
+/** A shell may have to take it into its environment. */
 const secretName = textOf(
-  new RegExp(`^(?!(?:PATH|${KEPT_BY_SHELLS.join("|")})$)[A-Za-z_][A-Za-z0-9_]*$`),
+  new RegExp(`^(?!(?:${KEPT_BY_SHELLS.join("|")})$)[A-Za-z_][A-Za-z0-9_]*$`),
   "a variable name of letters, digits and underscores that starts with no digit, and none that shells keep for themselves",
 );
 

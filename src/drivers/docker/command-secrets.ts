@@ -33,10 +33,11 @@ trap - TERM INT
 exec "$@"
 `;
 
-/** Puts what comes on stdin into a file. */
+/** Puts what comes on stdin into a file. No line is an argument: not every shell prints by itself. */
 const receive = (path: string): string => `
   last=
-  while IFS= read -r line; do printf '%s\\n' "$line" || exit 73; last=$line; done > ${path} || exit 73
+  cat > ${path} || exit 73
+  while IFS= read -r line; do last=$line; done < ${path}
   [ "$last" = '${END}' ] || exit 74`;
 
 /** Of several at once the first hands over, and the others wait for what becomes of it. */
@@ -74,7 +75,7 @@ const take = (from: { readonly file: boolean; readonly stdin: boolean }): string
 sandkeep_all=
 while IFS= read -r sandkeep_line && [ "$sandkeep_line" != '${END}' ]; do
   sandkeep_all="$sandkeep_all$sandkeep_line;"
-done${from.file ? ' < "$1"; rm -f -- "$1"; shift' : ""}
+done${from.file ? ' < "$1"; : > "$1"; rm -f -- "$1"; shift' : ""}
 [ "$sandkeep_line" = '${END}' ] || { echo 'sandkeep: the secrets did not arrive whole' >&2; exit 74; }
 sandkeep_take() { eval "unset sandkeep_all sandkeep_line;$2"; }
 sandkeep_take '

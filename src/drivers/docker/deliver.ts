@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { DriverDeps } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { HAND_OVER, WAITS, exportsOf } from "./command-secrets.ts";
+import { OWN_EXEC } from "./execs.ts";
 import { handIn } from "./hand-in.ts";
 import type { Container } from "./wire-container.ts";
 import { readTop } from "./wire.ts";
@@ -39,11 +40,13 @@ export async function deliver(
   objectId: string,
   secrets: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const whole = { objectId, whose: "the main program", script: HAND_OVER, exitCode: 5 };
+  const argv = ["sh", "-c", HAND_OVER, OWN_EXEC];
+  const whole = { objectId, whose: "the main program", argv, needs: NEEDS, exitCode: 5 };
   await handIn(engine, deps, whole, exportsOf(secrets));
   await becomesProgram(engine, objectId);
 }
 
+const NEEDS = "sh, cat, mkdir, mv, rm and sleep";
 const PROGRAM_POLL_MS = 50;
 const PROGRAM_POLLS = 200;
 

@@ -43,7 +43,7 @@ export interface Dialect {
   /** With what a list of processes is asked for, so that its last column is the argv. */
   readonly processes: Readonly<Record<string, string>>;
   /** True for an engine that writes down the environment of a command, for longer than it runs. */
-  readonly keepsCommands: boolean;
+  readonly keepsEnvironments: boolean;
   /** True for an engine on which networks and gates of the fleet's own are proved to hold. */
   readonly networks: boolean;
   /** True for an engine that tells and hands out exactly what was written in a container, running or not. */
@@ -67,7 +67,7 @@ export const docker: Dialect = {
   stepsAtOnce: STEPS_AT_ONCE,
   removal: {},
   processes: {},
-  keepsCommands: false,
+  keepsEnvironments: false,
   networks: true,
   changes: true,
   engineId: ({ ID }) => ID,

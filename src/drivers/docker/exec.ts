@@ -24,7 +24,7 @@ const REFUSAL = Buffer.from("OCI runtime exec failed: ");
 const LONGEST_REFUSAL = 8192;
 const MISSING = /executable file not found|no such file or directory/;
 /** As shells tell it. */
-export const CANNOT_RUN = 126;
+const CANNOT_RUN = 126;
 export const NOT_FOUND = 127;
 const KILLED = signalExit("SIGKILL");
 const PIPE_AGAIN_MS = 1_000;

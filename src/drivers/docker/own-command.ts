@@ -23,16 +23,16 @@ export async function runOwn(
   objectId: string,
   script: string,
   args: readonly string[],
-  options: { readonly user?: string; readonly most?: number } = {},
+  options: { readonly user?: string; readonly most?: number; readonly shell?: string } = {},
 ): Promise<OwnResult> {
-  const { user, most = MOST_OUTPUT } = options;
+  const { user, most = MOST_OUTPUT, shell = "sh" } = options;
   const { Id } = await engine.json(
     {
       what: "prepare a command",
       method: "POST",
       path: `/containers/${encodeURIComponent(objectId)}/exec`,
       body: {
-        Cmd: ["sh", "-c", script, OWN_EXEC, ...args],
+        Cmd: [shell, "-c", script, OWN_EXEC, ...args],
         AttachStdout: true,
         AttachStderr: true,
         WorkingDir: "/",

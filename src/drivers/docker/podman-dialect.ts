@@ -116,7 +116,7 @@ export const podman: Dialect = {
   // By itself it answers the line of its own `ps` in one piece, or that of the image's.
   processes: { ps_args: "args" },
   // In its database, where it outlives even the container, and beside the container's own files.
-  keepsCommands: true,
+  keepsEnvironments: true,
   networks: false,
   // Its list names folders it made itself, and its archive of a volume is not whole.
   changes: false,
