@@ -50,7 +50,7 @@ export function isNetworkKey(text: string): text is NetworkKey {
 export type SeenNetworkSpec = Omit<NetworkSpec, "gate" | "driver"> & {
   readonly driver: string;
   /** True where the engine's machine has an address on it. Behind a gate it must have none. */
-  readonly reaches_host?: boolean;
+  readonly reaches_host: boolean;
 };
 
 /** One thing in which a network is not as it should be. */
@@ -70,7 +70,7 @@ export function networkDifferences(spec: NetworkSpec, seen: SeenNetworkSpec): Ne
     ["internal", seen.internal, spec.internal || spec.gate !== undefined],
     ["subnet", seen.subnet ?? null, spec.subnet],
     ["gateway", seen.gateway ?? null, spec.gateway],
-    ["reaches_host", seen.reaches_host ?? false, spec.gate === undefined ? undefined : false],
+    ["reaches_host", seen.reaches_host, spec.gate === undefined ? undefined : false],
     ...options,
   ] as const;
   return rows.flatMap(([path, before, after]) =>

@@ -100,7 +100,19 @@ describe("wrong values", () => {
     ],
     [
       '[sandbox.secrets]\nPPID = { env = "A" }',
-      '5:1 error wrong-name sandbox.secrets.PPID: expected a variable name of letters, digits and underscores that starts with no digit, and none that shells keep for themselves, got "PPID" | rename the key',
+      '5:1 error wrong-name sandbox.secrets.PPID: expected a variable name of letters, digits and underscores that starts with no digit, and is neither PATH nor one that shells keep for themselves, got "PPID" | rename the key',
+    ],
+    [
+      '[sandbox.secrets]\nPATH = { env = "A" }',
+      '5:1 error wrong-name sandbox.secrets.PATH: expected a variable name of letters, digits and underscores that starts with no digit, and is neither PATH nor one that shells keep for themselves, got "PATH" | rename the key',
+    ],
+    [
+      '[networks.a]\negress = { allow = [], image = "x" }\noptions = { "com.docker.network.bridge.inhibit_ipv4" = "1" }',
+      `6:13 error wrong-value networks.a.options."com.docker.network.bridge.inhibit_ipv4": behind a gate the engine's machine has no address: sandkeep sets this option itself, got "1" | com.docker.network.bridge.inhibit_ipv4: Options of the driver, such as { "com.docker.network.driver.mtu" = "1400" }.`,
+    ],
+    [
+      '[networks.a]\negress = { allow = [], image = "x" }\ninternal = false',
+      "6:1 error wrong-value networks.a.internal: a network with egress is internal: the gate is its only way out, got false | internal: Whether the engine lets nothing off it.",
     ],
     [
       '[sandbox]\nsetup = "x"',

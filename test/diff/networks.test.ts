@@ -24,7 +24,7 @@ const there = (more: Partial<ObservedNetwork> = {}): ObservedNetwork => ({
   object_id: "n1",
   name: "net-1",
   network: "network/build",
-  spec,
+  spec: { ...spec, reaches_host: false },
   users: [],
   ...more,
 });
@@ -106,7 +106,7 @@ describe("what is done about networks", () => {
     ["without an option", { options: { mtu: "1400" } }, {}, "options.mtu (asked 1400, found none)"],
     ["led another way", { gateway: "10.9.0.9" }, { gateway: "10.9.0.1" }, "gateway (asked 10.9.0.9,"],
   ])("blocks one that is %s, and says what is wrong and how it is made anew", (_, asked, found, told) => {
-    const network = there({ spec: { ...spec, ...found }, gate: open });
+    const network = there({ spec: { ...spec, reaches_host: false, ...found }, gate: open });
     const [decision] = decided([network], { desired: [{ ...build, spec: { ...spec, ...asked } }] });
     expect(decision?.verdict).toMatchObject({
       action: "blocked",
@@ -129,7 +129,7 @@ describe("what is done about networks", () => {
 
   it("gives the addresses of a network that goes to the one that asks for the same", () => {
     const subnet = { ...spec, subnet: "10.9.0.0/24" };
-    const old = there({ object_id: "n0", name: "net-0", spec: subnet });
+    const old = there({ object_id: "n0", name: "net-0", spec: { ...subnet, reaches_host: false } });
     const wanted = { desired: [{ ...build, spec: { ...subnet, gateway: "10.9.0.9" } }] };
     const steps = networkSteps(decided([old], wanted), () => undefined);
     const [made] = steps.ensures.values();

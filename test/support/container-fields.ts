@@ -6,10 +6,14 @@ import type { JsonObject } from "../../src/model/json.ts";
 
 type Created = ReturnType<typeof readValues>;
 
-/** What a spec of the Docker driver was, beside its workspace. */
-export function createdWith(docker: JsonObject = {}, env: Readonly<Record<string, string>> = {}): Created {
-  return readValues({ workspace: { access: "none", target: "/workspace", provider: "own" }, env, docker });
+/** Values of a spec whose workspace is the container's own. */
+export function valuesWith(docker: JsonObject = {}, env: Readonly<Record<string, string>> = {}): JsonObject {
+  return { workspace: { access: "none", target: "/workspace", provider: "own" }, env, docker };
 }
+
+/** What a container was created from. */
+export const createdWith = (...values: Parameters<typeof valuesWith>): Created =>
+  readValues(valuesWith(...values));
 
 /** The fields of one container named `sk-a`, as an engine shows it. */
 export function fieldsOf(

@@ -58,6 +58,9 @@ function isSubnet(text: string): boolean {
   return isIP(address) === 4 && /^\d{1,2}$/.test(bits) && Number(bits) >= 8 && Number(bits) <= 29;
 }
 
+/** Whether the engine's machine has an address on the bridge. */
+const HOST_ADDRESS = "com.docker.network.bridge.inhibit_ipv4";
+
 /** `[networks.NAME]`. */
 export const networkSchema = z
   .strictObject({
@@ -85,6 +88,10 @@ export const networkSchema = z
   .refine(({ egress, internal }) => egress === undefined || internal !== false, {
     error: "a network with egress is internal: the gate is its only way out",
     path: ["internal"],
+  })
+  .refine(({ egress, options }) => egress === undefined || options?.[HOST_ADDRESS] === undefined, {
+    error: "behind a gate the engine's machine has no address: sandkeep sets this option itself",
+    path: ["options", HOST_ADDRESS],
   })
   .refine(({ subnet: text, gateway }) => gateway === undefined || holds(text, gateway), {
     error: "expected an address of the subnet",

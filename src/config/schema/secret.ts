@@ -39,10 +39,10 @@ const secretSchema = z.union(
   },
 );
 
-/** A shell may have to take it into its environment. */
+/** A shell may have to take it into its environment; PATH, where programs are, goes openly. */
 const secretName = textOf(
-  new RegExp(`^(?!(?:${KEPT_BY_SHELLS.join("|")})$)[A-Za-z_][A-Za-z0-9_]*$`),
-  "a variable name of letters, digits and underscores that starts with no digit, and none that shells keep for themselves",
+  new RegExp(`^(?!(?:PATH|${KEPT_BY_SHELLS.join("|")})$)[A-Za-z_][A-Za-z0-9_]*$`),
+  "a variable name of letters, digits and underscores that starts with no digit, and is neither PATH nor one that shells keep for themselves",
 );
 
 export const secretsSchema = z.record(secretName, secretSchema);

@@ -46,7 +46,7 @@ export async function deliver(
   await becomesProgram(engine, objectId);
 }
 
-const NEEDS = "sh, cat, mkdir, mv, rm and sleep";
+const NEEDS = "sh, cat, mkdir, mv, rm, rmdir and sleep";
 const PROGRAM_POLL_MS = 50;
 const PROGRAM_POLLS = 200;
 

@@ -42,7 +42,7 @@ export function notTaken({ whose, needs, exitCode }: Consumer, code: number): Sa
 }
 
 const OUTCOMES: Readonly<Record<number, string>> = {
-  73: "they could not be written there",
+  73: "they could not be written into the container's memory",
   74: "they did not arrive whole",
   75: "it did not wait for them",
   126: "there is no shell",

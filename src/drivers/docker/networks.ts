@@ -99,7 +99,7 @@ function withoutNetwork({ Id, Labels, ...gate }: ListedContainer, scope: Observe
   const owner = ownerOfNetwork(known);
   if (owner !== undefined && scope.addresses?.includes(owner) === false) return [];
   const seen = gateOf({ id: "", name }, [{ ...gate, Id, Labels }]);
-  const spec = { driver: "bridge", internal: true, options: {} } as const;
+  const spec = { driver: "bridge", internal: true, reaches_host: false, options: {} } as const;
   const shown = seen === undefined ? {} : { gate: seen };
   return [{ object_id: Id, name, network: known, spec, ...shown, users: [], gone: true }];
 }

@@ -40,7 +40,7 @@ export async function execSealed(
 }
 
 function cannotHave({ dialect }: Engine, name: string): SandkeepError {
-  return new SandkeepError(`a command on ${dialect.name} cannot be given the variable ${name}`, {
+  return new SandkeepError(`this command cannot be given the variable ${name} on ${dialect.name}`, {
     code: "DOCKER_VARIABLE",
     hint: "its variables come through a shell, which keeps that one for itself: give it another name",
     exitCode: 64,

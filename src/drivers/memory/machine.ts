@@ -4,7 +4,7 @@ import type { RuntimeLabels } from "../../model/labels.ts";
 import { FLEET_LABEL, decodeLabels, encodeLabels } from "../../model/labels.ts";
 import { isAddress } from "../../model/names.ts";
 import type { DormancyMark, ForeignObject, ObservedRuntime, RuntimeState } from "../../model/observed.ts";
-import type { NetworkKey, NetworkSpec, ObservedGate, ObservedNetwork } from "../../model/network.ts";
+import type { NetworkKey, ObservedGate, ObservedNetwork } from "../../model/network.ts";
 import { ownerOfNetwork } from "../../model/network.ts";
 import type { ImageIdentity, Spec } from "../../model/spec.ts";
 import { getPath } from "../../util/json-path.ts";
@@ -57,7 +57,7 @@ export interface MemoryNetwork {
   /** Undefined for one that sandkeep did not make. */
   readonly owner: { readonly fleet: string; readonly fleet_id: string | undefined } | undefined;
   readonly network: NetworkKey | undefined;
-  readonly spec: Omit<NetworkSpec, "gate">;
+  readonly spec: ObservedNetwork["spec"];
   gate: ObservedGate | undefined;
 }
 

@@ -20,7 +20,7 @@ export function ensureNetwork(world: MemoryWorld, machine: Machine, request: Net
     name,
     owner: { fleet, fleet_id },
     network,
-    spec: { ...shape, internal },
+    spec: { ...shape, internal, reaches_host: gate === undefined },
     gate: undefined,
   };
   machine.networks.set(made.id, made);

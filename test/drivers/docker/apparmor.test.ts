@@ -3,7 +3,7 @@ import { unenforced } from "../../../src/diff/fields.ts";
 import { dockerDriver } from "../../../src/drivers/docker/index.ts";
 import { unsupportedLimits } from "../../../src/drivers/docker/limits.ts";
 import { readInfo } from "../../../src/drivers/docker/wire.ts";
-import { createdWith, fieldsOf } from "../../support/container-fields.ts";
+import { createdWith, fieldsOf, valuesWith } from "../../support/container-fields.ts";
 import { found, wish } from "../../support/runtimes.ts";
 
 // An engine repeats the profile that it was asked for whether it applies it or not.
@@ -11,11 +11,7 @@ import { found, wish } from "../../support/runtimes.ts";
 const ABLE = readInfo({ SecurityOptions: ["name=apparmor", "name=seccomp,profile=default"] });
 const UNABLE = readInfo({ SecurityOptions: ["name=seccomp,profile=default"] });
 
-const values = (apparmor?: string) => ({
-  workspace: { access: "none", target: "/workspace", provider: "own" },
-  env: {},
-  docker: apparmor === undefined ? {} : { apparmor },
-});
+const asksFor = (apparmor?: string) => (apparmor === undefined ? {} : { apparmor });
 
 interface Shows {
   readonly asked?: string;
@@ -26,7 +22,7 @@ interface Shows {
 
 function fields({ asked, profile = "", info }: Shows) {
   const SecurityOpt = asked === undefined ? [] : ["no-new-privileges", `apparmor=${asked}`];
-  const created = createdWith(asked === undefined ? {} : { apparmor: asked });
+  const created = createdWith(asksFor(asked));
   return fieldsOf({ AppArmorProfile: profile, HostConfig: { SecurityOpt } }, created, { info });
 }
 
@@ -52,7 +48,7 @@ describe("the AppArmor profile of a container", () => {
     ["none asked for where there is no AppArmor", { info: UNABLE }, []],
     ["none, as asked for, where there is no AppArmor", { asked: "unconfined", info: UNABLE }, []],
   ])("is enforced or not: %s", (_, shows, expected) => {
-    const spec = { kind: "sandbox", backend: "docker", values: values(shows.asked) } as const;
+    const spec = { kind: "sandbox", backend: "docker", values: valuesWith(asksFor(shows.asked)) } as const;
     const { "docker.apparmor": seen } = fields(shows);
     const current = {
       ...found(wish(), { fields: seen === undefined ? {} : { "docker.apparmor": seen } }),

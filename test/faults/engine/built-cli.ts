@@ -19,8 +19,7 @@ export interface Ran {
 }
 
 export interface Running {
-  /** False where it has ended already. */
-  readonly kill: () => boolean;
+  readonly kill: () => void;
   readonly ended: Promise<Ran>;
 }
 
@@ -48,11 +47,11 @@ export class BuiltCli implements AsyncDisposable {
     const main = join(this.#folder, "dist/src/cli/main.cjs");
     const child = spawn(process.execPath, [main, ...argv], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     this.#children.add(child);
-    const kill = (): boolean => child.kill("SIGKILL");
+    const kill = (): void => void child.kill("SIGKILL");
     return { kill, ended: this.#end(child, kill) };
   }
 
-  async #end(child: ReturnType<typeof spawn>, kill: () => boolean): Promise<Ran> {
+  async #end(child: ReturnType<typeof spawn>, kill: () => void): Promise<Ran> {
     const { stdout, stderr } = child;
     if (stdout === null || stderr === null) throw new Error("no pipes");
     let hung = false;

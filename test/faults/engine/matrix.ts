@@ -39,23 +39,22 @@ export function casesOf(flow: Flow, calls: readonly EngineCall[]): Case[] {
 }
 
 export interface Struck {
-  /** False when the call did not come this time: how often a runtime is asked whether it is ready varies. */
+  /** False when the blow hit nobody: how often a runtime is asked whether it is ready varies. */
   readonly struck: boolean;
 }
 
 /** Throws what is wrong after the next apply. */
 export async function strike({ flow, call, blow }: Case, site: Site): Promise<Struck> {
   await flow.arrange(site);
-  let kill: () => boolean = () => false;
-  let killed = false;
-  const strikes = { kind: call.kind, nth: call.nth, blow, kill: () => void (killed ||= kill()) };
-  site.proxy.arm(strikes);
+  let kill: () => void = () => undefined;
+  site.proxy.arm({ kind: call.kind, nth: call.nth, blow, kill: () => kill() });
   const running = site.start(...flow.argv);
   kill = running.kill;
   const ran = await running.ended;
+  // What an earlier command asked and did not wait for may come first: then nobody is killed.
+  const killed = blow.startsWith("kill") && ran.code === null;
   expectSane(ran, killed);
-  // What one that ended before this one asked, and nobody waits for, may come first: then nobody is killed.
-  const struck = blow.startsWith("kill") ? killed : site.proxy.struck;
+  const struck = site.proxy.struck && killed === blow.startsWith("kill");
   const recovery = flow.recovery ?? APPLY;
   const writes = await writesOf(site, recovery);
   if (ran.code === 0 && writes > 0) {

@@ -120,8 +120,8 @@ export class Site implements AsyncDisposable {
     this.proxy.arm({ kind, nth: 1, blow: "kill before", kill: () => kill() });
     const running = this.start(...argv);
     kill = running.kill;
-    const { stdout, stderr } = await running.ended;
-    if (!this.proxy.struck) throw new Error(`${kind} did not come: ${stdout}${stderr}`);
+    const { code, stdout, stderr } = await running.ended;
+    if (code !== null) throw new Error(`${kind} did not come: ${stdout}${stderr}`);
   }
 
   async run(...argv: readonly string[]): Promise<Ran> {

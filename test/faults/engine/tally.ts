@@ -12,7 +12,7 @@ export class Tally {
   readonly #cells = new Map<string, Cell>();
   readonly #began = performance.now();
   readonly #columns: readonly string[];
-  /** Cases in which the call to be struck did not come. */
+  /** Cases in which the blow hit nobody, as when the call did not come. */
   missed = 0;
   /** How many cases there are, and how many of them this run takes. */
   size = 0;
@@ -63,7 +63,7 @@ export class Tally {
         .trimEnd(),
     );
     const totals = `${this.#sum("converged")} of ${this.#sum("cases")} cases converged, of a matrix of ${this.size}`;
-    const missed = `in ${this.missed} the call did not come`;
+    const missed = `in ${this.missed} the blow hit nobody`;
     say([...lines, `${totals}; ${missed}; ${minutes(performance.now() - this.#began)}${note}`].join("\n"));
   }
 
