@@ -103,7 +103,7 @@ export interface ExecRequest {
   readonly argv: readonly string[];
   /** Added to the spec's own environment; may hold secrets, so it never reaches an argv or, but for PATH, what an engine keeps. */
   readonly env: Readonly<Record<string, string>>;
-  /** Of a command without a stdin or a terminal where `/bin/sh` is: `env` comes past the engine's own records, if it has any. */
+  /** Of a command where `/bin/sh` is: `env` comes past the engine's own records, if it has any. */
   readonly sealed?: boolean;
   /** Absolute path inside the runtime; absent means the workspace target. */
   readonly cwd?: string;

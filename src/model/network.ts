@@ -27,6 +27,9 @@ export type NetworkKey = `network/${string}` | `egress/${Address}`;
 /** What the section of a spec says in the place of a network's name when the runtime has one to itself. */
 export const OWN_NETWORK = "egress";
 
+/** Option of the bridge driver by which the engine's machine has no address on the bridge. */
+export const NO_HOST_ADDRESS = "com.docker.network.bridge.inhibit_ipv4";
+
 /** Where inside its network a gate listens. */
 export const GATE_URL = "http://egress-gate:3128";
 

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import * as z from "zod";
+import { NO_HOST_ADDRESS } from "../../model/network.ts";
 import { about, textOf, word } from "./text.ts";
 
 const RESERVED: ReadonlySet<string> = new Set(["none", "host", "bridge", "default", "egress"]);
@@ -58,9 +59,6 @@ function isSubnet(text: string): boolean {
   return isIP(address) === 4 && /^\d{1,2}$/.test(bits) && Number(bits) >= 8 && Number(bits) <= 29;
 }
 
-/** Whether the engine's machine has an address on the bridge. */
-const HOST_ADDRESS = "com.docker.network.bridge.inhibit_ipv4";
-
 /** `[networks.NAME]`. */
 export const networkSchema = z
   .strictObject({
@@ -89,9 +87,9 @@ export const networkSchema = z
     error: "a network with egress is internal: the gate is its only way out",
     path: ["internal"],
   })
-  .refine(({ egress, options }) => egress === undefined || options?.[HOST_ADDRESS] === undefined, {
+  .refine(({ egress, options }) => egress === undefined || options?.[NO_HOST_ADDRESS] === undefined, {
     error: "behind a gate the engine's machine has no address: sandkeep sets this option itself",
-    path: ["options", HOST_ADDRESS],
+    path: ["options", NO_HOST_ADDRESS],
   })
   .refine(({ subnet: text, gateway }) => gateway === undefined || holds(text, gateway), {
     error: "expected an address of the subnet",

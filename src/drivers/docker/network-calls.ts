@@ -4,7 +4,13 @@
  */
 import { SandkeepError } from "../../errors.ts";
 import type { NetworkSpec, SeenNetworkSpec } from "../../model/network.ts";
-import { networkDifferences, ownerOfNetwork, REMAKE_NETWORK, tellDifferences } from "../../model/network.ts";
+import {
+  networkDifferences,
+  NO_HOST_ADDRESS,
+  ownerOfNetwork,
+  REMAKE_NETWORK,
+  tellDifferences,
+} from "../../model/network.ts";
 import type { NetworkRequest } from "../driver.ts";
 import type { Engine } from "./client.ts";
 import { isDenied, isGone } from "./errors.ts";
@@ -12,9 +18,6 @@ import { NETWORK_LABEL } from "./gates.ts";
 import { ownershipLabels } from "./volumes.ts";
 import type { ListedNetwork } from "./wire.ts";
 import { readCreated, readNetworks } from "./wire.ts";
-
-/** Without an address of its own on the bridge, the engine's machine cannot be reached from behind a gate either. */
-const NO_HOST = "com.docker.network.bridge.inhibit_ipv4";
 
 export async function listNetworks(engine: Engine): Promise<ListedNetwork[]> {
   try {
@@ -37,7 +40,7 @@ export function specOf({ Internal, Options, IPAM, Driver }: ListedNetwork): Seen
   return {
     driver: Driver,
     internal: Internal,
-    reaches_host: Options[NO_HOST] !== "true",
+    reaches_host: Options[NO_HOST_ADDRESS] !== "true",
     ...(config === undefined ? {} : { subnet: config.Subnet, gateway: config.Gateway }),
     options: Options,
   };
@@ -87,7 +90,7 @@ function ipam({ subnet, gateway }: NetworkSpec): Record<string, unknown> {
 /** Behind a gate nothing leads out by itself, and not to the engine's machine either. */
 function askedOf(spec: NetworkSpec): NetworkSpec {
   if (spec.gate === undefined) return spec;
-  return { ...spec, internal: true, options: { ...spec.options, [NO_HOST]: "true" } };
+  return { ...spec, internal: true, options: { ...spec.options, [NO_HOST_ADDRESS]: "true" } };
 }
 
 /**

@@ -52,9 +52,10 @@ export async function strike({ flow, call, blow }: Case, site: Site): Promise<St
   kill = running.kill;
   const ran = await running.ended;
   // What an earlier command asked and did not wait for may come first: then nobody is killed.
-  const killed = blow.startsWith("kill") && ran.code === null;
+  const kills = blow.startsWith("kill");
+  const killed = kills && ran.code === null;
   expectSane(ran, killed);
-  const struck = site.proxy.struck && killed === blow.startsWith("kill");
+  const struck = site.proxy.struck && killed === kills;
   const recovery = flow.recovery ?? APPLY;
   const writes = await writesOf(site, recovery);
   if (ran.code === 0 && writes > 0) {
