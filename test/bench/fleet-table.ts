@@ -90,6 +90,15 @@ export function tableOf(size: number, rounds: readonly Round[]): string {
   ]);
 }
 
+/** One round, for who waits for the others: an hour of them, with 500 containers. */
+export function roundOf(number: number, of: number, { ours, theirs, bare }: Round): string {
+  const steps = (["create", "recreate", "destroy"] as const).map((key) => {
+    const times = [ours[key], theirs[key], bare[key]].map(seconds);
+    return `${key} ${times.join(" / ")}`;
+  });
+  return `round ${number} of ${of}, sandkeep / compose / bare: ${steps.join(", ")}`;
+}
+
 function ratio(pairs: readonly Paired[]): string {
   return median(pairs.map(({ ours, reference }) => ours / reference)).toFixed(2);
 }
