@@ -388,8 +388,7 @@ describeWith(["ssh"], "the ssh driver on a host that is not its own", () => {
   });
 
   it("is full, then read-only, and each is told as that; what was there stays", async () => {
-    const small = join(dir, "small");
-    await mkdir(small);
+    const small = await mkdtemp(join(dir, "small-"));
     await run("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", small]);
     try {
       const plain = { workspace_root: join(small, "root") };
