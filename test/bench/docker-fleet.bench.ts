@@ -8,8 +8,11 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import Docker from "dockerode";
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { DockerService } from "../support/services.ts";
 import { describeWithServices } from "../support/services.ts";
+import type { Instance } from "../support/services-setup.ts";
+import { startServices } from "../support/services-setup.ts";
 import type { Life, Loop, Paired, Round } from "./fleet-table.ts";
 import { roundOf, tableOf } from "./fleet-table.ts";
 import { median } from "./timing.ts";
@@ -35,11 +38,10 @@ const ROUNDS = ORDERS.slice(0, Number(process.env["SANDKEEP_BENCH_ROUNDS"] ?? OR
 if (ROUNDS.length === 0) throw new Error("SANDKEEP_BENCH_ROUNDS: expected a number from 1 to 6");
 /** An engine goes on for a while after it answered; what is measured next must not pay for it. */
 const QUIET = { share: 0.1, lookMs: 1000, looks: 30 };
-/** What a failed round left is removed. */
-const DROPPED_AT_ONCE = 8;
 /** Docker 20.10 may hang for good when many containers end at once: so long for each hundred is more than anything takes. */
-const HUNG_MS = (size: number): number => Math.ceil(size / 100) * 120_000;
-class Hung extends Error {}
+const HUNG_MS = (size: number): number => Math.ceil(size / 100) * 60_000;
+/** How often a tool's turn is taken: it fails where the engine hangs, and the tool gives up or is ended. */
+const TRIES = 3;
 
 interface Ran {
   readonly stdout: string;
@@ -47,7 +49,12 @@ interface Ran {
   readonly mebibytes: number;
 }
 
-describeWithServices("a fleet of containers", (services) => {
+describeWithServices("a fleet of containers", () => {
+  let docker: DockerService | undefined;
+  const engine = (): DockerService => {
+    if (docker === undefined) throw new Error("only within a turn");
+    return docker;
+  };
   let folder = "";
   let compose = "";
   let env: NodeJS.ProcessEnv = {};
@@ -60,25 +67,28 @@ describeWithServices("a fleet of containers", (services) => {
       ...process.env,
       HOME: `${folder}-home`,
       SANDKEEP_STATE_DIR: join(folder, "state"),
-      DOCKER_HOST: services().docker.host,
       DOCKER_API_VERSION: "1.41",
     };
   });
-  afterEach(async () => {
-    // After a round that hung, or failed; every container's name holds the fleet's.
-    await inTime(120_000, removeLeft).catch((thrown: unknown) =>
-      console.log(`left behind: ${String(thrown)}`),
-    );
-    await rm(join(folder, "state"), { recursive: true, force: true });
-  }, 300_000);
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  async function removeLeft(signal: AbortSignal): Promise<void> {
-    const docker = new Docker({ socketPath: services().docker.socket });
-    const left = await docker.listContainers({ all: true, filters: { name: [fleetName()] } });
-    const drop = (index: number) =>
-      docker.getContainer(left[index]?.Id ?? "").remove({ force: true, v: true });
-    await parallel(left.length, drop, signal);
+  /** Each turn with an engine of its own: what an earlier one left in it costs none, and one that hung is no loss. */
+  async function inTurn<T>(tool: keyof Round, live: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      const instance = await startServices();
+      try {
+        docker = serviceOf(instance);
+        env["DOCKER_HOST"] = docker.host;
+        return await live();
+      } catch (thrown) {
+        if (tries === TRIES) throw thrown;
+        console.log(`the turn of ${tool} failed, and is taken again: ${String(thrown)}`);
+      } finally {
+        docker = undefined;
+        await instance.stop();
+        await rm(join(folder, "state"), { recursive: true, force: true });
+      }
+    }
   }
 
   let timeout = 0;
@@ -99,7 +109,7 @@ describeWithServices("a fleet of containers", (services) => {
       once(child, "close"),
     ]);
     clearInterval(watched);
-    if (child.signalCode === "SIGKILL") throw new Hung(`${program} ${argv.join(" ")} did not end`);
+    if (child.signalCode === "SIGKILL") throw new Error(`${program} ${argv.join(" ")} did not end`);
     expect(child.exitCode, stderr).toBe(0);
     return { stdout, milliseconds: performance.now() - started, mebibytes };
   };
@@ -111,7 +121,7 @@ describeWithServices("a fleet of containers", (services) => {
   };
 
   async function liveInSandkeep(size: number): Promise<Life & { readonly commands: readonly Paired[] }> {
-    const { busybox } = services().docker.images;
+    const { busybox } = engine().images;
     const agents = Array.from({ length: size }, (_, index) => `[agents.a${index}]\n`).join("");
     const head = `version = 1\nfleet = "${fleetName()}"\nfleet_id = "bench1"\n[sandbox]\nbackend = "docker"\n`;
     await writeFile(
@@ -139,8 +149,8 @@ describeWithServices("a fleet of containers", (services) => {
 
   /** In turn, so that a machine that slows down slows them all. */
   async function commandTimes(): Promise<readonly Paired[]> {
-    const docker = new Docker({ socketPath: services().docker.socket });
-    const [container] = await docker.listContainers({
+    const client = new Docker({ socketPath: engine().socket });
+    const [container] = await client.listContainers({
       filters: { label: [`sandkeep.fleet=${fleetName()}`] },
     });
     const times: Paired[] = [];
@@ -155,7 +165,7 @@ describeWithServices("a fleet of containers", (services) => {
 
   async function liveInCompose(size: number): Promise<Life> {
     const service = {
-      image: services().docker.images.busybox,
+      image: engine().images.busybox,
       entrypoint: ["sleep"],
       command: ["infinity"],
       network_mode: "none",
@@ -192,7 +202,7 @@ describeWithServices("a fleet of containers", (services) => {
 
   /** What the engine itself takes, and a process that tells it to. */
   async function liveBare(size: number): Promise<Round["bare"]> {
-    const { socket, images } = services().docker;
+    const { socket, images } = engine();
     const call = (step: keyof Loop): Promise<Ran> =>
       run(process.execPath, [BARE, socket, step, String(size), fleetName(), images.busybox]);
     await quiet();
@@ -220,20 +230,17 @@ describeWithServices("a fleet of containers", (services) => {
     async (size) => {
       timeout = HUNG_MS(size);
       const lives = {
-        ours: () => liveInSandkeep(size),
-        theirs: () => liveInCompose(size),
-        bare: () => liveBare(size),
+        ours: () => inTurn("ours", () => liveInSandkeep(size)),
+        theirs: () => inTurn("theirs", () => liveInCompose(size)),
+        bare: () => inTurn("bare", () => liveBare(size)),
       };
       const rounds: Round[] = [];
       try {
         for (const order of ROUNDS) {
-          const round = await inTurn(order, lives);
+          const round = await inOrder(order, lives);
           rounds.push(round);
           console.log(roundOf(rounds.length, ROUNDS.length, round));
         }
-      } catch (thrown) {
-        if (rounds.length === 0 || !(thrown instanceof Hung)) throw thrown;
-        console.log(`round ${rounds.length + 1} and those after it are left out: ${String(thrown)}`);
       } finally {
         if (rounds.length > 0) console.log(tableOf(size, rounds));
       }
@@ -242,7 +249,7 @@ describeWithServices("a fleet of containers", (services) => {
   );
 });
 
-async function inTurn(
+async function inOrder(
   order: readonly (keyof Round)[],
   lives: { readonly [Tool in keyof Round]: () => Promise<Round[Tool]> },
 ): Promise<Round> {
@@ -270,32 +277,13 @@ async function quiet(): Promise<void> {
   }
 }
 
+function serviceOf({ state: { docker } }: Instance): DockerService {
+  if (docker.state === "ready") return docker.service;
+  throw new Error(`no docker: ${docker.reason}`);
+}
+
 function fleetName(): string {
   return `bench${process.pid}`;
-}
-
-async function parallel(
-  count: number,
-  work: (index: number) => Promise<unknown>,
-  signal: AbortSignal,
-): Promise<void> {
-  let next = 0;
-  const lanes = Array.from({ length: DROPPED_AT_ONCE }, async () => {
-    try {
-      while (next < count && !signal.aborted) await work(next++);
-    } finally {
-      // Whoever cleans up after a failure must not race with the lanes that are left.
-      next = count;
-    }
-  });
-  const failed = (await Promise.allSettled(lanes)).find((lane) => lane.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
-}
-
-async function inTime<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const signal = AbortSignal.timeout(ms);
-  const late = once(signal, "abort").then(() => Promise.reject(new Hung("the engine hangs")));
-  return await Promise.race([work(signal), late]);
 }
 
 /** The most memory that a process had in use, in MiB; 0 once it is gone. */

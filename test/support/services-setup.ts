@@ -14,7 +14,7 @@ interface Shared {
   readonly instance: Promise<Instance>;
 }
 
-interface Instance {
+export interface Instance {
   readonly state: ServicesState;
   stop(): Promise<void>;
 }
@@ -64,7 +64,8 @@ function isCi(): boolean {
   return !["", "0", "false"].includes(process.env["CI"] ?? "");
 }
 
-async function startServices(): Promise<Instance> {
+/** Those of a test run that needs some for itself; rejects where they cannot be. */
+export async function startServices(): Promise<Instance> {
   if (process.getuid?.() !== 0) throw new Error("a private Docker Engine needs root");
   await promisify(execFile)(script("provision.sh"));
   // Not under TMPDIR: a unix socket path may have 107 bytes at most.
