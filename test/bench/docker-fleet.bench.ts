@@ -10,8 +10,7 @@ import { promisify } from "node:util";
 import Docker from "dockerode";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { DockerService } from "../support/services.ts";
-import { describeWithServices } from "../support/services.ts";
-import type { Instance } from "../support/services-setup.ts";
+import { describeWithServices, ready } from "../support/services.ts";
 import { startServices } from "../support/services-setup.ts";
 import type { Life, Loop, Paired, Round } from "./fleet-table.ts";
 import { roundOf, tableOf } from "./fleet-table.ts";
@@ -40,8 +39,9 @@ if (ROUNDS.length === 0) throw new Error("SANDKEEP_BENCH_ROUNDS: expected a numb
 const QUIET = { share: 0.1, lookMs: 1000, looks: 30 };
 /** Docker 20.10 may hang for good when many containers end at once: so long for each hundred is more than anything takes. */
 const HUNG_MS = (size: number): number => Math.ceil(size / 100) * 60_000;
-/** How often a tool's turn is taken: it fails where the engine hangs, and the tool gives up or is ended. */
+/** How often a tool's turn is taken, where the engine hangs; any other failure ends the bench. */
 const TRIES = 3;
+class Hung extends Error {}
 
 interface Ran {
   readonly stdout: string;
@@ -77,12 +77,12 @@ describeWithServices("a fleet of containers", () => {
     for (let tries = 1; ; tries += 1) {
       const instance = await startServices();
       try {
-        docker = serviceOf(instance);
+        docker = ready("docker", instance.state.docker);
         env["DOCKER_HOST"] = docker.host;
         return await live();
       } catch (thrown) {
-        if (tries === TRIES) throw thrown;
-        console.log(`the turn of ${tool} failed, and is taken again: ${String(thrown)}`);
+        if (!(thrown instanceof Hung) || tries === TRIES) throw thrown;
+        console.log(`the turn of ${tool} hung, and is taken again: ${thrown.message}`);
       } finally {
         docker = undefined;
         await instance.stop();
@@ -109,7 +109,7 @@ describeWithServices("a fleet of containers", () => {
       once(child, "close"),
     ]);
     clearInterval(watched);
-    if (child.signalCode === "SIGKILL") throw new Error(`${program} ${argv.join(" ")} did not end`);
+    if (child.signalCode === "SIGKILL") throw new Hung(`${program} ${argv.join(" ")} did not end`);
     expect(child.exitCode, stderr).toBe(0);
     return { stdout, milliseconds: performance.now() - started, mebibytes };
   };
@@ -275,11 +275,6 @@ async function quiet(): Promise<void> {
     const share = (idle() - before) / ((performance.now() - began) * cpus().length);
     if (share >= 1 - QUIET.share) return;
   }
-}
-
-function serviceOf({ state: { docker } }: Instance): DockerService {
-  if (docker.state === "ready") return docker.service;
-  throw new Error(`no docker: ${docker.reason}`);
 }
 
 function fleetName(): string {

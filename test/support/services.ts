@@ -133,7 +133,8 @@ export function describeWith(
   });
 }
 
-function ready<Service>(name: ServiceName, found: Availability<Service>): Service {
+/** Throws with the reason where it cannot run. */
+export function ready<Service>(name: ServiceName, found: Availability<Service>): Service {
   if (found.state === "ready") return found.service;
   throw new Error(`no ${name}: ${found.reason}`);
 }
