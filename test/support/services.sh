@@ -78,6 +78,19 @@ stop_dockerd() { # docker|newer
   kill -TERM "$pid" 2>/dev/null
   wait_for_exit "$pid" 200 || kill -KILL "$pid" 2>/dev/null
   [ -z "$containerd_pid" ] || wait_for_exit "$containerd_pid" 50 || kill -KILL "$containerd_pid" 2>/dev/null
+  kill_shims "${socket%.sock}.exec"
+}
+
+# An engine that hangs removes nothing, and its containers outlive it: those of 500 would run beside whatever comes next.
+kill_shims() { # EXEC_ROOT
+  local process argv children
+  for process in /proc/[0-9]*; do
+    mapfile -d '' argv 2>/dev/null <"$process/cmdline" || continue
+    [[ "${argv[0]:-}" == *containerd-shim* && " ${argv[*]}" == *" -address $1/"* ]] || continue
+    children="$(cat "$process/task/${process#/proc/}/children" 2>/dev/null)"
+    # shellcheck disable=SC2086 # a list
+    kill -KILL "${process#/proc/}" $children 2>/dev/null
+  done
 }
 
 stop_podman() { # podman|rootless

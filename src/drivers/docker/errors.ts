@@ -14,7 +14,7 @@ interface Row {
   readonly test: (fault: Fault) => boolean;
   readonly code: string;
   readonly kind: ErrorClass;
-  /** `{engine}` stands for the engine's name, which is also its command line and its config section. */
+  /** `{engine}` stands for the engine's name, which is also its command line and its config section; others for its own. */
   readonly hint: string;
 }
 
@@ -28,13 +28,20 @@ const failed =
   (fault: Fault) =>
     codes.includes(fault.code);
 
-const DAEMON_HINT = "{away}";
-
-/** Podman has no daemon: its socket is a service of its own, which `podman info` does not need. */
-const AWAY: Readonly<Record<EngineName, string>> = {
-  docker: "check that the engine runs and that the endpoint is right (`docker info`)",
-  podman: "start its API (`systemctl --user enable --now podman.socket`), or check the endpoint",
+/** Hints that differ by engine, named in braces. */
+const OWN_HINTS: Readonly<Record<EngineName, { readonly away: string; readonly late: string }>> = {
+  docker: {
+    away: "check that the engine runs and that the endpoint is right (`docker info`)",
+    // Where containers end it takes two of its own locks, in either order: moby/moby#42545.
+    late: "the engine did not answer in time; look at its load, and if it is older than 23.0 restart it: it locks itself up now and then as many containers end at once",
+  },
+  // It has no daemon: its socket is a service of its own, which `podman info` does not need.
+  podman: {
+    away: "start its API (`systemctl --user enable --now podman.socket`), or check the endpoint",
+    late: "the engine did not answer in time; look at its load",
+  },
 };
+const AWAY_HINT = "{away}";
 
 /** First match wins. The only place where a library's or the engine's error becomes one of our classes. */
 const ROWS: readonly Row[] = [
@@ -48,19 +55,19 @@ const ROWS: readonly Row[] = [
     test: failed("ABORT_ERR", "ETIMEDOUT"),
     code: "DOCKER_TIMEOUT",
     kind: "unreachable",
-    hint: "the engine did not answer in time; look at its load",
+    hint: "{late}",
   },
   {
     test: failed("ENOENT", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND", "EAI_AGAIN"),
     code: "DOCKER_UNREACHABLE",
     kind: "unreachable",
-    hint: DAEMON_HINT,
+    hint: AWAY_HINT,
   },
   {
     test: failed("ECONNRESET", "EPIPE", "ERR_STREAM_PREMATURE_CLOSE"),
     code: "DOCKER_CONNECTION_LOST",
     kind: "unreachable",
-    hint: DAEMON_HINT,
+    hint: AWAY_HINT,
   },
   {
     test: (fault) => /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(fault.code),
@@ -170,7 +177,10 @@ export function dockerError(thrown: unknown, what: string, engine: EngineName = 
   return new SandkeepError(`${what}: ${fault.message}`, {
     code: row?.code ?? "DOCKER_FAILED",
     kind: row?.kind ?? "transient",
-    hint: (row?.hint ?? DAEMON_HINT).replace("{away}", AWAY[engine]).replaceAll("{engine}", engine),
+    hint: (row?.hint ?? AWAY_HINT)
+      .replace("{away}", OWN_HINTS[engine].away)
+      .replace("{late}", OWN_HINTS[engine].late)
+      .replaceAll("{engine}", engine),
     blame: "backend",
     cause: thrown,
   });
