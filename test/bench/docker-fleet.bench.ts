@@ -39,6 +39,8 @@ if (ROUNDS.length === 0) throw new Error("SANDKEEP_BENCH_ROUNDS: expected a numb
 const QUIET = { share: 0.1, lookMs: 1000, looks: 30 };
 /** Docker 20.10 may hang for good when many containers end at once: so long for each hundred is more than anything takes. */
 const HUNG_MS = (size: number): number => Math.ceil(size / 100) * 60_000;
+/** One that does not hang says of itself within this. */
+const ANSWERS_MS = 10_000;
 /** How often a tool's turn is taken, where the engine hangs; any other failure ends the bench. */
 const TRIES = 3;
 class Hung extends Error {}
@@ -91,6 +93,12 @@ describeWithServices("a fleet of containers", () => {
     }
   }
 
+  const hangs = (): Promise<boolean> =>
+    new Docker({ socketPath: engine().socket, timeout: ANSWERS_MS }).info().then(
+      () => false,
+      () => true,
+    );
+
   let timeout = 0;
   const run = async (program: string, argv: readonly string[]): Promise<Ran> => {
     const started = performance.now();
@@ -110,6 +118,8 @@ describeWithServices("a fleet of containers", () => {
     ]);
     clearInterval(watched);
     if (child.signalCode === "SIGKILL") throw new Hung(`${program} ${argv.join(" ")} did not end`);
+    // Some end by themselves when the engine does not answer.
+    if (child.exitCode !== 0 && (await hangs())) throw new Hung(`${program} ${argv.join(" ")} gave up`);
     expect(child.exitCode, stderr).toBe(0);
     return { stdout, milliseconds: performance.now() - started, mebibytes };
   };

@@ -81,7 +81,7 @@ stop_dockerd() { # docker|newer
   kill_shims "${socket%.sock}.exec"
 }
 
-# An engine that hangs removes nothing, and its containers outlive it: those of 500 would run beside whatever comes next.
+# An engine that hangs removes nothing, and its containers would outlive it.
 kill_shims() { # EXEC_ROOT
   local process argv children
   for process in /proc/[0-9]*; do

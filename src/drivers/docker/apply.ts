@@ -144,16 +144,13 @@ async function requireSources({ workspace, docker }: DockerSpec): Promise<void> 
 
 export async function start(engine: Engine, objectId: string): Promise<void> {
   const send = (verb: "start" | "unpause"): Promise<void> =>
-    engine.writes.add(
-      () =>
-        engine.send({
-          what: `${verb} container ${short(objectId)}`,
-          method: "POST",
-          path: containerPath(objectId, `/${verb}`),
-          timeout: WRITE_TIMEOUT_MS,
-        }),
-      // Before any creation that waits too: what it replaces has been stopped, and somebody may be waiting for it.
-      { priority: 1 },
+    engine.writes.add(() =>
+      engine.send({
+        what: `${verb} container ${short(objectId)}`,
+        method: "POST",
+        path: containerPath(objectId, `/${verb}`),
+        timeout: WRITE_TIMEOUT_MS,
+      }),
     );
   try {
     await send("start");

@@ -2,7 +2,7 @@ import type { JsonObject } from "../../model/json.ts";
 import type { FieldRow } from "../../model/fields.ts";
 import type { ProbeReason } from "../../model/posture.ts";
 import type { EngineName } from "./endpoint.ts";
-import { STEPS_AT_ONCE, WRITES_AT_ONCE } from "./capabilities.ts";
+import { WRITES_AT_ONCE } from "./capabilities.ts";
 import { dockerFields } from "./fields.ts";
 import type { Rule } from "./requirements.ts";
 import type { DockerSpec } from "./section.ts";
@@ -36,8 +36,6 @@ export interface Dialect {
   readonly labelsVolumes: boolean;
   /** Creations that it takes at once from one of us. */
   readonly createsAtOnce: number;
-  /** Steps of changes that are carried out on it at once. */
-  readonly stepsAtOnce: number;
   /** What a removal by force is asked besides, so that it waits for nothing. */
   readonly removal: Readonly<Record<string, number>>;
   /** With what a list of processes is asked for, so that its last column is the argv. */
@@ -64,7 +62,6 @@ export const docker: Dialect = {
   makesSources: false,
   labelsVolumes: true,
   createsAtOnce: WRITES_AT_ONCE,
-  stepsAtOnce: STEPS_AT_ONCE,
   removal: {},
   processes: {},
   keepsEnvironments: false,

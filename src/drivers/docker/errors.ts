@@ -14,7 +14,7 @@ interface Row {
   readonly test: (fault: Fault) => boolean;
   readonly code: string;
   readonly kind: ErrorClass;
-  /** `{engine}` stands for the engine's name, which is also its command line and its config section; others for its own. */
+  /** `{engine}` stands for the engine's name, its command line and its config section; `{away}` and `{late}` for its own hints. */
   readonly hint: string;
 }
 
@@ -33,7 +33,7 @@ const OWN_HINTS: Readonly<Record<EngineName, { readonly away: string; readonly l
   docker: {
     away: "check that the engine runs and that the endpoint is right (`docker info`)",
     // Where containers end it takes two of its own locks, in either order: moby/moby#42545.
-    late: "the engine did not answer in time; look at its load, and if it is older than 23.0 restart it: it locks itself up now and then as many containers end at once",
+    late: "the engine did not answer in time; look at its load. One older than 23.0 may have locked itself up as many containers ended at once: if it starts and ends nothing any more, restart it, which may end its containers",
   },
   // It has no daemon: its socket is a service of its own, which `podman info` does not need.
   podman: {

@@ -15,7 +15,6 @@ export function engineModule(dialect: Dialect): DriverModule {
       ...capabilities,
       networks: dialect.networks,
       changes: dialect.changes,
-      parallelism: dialect.stepsAtOnce,
     },
     fields: dialect.fields,
     provider: (settings, host) => provider(settings, host, dialect),

@@ -6,7 +6,6 @@ import type { FieldRow } from "../../model/fields.ts";
 import { recreateField } from "../../model/fields.ts";
 import type { Json, JsonObject } from "../../model/json.ts";
 import { isTable } from "../../model/json.ts";
-import { WRITES_AT_ONCE } from "./capabilities.ts";
 import type { Dialect, WriteContext } from "./dialect.ts";
 import { dockerFields } from "./fields.ts";
 import { asDocker, tmpfsSent } from "./podman-inspect.ts";
@@ -109,8 +108,6 @@ export const podman: Dialect = {
   labelsVolumes: false,
   // A rootless service looks its user's ids up in a library that is not made for threads, and two at once may end it.
   createsAtOnce: 1,
-  // A creation waits for those before it within its own time.
-  stepsAtOnce: 2 * WRITES_AT_ONCE,
   // By itself it stops first, for as long as the container's own program may take.
   removal: { timeout: 0 },
   // By itself it answers the line of its own `ps` in one piece, or that of the image's.
