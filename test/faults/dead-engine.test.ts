@@ -1,13 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { describeWithServices } from "../support/services.ts";
-import { PrivateEngine } from "./engine/private-engine.ts";
-
-const exists = (pid: number): Promise<boolean> =>
-  readFile(`/proc/${pid}/status`, "utf8").then(
-    (status) => !/^State:\s+Z/m.test(status),
-    () => false,
-  );
+import { isAlive, PrivateEngine } from "./engine/private-engine.ts";
 
 describeWithServices("an engine of the tests that ends without its containers", () => {
   test("takes them with it when the services end", async () => {
@@ -21,8 +14,8 @@ describeWithServices("an engine of the tests that ends without its containers", 
       await container.start();
       pid = (await container.inspect()).State.Pid;
       await engine.down("SIGKILL");
-      expect(await exists(pid)).toBe(true);
+      expect(await isAlive(pid)).toBe(true);
     }
-    expect(await exists(pid)).toBe(false);
+    expect(await isAlive(pid)).toBe(false);
   });
 });

@@ -108,7 +108,7 @@ async function pidIn(folder: string): Promise<number> {
 }
 
 /** A daemon that ended is gone although its parent, which waits for something else, did not look after it. */
-async function isAlive(pid: number | undefined): Promise<boolean> {
+export async function isAlive(pid: number | undefined): Promise<boolean> {
   if (pid === undefined) return false;
   const state = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
   return state !== undefined && !/\) Z /.test(state);
