@@ -6,7 +6,7 @@ export const WRITES_AT_ONCE = Math.min(2 * (availableParallelism() + 1), 12);
 
 /**
  * A few steps more, for while some have the engine's time, others look, or write down what they mean to do. With more of
- * them a fleet is replaced no sooner, each sandbox is away for longer, and Docker before 23.0 comes to lock itself up: it
+ * them a fleet is replaced hardly sooner, each sandbox is away for longer, and Docker before 23.0 comes to lock itself up: it
  * takes two of its own locks in either order as containers end beside each other (moby/moby#42545).
  */
 export const STEPS_AT_ONCE = WRITES_AT_ONCE + 2;
