@@ -24,7 +24,7 @@ const BARE = join(import.meta.dirname, "bare-loop.mjs");
 const SIZES = (process.env["SANDKEEP_BENCH_FLEETS"] ?? "100,500").split(",").map(Number);
 /** What only looks is cheap enough to be asked often. */
 const LOOKS = 9;
-/** The tools in each order, so that each is twice the first, the second and the last: a machine is now fast and now slow. */
+/** The tools in each order, so that each is twice the first, the second and the last of six: a machine is now fast and now slow. */
 const ORDERS: readonly (readonly (keyof Round)[])[] = [
   ["ours", "theirs", "bare"],
   ["theirs", "bare", "ours"],
@@ -44,8 +44,10 @@ const QUIET = { share: 0.1, lookMs: 1000, looks: 30 };
 const HUNG_MS = (size: number): number => Math.ceil(size / 100) * 60_000;
 /** One that does not hang says of itself within this. */
 const ANSWERS_MS = 10_000;
-/** How often a tool's turn is taken, where the engine hangs, which is then replaced; any other failure ends the bench. */
+/** How often a tool's turn is taken, each time with a new engine, where it hangs; any other failure ends the bench. */
 const TRIES = 3;
+/** More than 500 containers take, and a turn that is taken again. */
+const ROUND_MS = 2_400_000;
 class Hung extends Error {}
 
 interface Ran {
@@ -55,10 +57,10 @@ interface Ran {
 }
 
 describeWithServices("a fleet of containers", () => {
-  /** All tools of a round have the same: what is to be compared is a minute apart, and not a start of services as well. */
+  /** All tools of a round have the same, unless it hung: what is to be compared is not a start of services apart as well. */
   let services: Instance | undefined;
   const engine = (): DockerService => {
-    if (services === undefined) throw new Error("only within a turn");
+    if (services === undefined) throw new Error("only within a round");
     return ready("docker", services.state.docker);
   };
   let folder = "";
@@ -87,8 +89,9 @@ describeWithServices("a fleet of containers", () => {
   }
 
   async function endRound(): Promise<void> {
-    await services?.stop();
+    const ending = services;
     services = undefined;
+    await ending?.stop();
   }
 
   async function inTurn<T>(tool: keyof Round, live: () => Promise<T>): Promise<T> {
@@ -261,15 +264,16 @@ describeWithServices("a fleet of containers", () => {
       try {
         while (rounds.length < ROUNDS) {
           const round = await inOrder(ORDERS[rounds.length % ORDERS.length] ?? [], lives);
-          await endRound();
           rounds.push(round);
           console.log(roundOf(rounds.length, ROUNDS, round));
+          await endRound();
         }
       } finally {
         if (rounds.length > 0) console.log(tableOf(size, rounds));
+        await endRound();
       }
     },
-    14_400_000,
+    ROUNDS * ROUND_MS,
   );
 });
 
