@@ -18,12 +18,14 @@ const STAMP_BYTES = 12;
 export interface Kept {
   readonly verb: string;
   readonly code: Buffer;
+  /** In ms since 1970. */
+  readonly madeAt: number;
   /** When it was made or weighed last, in ms since 1970. */
   readonly weighedAt: number;
 }
 
-/** Making one takes some 10 ms. */
-const WEIGHED_EVERY_MS = 60_000;
+/** Making one to weigh it takes 10 to 20 ms, so it is done after a minute, and then each time that the cache is twice as old. */
+const WEIGHED_FIRST_MS = 60_000;
 /** Times as large. Less would not start sooner for it. */
 const WORTHWHILE = 1.05;
 
@@ -82,7 +84,8 @@ export class CodeCaches {
    */
   grow(kept: Kept, file: string, text: Text, make: () => Buffer): void {
     const now = Date.now();
-    if (Math.abs(now - kept.weighedAt) < WEIGHED_EVERY_MS) return;
+    const age = kept.weighedAt - kept.madeAt;
+    if (Math.abs(now - kept.weighedAt) < Math.max(WEIGHED_FIRST_MS, age)) return;
     const cache = cacheOf(file, kept.verb);
     try {
       if (this.#ownerOfAll() !== process.geteuid?.()) return;
@@ -101,12 +104,14 @@ export class CodeCaches {
     try {
       const file = openSync(cache, "r");
       try {
-        const { uid, mode, mtimeMs } = fstatSync(file);
+        const { uid, mode, mtimeMs, birthtimeMs } = fstatSync(file);
         if (uid !== this.#ownerOfAll() || (mode & 0o022) !== 0) return undefined;
         const bytes = readFileSync(file);
         const code = bytes.subarray(STAMP_BYTES);
         const fits = stampOf(text, code).equals(bytes.subarray(0, STAMP_BYTES));
-        return fits ? { code, weighedAt: mtimeMs } : undefined;
+        // Not every file system knows when it made a file.
+        const madeAt = birthtimeMs > 0 ? birthtimeMs : mtimeMs;
+        return fits ? { code, madeAt, weighedAt: mtimeMs } : undefined;
       } finally {
         closeSync(file);
       }

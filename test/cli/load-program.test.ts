@@ -105,7 +105,10 @@ describe("what was compiled of the program", () => {
          })`,
       );
     });
-    afterEach(() => void vi.unstubAllGlobals());
+    afterEach(() => {
+      vi.unstubAllGlobals();
+      vi.restoreAllMocks();
+    });
     const size = async (verb: string): Promise<number> => (await stat(cacheOf(verb))).size;
 
     /** Made, or looked at last, ten minutes ago. */
@@ -125,6 +128,21 @@ describe("what was compiled of the program", () => {
       await doingMore("validate");
       await startWith("plan", "plan");
       expect(await size("plan")).toBeGreaterThan((await size("run")) + MUCH);
+    });
+
+    it("is weighed after a minute, and then each time that it is twice as old", async () => {
+      const MINUTE = 60_000;
+      await startWith("plan", "plan");
+      const made = (await stat(cache)).birthtimeMs;
+      const clock = vi.spyOn(Date, "now");
+      const weighedAfter = async (minutes: number): Promise<number> => {
+        clock.mockReturnValue(made + minutes * MINUTE);
+        await startWith("plan", "plan");
+        return Math.round(((await stat(cache)).mtimeMs - made) / MINUTE);
+      };
+      const looks: number[] = [];
+      for (const minutes of [0.5, 10, 15, 19, 21, 40, 43]) looks.push(await weighedAfter(minutes));
+      expect(looks).toEqual([0, 10, 10, 10, 21, 21, 43]);
     });
 
     it("grows with what a later start did more, looked at once in a minute", async () => {
