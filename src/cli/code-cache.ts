@@ -18,14 +18,15 @@ const STAMP_BYTES = 12;
 export interface Kept {
   readonly verb: string;
   readonly code: Buffer;
-  /** In ms since 1970. */
+  /** In ms since 1970; as `weighedAt` where that is not known. */
   readonly madeAt: number;
   /** When it was made or weighed last, in ms since 1970. */
   readonly weighedAt: number;
 }
 
-/** Making one to weigh it takes 10 to 20 ms, so it is done after a minute, and then each time that the cache is twice as old. */
+/** Making one to weigh it takes 10 to 20 ms: done after a minute, and again when it is twice as old as then, or after a day. */
 const WEIGHED_FIRST_MS = 60_000;
+const WEIGHED_AGAIN_MS = 86_400_000;
 /** Times as large. Less would not start sooner for it. */
 const WORTHWHILE = 1.05;
 
@@ -85,7 +86,8 @@ export class CodeCaches {
   grow(kept: Kept, file: string, text: Text, make: () => Buffer): void {
     const now = Date.now();
     const age = kept.weighedAt - kept.madeAt;
-    if (Math.abs(now - kept.weighedAt) < Math.max(WEIGHED_FIRST_MS, age)) return;
+    const rest = Math.max(WEIGHED_FIRST_MS, Math.min(age, WEIGHED_AGAIN_MS));
+    if (Math.abs(now - kept.weighedAt) < rest) return;
     const cache = cacheOf(file, kept.verb);
     try {
       if (this.#ownerOfAll() !== process.geteuid?.()) return;
@@ -109,7 +111,7 @@ export class CodeCaches {
         const bytes = readFileSync(file);
         const code = bytes.subarray(STAMP_BYTES);
         const fits = stampOf(text, code).equals(bytes.subarray(0, STAMP_BYTES));
-        // Not every file system knows when it made a file.
+        // Not every file system knows when it made a file: on one that does not, it is weighed each minute.
         const madeAt = birthtimeMs > 0 ? birthtimeMs : mtimeMs;
         return fits ? { code, madeAt, weighedAt: mtimeMs } : undefined;
       } finally {
