@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -139,13 +140,15 @@ describeWithServices("runs on a real engine", (services) => {
   });
 
   test("a runtime that is taken away while a command runs in it is a lost backend", async () => {
-    const running = project.start(["run", "--agent", "small", "--source", "lost", "--", "sleep", "600"]);
+    // Of its own, for the attempt before this one has left a run as well.
+    const source = `lost-${randomUUID()}`;
+    const running = project.start(["run", "--agent", "small", "--source", source, "--", "sleep", "600"]);
     const row = await eventually("it runs", async () =>
       (await project.list()).find(({ address, busy }) => address === "agent/small" && busy),
     );
     await project.docker("rm", "-f", row.object_id ?? "");
     expect((await running.ended).code).not.toBe(0);
-    const { runs } = runListSchema.parse(await project.json("runs", "list", "--source", "lost"));
+    const { runs } = runListSchema.parse(await project.json("runs", "list", "--source", source));
     expect(runs).toMatchObject([{ status: "failed" }]);
     expect(["backend-lost", "signal"]).toContain(runs[0]?.exit_class);
   });

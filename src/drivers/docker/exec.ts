@@ -10,6 +10,7 @@ import type { Engine } from "./client.ts";
 import { Demux } from "./demux.ts";
 import { dockerError } from "./errors.ts";
 import { findExec } from "./execs.ts";
+import { findContainer } from "./find-container.ts";
 import { MARKER, signalExec } from "./signals.ts";
 import { readCreated } from "./wire.ts";
 
@@ -122,6 +123,9 @@ async function follow(engine: Engine, id: string, socket: Duplex, request: Follo
       await write(request.stdout, refusal);
       return { exitCode: code };
     }
+    // Of a container that ends meanwhile engines tell as they do of a program, in the words of whichever step failed.
+    if (((await findContainer(engine, request.objectId))?.State.Pid ?? 0) === 0)
+      throw lost("DOCKER_EXEC_LOST", "the container ended as the command was to begin");
     const text = refusal.toString();
     await write(request.stderr, Buffer.from(`sandkeep: ${text.trim()}\n`));
     return MISSING.test(text) ? { exitCode: NOT_FOUND } : { exitCode: CANNOT_RUN, because: "refused" };
