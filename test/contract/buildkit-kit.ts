@@ -1,5 +1,4 @@
 // Commands on a real BuildKit worker, one at a time, for the tests that look at a single one.
-import { randomBytes } from "node:crypto";
 import { readFile, readdir } from "node:fs/promises";
 import type { Server } from "node:net";
 import { connect, createServer } from "node:net";
@@ -13,7 +12,7 @@ import type { DriverDeps, ExecHandle, ExecResult } from "../../src/drivers/drive
 import type { JsonObject } from "../../src/model/json.ts";
 import type { Host } from "../../src/model/settings.ts";
 import type { TestServices } from "../support/services.ts";
-import { everyArgv, realDeps } from "./harness.ts";
+import { realDeps } from "./harness.ts";
 
 export function envOf({ buildx }: Pick<TestServices, "buildx">, home: string): DriverDeps["env"] {
   const path = `${buildx.folder}:${process.env["PATH"] ?? ""}`;
@@ -67,15 +66,6 @@ export async function beginBuild(
     await driver[Symbol.asyncDispose]();
     throw thrown;
   }
-}
-
-/** Seconds that no other process of this machine sleeps. */
-export function uniqueSleep(): string {
-  return `300.${String(randomBytes(4).readUInt32BE(0)).padStart(10, "0")}`;
-}
-
-export async function isRunning(tag: string): Promise<boolean> {
-  return (await everyArgv()).some((argv) => argv.startsWith(`sleep\0${tag}`));
 }
 
 /** The process id of what the worker itself started for the command that sleeps so. */

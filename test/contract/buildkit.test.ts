@@ -11,21 +11,13 @@ import { Bridge } from "../../src/drivers/buildkit/bridge.ts";
 import { Dialer } from "../../src/drivers/buildkit/dial.ts";
 import { buildkitDriver } from "../../src/drivers/buildkit/index.ts";
 import type { JsonObject } from "../../src/model/json.ts";
+import { everyArgv, isRunning, uniqueSleep } from "../support/processes.ts";
 import type { DockerService, TestServices } from "../support/services.ts";
 import { describeWith } from "../support/services.ts";
 import type { EphemeralHarness } from "./ephemeral-contract.ts";
 import { describeEphemeralContract } from "./ephemeral-contract.ts";
-import {
-  beginBuild,
-  endpointOf,
-  envOf,
-  hostAt,
-  isRunning,
-  shellAbove,
-  tcpProxy,
-  uniqueSleep,
-} from "./buildkit-kit.ts";
-import { everyArgv, folderSource, realDeps, shellCommands, until } from "./harness.ts";
+import { beginBuild, endpointOf, envOf, hostAt, shellAbove, tcpProxy } from "./buildkit-kit.ts";
+import { folderSource, realDeps, shellCommands, until } from "./harness.ts";
 
 async function harnessOf(services: TestServices, docker: DockerService): Promise<EphemeralHarness> {
   const dir = await mkdtemp(join(tmpdir(), "sandkeep-contract-"));

@@ -7,8 +7,9 @@ import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Driver, ExecHandle, ReadDriver } from "../../src/drivers/driver.ts";
 import type { ReturnedChanges } from "../../src/util/returned-changes.ts";
+import { everyArgv } from "../support/processes.ts";
 import type { ContractCommands, ContractHarness, Ran, SpecInput } from "./harness.ts";
-import { Fleet, everyArgv, until } from "./harness.ts";
+import { Fleet, until } from "./harness.ts";
 
 export interface EphemeralCommands extends Pick<
   ContractCommands,

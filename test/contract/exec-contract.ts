@@ -2,9 +2,10 @@
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { expect, it } from "vitest";
+import { everyArgv } from "../support/processes.ts";
 import type { Cases, ContractCommands } from "./harness.ts";
 import { programCases } from "./program-contract.ts";
-import { everyArgv, exec, start, until } from "./harness.ts";
+import { exec, start, until } from "./harness.ts";
 
 export function execCases(cases: Cases): void {
   const { fleet, harness, driver } = cases;

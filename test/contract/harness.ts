@@ -1,7 +1,7 @@
 // What the contract suite needs to know of one driver, and the small tools its tests are written with.
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
@@ -314,12 +314,6 @@ export async function until(
     if (Date.now() > deadline) throw new Error(`waited ${ms} ms for ${what}`);
     await sleep(20);
   }
-}
-
-/** The argv of every process of this machine, containers included. */
-export async function everyArgv(): Promise<readonly string[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  return Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
 }
 
 const run = promisify(execFile);

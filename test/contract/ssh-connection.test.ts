@@ -16,10 +16,11 @@ import type { RemoteDeps } from "../../src/remote/access.ts";
 import { accessPosture } from "../../src/remote/access.ts";
 import type { Connection, RemoteProcess, RunRequest } from "../../src/remote/connection.ts";
 import { openConnection } from "../../src/remote/open.ts";
+import { everyArgv } from "../support/processes.ts";
 import { describeWith } from "../support/services.ts";
 import type { Sshd } from "../support/sshd.ts";
 import { makeKey, startCutter, startSshd } from "../support/sshd.ts";
-import { everyArgv, until } from "./harness.ts";
+import { until } from "./harness.ts";
 
 const run = promisify(execFile);
 const EVERY_BYTE = Array.from({ length: 255 }, (_, n) => String.fromCharCode(n + 1)).join("");

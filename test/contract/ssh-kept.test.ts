@@ -7,10 +7,11 @@ import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Connection, RunRequest } from "../../src/remote/connection.ts";
 import { openConnection } from "../../src/remote/open.ts";
+import { everyArgv } from "../support/processes.ts";
 import { describeWith } from "../support/services.ts";
 import type { Cutter, Sshd } from "../support/sshd.ts";
 import { startCutter, startSshd } from "../support/sshd.ts";
-import { everyArgv, until } from "./harness.ts";
+import { until } from "./harness.ts";
 
 describeWith(["ssh"], "a command that outlives its connection", () => {
   let home = "";

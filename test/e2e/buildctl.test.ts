@@ -3,8 +3,8 @@ import { chmod, copyFile, mkdir, readFile, readdir, writeFile } from "node:fs/pr
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { postureSchema } from "../../src/model/posture.ts";
-import { isRunning, uniqueSleep } from "../contract/buildkit-kit.ts";
 import { until } from "../contract/harness.ts";
+import { isRunning, uniqueSleep } from "../support/processes.ts";
 import { describeWith } from "../support/services.ts";
 import { Project } from "./cli.ts";
 

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ListedLane } from "../../src/model/lanes.ts";
 import { lanesSchema } from "../../src/model/lanes.ts";
-import { isRunning, uniqueSleep } from "../contract/buildkit-kit.ts";
 import { until } from "../contract/harness.ts";
 import { filesOf } from "../stage/scene.ts";
+import { isRunning, uniqueSleep } from "../support/processes.ts";
 import { describeWith } from "../support/services.ts";
 import { Project } from "./cli.ts";
 

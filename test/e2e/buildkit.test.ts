@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { lanesSchema } from "../../src/model/lanes.ts";
 import { listingSchema } from "../../src/model/listing.ts";
 import { postureSchema } from "../../src/model/posture.ts";
-import { isRunning, uniqueSleep } from "../contract/buildkit-kit.ts";
-import { everyArgv, until } from "../contract/harness.ts";
+import { until } from "../contract/harness.ts";
+import { everyArgv, isRunning, uniqueSleep } from "../support/processes.ts";
 import { describeWith } from "../support/services.ts";
 import { Project } from "./cli.ts";
 

@@ -1,10 +1,11 @@
-import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { until } from "../contract/harness.ts";
 import { FaultProxy } from "../support/fault-proxy.ts";
+import { everyArgv, isRunning, uniqueSleep } from "../support/processes.ts";
 import { describeWithServices } from "../support/services.ts";
-import { Project, eventually, filesBelow } from "./cli.ts";
+import { Project, filesBelow } from "./cli.ts";
 
 // A secret's value is looked for everywhere it must not be, while a command that has it runs.
 
@@ -19,11 +20,6 @@ secrets = { TOKEN = { env = "SECRET_SOURCE" }, FROM_FILE = { file = "secret.txt"
 access = "rw"
 ${backend === "docker" ? '[sandbox.docker]\nimage = "sandkeep-test/busybox:1"\n' : ""}[agents.main]
 `;
-
-/** argv of every process of this machine. */
-function everyArgv(): string {
-  return execFileSync("ps", ["-eo", "args", "-ww"], { encoding: "utf8" });
-}
 
 async function lookEverywhere(project: Project, backend: string): Promise<void> {
   const said: string[] = [];
@@ -40,9 +36,10 @@ async function lookEverywhere(project: Project, backend: string): Promise<void> 
     await note(argv);
     await note([...argv, "--json"]);
   }
-  const running = project.start(["run", "--log-level", "debug", "--", "sh", "-c", "sleep 60"]);
-  await eventually("the command", async () => (/sleep 60/.test(everyArgv()) ? true : undefined));
-  expect(everyArgv()).not.toContain(CANARY);
+  const tag = uniqueSleep();
+  const running = project.start(["run", "--log-level", "debug", "--", "sh", "-c", `sleep ${tag}`]);
+  await until(() => isRunning(tag), "the command");
+  expect((await everyArgv()).filter((argv) => argv.includes(CANARY))).toEqual([]);
   if (backend === "docker") {
     const names = await project.containers();
     said.push(await project.docker("inspect", ...names));

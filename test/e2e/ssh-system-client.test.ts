@@ -2,7 +2,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { everyArgv, until } from "../contract/harness.ts";
+import { until } from "../contract/harness.ts";
+import { everyArgv } from "../support/processes.ts";
 import { describeWith } from "../support/services.ts";
 import type { Sshd } from "../support/sshd.ts";
 import { startSshd } from "../support/sshd.ts";
