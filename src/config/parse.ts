@@ -1,13 +1,14 @@
 import { parse as parseTomlText, TomlError } from "smol-toml";
 import { toError } from "../errors.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
-import { type ConfigDocument, type Fault, diagnose, openDocument, quote } from "./document.ts";
+import type { KeyPath } from "../model/source.ts";
+import { type ConfigDocument, type Fault, type Place, diagnose, openDocument, quote } from "./document.ts";
 import { type KeyNode, isReservedKey, nearestKey } from "./key-tree.ts";
 import { LIMITS } from "./limits.ts";
 import { scanJson } from "./scan-json.ts";
 import { scanToml } from "./scan-toml.ts";
 import { type Table, isTable, withoutKeys } from "./table.ts";
-import { checkTexts } from "./texts.ts";
+import { checkTexts, mayHoldFaults } from "./texts.ts";
 
 export const CONFIG_FORMATS = ["toml", "json5", "json"] as const;
 export type ConfigFormat = (typeof CONFIG_FORMATS)[number];
@@ -132,9 +133,8 @@ function finish(
   }
   const hasReserved = found.some(({ code }) => code === "reserved-key");
   const safe = hasReserved ? withoutReserved(value) : value;
-  const texts = checkTexts(safe, (path) => {
-    return { document, offset: nearestKey(keys, path).offset };
-  });
+  const placeOf = (path: KeyPath): Place => ({ document, offset: nearestKey(keys, path).offset });
+  const texts = mayHoldFaults(document.text) ? checkTexts(safe, placeOf) : [];
   return {
     parsed: { document, keys, value: isTable(safe) ? safe : {} },
     diagnostics: [...found, ...texts],

@@ -6,7 +6,7 @@ import { type Fault, diagnose, quote } from "./document.ts";
 import { nearestKey } from "./key-tree.ts";
 import { LIMITS } from "./limits.ts";
 import type { Merged } from "./merge.ts";
-import { entriesAt, valueAt } from "./table.ts";
+import { entriesAt, isTable, valueAt } from "./table.ts";
 
 /** Names kept for backends to come, so that a config that uses one is told so. */
 const RESERVED_BACKENDS: readonly string[] = ["openshell", "qemu", "kubernetes"];
@@ -18,6 +18,7 @@ interface Finding extends Fault {
 interface Facts {
   readonly value: unknown;
   readonly backends: readonly string[];
+  readonly agents: readonly (readonly [string, unknown])[];
   /** `sandbox` and every agent's `sandbox`. */
   readonly sandboxes: readonly KeyPath[];
   readonly hosts: ReadonlySet<string>;
@@ -28,11 +29,13 @@ interface Facts {
  * works beside other mistakes.
  */
 export function checkReferences(merged: Merged, backends: readonly string[]): readonly Diagnostic[] {
-  const agents = entriesAt(merged.value, ["agents"]).map(([name]) => name);
+  const agents = entriesAt(merged.value, ["agents"]);
+  const withSandbox = agents.filter(([, agent]) => isTable(agent) && Object.hasOwn(agent, "sandbox"));
   const facts: Facts = {
     value: merged.value,
     backends,
-    sandboxes: [["sandbox"], ...agents.map((name) => ["agents", name, "sandbox"])],
+    agents,
+    sandboxes: [["sandbox"], ...withSandbox.map(([name]) => ["agents", name, "sandbox"])],
     hosts: new Set(entriesAt(merged.value, ["hosts"]).map(([name]) => name)),
   };
   return RULES.flatMap((rule) => rule(facts)).map((finding) => {
@@ -90,9 +93,9 @@ function unknownBackends({ value, sandboxes, backends }: Facts): readonly Findin
   });
 }
 
-function repeatedSessions({ value }: Facts): readonly Finding[] {
-  return entriesAt(value, ["agents"]).flatMap(([name]) => {
-    const sessions = valueAt(value, ["agents", name, "sessions"]);
+function repeatedSessions({ agents }: Facts): readonly Finding[] {
+  return agents.flatMap(([name, agent]) => {
+    const sessions = valueAt(agent, ["sessions"]);
     if (!Array.isArray(sessions)) return [];
     const seen = new Set<unknown>();
     return sessions.flatMap((session: unknown, index) => {

@@ -32,6 +32,11 @@ const TEXT_FAULTS: readonly { readonly fails: (text: string) => boolean; readonl
   },
 ];
 
+/** Whether any text of a file may be at fault: what no file may hold as it is, it can hold as an escape alone. */
+export function mayHoldFaults(source: string): boolean {
+  return source.includes("\\") || TEXT_FAULTS.some(({ fails }) => fails(source));
+}
+
 /** Depth is limited by the scanner, so recursion is safe here. */
 export function checkTexts(value: unknown, placeOf: (path: KeyPath) => Place): readonly Diagnostic[] {
   const found: Diagnostic[] = [];

@@ -5,7 +5,7 @@
 import type { DriverModule } from "../drivers/driver.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import { OWN_NETWORK } from "../model/network.ts";
-import type { ResolvedAgent, ResolvedFleet } from "../model/settings.ts";
+import type { ResolvedAgent, ResolvedFleet, Settings } from "../model/settings.ts";
 import type { KeyPath, Source } from "../model/source.ts";
 import { errorAt } from "../resolve/diagnose.ts";
 import { isList } from "../model/json.ts";
@@ -116,12 +116,17 @@ export function checkEgress(
   locate: (key: KeyPath) => Source | undefined,
 ): readonly Diagnostic[] {
   const found = new Map<string, Diagnostic>();
+  /** Shared by agents that say the same, so that one of them answers for all. */
+  const sound = new Set<Settings>();
   for (const agent of fleet.agents) {
-    if (agent.settings.mode === "off") continue;
-    const question = { agent, fleet, module: modules[agent.settings.backend] };
+    const { settings } = agent;
+    if (settings.mode === "off" || sound.has(settings)) continue;
+    sound.add(settings);
+    const question = { agent, fleet, module: modules[settings.backend] };
     for (const { code, path, find, hint } of RULES) {
       const message = find(question);
       if (message === undefined) continue;
+      sound.delete(settings);
       const told = errorAt(agent.provenance(path(question)), { code, message, hint });
       found.set(`${told.code} ${told.path}`, told);
     }

@@ -68,8 +68,8 @@ export function checkToolPolicy(loaded: ConfigInput): readonly Diagnostic[] {
 function writtenLists(loaded: ConfigInput, tools: RootToolsSettings): readonly ToolList[] {
   const tables: readonly (readonly [ToolsSettings, KeyPath])[] = [
     [tools, FLEET],
-    ...Object.entries(loaded.config.agents ?? {}).map(
-      ([name, agent]) => [agent.tools ?? {}, agentTools(name)] as const,
+    ...Object.entries(loaded.config.agents ?? {}).flatMap(([name, agent]) =>
+      agent.tools === undefined ? [] : [[agent.tools, agentTools(name)] as const],
     ),
   ];
   const lists = tables.flatMap(([table, prefix]) =>

@@ -1,6 +1,6 @@
 import type { Diagnostic } from "../model/diagnostic.ts";
 import { THIS_HOST } from "../model/names.ts";
-import type { Host, SshAccess } from "../model/settings.ts";
+import type { Host, Settings, SshAccess } from "../model/settings.ts";
 import type { KeyPath, Source } from "../model/source.ts";
 import type { AgentWithTable } from "./agents.ts";
 import { SECTIONS } from "./defaults.ts";
@@ -117,12 +117,16 @@ const RULES: readonly AgentRule[] = [
 /** Problems of single agents. One that stands in `[sandbox]` is told once, not once an agent. */
 export function checkAgents(agents: readonly AgentWithTable[]): readonly Diagnostic[] {
   const found = new Map<string, Diagnostic>();
-  for (const { check } of RULES) {
-    for (const each of agents) {
-      for (const diagnostic of check(each)) {
-        const id = `${diagnostic.code} ${diagnostic.path}`;
-        if (!found.has(id)) found.set(id, diagnostic);
-      }
+  /** Shared by agents that say the same, so that one of them answers for all. */
+  const sound = new Set<Settings>();
+  for (const each of agents) {
+    const { settings } = each.agent;
+    if (sound.has(settings)) continue;
+    const faults = RULES.flatMap(({ check }) => check(each));
+    if (faults.length === 0) sound.add(settings);
+    for (const diagnostic of faults) {
+      const id = `${diagnostic.code} ${diagnostic.path}`;
+      if (!found.has(id)) found.set(id, diagnostic);
     }
   }
   return [...found.values()];
