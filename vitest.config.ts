@@ -14,7 +14,7 @@ export default defineConfig({
   test: {
     // Most of it waits for engines and child processes, so that one worker a core leaves the cores idle.
     maxWorkers: 2,
-    setupFiles: ["test/support/properties-setup.ts"],
+    setupFiles: ["test/support/properties-setup.ts", "test/support/leaving-setup.ts"],
     reporters: ["default", new RepeatedTests()],
     projects: [
       {
