@@ -40,9 +40,11 @@ export async function connectOpenssh(access: Access, timing: Timing): Promise<Tr
     rmSync(folder, { recursive: true, force: true });
   };
   process.once("exit", leave);
+  const release = clearedWithUs(folder, environment(access));
   const clear = async (): Promise<void> => {
     await rm(folder, { recursive: true, force: true });
     process.off("exit", leave);
+    release();
   };
   try {
     const master = await startMaster(access, left, timing);
@@ -51,6 +53,21 @@ export async function connectOpenssh(access: Access, timing: Timing): Promise<Tr
     await clear();
     throw thrown;
   }
+}
+
+/** Until it is released, a process of its own removes the folder once its input ends: also a SIGKILL leaves no key behind. */
+function clearedWithUs(folder: string, env: Record<string, string>): () => void {
+  const clearing = spawn("/bin/sh", ["-c", 'read -r _; rm -rf -- "$1"', "sandkeep", folder], {
+    env,
+    cwd: "/",
+    stdio: ["pipe", "ignore", "ignore"],
+    // Whoever kills our whole group does not kill this.
+    detached: true,
+  });
+  clearing.on("error", () => undefined);
+  clearing.stdin.on("error", () => undefined);
+  hold(clearing, false);
+  return () => void clearing.stdin.end();
 }
 
 /** What a connection would leave behind. */

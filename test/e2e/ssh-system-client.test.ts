@@ -1,4 +1,5 @@
 // What the system's ssh must not take part in: the terminal's Ctrl-C, and the death of sandkeep. And how much a host may hold.
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -67,16 +68,22 @@ ${agents}`,
     expect(await running.ended).toMatchObject({ code: 3 });
   });
 
-  test("a sandkeep that is killed leaves no connection behind, and no command", async () => {
+  test("a sandkeep that is killed leaves no connection behind, no command, and none of its files", async () => {
     const tag = `tag${String(process.pid)}x${String(Date.now())}`;
     const { running, pid } = await ready(`: ${tag}`);
+    const ours = async (): Promise<readonly string[]> =>
+      (await everyArgv()).filter(
+        (argv) => argv.startsWith("ssh\0") && argv.includes(`\0-p\0${String(sshd.port)}\0`),
+      );
+    const folders = (await ours()).flatMap((argv) => /\0-F\0([^\0]+)\/config\0/.exec(argv)?.[1] ?? []);
+    expect(folders).not.toEqual([]);
     process.kill(pid, "SIGKILL");
     await running.ended;
-    const left = async (): Promise<readonly string[]> =>
-      (await everyArgv()).filter(
-        (argv) =>
-          (argv.startsWith("ssh\0") && argv.includes(`\0-p\0${String(sshd.port)}\0`)) || argv.includes(tag),
-      );
+    const left = async (): Promise<readonly string[]> => [
+      ...(await ours()),
+      ...(await everyArgv()).filter((argv) => argv.includes(tag)),
+      ...folders.filter((folder) => existsSync(folder)),
+    ];
     await until(async () => (await left()).length === 0, "an end of all of it", 60_000);
   });
 
